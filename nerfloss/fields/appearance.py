@@ -1,0 +1,51 @@
+"""Colour at a point: networks whose parameters' names say which quantities they look at."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from nerfloss.fields.mlp import mlp
+from nerfloss.maths.spherical_harmonics import spherical_harmonics
+
+HARMONICS = 16
+
+
+class SurfaceColor(nn.Module):
+    """Colour of a surface point, seen from a direction.
+
+    Reference: Yariv et al., "Multiview Neural Surface Reconstruction (IDR)", NeurIPS 2020, sec. 3.
+    """
+
+    def __init__(self, *, embedding: int = 15, hidden: int = 2, width: int = 64) -> None:
+        super().__init__()
+        self.network = mlp(embedding + 3 + HARMONICS, 3, hidden=hidden, width=width)
+
+    def forward(
+        self,
+        directions: Float[Tensor, "points 3"],
+        normals: Float[Tensor, "points 3"],
+        embeddings: Float[Tensor, "points embedding"],
+    ) -> Float[Tensor, "points 3"]:
+        """Colours in [0, 1]."""
+        inputs = torch.cat([embeddings, normals, spherical_harmonics(directions)], -1)
+        return torch.sigmoid(self.network(inputs))
+
+
+class RadianceColor(nn.Module):
+    """Colour that a point of a density field emits in a direction.
+
+    Reference: Müller et al., "Instant Neural Graphics Primitives", SIGGRAPH 2022, sec. 5.4.
+    """
+
+    def __init__(self, *, embedding: int = 16, hidden: int = 2, width: int = 64) -> None:
+        super().__init__()
+        self.network = mlp(embedding + HARMONICS, 3, hidden=hidden, width=width)
+
+    def forward(
+        self,
+        directions: Float[Tensor, "points 3"],
+        embeddings: Float[Tensor, "points embedding"],
+    ) -> Float[Tensor, "points 3"]:
+        """Colours in [0, 1]."""
+        inputs = torch.cat([embeddings, spherical_harmonics(directions)], -1)
+        return torch.sigmoid(self.network(inputs))

@@ -1,0 +1,57 @@
+"""Compositing along a ray: from opacities to weights, and from weights to what a ray sees."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+# Below this much light stopped, an expected distance means nothing and fades to 0.
+FAINTEST = 1e-3
+
+
+def transmittance(alphas: Float[Tensor, "*rays samples"]) -> Float[Tensor, "*rays samples"]:
+    """Share of the light that reaches each sample: ``T_i = prod_{j<i} (1 - a_j)``.
+
+    Opacities count as at most 1 - 1e-7 here, so that the derivative of the logarithm stays finite
+    behind an opaque sample.
+
+    Reference: Max, "Optical Models for Direct Volume Rendering", TVCG 1995, eq. 9.
+    """
+    # A sum of logarithms, because the derivative of cumprod divides by its factors.
+    passed = torch.log1p(-alphas.clamp_max(1 - 1e-7))
+    before = torch.cumsum(passed, -1) - passed
+    return torch.exp(before)
+
+
+def compositing_weights(alphas: Float[Tensor, "*rays samples"]) -> Float[Tensor, "*rays samples"]:
+    """Share of a ray's light that each sample stops: ``w_i = T_i a_i``; sums to at most 1.
+
+    Reference: Mildenhall et al., "NeRF", ECCV 2020, eq. 3.
+    """
+    return transmittance(alphas) * alphas
+
+
+def density_alphas(
+    densities: Float[Tensor, "*rays samples"],
+    t_starts: Float[Tensor, "*rays samples"],
+    t_ends: Float[Tensor, "*rays samples"],
+) -> Float[Tensor, "*rays samples"]:
+    """Opacity of a slab of constant density: ``1 - exp(-sigma dt)``; 0 for one without length.
+
+    Reference: Mildenhall et al., "NeRF", ECCV 2020, eq. 3.
+    """
+    # 1 - exp(-x) loses all digits near 0; expm1 keeps them.
+    return -torch.expm1(-densities * (t_ends - t_starts))
+
+
+def expected_distance(
+    weights: Float[Tensor, "*rays samples"],
+    t_starts: Float[Tensor, "*rays samples"],
+    t_ends: Float[Tensor, "*rays samples"],
+) -> Float[Tensor, "*rays"]:
+    """Mean distance at which a ray's light is stopped, in scene units.
+
+    ``sum_i w_i t_i / sum_i w_i`` with the mid-points t; the divisor is floored at 1e-3, so the
+    distance is 0 where nothing is hit.
+    """
+    middle = 0.5 * (t_starts + t_ends)
+    return (weights * middle).sum(-1) / weights.sum(-1).clamp_min(FAINTEST)

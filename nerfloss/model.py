@@ -1,0 +1,43 @@
+"""A model: a field, the sampler that looks along rays, and the renderer that answers by name."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from nerfloss.quantities.resolve import Quantities
+from nerfloss.rays import Rays
+from nerfloss.renderers.volume import VolumeRenderer
+
+
+@dataclass(frozen=True)
+class Model:
+    """Three parts that must fit: the renderer's rules turn what the field offers into opacity."""
+
+    field: torch.nn.Module
+    sampler: torch.nn.Module
+    renderer: VolumeRenderer
+
+    def __call__(
+        self,
+        rays: Rays,
+        needs: Collection[str],
+        *,
+        given: Mapping[str, Any],
+        generator: torch.Generator | None = None,
+    ) -> Quantities:
+        """Quantities along rays: jittered with a generator (training), regular without."""
+        samples = self.sampler(self.field, rays, generator)
+        return self.renderer(self.field, samples, needs, given=given, generator=generator)
+
+    def offers(self, given: Collection[str] = ()) -> frozenset[str]:
+        """Every quantity that this model can make, with ``given`` ones (targets) beside it."""
+        return self.renderer.offers(self.field, given)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"field": self.field.state_dict(), "sampler": self.sampler.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.field.load_state_dict(state["field"])
+        self.sampler.load_state_dict(state["sampler"])

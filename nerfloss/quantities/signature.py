@@ -1,0 +1,32 @@
+"""The signature is the contract: which quantities a function asks for, and which settings it has."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+
+def underlying(function: Callable) -> Callable:
+    """The function whose signature speaks: without partials, and a module's ``forward``."""
+    # partial turns parameters after a bound one keyword-only, so it must be looked through.
+    while isinstance(function, functools.partial):
+        function = function.func
+    return getattr(function, "forward", function)
+
+
+def inputs_of(function: Callable) -> tuple[str, ...]:
+    """Names of the quantities that a function takes: its positional parameters, in order."""
+    return tuple(
+        name
+        for name, parameter in inspect.signature(underlying(function)).parameters.items()
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+    )
+
+
+def settings_of(function: Callable) -> dict[str, Any]:
+    """Settings of a function and their defaults: its keyword-only parameters."""
+    return {
+        name: parameter.default
+        for name, parameter in inspect.signature(underlying(function)).parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    }

@@ -1,0 +1,122 @@
+"""The vocabulary: every quantity that a loss term or a metric may ask for, by name.
+
+Singular is one per ray (``normal``), plural one per sample (``normals``); ``target_`` is observed,
+``space_`` is at random points of the scene's box, ``patch_`` is laid out as images. Distances are
+in scene units along rays of unit length, directions and normals in the world frame.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What a name stands for, whoever computes it.
+
+    ``shape`` names the axes as jaxtyping does (``""`` is a scalar); ``source`` says in the plural
+    who provides it and, in brackets, which choice of the user's brings it in.
+    """
+
+    shape: str
+    meaning: str
+    source: str
+    kind: Literal["float", "int", "bool", "object"] = "float"
+
+    @property
+    def provision(self) -> str:
+        """Who provides it, to end a sentence: ``which only SDF fields provide (model=neus)``."""
+        who, bracket, remedy = self.source.partition(" (")
+        return f"which only {who} provide{bracket}{remedy}"
+
+
+_RAYS = "batches of rays"
+_SAMPLERS = "samplers"
+_RENDERERS = "renderers"
+_DENSITY = "density fields (model=nerf, model=volsdf)"
+_SDF = "SDF fields (model=neus, model=volsdf)"
+_PATCHES = "batches of patches (batch=patch)"
+_IMAGES = "datasets"
+_MASKS = "datasets with masks"
+_DEPTHS = "datasets with depth"
+_NORMALS = "datasets with normals"
+_POINTS = "datasets with observed surface points"
+_LABELS = "datasets with labels"
+_HEADS = "models with a semantic head"
+_RUN = "training runs"
+
+VOCABULARY: Mapping[str, Quantity] = {
+    # rays and samples
+    "origins": Quantity("rays 3", "where a ray starts", _RAYS),
+    "directions": Quantity("rays 3", "unit direction of a ray", _RAYS),
+    "pixel": Quantity("rays 2", "column and row of the pixel's centre, in pixels", _RAYS),
+    "view": Quantity("rays", "index of the image a ray belongs to", _RAYS, "int"),
+    "background": Quantity("rays 3", "colour behind the scene, in [0, 1]", _RAYS),
+    "t_starts": Quantity("rays samples", "where a sample's interval begins", _SAMPLERS),
+    "t_ends": Quantity("rays samples", "where a sample's interval ends", _SAMPLERS),
+    "occupied": Quantity(
+        "rays samples",
+        "where a sample's interval has length; the rest is padding",
+        _SAMPLERS,
+        "bool",
+    ),
+    "positions": Quantity("rays samples 3", "mid-points of the intervals", _SAMPLERS),
+    # the field at the samples
+    "densities": Quantity("rays samples", "volume density, per scene unit", _DENSITY),
+    "colors": Quantity("rays samples 3", "emitted colour, in [0, 1]", _RENDERERS),
+    "embeddings": Quantity(
+        "rays samples embedding", "features handed to the colour network", _RENDERERS
+    ),
+    "sdf": Quantity("rays samples", "signed distance, negative inside", _SDF),
+    "gradients": Quantity("rays samples 3", "spatial gradient of the SDF, not normalised", _SDF),
+    "normals": Quantity("rays samples 3", "unit gradient of the SDF, outward", _SDF),
+    "hessian_gradients": Quantity("rays samples 3", "Hessian of the SDF times its gradient", _SDF),
+    "laplacian": Quantity("rays samples", "trace of the Hessian of the SDF", _SDF),
+    "sharpness": Quantity("", "learned slope of opacity across the surface", _SDF),
+    # composited along rays
+    "alphas": Quantity("rays samples", "opacity of a sample, in [0, 1]", _RENDERERS),
+    "weights": Quantity("rays samples", "compositing weight of a sample, in [0, 1]", _RENDERERS),
+    "rgb": Quantity("rays 3", "composited colour, background included, in [0, 1]", _RENDERERS),
+    "opacity": Quantity("rays", "sum of the weights, in [0, 1]", _RENDERERS),
+    "depth": Quantity("rays", "expected distance along the ray", _RENDERERS),
+    "normal": Quantity("rays 3", "composited normal; its length says how far normals agree", _SDF),
+    "surface_points": Quantity("rays 3", "first zero crossing of the SDF along a ray", _SDF),
+    "surface_hit": Quantity("rays", "where a ray crosses the surface", _SDF, "bool"),
+    "features": Quantity("rays channels", "composited features", _HEADS),
+    "logits": Quantity("rays classes", "composited semantic logits", _HEADS),
+    # the field at random points of the scene's box
+    "space_points": Quantity("points 3", "random points of the box", _RENDERERS),
+    "space_sdf": Quantity("points", "signed distance at space_points", _SDF),
+    "space_gradients": Quantity("points 3", "gradient of the SDF at space_points", _SDF),
+    "space_hessian_gradients": Quantity("points 3", "hessian_gradients at space_points", _SDF),
+    "space_laplacian": Quantity("points", "laplacian at space_points", _SDF),
+    # patches
+    "patch_rgb": Quantity("patches height width 3", "rgb, as patches", _PATCHES),
+    "patch_depth": Quantity("patches height width 1", "depth, as patches", _PATCHES),
+    "patch_normal": Quantity("patches height width 3", "normal, as patches", _PATCHES),
+    "patch_opacity": Quantity("patches height width 1", "opacity, as patches", _PATCHES),
+    "patch_target_rgb": Quantity("patches height width 3", "target_rgb, as patches", _PATCHES),
+    "patch_target_mask": Quantity("patches height width 1", "target_mask, as patches", _PATCHES),
+    "patch_target_depth": Quantity("patches height width 1", "target_depth, as patches", _PATCHES),
+    "patch_target_normal": Quantity(
+        "patches height width 3", "target_normal, as patches", _PATCHES
+    ),
+    # observed
+    "target_rgb": Quantity("rays 3", "observed colour, in [0, 1]", _IMAGES),
+    "target_mask": Quantity("rays", "1 on the object, 0 off it", _MASKS),
+    "target_depth": Quantity("rays", "observed distance along the ray; 0 = unknown", _DEPTHS),
+    "target_depth_known": Quantity("rays", "where target_depth is known", _DEPTHS, "bool"),
+    "target_normal": Quantity("rays 3", "observed unit normal; 0 = unknown", _NORMALS),
+    "target_normal_known": Quantity("rays", "where target_normal is known", _NORMALS, "bool"),
+    "target_label": Quantity("rays", "observed semantic class", _LABELS, "int"),
+    "target_instance": Quantity("rays", "observed instance", _LABELS, "int"),
+    "target_points": Quantity("observed 3", "observed surface points", _POINTS),
+    "target_point_normals": Quantity("observed 3", "unit normals at target_points", _POINTS),
+    "target_point_confidence": Quantity("observed", "trust in target_points, [0, 1]", _POINTS),
+    # the run itself
+    "field": Quantity("", "field(points, needs): quantities at any points", _RENDERERS, "object"),
+    "box": Quantity("2 3", "corners of the scene's box", _RENDERERS),
+    "generator": Quantity("", "source of randomness, a torch.Generator", _RUN, "object"),
+    "step": Quantity("", "training step, from 0", _RUN, "int"),
+    "progress": Quantity("", "step over max_steps, in [0, 1]", _RUN),
+}

@@ -1,0 +1,91 @@
+"""Rays and the samples along them: frozen bundles of tensors, and where rays meet simple shapes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Rays:
+    """A batch of rays in the world frame.
+
+    ``pixel`` is the (column, row) of the pixel's centre, ``view`` says which image a ray belongs
+    to, and ``background`` is the colour that shows where the scene lets light through.
+    """
+
+    origins: Float[Tensor, "rays 3"]
+    directions: Float[Tensor, "rays 3"]
+    pixel: Float[Tensor, "rays 2"]
+    view: Int[Tensor, "rays"]
+    background: Float[Tensor, "rays 3"]
+
+    def __len__(self) -> int:
+        return self.origins.shape[0]
+
+    def __getitem__(self, which: slice | Tensor) -> "Rays":
+        """The rays that ``which`` selects: a slice, an index or a mask over rays."""
+        return Rays(**{field.name: getattr(self, field.name)[which] for field in fields(self)})
+
+    def to(self, device: torch.device | str) -> "Rays":
+        return replace(self, **{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+
+    def chunks(self, size: int) -> Iterator["Rays"]:
+        """The same rays in order, at most ``size`` at a time."""
+        for begin in range(0, len(self), size):
+            yield self[begin : begin + size]
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Intervals along rays, dense: a ray with fewer samples ends in intervals of length zero."""
+
+    rays: Rays
+    t_starts: Float[Tensor, "rays samples"]
+    t_ends: Float[Tensor, "rays samples"]
+
+    @property
+    def positions(self) -> Float[Tensor, "rays samples 3"]:
+        """Mid-points of the intervals, world frame."""
+        middle = 0.5 * (self.t_starts + self.t_ends)
+        return self.rays.origins[:, None] + middle[..., None] * self.rays.directions[:, None]
+
+    @property
+    def occupied(self) -> Tensor:
+        """Where an interval has length: only there is a field evaluated. Shape: rays samples."""
+        return self.t_ends > self.t_starts
+
+
+def intersect_box(
+    rays: Rays, box: Float[Tensor, "2 3"]
+) -> tuple[Float[Tensor, "rays"], Float[Tensor, "rays"]]:
+    """Distances at which rays enter and leave an axis-aligned box, from its two corners.
+
+    A ray that starts inside enters at 0. A ray that misses enters and leaves at the same
+    distance, 0, so that whatever is sampled between has length zero.
+    """
+    # A component of zero divides to infinity: right unless the origin lies on the slab's plane.
+    safe = torch.where(rays.directions.abs() < 1e-12, 1e-12, rays.directions)
+    first = (box[0] - rays.origins) / safe
+    second = (box[1] - rays.origins) / safe
+    enter = torch.minimum(first, second).amax(-1).clamp_min(0.0)
+    leave = torch.maximum(first, second).amin(-1)
+    hit = leave > enter
+    return torch.where(hit, enter, 0.0), torch.where(hit, leave, 0.0)
+
+
+def intersect_sphere(
+    rays: Rays, radius: float = 1.0
+) -> tuple[Float[Tensor, "rays"], Float[Tensor, "rays"]]:
+    """Distances at which rays enter and leave the sphere of ``radius`` around the origin.
+
+    A ray that starts inside enters at 0; a ray that misses enters and leaves at 0.
+    """
+    closest = -(rays.origins * rays.directions).sum(-1)
+    half_squared = radius**2 - (rays.origins.square().sum(-1) - closest.square())
+    half = half_squared.clamp_min(0.0).sqrt()
+    enter, leave = (closest - half).clamp_min(0.0), closest + half
+    hit = (half_squared > 0) & (leave > enter)
+    return torch.where(hit, enter, 0.0), torch.where(hit, leave, 0.0)

@@ -1,0 +1,147 @@
+"""The volume renderer: a field along sampled rays, answering the quantities asked for by name."""
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from nerfloss.quantities import derived
+from nerfloss.quantities.field import Field
+from nerfloss.quantities.resolve import Quantities, Rule, obtainable, primitives, rules_in
+from nerfloss.quantities.signature import inputs_of
+from nerfloss.rays import Samples
+
+RAYS_GIVE = frozenset({"origins", "directions", "pixel", "view", "background"})
+SAMPLES_GIVE = frozenset({"t_starts", "t_ends", "positions", "occupied"})
+RUN_GIVES = frozenset({"field", "box", "generator", "step", "progress"})
+
+
+class VolumeRenderer:
+    """Makes quantities from a field and samples: what is asked for, and nothing else.
+
+    ``rules`` say how this kind of field becomes opaque (at least ``alphas``); a user's own
+    quantities join them. Colours are computed where a sample's weight exceeds
+    ``color_threshold``, and count as black below it.
+    """
+
+    def __init__(
+        self,
+        rules: Mapping[str, Callable],
+        *,
+        color_threshold: float = 1e-4,
+        space_points: int = 1024,
+    ) -> None:
+        if "alphas" not in rules:
+            raise ValueError(f"a renderer needs a rule for 'alphas', got rules for {list(rules)}")
+        self.color_threshold = color_threshold
+        self.space_points = space_points
+        own = {name: Rule.of(function) for name, function in rules.items()}
+        self._rules = {**rules_in(derived), **own}
+
+    def offers(self, field: Field, given: Collection[str] = ()) -> frozenset[str]:
+        """Every quantity that can be had from a field, with ``given`` ones (targets) beside it."""
+        at_points = {name for name in field.offers if name != "embeddings"}
+        space = {_in_space(name) for name in at_points} | {"space_points"}
+        known = RAYS_GIVE | SAMPLES_GIVE | RUN_GIVES | field.offers | space | set(given)
+        return obtainable(known | field.constants().keys(), self._rules_for(field))
+
+    def __call__(
+        self,
+        field: Field,
+        samples: Samples,
+        needs: Collection[str],
+        *,
+        given: Mapping[str, Any] | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Quantities:
+        """Return the quantities of these samples; each is made when it is first looked up.
+
+        ``given`` holds what the renderer cannot know: the step, its progress, observed targets.
+        The field is evaluated once, where samples have length, and at random points of its box if
+        a ``space_`` quantity is needed (which takes a generator).
+        """
+        rules = self._rules_for(field)
+        values = _known(field, samples) | dict(given or {}) | {"generator": generator}
+        asked = primitives(set(needs) - values.keys(), rules) - values.keys()
+        space = {name for name in asked if name.startswith("space_")}
+        if space:
+            values["space_points"] = self._draw_space(field, generator)
+        values |= _evaluate(field, samples, asked - space, values, space)
+        return Quantities(values, rules)
+
+    def _rules_for(self, field: Field) -> dict[str, Rule]:
+        looks_at = inputs_of(field.appearance)
+
+        def colors(weights: Tensor, *seen: Tensor) -> Tensor:
+            bright = weights.detach() > self.color_threshold
+            return _shade(field.appearance, bright, dict(zip(looks_at, seen, strict=True)))
+
+        return {**self._rules, "colors": Rule(("weights", *looks_at), colors)}
+
+    def _draw_space(
+        self, field: Field, generator: torch.Generator | None
+    ) -> Float[Tensor, "points 3"]:
+        if generator is None:
+            raise ValueError("space_ quantities are drawn at random: pass a generator")
+        size = (self.space_points, 3)
+        unit = torch.rand(size, generator=generator, device=field.box.device)
+        return field.box[0] + unit * (field.box[1] - field.box[0])
+
+
+def _in_space(name: str) -> str:
+    return f"space_{name}"
+
+
+def _known(field: Field, samples: Samples) -> dict[str, Any]:
+    rays = samples.rays
+    return {
+        **{name: getattr(rays, name) for name in RAYS_GIVE},
+        **{name: getattr(samples, name) for name in SAMPLES_GIVE},
+        **field.constants(),
+        "field": field,
+        "box": field.box,
+    }
+
+
+def _evaluate(
+    field: Field,
+    samples: Samples,
+    along: Collection[str],
+    values: Mapping[str, Tensor],
+    space: Collection[str],
+) -> dict[str, Tensor]:
+    """One call of the field: at samples that have length, then at the points in space."""
+    along = set(along) & field.offers
+    in_space = {name.removeprefix("space_") for name in space} & field.offers
+    if not along and not in_space:
+        return {}
+    occupied = samples.occupied
+    parts = [values["positions"][occupied]] if along else []
+    parts += [values["space_points"]] if in_space else []
+    found = field(torch.cat(parts), along | in_space)
+    count = len(parts[0]) if along else 0
+    result = {name: _scatter(found[name][:count], occupied) for name in along}
+    return result | {_in_space(name): found[name][count:] for name in in_space}
+
+
+def _scatter(
+    values: Float[Tensor, "kept *channels"], where: Bool[Tensor, "rays samples"]
+) -> Float[Tensor, "rays samples *channels"]:
+    """Put values back where they came from; 0 elsewhere."""
+    dense = values.new_zeros(*where.shape, *values.shape[1:])
+    return dense.masked_scatter(
+        where.reshape(*where.shape, *[1] * (values.ndim - 1)).expand_as(dense), values
+    )
+
+
+def _shade(
+    appearance: nn.Module, bright: Bool[Tensor, "rays samples"], seen: Mapping[str, Tensor]
+) -> Float[Tensor, "rays samples 3"]:
+    """Colours of the bright samples, 0 elsewhere; what is per ray is repeated along it."""
+    per_sample = {
+        name: value[:, None].expand(*bright.shape, -1) if value.ndim == 2 else value
+        for name, value in seen.items()
+    }
+    return _scatter(appearance(**{n: v[bright] for n, v in per_sample.items()}), bright)

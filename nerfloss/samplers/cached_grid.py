@@ -1,0 +1,106 @@
+"""A coarse copy of a field on a regular grid: cheap to look up, refreshed in part now and then."""
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch.nn.functional import grid_sample
+
+from nerfloss.quantities.field import Field
+
+FAR = 1e3
+CHUNK = 1 << 16
+
+
+class CachedGrid(nn.Module):
+    """Values of ``sdf`` or ``densities`` at the centres of ``resolution^3`` cells of a box.
+
+    ``region`` marks the cells where there may be something (a visual hull, say; by default all);
+    elsewhere an SDF counts as far outside and a density as 0.
+    """
+
+    values: Float[Tensor, "depth height width"]
+    region: Bool[Tensor, "depth height width"]
+
+    def __init__(self, resolution: int) -> None:
+        super().__init__()
+        if resolution < 8:
+            raise ValueError(f"sampler.resolution must be at least 8, got {resolution}")
+        self.resolution = resolution
+        shape = (resolution,) * 3
+        # Indexed [z, y, x], as grid_sample wants it.
+        self.register_buffer("values", torch.zeros(shape))
+        self.register_buffer("region", torch.ones(shape, dtype=torch.bool))
+        self.register_buffer("fresh", torch.tensor(False))
+
+    def cell(self, box: Float[Tensor, "2 3"]) -> float:
+        """Smallest edge of a cell, in scene units."""
+        return float((box[1] - box[0]).min()) / self.resolution
+
+    def refresh_sdf(self, field: Field, *, reach: float) -> None:
+        """Renew the SDF in cells of the region within ``reach`` of the surface, as cached.
+
+        The first call, and any with an infinite reach, renews all cells of the region.
+        """
+        if not self.fresh:
+            self.values.fill_(FAR)
+            reach = float("inf")
+            self.fresh.fill_(True)
+        live = (self.region & (self.values.abs() < reach)) if reach < FAR else self.region
+        index = live.reshape(-1).nonzero().squeeze(-1)
+        self.values.view(-1)[index] = self._evaluate(field, "sdf", index, None)
+
+    def refresh_density(
+        self, field: Field, *, decay: float, generator: torch.Generator | None
+    ) -> None:
+        """Renew the densities: the larger of the decayed old value and one at a random point."""
+        index = self.region.reshape(-1).nonzero().squeeze(-1)
+        new = self._evaluate(field, "densities", index, generator)
+        values = self.values.view(-1)
+        values[index] = torch.maximum(values[index] * decay, new)
+        self.fresh.fill_(True)
+
+    def sdf_at(self, points: Float[Tensor, "*points 3"], box: Tensor) -> Float[Tensor, "*points"]:
+        """Trilinear look-up; beyond the box the nearest border value."""
+        unit = (points - box[0]) / (box[1] - box[0]) * 2 - 1
+        values = grid_sample(
+            self.values[None, None],
+            unit.reshape(1, 1, 1, -1, 3),
+            mode="bilinear",
+            padding_mode="border",
+            align_corners=False,
+        )
+        return values.reshape(points.shape[:-1])
+
+    def density_at(
+        self, points: Float[Tensor, "*points 3"], box: Tensor
+    ) -> Float[Tensor, "*points"]:
+        """Value of the cell that holds a point."""
+        return self.values.view(-1)[self._cell_of(points, box)]
+
+    def in_region(self, points: Float[Tensor, "*points 3"], box: Tensor) -> Bool[Tensor, "*points"]:
+        """Whether a point's cell belongs to the region."""
+        return self.region.view(-1)[self._cell_of(points, box)]
+
+    def _cell_of(self, points: Tensor, box: Tensor) -> Int[Tensor, "*points"]:
+        x, y, z = (
+            ((points - box[0]) / (box[1] - box[0]) * self.resolution)
+            .long()
+            .clamp_(0, self.resolution - 1)
+            .unbind(-1)
+        )
+        return (z * self.resolution + y) * self.resolution + x
+
+    def _evaluate(
+        self, field: Field, name: str, index: Tensor, generator: torch.Generator | None
+    ) -> Float[Tensor, "cells"]:
+        """The field's ``name`` at cell centres, or at random points of the cells."""
+        g = self.resolution
+        corner = torch.stack([index % g, index // g % g, index // (g * g)], -1).float()
+        inside = (
+            torch.full_like(corner, 0.5)
+            if generator is None
+            else torch.rand(corner.shape, generator=generator, device=corner.device)
+        )
+        points = field.box[0] + (corner + inside) / g * (field.box[1] - field.box[0])
+        parts = [field(part, {name})[name] for part in points.split(CHUNK)]
+        return torch.cat(parts) if parts else points.new_zeros(0)

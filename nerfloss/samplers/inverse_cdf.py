@@ -1,0 +1,34 @@
+"""Drawing intervals where a histogram along the ray has its mass."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+def invert_cdf(
+    edges: Float[Tensor, "rays edges"],
+    mass: Float[Tensor, "rays edges-1"],
+    samples: int,
+    generator: torch.Generator | None,
+) -> Float[Tensor, "rays samples"]:
+    """Distances at evenly spaced quantiles of a piecewise constant density along each ray.
+
+    With a generator the quantiles are shifted together by a random part of their spacing, without
+    one they are the centres. A ray without mass is sampled as if it were even.
+
+    Reference: Barron et al., "Mip-NeRF 360", CVPR 2022, appendix.
+    """
+    mass = mass + 1e-6 * (edges[:, 1:] - edges[:, :-1])
+    cdf = torch.cumsum(mass, -1)
+    cdf = torch.cat([torch.zeros_like(cdf[:, :1]), cdf / cdf[:, -1:].clamp_min(1e-12)], -1)
+    shift = (
+        torch.full_like(edges[:, :1], 0.5)
+        if generator is None
+        else torch.rand(len(edges), 1, generator=generator, device=edges.device)
+    )
+    quantiles = (torch.arange(samples, device=edges.device) + shift) / samples
+    above = torch.searchsorted(cdf, quantiles.contiguous(), right=True).clamp(1, mass.shape[-1])
+    low, high = cdf.gather(-1, above - 1), cdf.gather(-1, above)
+    share = ((quantiles - low) / (high - low).clamp_min(1e-12)).clamp(0, 1)
+    begin, end = edges.gather(-1, above - 1), edges.gather(-1, above)
+    return begin + share * (end - begin)

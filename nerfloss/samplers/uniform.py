@@ -1,0 +1,43 @@
+"""Uniform sampling: intervals of equal length between where a ray enters the box and leaves it."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from nerfloss.quantities.field import Field
+from nerfloss.rays import Rays, Samples, intersect_box
+
+
+def stratified_edges(
+    enter: Float[Tensor, "rays"],
+    leave: Float[Tensor, "rays"],
+    samples: int,
+    generator: torch.Generator | None,
+) -> Float[Tensor, "rays edges"]:
+    """Bounds of equal intervals; inner ones are moved by up to half a length if ``generator``."""
+    steps = torch.linspace(0, 1, samples + 1, device=enter.device).expand(len(enter), -1)
+    if generator is not None:
+        jitter = torch.rand(len(enter), samples - 1, generator=generator, device=enter.device)
+        inner = steps[:, 1:-1] + (jitter - 0.5) / samples
+        steps = torch.cat([steps[:, :1], inner, steps[:, -1:]], -1)
+    return enter[:, None] + (leave - enter)[:, None] * steps
+
+
+class UniformSampler(torch.nn.Module):
+    """Place ``samples`` intervals of equal length inside the field's box."""
+
+    def __init__(self, *, samples: int = 64) -> None:
+        super().__init__()
+        if samples < 2:
+            raise ValueError(f"sampler.samples must be at least 2, got {samples}")
+        self.samples = samples
+
+    def forward(
+        self, field: Field, rays: Rays, generator: torch.Generator | None = None
+    ) -> Samples:
+        """Sample each ray; jittered in training (``generator`` given), regular without."""
+        edges = stratified_edges(*intersect_box(rays, field.box), self.samples, generator)
+        return Samples(rays, edges[:, :-1], edges[:, 1:])
+
+    def refresh(self, field: Field, step: int) -> None:
+        """Nothing to keep up to date."""

@@ -1,0 +1,37 @@
+"""How long a run lasts, in steps or in seconds, and where on its schedules a step is."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Budget:
+    """A run of ``max_steps``, or of ``max_seconds`` where that is set.
+
+    Every schedule (learning rates, loss terms, annealing, levels) reads the *scheduled* step. It is
+    the step itself, unless a wall-clock budget stretches the ``max_steps`` over the seconds: then
+    decay and annealing end when the time does, however fast the machine is.
+    """
+
+    max_steps: int
+    max_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.max_steps < 1:
+            raise ValueError(f"trainer.max_steps must be at least 1, got {self.max_steps}")
+        if self.max_seconds is not None and not self.max_seconds > 0:
+            raise ValueError(f"trainer.max_seconds must be positive, got {self.max_seconds}")
+
+    def progress(self, step: int, seconds: float) -> float:
+        """Share of the budget that is spent, in [0, 1]."""
+        spent = step / self.max_steps if self.max_seconds is None else seconds / self.max_seconds
+        return min(spent, 1.0)
+
+    def scheduled_step(self, step: int, seconds: float) -> int:
+        """The step that schedules read, in [0, max_steps]."""
+        if self.max_seconds is None:
+            return step
+        return int(self.progress(step, seconds) * self.max_steps)
+
+    def spent(self, step: int, seconds: float) -> bool:
+        """Whether the run is over."""
+        return self.progress(step, seconds) >= 1.0

@@ -1,0 +1,142 @@
+"""Checkpoints: the state of a run in one file that is always whole and never runs code."""
+
+import io
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+VERSION = 1
+_FORMAT = "nerfloss checkpoint"
+_SCALARS = (bool, int, float, str, type(None))
+
+
+class CheckpointError(RuntimeError):
+    """A file that is no checkpoint of ours, or one that cannot be read to its end."""
+
+
+def save(path: Path | str, state: Mapping[str, Any]) -> None:
+    """Write ``state`` to ``path`` so that the file is the old or the new one, never a part.
+
+    The state is a nested dict of tensors, numbers, strings, lists and tuples; anything else is a
+    TypeError that names the key. It is written beside its destination, flushed to the disk and
+    renamed over it. Where writing fails (a full disk) the OSError passes through and the previous
+    checkpoint stays as it was.
+    """
+    path = Path(path)
+    content = {"format": _FORMAT, "version": VERSION, "state": _plain(state, "state")}
+    # Serialised in memory first: torch's own writer hides the cause when a disk is full.
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # One fixed name, so that what a killed run leaves behind is overwritten by the next save.
+    unfinished = path.with_name(path.name + ".unfinished")
+    try:
+        _write_through(unfinished, buffer.getbuffer())
+    except OSError:
+        unfinished.unlink(missing_ok=True)
+        raise
+    os.replace(unfinished, path)
+    _flush_folder(path.parent)
+
+
+def load(path: Path | str, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """Read the state that ``save`` wrote, its tensors on ``device``.
+
+    Only tensors and plain values are read (``weights_only``), so a file from a stranger is safe.
+    Raises FileNotFoundError for a missing file and CheckpointError for a damaged or foreign one.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no checkpoint at {path}: give the file, or a run's folder")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises half a dozen kinds, by where the damage lies
+        raise CheckpointError(
+            f"{path} cannot be read as a checkpoint: it is damaged, cut short or of another kind "
+            f"({type(error).__name__}: {_first_line(error)})"
+        ) from error
+    if not isinstance(content, dict) or content.get("format") != _FORMAT:
+        raise CheckpointError(f"{path} was not written by nerfloss: it lacks the mark '{_FORMAT}'")
+    if content["version"] != VERSION:
+        raise CheckpointError(
+            f"{path} has checkpoint format {content['version']}, this nerfloss reads {VERSION}: "
+            f"use the release that wrote it"
+        )
+    return _moved(content["state"], torch.device(device))
+
+
+def latest(run: Path | str) -> Path:
+    """The newest checkpoint of a run: ``run`` is its folder, its checkpoints/ or a file there.
+
+    Raises FileNotFoundError that says what the folder holds instead.
+    """
+    run = Path(run)
+    if run.is_file():
+        return run
+    for folder in (run / "checkpoints", run):
+        if (folder / "last.pt").is_file():
+            return folder / "last.pt"
+    if not run.is_dir():
+        raise FileNotFoundError(f"there is no run at {run}: give the folder that a run wrote")
+    found = ", ".join(sorted(entry.name for entry in run.iterdir())[:8]) or "nothing"
+    raise FileNotFoundError(
+        f"{run} holds no checkpoints/last.pt, but {found}: give the folder of one run that saved"
+    )
+
+
+def _plain(value: Any, key: str) -> Any:
+    """``value`` rebuilt from the types that load without running code; ``key`` says where it is."""
+    if isinstance(value, Tensor):
+        tensor = value.detach()
+        # A view drags its whole storage into the file.
+        return tensor.clone() if tensor.untyped_storage().nbytes() > tensor.nbytes else tensor
+    # Exact types: numpy's float64 is a float to isinstance, and unreadable with weights_only.
+    if type(value) in _SCALARS:
+        return value
+    if isinstance(value, Mapping):
+        for name in value:
+            if type(name) not in (str, int):
+                raise TypeError(f"{key}: a key must be a string or an int, got {name!r}")
+        return {name: _plain(entry, f"{key}.{name}") for name, entry in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(_plain(entry, f"{key}[{i}]") for i, entry in enumerate(value))
+    raise TypeError(
+        f"{key} is a {type(value).__module__}.{type(value).__qualname__}: a checkpoint holds "
+        f"tensors, numbers, strings, lists and dicts only; convert it, e.g. by float() or .tolist()"
+    )
+
+
+def _moved(value: Any, device: torch.device) -> Any:
+    if isinstance(value, Tensor):
+        return value.to(device)
+    if isinstance(value, dict):
+        return {name: _moved(entry, device) for name, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_moved(entry, device) for entry in value)
+    return value
+
+
+def _write_through(path: Path, content: memoryview) -> None:
+    with open(path, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make a rename in ``folder`` survive a power cut; only POSIX offers and needs this."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or ["no reason given"])[0]

@@ -1,0 +1,1 @@
+"""Where a run's numbers and images go: the console, history.csv and TensorBoard."""

@@ -1,0 +1,135 @@
+"""Progress for the person who watches: a live display on a terminal, plain lines in a log."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import rich
+from rich.console import Console as RichConsole
+from rich.console import RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+
+class Console:
+    """Show step, rays per second, the loss terms, PSNR and the time left.
+
+    On a terminal two lines are redrawn in place; elsewhere (a log, CI) a plain line is printed
+    now and then. ``every`` is in seconds, by default 0.5 on a terminal and 10 elsewhere.
+    Of the scalars it shows ``loss/*``, whatever ends in ``psnr``, and ``rays_per_second``.
+    ``max_seconds`` replaces ``max_steps`` as the end of the run, and ``spent`` are the seconds of
+    it that a resumed run has used before.
+    """
+
+    def __init__(
+        self,
+        max_steps: int,
+        *,
+        max_seconds: float | int | None = None,
+        spent: float | int = 0.0,
+        every: float | int | None = None,
+        console: RichConsole | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        # The shared console by default: what is logged through rich then appears above the display.
+        self._console = console or rich.get_console()
+        self._live = Live(console=self._console, auto_refresh=False)
+        self._clock = clock
+        self.max_steps = max_steps
+        self.max_seconds = max_seconds
+        self.every = every if every is not None else 0.5 if self._console.is_terminal else 10.0
+        self._began = clock() - spent
+        self._last: float | None = None
+        self._pace: deque[tuple[float, int]] = deque(maxlen=30)
+        self._shown: dict[str, float] = {}
+
+    def due(self, step: int) -> bool:  # noqa: ARG002 (a person's clock counts seconds)
+        return self._last is None or self._clock() - self._last >= self.every
+
+    def write(self, step: int, scalars: Mapping[str, float]) -> None:
+        self._last = self._clock()
+        self._pace.append((self._last, step))
+        if "loss/total" in scalars:  # a term that has ended must not stay on display
+            self._shown = {k: v for k, v in self._shown.items() if not k.startswith("loss/")}
+        self._shown |= {name: value for name, value in scalars.items() if _is_shown(name)}
+        if self._console.is_terminal:
+            self._live.start()
+            self._live.update(self._display(step), refresh=True)
+        else:
+            line = "  ".join(self._facts(step) + self._values())
+            self._console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+    def image(self, step: int, name: str, image: np.ndarray) -> None:
+        """Nothing: a terminal shows no images."""
+
+    def close(self) -> None:
+        self._live.stop()
+
+    def fraction(self, step: int) -> float:
+        """How much of the run is done, in [0, 1]."""
+        if self.max_seconds is None:
+            return min(step / max(self.max_steps, 1), 1.0)
+        return min((self._clock() - self._began) / self.max_seconds, 1.0)
+
+    def seconds_left(self, step: int) -> float | None:
+        """Seconds to the end, by the recent pace where steps count; None until there is a pace."""
+        if self.max_seconds is not None:
+            return max(self.max_seconds - (self._clock() - self._began), 0.0)
+        (then, first), (now, last) = self._pace[0], self._pace[-1]
+        if last <= first or now <= then:
+            return None
+        return (self.max_steps - step) * (now - then) / (last - first)
+
+    def _facts(self, step: int) -> list[str]:
+        end = f"/{self.max_steps}" if self.max_seconds is None else ""
+        facts = [f"step {step}{end}", f"{self.fraction(step):.0%}"]
+        rate = next((v for k, v in self._shown.items() if k.endswith("rays_per_second")), None)
+        if rate is not None:
+            facts.append(f"{_short(rate)} rays/s")
+        left = self.seconds_left(step)
+        if left is not None:
+            facts.append(f"{_clock_face(left)} left")
+        return facts
+
+    def _values(self) -> list[str]:
+        losses = [k for k in self._shown if k.startswith("loss/") and k != "loss/total"]
+        total = [k for k in self._shown if k == "loss/total"]
+        psnr = [k for k in self._shown if k.endswith("psnr")]
+        values = [f"{_label(name)} {self._shown[name]:.3g}" for name in total + losses]
+        return values + [f"{_label(name)} {self._shown[name]:.2f}" for name in psnr]
+
+    def _display(self, step: int) -> RenderableType:
+        grid = Table.grid(padding=(0, 1))
+        bar = ProgressBar(total=1.0, completed=self.fraction(step), width=30)
+        grid.add_row(bar, Text("  ".join(self._facts(step)), style="bold"))
+        whole = Table.grid()
+        whole.add_row(grid)
+        whole.add_row(Text("  ".join(self._values())))
+        return whole
+
+
+def _is_shown(name: str) -> bool:
+    return name.startswith("loss/") or name.endswith(("psnr", "rays_per_second"))
+
+
+def _label(name: str) -> str:
+    """``loss/total`` is the loss, ``loss/rgb`` is rgb, ``train/psnr`` is psnr, else as spoken."""
+    if name == "loss/total":
+        return "loss"
+    return name.removeprefix("loss/").removeprefix("train/").replace("/", " ")
+
+
+def _short(count: float) -> str:
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if count >= size:
+            return f"{count / size:.3g}{letter}"
+    return f"{count:.0f}"
+
+
+def _clock_face(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,93 @@
+"""history.csv: one row per recorded step, in a file that is readable at any moment."""
+
+import csv
+import io
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+
+class History:
+    """Write scalars to a CSV file with the columns ``step`` and one per scalar.
+
+    A scalar that turns up later (a term that starts at step 1000) gets a column then, empty in the
+    rows before. Two writes of one step share a row. ``resumed`` is the step of the checkpoint that
+    the run goes on from: rows after it, left by a run that was killed later, are dropped, so that
+    a resumed history has the rows of an uninterrupted one. With None the file begins anew.
+    """
+
+    def __init__(self, path: Path | str, *, every: int = 10, resumed: int | None = None) -> None:
+        if every < 1:
+            raise ValueError(f"history.csv needs every >= 1 step, got every={every}")
+        self.path = Path(path)
+        self.every = every
+        self._columns, rows = _rows_until(self.path, resumed)
+        self._row: dict[str, str] = {}
+        self._row_begins = 0
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._rewrite(rows)
+
+    def due(self, step: int) -> bool:
+        return step % self.every == 0
+
+    def write(self, step: int, scalars: Mapping[str, float]) -> None:
+        """Append a row, or complete the last one where it is of the same step."""
+        row = {"step": str(step)} | {name: format(v, ".9g") for name, v in scalars.items()}
+        begin = self.path.stat().st_size
+        if self._row.get("step") == row["step"]:
+            row, begin = self._row | row, self._row_begins
+        new = [name for name in row if name not in self._columns]
+        if new:
+            _, rows = _read(self.path)
+            self._columns = [*self._columns, *new]
+            self._rewrite([other for other in rows if other["step"] != row["step"]])
+            begin = self.path.stat().st_size
+        # Opened and closed for every row: the file is whole whenever somebody looks at it.
+        with open(self.path, "r+b") as file:
+            file.seek(begin)
+            file.write(_lines(self._columns, [row]))
+            file.truncate()
+        self._row, self._row_begins = row, begin
+
+    def image(self, step: int, name: str, image: np.ndarray) -> None:
+        """Nothing: a table holds no images."""
+
+    def close(self) -> None:
+        """Nothing: no file is open between two writes."""
+
+    def _rewrite(self, rows: Sequence[Mapping[str, str]]) -> None:
+        """Replace the file by one with the present columns."""
+        header = dict(zip(self._columns, self._columns, strict=True))
+        unfinished = self.path.with_name(self.path.name + ".unfinished")
+        unfinished.write_bytes(_lines(self._columns, [header, *rows]))
+        os.replace(unfinished, self.path)
+
+
+def _rows_until(path: Path, last: int | None) -> tuple[list[str], list[dict[str, str]]]:
+    """Columns and rows of an existing history up to and with step ``last``; none for None."""
+    if last is None or not path.is_file():
+        return ["step"], []
+    columns, rows = _read(path)
+    rows = [row for row in rows if int(row["step"]) <= last]
+    # A column of dropped rows only is one that an uninterrupted run would not have yet.
+    return ["step", *(c for c in columns if c != "step" and any(row[c] for row in rows))], rows
+
+
+def _read(path: Path) -> tuple[list[str], list[dict[str, str]]]:
+    """Columns and whole rows; a last line without its end was cut by a crash and is left out."""
+    whole = path.read_text().rpartition("\n")[0]
+    lines = list(csv.reader(io.StringIO(whole)))
+    if not lines or lines[0][:1] != ["step"]:
+        raise ValueError(f"{path} is no history of ours: its first line must begin with 'step'")
+    columns, *rest = lines
+    whole_rows = [line for line in rest if len(line) == len(columns)]
+    return columns, [dict(zip(columns, line, strict=True)) for line in whole_rows]
+
+
+def _lines(columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([[row.get(column, "") for column in columns] for row in rows])
+    return text.getvalue().encode()

@@ -1,0 +1,47 @@
+"""TensorBoard event files: curves and images for the browser."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+class TensorBoard:
+    """Write scalars and images as TensorBoard events into ``folder``.
+
+    ``resumed`` is the step of the checkpoint that the run goes on from: TensorBoard hides events
+    after it that a killed run left. The writer is made at the first event: importing it takes a
+    second.
+    """
+
+    def __init__(self, folder: Path | str, *, every: int = 20, resumed: int | None = None) -> None:
+        if every < 1:
+            raise ValueError(f"TensorBoard needs every >= 1 step, got every={every}")
+        self.folder = Path(folder)
+        self.every = every
+        self.resumed = resumed
+        self._writer: Any = None
+
+    def due(self, step: int) -> bool:
+        return step % self.every == 0
+
+    def write(self, step: int, scalars: Mapping[str, float]) -> None:
+        for name, value in scalars.items():
+            self._events().add_scalar(name, value, step)
+
+    def image(self, step: int, name: str, image: np.ndarray) -> None:
+        self._events().add_image(name, image, step, dataformats="HWC")
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def _events(self) -> Any:
+        if self._writer is None:
+            from torch.utils.tensorboard import SummaryWriter
+
+            purge = None if self.resumed is None else self.resumed + 1
+            self._writer = SummaryWriter(str(self.folder), purge_step=purge, flush_secs=30)
+        return self._writer

@@ -1,0 +1,192 @@
+"""The training loop: rays, samples, quantities, losses, one step down; again."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from nerfloss.quantities.resolve import Quantities
+from nerfloss.rays import Rays
+from nerfloss.recipe import LossRecipe, LossReport
+from nerfloss.training import checkpoint
+from nerfloss.training.budget import Budget
+from nerfloss.training.interrupt import Interrupt
+from nerfloss.training.optimizer import NonFiniteGradient, Optimizer
+from nerfloss.training.sinks.sink import Sinks
+
+log = logging.getLogger(__name__)
+
+
+@runtime_checkable
+class Batch(Protocol):
+    """Rays and what was observed along them."""
+
+    rays: Rays
+    targets: Mapping[str, Tensor]
+
+
+@runtime_checkable
+class Batches(Protocol):
+    """Draws batches: the same step gives the same batch."""
+
+    def draw(self, step: int, rays: int) -> Batch: ...
+
+
+@runtime_checkable
+class Model(Protocol):
+    """A field with its sampler, rendered by name."""
+
+    field: Any
+    sampler: Any
+
+    def __call__(self, rays: Rays, needs: Any, *, given: Any, generator: Any) -> Quantities: ...
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How much a step does, and how often what is around the steps is done.
+
+    The number of rays adapts so that a step evaluates about ``samples`` samples.
+    """
+
+    samples: int = 8192
+    rays: int = 512
+    max_rays: int = 8192
+    checkpoint_every: int = 500
+    preview_every: int = 500
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if value < 1:
+                raise ValueError(f"trainer.pace.{name} must be at least 1, got {value}")
+
+
+class Trainer:
+    """Descends a recipe's total over a model's parameters, and can stop and go on at any step.
+
+    Nothing random is carried from step to step: every step draws from generators seeded by the
+    run's seed and its own number, so a resumed run continues to the same bits (on a CPU).
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        recipe: LossRecipe,
+        batches: Batches,
+        optimizer: Optimizer,
+        *,
+        budget: Budget,
+        pace: Pace,
+        seed: int,
+        device: torch.device,
+        folder: Path,
+        preview: Callable[[int], None] | None = None,
+    ) -> None:
+        self.model, self.recipe, self.batches, self.optimizer = model, recipe, batches, optimizer
+        self.budget, self.pace, self.seed, self.device = budget, pace, seed, device
+        self.checkpoint = Path(folder) / "checkpoints" / "last.pt"
+        self.preview = preview
+        self.step, self.seconds, self.rays = 0, 0.0, pace.rays
+
+    @property
+    def at(self) -> dict[str, float]:
+        """Where on its schedules the run is, as the quantities ``step`` and ``progress``."""
+        return {
+            "step": self.budget.scheduled_step(self.step, self.seconds),
+            "progress": self.budget.progress(self.step, self.seconds),
+        }
+
+    def run(self, sinks: Sinks) -> bool:
+        """Train to the end of the budget; False if interrupted first. Saves in both cases."""
+        before, began = self.seconds, time.monotonic()
+        with Interrupt() as interrupt:
+            while not self.budget.spent(self.step, self.seconds) and not interrupt.requested:
+                report, quantities = self._train_step()
+                self.step += 1
+                self.seconds = before + time.monotonic() - began
+                if sinks.due(self.step):
+                    sinks.write(self.step, self._scalars(report, quantities))
+                self._now_and_then()
+        self.save()
+        if interrupt.requested:
+            log.info("stopped by %s after step %d, saved", interrupt.reason, self.step)
+        return not interrupt.requested
+
+    def save(self) -> None:
+        """Write the checkpoint: everything that a resumed run needs."""
+        checkpoint.save(self.checkpoint, self.state_dict())
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "step": self.step,
+            "seconds": self.seconds,
+            "rays": self.rays,
+            "model": self.model.state_dict(),
+            "recipe": self.recipe.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            # Ours draws from generators of its own; a user's term may use torch's.
+            "torch_rng": torch.get_rng_state(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.step, self.seconds, self.rays = state["step"], state["seconds"], state["rays"]
+        self.model.load_state_dict(state["model"])
+        self.recipe.load_state_dict(state["recipe"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        torch.set_rng_state(state["torch_rng"].cpu())
+
+    def _train_step(self) -> tuple[LossReport, Mapping[str, Any]]:
+        at = self.at
+        generator = torch.Generator(self.device).manual_seed(self.seed * 1_000_003 + self.step)
+        batch = self.batches.draw(self.step, self.rays)
+        self.model.field.advance(at["step"])
+        self.model.sampler.refresh(self.model.field, self.step, generator)
+        quantities = self.model(
+            batch.rays,
+            self.recipe.needs(at["step"]),
+            given={**batch.targets, **at},
+            generator=generator,
+        )
+        report = self.recipe(quantities, at["step"])
+        try:
+            self.optimizer.step(report.total, int(at["step"]), at["progress"])
+        except NonFiniteGradient as error:
+            raise NonFiniteGradient(
+                f"{error}: {self.recipe.blame(quantities, at['step'])}"
+            ) from None
+        self._adapt_rays(int(quantities["occupied"].sum()))
+        return report, quantities
+
+    def _adapt_rays(self, samples: int) -> None:
+        """Move the number of rays a tenth of the way to what the budget of samples allows."""
+        wanted = self.rays * self.pace.samples / max(samples, 1)
+        mixed = round(0.9 * self.rays + 0.1 * min(wanted, self.pace.max_rays))
+        self.rays = max(1, min(mixed, self.pace.max_rays))
+
+    def _scalars(self, report: LossReport, quantities: Mapping[str, Any]) -> dict[str, float]:
+        scalars = report.scalars()
+        if "rgb" in set(quantities) and "target_rgb" in quantities:
+            error = (quantities["rgb"] - quantities["target_rgb"]).square().mean().detach()
+            scalars["train/psnr"] = float(-10 * torch.log10(error.clamp_min(1e-10)))
+        rays, occupied = len(quantities["origins"]), quantities["occupied"]
+        constants = self.model.field.constants()
+        return {
+            **scalars,
+            **{name: float(value) for name, value in constants.items()},
+            "samples_per_ray": float(occupied.sum()) / rays,
+            "rays": float(rays),
+            "rays_per_second": rays * self.step / max(self.seconds, 1e-9),
+        }
+
+    def _now_and_then(self) -> None:
+        if self.step % self.pace.checkpoint_every == 0:
+            self.save()
+        if self.preview is not None and self.step % self.pace.preview_every == 0:
+            self.preview(self.step)

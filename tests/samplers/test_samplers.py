@@ -1,0 +1,170 @@
+"""Samplers: intervals in order inside the box, few of them, and where the surface is."""
+
+import pytest
+import torch
+
+from nerfloss.rays import Rays, intersect_box, intersect_sphere
+from nerfloss.samplers.hierarchical import HierarchicalSampler
+from nerfloss.samplers.inverse_cdf import invert_cdf
+from nerfloss.samplers.occupancy import OccupancySampler
+from nerfloss.samplers.uniform import UniformSampler
+
+BOX = torch.tensor([[-1.0, -1, -1], [1, 1, 1]])
+
+
+class Sphere:
+    """The exact SDF of a sphere, or a density that is high inside it; counts its evaluations."""
+
+    box = BOX
+    appearance = None
+
+    def __init__(self, offers=("sdf",), radius=0.5):
+        self.offers, self.radius, self.points = frozenset(offers), radius, 0
+
+    def __call__(self, points, needs):
+        self.points += len(points)
+        sdf = points.norm(dim=-1) - self.radius
+        values = {"sdf": sdf, "densities": 50.0 * (sdf < 0)}
+        return {name: values[name] for name in needs}
+
+    def constants(self):
+        return {"sharpness": torch.tensor(64.0)}
+
+
+def rays_towards(targets):
+    """Rays from (0, 0, -3) through points."""
+    origins = torch.tensor([0.0, 0, -3]).expand(len(targets), 3)
+    directions = torch.nn.functional.normalize(targets - origins, dim=-1)
+    index = torch.zeros(len(targets), dtype=torch.int64)
+    return Rays(origins, directions, torch.zeros(len(targets), 2), index, torch.zeros_like(origins))
+
+
+def some_rays(count=64, spread=0.9):
+    generator = torch.Generator().manual_seed(1)
+    xy = (torch.rand(count, 2, generator=generator) * 2 - 1) * spread
+    return rays_towards(torch.cat([xy, torch.zeros(count, 1)], -1))
+
+
+SAMPLERS = {
+    "uniform": (UniformSampler(samples=16), ("sdf",)),
+    "hierarchical": (HierarchicalSampler(coarse=16, fine=4, rounds=2), ("sdf",)),
+    "occupancy_sdf": (OccupancySampler(resolution=32), ("sdf",)),
+    "occupancy_density": (OccupancySampler(resolution=32), ("densities",)),
+}
+
+
+@pytest.fixture(params=SAMPLERS, ids=str)
+def sampled(request):
+    sampler, offers = SAMPLERS[request.param]
+    rays = some_rays(spread=1.6)
+    generator = torch.Generator().manual_seed(2)
+    return rays, sampler(Sphere(offers), rays, generator)
+
+
+def test_intervals_are_ordered_and_do_not_overlap(sampled):
+    _, samples = sampled
+    assert (samples.t_ends >= samples.t_starts).all()
+    assert (samples.t_starts[:, 1:] >= samples.t_ends[:, :-1] - 1e-5).all()
+
+
+def test_intervals_lie_inside_the_box(sampled):
+    rays, samples = sampled
+    inside = samples.positions[samples.occupied]
+    assert len(inside) > 0
+    assert inside.abs().max() <= 1 + 0.07  # half a cell of the cache, where a ray enters
+
+
+def test_rays_that_miss_the_box_have_no_samples(sampled):
+    rays, samples = sampled
+    enter, leave = intersect_box(rays, BOX)
+    missed = enter == leave
+    assert missed.any()
+    assert not samples.occupied[missed].any()
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_without_a_generator_sampling_is_regular_and_repeatable(name):
+    sampler, offers = SAMPLERS[name]
+    first, second = (sampler(Sphere(offers), some_rays()) for _ in range(2))
+    assert torch.equal(first.t_starts, second.t_starts)
+
+
+@pytest.mark.parametrize("name", ["hierarchical", "occupancy_sdf"])
+def test_samples_crowd_where_the_surface_is(name):
+    sampler, offers = SAMPLERS[name]
+    rays = some_rays(spread=0.3)
+    hit, _ = intersect_sphere(rays, 0.5)
+    samples = sampler(Sphere(offers), rays, torch.Generator().manual_seed(0))
+    middle = 0.5 * (samples.t_starts + samples.t_ends)
+    nearest = (middle - hit[:, None]).abs().amin(-1)
+    assert nearest.max() < 0.03
+
+
+def test_occupancy_leaves_out_rays_that_pass_the_object_of_a_density():
+    sampler, offers = SAMPLERS["occupancy_density"]
+    field = Sphere(offers)
+    # The cache begins full; what is empty fades out of it.
+    for _ in range(60):
+        sampler.grid.refresh_density(field, decay=0.9, generator=None)
+    past = rays_towards(torch.tensor([[0.9, 0.0, 0.0], [0.0, 0.0, 0.0]]))
+    sampler.grid.region.fill_(False)
+    occupied = sampler(field, past).occupied
+    sampler.grid.region.fill_(True)
+    assert occupied.any(-1).tolist() == [False, True]
+
+
+def test_occupancy_looks_evenly_where_its_cache_knows_no_surface():
+    sampler = OccupancySampler(resolution=16, samples=8)
+    far = Sphere(radius=-5.0)  # positive everywhere: no surface at all
+    samples = sampler(far, rays_towards(torch.zeros(1, 3)), torch.Generator().manual_seed(0))
+    length = (samples.t_ends - samples.t_starts).sum()
+    assert samples.occupied.all()
+    assert length.item() == pytest.approx(2.0, abs=0.15)
+
+
+def test_occupancy_refreshes_only_near_the_surface_between_full_rounds():
+    sampler, field = OccupancySampler(resolution=32, refresh_every=10), Sphere()
+    sampler.refresh(field, 0)
+    full, field.points = field.points, 0
+    sampler.refresh(field, 50)
+    assert full == 32**3
+    assert 0 < field.points < full
+
+
+def test_a_refreshed_cache_reproduces_a_linear_field():
+    class Plane(Sphere):
+        def __call__(self, points, needs):
+            return dict.fromkeys(needs, points[:, 0] + 2 * points[:, 1])
+
+    sampler = OccupancySampler(resolution=16)
+    sampler.refresh(Plane(), 0)
+    points = torch.rand(100, 3) - 0.5
+    expected = points[:, 0] + 2 * points[:, 1]
+    torch.testing.assert_close(sampler.grid.sdf_at(points, BOX), expected, atol=1e-5, rtol=0)
+
+
+def test_inverse_cdf_draws_from_its_histogram():
+    edges = torch.linspace(0, 4, 5).expand(1, -1)
+    mass = torch.tensor([[0.0, 3.0, 1.0, 0.0]])
+    drawn = invert_cdf(edges, mass, 4000, torch.Generator().manual_seed(0))
+    counts = torch.histc(drawn, bins=4, min=0, max=4)
+    torch.testing.assert_close(counts / 4000, torch.tensor([0, 0.75, 0.25, 0]), atol=2e-3, rtol=0)
+
+
+def test_the_hierarchical_sampler_names_the_remedy_for_a_field_without_sdf():
+    with pytest.raises(ValueError, match="sampler=uniform or sampler=occupancy"):
+        HierarchicalSampler()(Sphere(("densities",)), some_rays())
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: UniformSampler(samples=1), "at least 2, got 1"),
+        (lambda: HierarchicalSampler(fine=0), "fine=0"),
+        (lambda: OccupancySampler(mix=0.0), "mix in"),
+        (lambda: OccupancySampler(resolution=2), "at least 8, got 2"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(make, words):
+    with pytest.raises(ValueError, match=words):
+        make()

@@ -1,0 +1,41 @@
+"""Train: python train.py [group=choice] [setting=value] ...; python train.py --help lists them."""
+
+import os
+
+# Two pools of threads that both spin take each other's cores; must be set before torch is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+import logging
+from pathlib import Path
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from nerfloss.assembly import assemble, register_resolvers, saved_config
+
+
+@hydra.main(version_base="1.3", config_path="conf", config_name="train")
+def main(cfg: DictConfig) -> float | None:
+    """Train, evaluate, and return the test PSNR for sweepers that optimise it."""
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    resume = cfg.trainer.resume
+    try:
+        if resume:
+            again = [
+                o for o in HydraConfig.get().overrides.task if not o.startswith("trainer.resume")
+            ]
+            cfg = saved_config(Path(resume), again)
+        run = assemble(cfg, folder)
+        if resume:
+            run.resume()
+        return run.evaluate() if run.train() else None
+    except Exception:
+        # Hydra prints the error; what is to be found later belongs in the run's own log.
+        logging.getLogger("nerfloss").debug("the run failed", exc_info=True)
+        raise
+
+
+if __name__ == "__main__":
+    register_resolvers()
+    main()
