@@ -1,0 +1,28 @@
+"""Eikonal terms: a signed distance has a gradient of length one."""
+
+from jaxtyping import Float
+from torch import Tensor
+
+
+def eikonal(gradients: Float[Tensor, "*shape 3"]) -> Float[Tensor, "*shape"]:
+    """Penalize gradients whose length is not one: ``(|g| - 1)^2`` per sample or point.
+
+    The length is floored at 1e-6 so that the derivative stays finite where the gradient vanishes,
+    as it does on the medial axis.
+
+    Reference: Gropp et al., "Implicit Geometric Regularization for Learning Shapes", ICML 2020.
+    """
+    return (_length(gradients) - 1).square()
+
+
+def eikonal_l1(gradients: Float[Tensor, "*shape 3"]) -> Float[Tensor, "*shape"]:
+    """Penalize gradients whose length is not one: ``| |g| - 1 |``, floored as in ``eikonal``.
+
+    Reference: Yang et al., "StEik: Stabilizing the Optimization of Neural Signed Distance
+    Functions and Finer Shape Representation", NeurIPS 2023.
+    """
+    return (_length(gradients) - 1).abs()
+
+
+def _length(vectors: Float[Tensor, "*shape 3"]) -> Float[Tensor, "*shape"]:
+    return vectors.square().sum(-1).clamp_min(1e-12).sqrt()

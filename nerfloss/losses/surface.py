@@ -1,0 +1,47 @@
+"""What a surface should look like where images are silent: terms on the SDF and its normals."""
+
+from jaxtyping import Float
+from torch import Tensor
+
+
+def sparsity(sdf: Float[Tensor, "*shape"], *, scale: float = 1.0) -> Float[Tensor, "*shape"]:
+    """Push surfaces away from where no image asks for one: ``exp(-scale |sdf|)``, in (0, 1].
+
+    ``scale`` is per scene unit: beyond ``1 / scale`` from a surface the term fades.
+
+    Reference: Long et al., "SparseNeuS: Fast Generalizable Neural Surface Reconstruction from
+    Sparse Views", ECCV 2022, the sparseness regularization.
+    """
+    return (-scale * sdf.abs()).exp()
+
+
+def normal_cosine(
+    normal: Float[Tensor, "*shape 3"], target_normal: Float[Tensor, "*shape 3"]
+) -> Float[Tensor, "*shape"]:
+    """One minus the cosine between rendered and observed normal, in [0, 2].
+
+    Lengths do not matter; they are floored at 1e-3, below which a composited normal is mostly
+    disagreement and the cosine fades to 0.
+
+    Reference: Yu et al., "MonoSDF: Exploring Monocular Geometric Cues for Neural Implicit Surface
+    Reconstruction", NeurIPS 2022, the angular part of its normal loss.
+    """
+    return 1 - (_unit(normal) * _unit(target_normal)).sum(-1)
+
+
+def orientation(
+    normals: Float[Tensor, "rays samples 3"],
+    weights: Float[Tensor, "rays samples"],
+    directions: Float[Tensor, "rays 3"],
+) -> Float[Tensor, "rays"]:
+    """Visible surface faces the camera: ``sum_i w_i max(0, n_i . d)^2`` per ray.
+
+    Reference: Verbin et al., "Ref-NeRF: Structured View-Dependent Appearance for Neural Radiance
+    Fields", CVPR 2022, equation 11.
+    """
+    away = (normals * directions[..., None, :]).sum(-1).clamp_min(0)
+    return (weights * away.square()).sum(-1)
+
+
+def _unit(vectors: Float[Tensor, "*shape 3"]) -> Float[Tensor, "*shape 3"]:
+    return vectors / vectors.square().sum(-1, keepdim=True).clamp_min(1e-6).sqrt()

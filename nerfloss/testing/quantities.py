@@ -1,0 +1,128 @@
+"""Quantities to try a term on: random, but of the kind that a run would make."""
+
+import zlib
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from nerfloss.quantities.vocabulary import VOCABULARY
+
+SIZES: Mapping[str, int] = {
+    "rays": 6,
+    "samples": 5,
+    "points": 7,
+    "observed": 8,
+    "patches": 2,
+    "height": 12,
+    "width": 13,
+    "embedding": 4,
+    "channels": 4,
+    "classes": 3,
+}
+
+
+def fake(
+    quantity: str,
+    *,
+    seed: int = 0,
+    dtype: torch.dtype = torch.float32,
+    sizes: Mapping[str, int] = SIZES,
+) -> Any:
+    """A made-up value of a quantity of the vocabulary, the same for the same seed.
+
+    Colours lie in [0, 1], normals are unit, samples follow one another along the ray, weights sum
+    to less than 1; half of what is observed is known. With one seed, quantities fit each other
+    where they must (``t_ends`` is behind ``t_starts``) and are independent otherwise.
+    Raises KeyError where the vocabulary has no such name.
+    """
+    meant = VOCABULARY[quantity]
+    shape = [sizes[axis] if axis in sizes else int(axis) for axis in meant.shape.split()]
+    generator = torch.Generator().manual_seed(seed + zlib.crc32(_family(quantity).encode()))
+    if meant.kind == "object":
+        return generator if quantity == "generator" else fake_field
+    if meant.kind == "int":
+        return _integers(quantity, shape, generator)
+    if meant.kind == "bool":
+        return torch.arange(shape[0]).reshape([-1] + [1] * (len(shape) - 1)).expand(shape) % 2 == 0
+    uniform = torch.rand(shape, generator=generator, dtype=dtype)
+    return _shaper(quantity)(uniform)
+
+
+def fake_field(
+    points: Float[Tensor, "points 3"],
+    needs: Collection[str],  # noqa: ARG001  a field may answer more than it is asked for
+) -> dict[str, Tensor]:
+    """A field with known answers: the sphere of radius 1/2 around the origin."""
+    distance = points.square().sum(-1).clamp_min(1e-12).sqrt()
+    outward = points / distance[:, None]
+    return {
+        "sdf": distance - 0.5,
+        "gradients": outward,
+        "normals": outward,
+        "laplacian": 2 / distance,
+        "hessian_gradients": torch.zeros_like(points),
+    }
+
+
+def _family(quantity: str) -> str:
+    """Quantities that have to fit each other are drawn from the same random numbers."""
+    return "edges" if quantity in ("t_starts", "t_ends") else quantity
+
+
+def _integers(quantity: str, shape: list[int], generator: torch.Generator) -> Any:
+    if not shape:
+        return 100
+    if quantity in ("view", "target_label", "target_instance"):
+        return torch.randint(0, 3, shape, generator=generator)
+    raise KeyError(f"no made-up integers for '{quantity}': add them here")
+
+
+def _shaper(quantity: str) -> Callable[[Tensor], Tensor]:
+    """What turns uniform numbers in [0, 1] into values of a quantity, by the end of its name."""
+    name = quantity.removeprefix("patch_").removeprefix("target_").removeprefix("space_")
+    exact = {
+        "t_starts": lambda u: 1 + _edges(u) - 0.1 * (0.5 + u),
+        "t_ends": lambda u: 1 + _edges(u),
+        "weights": lambda u: 0.9 * u / u.shape[-1],
+        "mask": lambda u: (u > 0.5).to(u.dtype),
+        "box": lambda u: torch.tensor([[-1.0] * 3, [1.0] * 3], dtype=u.dtype),
+        "normal": _short if quantity == "normal" else _unit,
+        "point_normals": _unit,
+        "normals": _unit,
+        "directions": _unit,
+        "gradients": lambda u: _unit(u) * (0.6 + 0.8 * u[..., :1]),
+        "hessian_gradients": lambda u: 2 * u - 1,
+        "laplacian": lambda u: 8 * u - 4,
+        "sdf": lambda u: u - 0.5,
+        "positions": lambda u: 2 * u - 1,
+        "points": lambda u: 2 * u - 1,
+        "surface_points": lambda u: 2 * u - 1,
+        "origins": lambda u: 3 * _unit(u),
+        "pixel": lambda u: 100 * u,
+        "densities": lambda u: 20 * u,
+        "depth": lambda u: 1 + u,
+        "sharpness": lambda u: 20 + 40 * u,
+        "logits": lambda u: 4 * u - 2,
+        "embeddings": lambda u: 2 * u - 1,
+        "features": lambda u: 2 * u - 1,
+    }
+    # Colours, opacities and the like lie in [0, 1]; the rim is where derivatives may jump.
+    return exact.get(name, lambda u: 0.05 + 0.9 * u)
+
+
+def _edges(uniform: Tensor) -> Tensor:
+    """Far ends of intervals along a ray, each at least as long as its neighbour's gap."""
+    return 0.1 * (0.5 + uniform).cumsum(-1)
+
+
+def _unit(uniform: Tensor) -> Tensor:
+    vectors = 2 * uniform - 1
+    return vectors / vectors.square().sum(-1, keepdim=True).clamp_min(1e-12).sqrt()
+
+
+def _short(uniform: Tensor) -> Tensor:
+    """A composited normal: shorter than one where normals disagree."""
+    return 0.8 * _unit(uniform)
