@@ -13,6 +13,8 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from nerfloss.assembly import assemble, register_resolvers, saved_config
+from nerfloss.run import main_score
+from nerfloss.training.checkpoint import latest
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")
@@ -28,11 +30,11 @@ def main(cfg: DictConfig) -> float | None:
             cfg = saved_config(Path(resume), again)
         run = assemble(cfg, folder)
         if resume:
-            run.resume()
-        return run.evaluate() if run.train() else None
+            run.load(latest(resume))
+        return main_score(run.evaluate()) if run.train() else None
     except Exception:
         # Hydra prints the error; what is to be found later belongs in the run's own log.
-        logging.getLogger("nerfloss").debug("the run failed", exc_info=True)
+        logging.getLogger("nerfloss").error("the run failed", exc_info=True)
         raise
 
 

@@ -24,13 +24,20 @@ class DensityField(nn.Module):
     offers = frozenset({"densities", "embeddings"})
 
     def __init__(
-        self, grid: HashGrid, appearance: nn.Module, *, hidden: int = 1, width: int = 64,
+        self,
+        grid: HashGrid,
+        appearance: nn.Module,
+        *,
+        hidden: int = 1,
+        width: int = 64,
         embedding: int = 16,
-    ) -> None:  # fmt: skip
+        surface_density: float = 25.0,
+    ) -> None:
         super().__init__()
         self.grid = grid
         self.appearance = appearance
-        self.network = mlp(grid.outputs, embedding, hidden=hidden, width=width)
+        self.surface_density = surface_density
+        self.network = mlp(grid.channels, embedding, hidden=hidden, width=width)
 
     @property
     def box(self) -> Float[Tensor, "2 3"]:
@@ -48,9 +55,22 @@ class DensityField(nn.Module):
         }
         return {name: values[name] for name in needs}
 
+    @torch.no_grad()
+    def implicit(self, points: Float[Tensor, "points 3"]) -> Float[Tensor, "points"]:
+        """Negative where the density exceeds ``surface_density``: what a mesh is made from."""
+        return self.surface_density - self(points, {"densities"})["densities"]
+
     def constants(self) -> Mapping[str, Tensor]:
         """Quantities that are the same everywhere: none."""
         return {}
+
+    def advance(self, step: int) -> None:
+        """Activate the levels of the grid that belong to a scheduled step."""
+        self.grid.set_step(step)
+
+    def set_box(self, box: Float[Tensor, "2 3"]) -> None:
+        """Let the grid span another box, before anything is learned."""
+        self.grid.set_box(box)
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Parameters by the name under which the optimizer sets their rate."""

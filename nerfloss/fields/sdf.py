@@ -48,18 +48,34 @@ class SDFField(nn.Module):
         self, points: Float[Tensor, "points 3"], needs: Collection[str]
     ) -> dict[str, Tensor]:
         """Evaluate the quantities in ``needs`` at points, differentiably."""
-        explicit = bool({"gradients", "hessian_gradients"} & set(needs))
-        outputs, gradients = self.network(points, gradients=explicit)
-        values = {"sdf": outputs[:, 0], "embeddings": outputs[:, 1:], "gradients": gradients}
+        values = {}
+        if {"gradients", "hessian_gradients"} & set(needs):
+            outputs, values["gradients"] = self.network.with_gradients(points)
+        else:
+            outputs = self.network(points)
+        values |= {"sdf": outputs[:, 0], "embeddings": outputs[:, 1:]}
         if "laplacian" in needs:
             values["laplacian"] = self._laplacian(points, outputs[:, 0])
         if "hessian_gradients" in needs:
-            values["hessian_gradients"] = self._hessian_gradients(points, gradients)
+            values["hessian_gradients"] = self._hessian_gradients(points, values["gradients"])
         return {name: values[name] for name in needs}
+
+    @torch.no_grad()
+    def implicit(self, points: Float[Tensor, "points 3"]) -> Float[Tensor, "points"]:
+        """The signed distance, without its history: what a mesh is made from."""
+        return self._sdf(points)
 
     def constants(self) -> Mapping[str, Tensor]:
         """Quantities that are the same everywhere."""
         return {"sharpness": torch.exp(SHARPNESS_RATE * self.log_sharpness)}
+
+    def advance(self, step: int) -> None:
+        """Activate the levels of the grid that belong to a scheduled step."""
+        self.network.grid.set_step(step)
+
+    def set_box(self, box: Float[Tensor, "2 3"]) -> None:
+        """Let the grid span another box, before anything is learned."""
+        self.network.grid.set_box(box)
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Parameters by the name under which the optimizer sets their rate."""
@@ -77,8 +93,7 @@ class SDFField(nn.Module):
         return self.difference_cells * self.network.grid.cell()
 
     def _sdf(self, points: Float[Tensor, "*points 3"]) -> Float[Tensor, "*points"]:
-        outputs, _ = self.network(points.reshape(-1, 3), gradients=False)
-        return outputs[:, 0].reshape(points.shape[:-1])
+        return self.network(points.reshape(-1, 3))[:, 0].reshape(points.shape[:-1])
 
     def _laplacian(
         self, points: Float[Tensor, "points 3"], center: Float[Tensor, "points"]
@@ -97,6 +112,6 @@ class SDFField(nn.Module):
         length = gradients.square().sum(-1, keepdim=True).clamp_min(1e-12).sqrt()
         # Where to look is not to be learned from this difference, only what is found there.
         along = (step * gradients / length).detach()
-        _, both = self.network(torch.cat([points + along, points - along]), gradients=True)
+        _, both = self.network.with_gradients(torch.cat([points + along, points - along]))
         ahead, behind = both.chunk(2)
         return (ahead - behind) / (2 * step) * length

@@ -51,3 +51,8 @@ def normal(
 def target_depth_known(target_depth: Float[Tensor, "rays"]) -> Bool[Tensor, "rays"]:
     """Where a depth was observed."""
     return target_depth > 0
+
+
+def target_normal_known(target_normal: Float[Tensor, "rays 3"]) -> Bool[Tensor, "rays"]:
+    """Where a normal was observed: stored unit normals keep more than half their length."""
+    return target_normal.square().sum(-1) > 0.25

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from nerfloss.quantities.signature import inputs_of
+from nerfloss.quantities.signature import inputs_of, plain
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Rule:
     @classmethod
     def of(cls, function: Callable) -> "Rule":
         """The rule that a function's own signature states."""
-        return cls(inputs_of(function), function)
+        return cls(inputs_of(function), plain(function))
 
 
 def rules_in(module: ModuleType) -> dict[str, Rule]:

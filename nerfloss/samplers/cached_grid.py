@@ -7,15 +7,15 @@ from torch.nn.functional import grid_sample
 
 from nerfloss.quantities.field import Field
 
-FAR = 1e3
 CHUNK = 1 << 16
 
 
 class CachedGrid(nn.Module):
     """Values of ``sdf`` or ``densities`` at the centres of ``resolution^3`` cells of a box.
 
-    ``region`` marks the cells where there may be something (a visual hull, say; by default all);
-    elsewhere an SDF counts as far outside and a density as 0.
+    ``region`` marks the cells where there may be something (a visual hull, say; by default all).
+    Elsewhere a density counts as 0, and an SDF is read once, at the start: a distance that stopped
+    would be one that rays cannot rely on.
     """
 
     values: Float[Tensor, "depth height width"]
@@ -39,13 +39,11 @@ class CachedGrid(nn.Module):
     def refresh_sdf(self, field: Field, *, reach: float) -> None:
         """Renew the SDF in cells of the region within ``reach`` of the surface, as cached.
 
-        The first call, and any with an infinite reach, renews all cells of the region.
+        The first call renews all cells, one with an infinite reach those of the region.
         """
-        if not self.fresh:
-            self.values.fill_(FAR)
-            reach = float("inf")
-            self.fresh.fill_(True)
-        live = (self.region & (self.values.abs() < reach)) if reach < FAR else self.region
+        near = self.region & (self.values.abs() < reach)
+        live = near if self.fresh else torch.ones_like(self.region)
+        self.fresh.fill_(True)
         index = live.reshape(-1).nonzero().squeeze(-1)
         self.values.view(-1)[index] = self._evaluate(field, "sdf", index, None)
 

@@ -93,7 +93,7 @@ class Trainer:
         self.budget, self.pace, self.seed, self.device = budget, pace, seed, device
         self.checkpoint = Path(folder) / "checkpoints" / "last.pt"
         self.preview = preview
-        self.step, self.seconds, self.rays = 0, 0.0, pace.rays
+        self.step, self.seconds, self.rays, self.rays_seen = 0, 0.0, pace.rays, 0
 
     @property
     def at(self) -> dict[str, float]:
@@ -128,6 +128,7 @@ class Trainer:
             "step": self.step,
             "seconds": self.seconds,
             "rays": self.rays,
+            "rays_seen": self.rays_seen,
             "model": self.model.state_dict(),
             "recipe": self.recipe.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -136,7 +137,8 @@ class Trainer:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self.step, self.seconds, self.rays = state["step"], state["seconds"], state["rays"]
+        self.step, self.seconds = state["step"], state["seconds"]
+        self.rays, self.rays_seen = state["rays"], state["rays_seen"]
         self.model.load_state_dict(state["model"])
         self.recipe.load_state_dict(state["recipe"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -179,14 +181,15 @@ class Trainer:
         constants = self.model.field.constants()
         return {
             **scalars,
-            **{name: float(value) for name, value in constants.items()},
+            **{name: float(value.detach()) for name, value in constants.items()},
             "samples_per_ray": float(occupied.sum()) / rays,
             "rays": float(rays),
-            "rays_per_second": rays * self.step / max(self.seconds, 1e-9),
+            "rays_per_second": self.rays_seen / max(self.seconds, 1e-9),
         }
 
     def _now_and_then(self) -> None:
-        if self.step % self.pace.checkpoint_every == 0:
-            self.save()
+        # The preview first: a run killed after the checkpoint then has its row of the history.
         if self.preview is not None and self.step % self.pace.preview_every == 0:
             self.preview(self.step)
+        if self.step % self.pace.checkpoint_every == 0:
+            self.save()

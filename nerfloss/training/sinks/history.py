@@ -13,17 +13,17 @@ class History:
     """Write scalars to a CSV file with the columns ``step`` and one per scalar.
 
     A scalar that turns up later (a term that starts at step 1000) gets a column then, empty in the
-    rows before. Two writes of one step share a row. ``resumed`` is the step of the checkpoint that
-    the run goes on from: rows after it, left by a run that was killed later, are dropped, so that
-    a resumed history has the rows of an uninterrupted one. With None the file begins anew.
+    rows before. Two writes of one step share a row. ``start`` is the first step that will be
+    recorded: rows from it on, left by a run that was killed after its last checkpoint, are dropped,
+    so that a resumed history has the rows of an uninterrupted one; at 0 the file begins anew.
     """
 
-    def __init__(self, path: Path | str, *, every: int = 10, resumed: int | None = None) -> None:
+    def __init__(self, path: Path | str, *, every: int = 10, start: int = 0) -> None:
         if every < 1:
             raise ValueError(f"history.csv needs every >= 1 step, got every={every}")
         self.path = Path(path)
         self.every = every
-        self._columns, rows = _rows_until(self.path, resumed)
+        self._columns, rows = _rows_before(self.path, start)
         self._row: dict[str, str] = {}
         self._row_begins = 0
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -65,12 +65,12 @@ class History:
         os.replace(unfinished, self.path)
 
 
-def _rows_until(path: Path, last: int | None) -> tuple[list[str], list[dict[str, str]]]:
-    """Columns and rows of an existing history up to and with step ``last``; none for None."""
-    if last is None or not path.is_file():
+def _rows_before(path: Path, start: int) -> tuple[list[str], list[dict[str, str]]]:
+    """Columns and rows of an existing history before step ``start``."""
+    if start == 0 or not path.is_file():
         return ["step"], []
     columns, rows = _read(path)
-    rows = [row for row in rows if int(row["step"]) <= last]
+    rows = [row for row in rows if int(row["step"]) < start]
     # A column of dropped rows only is one that an uninterrupted run would not have yet.
     return ["step", *(c for c in columns if c != "step" and any(row[c] for row in rows))], rows
 

@@ -10,17 +10,16 @@ import numpy as np
 class TensorBoard:
     """Write scalars and images as TensorBoard events into ``folder``.
 
-    ``resumed`` is the step of the checkpoint that the run goes on from: TensorBoard hides events
-    after it that a killed run left. The writer is made at the first event: importing it takes a
-    second.
+    ``start`` is the first step that will be recorded: TensorBoard hides events from it on that a
+    killed run left. The writer is made at the first event: importing it takes a second.
     """
 
-    def __init__(self, folder: Path | str, *, every: int = 20, resumed: int | None = None) -> None:
+    def __init__(self, folder: Path | str, *, every: int = 20, start: int = 0) -> None:
         if every < 1:
             raise ValueError(f"TensorBoard needs every >= 1 step, got every={every}")
         self.folder = Path(folder)
         self.every = every
-        self.resumed = resumed
+        self.start = start
         self._writer: Any = None
 
     def due(self, step: int) -> bool:
@@ -42,6 +41,6 @@ class TensorBoard:
         if self._writer is None:
             from torch.utils.tensorboard import SummaryWriter
 
-            purge = None if self.resumed is None else self.resumed + 1
+            purge = self.start if self.start > 0 else None
             self._writer = SummaryWriter(str(self.folder), purge_step=purge, flush_secs=30)
         return self._writer

@@ -1,0 +1,44 @@
+# What one does with this repository. `make` alone lists it.
+# PYTHON is only used to make the environment; everything else runs inside it.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+.DEFAULT_GOAL := help
+.PHONY: help install test quick check lint format types bench clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  \1\t\2/' | expand -t 12
+
+install: $(VENV)/installed ## make .venv with nerfloss and all tools for working on it
+
+$(VENV)/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q -e '.[dev]'
+	touch $@
+
+test: install ## run every test (those for a GPU skip where there is none)
+	$(BIN)/python -m pytest
+
+quick: install ## run the tests that take less than about ten seconds each
+	$(BIN)/python -m pytest -m 'not slow'
+
+check: lint types test ## what must pass before a commit: style, types and every test
+
+lint: install ## check style and formatting
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: install ## check types
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+format: install ## format the code and sort the imports
+	$(BIN)/ruff check --fix-only
+	$(BIN)/ruff format
+
+bench: install ## run the benchmarks; docs/benchmarks.md says how to read them
+	for script in benchmarks/[a-z]*.py; do $(BIN)/python $$script || exit 1; done
+
+clean: ## remove what builds and tests left behind; outputs/ and data/ stay
+	rm -rf build dist .pytest_cache .ruff_cache *.egg-info
+	find . -name __pycache__ -not -path './$(VENV)/*' -type d -exec rm -rf {} +

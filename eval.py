@@ -1,0 +1,34 @@
+"""Evaluate: python eval.py run=<folder of a run>, or checkpoint=<file> [eval.setting=value] ..."""
+
+import os
+
+# Two pools of threads that both spin take each other's cores; must be set before torch is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+from pathlib import Path
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from nerfloss.assembly import assemble, saved_config
+from nerfloss.run import main_score
+from nerfloss.training.checkpoint import latest
+
+
+@hydra.main(version_base="1.3", config_path="conf", config_name="eval")
+def main(cfg: DictConfig) -> float | None:
+    """Score a checkpoint by the config it was trained with; results go to <run>/eval."""
+    if (cfg.run is None) == (cfg.checkpoint is None):
+        raise SystemExit("eval.py needs run=<folder> or checkpoint=<file>, one of the two")
+    checkpoint = latest(cfg.run or cfg.checkpoint)
+    folder = checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
+    own = ("run=", "checkpoint=")
+    asked = [o for o in HydraConfig.get().overrides.task if not o.startswith(own)]
+    run = assemble(saved_config(folder, asked), folder)
+    run.load(checkpoint)
+    return main_score(run.evaluate(folder / "eval"))
+
+
+if __name__ == "__main__":
+    main()

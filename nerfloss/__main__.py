@@ -1,0 +1,8 @@
+"""``python -m nerfloss`` is the ``nerfloss`` command."""
+
+import sys
+
+from nerfloss.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,114 @@
+"""From a configuration to a run: objects from names, and one check before any image is read."""
+
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from nerfloss.model import Model
+from nerfloss.recipe import LossRecipe
+from nerfloss.run import Run
+from nerfloss.training.budget import Budget
+
+RESUMED = ".hydra/resumed"
+
+
+def register_resolvers() -> None:
+    """Teach OmegaConf the two names in train.yaml that say where a resumed run writes."""
+    OmegaConf.register_new_resolver(
+        "run_folder", lambda resume, new: str(resume) if resume else new, replace=True
+    )
+    OmegaConf.register_new_resolver(
+        "config_folder", lambda resume: RESUMED if resume else ".hydra", replace=True
+    )
+
+
+def build(node: Any, **more: Any) -> Any:
+    """Instantiate a node of the configuration, with plain dicts and lists inside."""
+    try:
+        # Without _convert_ a dict of dataclasses comes back as a DictConfig, its methods stripped.
+        return instantiate(node, _convert_="all", **more)
+    except InstantiationException as error:
+        # What we raise ourselves says what to do; Hydra's wrapping would bury it.
+        if isinstance(error.__cause__, ValueError):
+            raise error.__cause__ from None
+        raise
+
+
+def device_of(name: str) -> torch.device:
+    """Return the device that ``device=`` names; ``auto`` is a GPU where there is one."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ValueError(f"device={name!r} is no device: use auto, cpu, cuda or cuda:1") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device={name} was asked for, but torch finds no GPU: use device=auto")
+    return device
+
+
+def build_model(cfg: DictConfig, device: torch.device) -> Model:
+    """Build the field, sampler and renderer; a user's own quantities join the renderer's rules."""
+    rules = {**build(cfg.model.renderer.rules), **build(cfg.quantities)}
+    return Model(
+        field=build(cfg.model.field).to(device),
+        sampler=build(cfg.sampler).to(device),
+        renderer=build(cfg.model.renderer, rules=rules),
+    )
+
+
+def assemble(cfg: DictConfig, folder: Path) -> Run:
+    """Build everything that a configuration names, and check that it fits together.
+
+    Raises RecipeError with every fault before an image is read; DataError for broken data.
+    """
+    seed_everything(cfg.seed)
+    device = device_of(cfg.device)
+    model = build_model(cfg, device)
+    recipe: LossRecipe = build(cfg.loss).to(device)
+    dataset = build(cfg.dataset)
+    evaluator = build(cfg.eval)
+    budget = Budget(cfg.trainer.max_steps, cfg.trainer.max_seconds)
+    recipe.check(model.offers(dataset.offers))
+    return Run(
+        scene=dataset.load(),
+        model=model,
+        recipe=recipe,
+        batch=build(cfg.batch),
+        optimizer=build(cfg.trainer.optimizer, **cfg.model.optimizer),
+        budget=budget,
+        pace=build(cfg.trainer.pace),
+        evaluator=evaluator,
+        hull_start=cfg.model.hull_start,
+        seed=cfg.seed,
+        device=device,
+        folder=folder,
+    )
+
+
+def seed_everything(seed: int) -> None:
+    """Seed what initialises parameters, and whatever a user's code may draw from."""
+    torch.manual_seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 (a user's code may use it)
+    random.seed(seed)
+
+
+def saved_config(folder: Path, overrides: list[str]) -> DictConfig:
+    """Return the configuration that a run began with, and ``overrides`` (a.b=c) on top of it."""
+    path = folder / ".hydra" / "config.yaml"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{folder} is no run: it has no .hydra/config.yaml. Give the folder that train.py wrote"
+        )
+    cfg = OmegaConf.load(path)
+    assert isinstance(cfg, DictConfig)
+    for override in overrides:
+        key, _, value = override.lstrip("+").partition("=")
+        OmegaConf.update(cfg, key, OmegaConf.create(f"value: {value}").value)
+    return cfg

@@ -1,0 +1,32 @@
+"""The configuration files that come with nerfloss: where they lie, and what is in them."""
+
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+
+def conf_dir() -> Path:
+    """The folder conf/: inside an installed package, beside it in a checkout.
+
+    Raises FileNotFoundError where neither exists, which a broken installation brings about.
+    """
+    package = Path(__file__).resolve().parent
+    # The installed one first: beside it lies site-packages, where any package may put a conf/.
+    for folder in (package / "conf", package.parent / "conf"):
+        if (folder / "loss" / "term").is_dir():
+            return folder
+    raise FileNotFoundError(
+        f"no conf/ in {package} nor beside it: this installation of nerfloss is incomplete; "
+        f"install it again, or with 'pip install -e .' from a clone"
+    )
+
+
+def read_yaml(path: Path | str) -> Any:
+    """A YAML file as plain dicts and lists, its interpolations left as they are written."""
+    return OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+
+
+def named(folder: Path) -> dict[str, Path]:
+    """The YAML files of a folder by the name that a user gives on the command line, sorted."""
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}

@@ -1,0 +1,75 @@
+"""Exact toy scenes: rendered on the spot from signed distances, so every truth is known."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nerfloss.data.gallery import MODELS, Model
+from nerfloss.data.meshes import read_mesh
+from nerfloss.data.rendering import photograph
+from nerfloss.data.rig import cameras_at, train_and_test_positions
+from nerfloss.data.scene import Scene, check_background
+from nerfloss.data.truth import surface_mesh
+
+CAMERA_RADIUS = 2.7
+FIELD_OF_VIEW = 38.0
+
+
+@dataclass(frozen=True)
+class AnalyticDataset:
+    """One of the scenes in the gallery, seen by cameras all around it; nothing to download.
+
+    ``views`` to train on and ``test_views`` between them, ``size`` pixels square. ``seed`` turns
+    the arrangement of cameras. Along edges a pixel averages ``supersampling``^2 rays. ``mesh``
+    names a file to be judged by instead of the exact surface.
+    """
+
+    scene: str = "craters"
+    views: int = 60
+    test_views: int = 12
+    size: int = 128
+    seed: int = 0
+    supersampling: int = 2
+    background: str = "white"
+    mesh: str | None = None
+
+    def __post_init__(self) -> None:
+        check_background(self.background)
+        if self.scene not in MODELS:
+            choices = ", ".join(MODELS)
+            raise ValueError(
+                f"dataset.scene={self.scene!r} is no exact scene; choose from {choices}"
+            )
+        for name in ("views", "test_views", "size", "supersampling"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"dataset.{name} must be at least 1, got {getattr(self, name)}")
+
+    @property
+    def offers(self) -> frozenset[str]:
+        return frozenset({"target_rgb", "target_mask", "target_depth", "target_normal"})
+
+    def load(self) -> Scene:
+        """Render the scene: a few seconds at the default size."""
+        mesh = None if self.mesh is None else read_mesh(self.mesh)
+        model: Model = MODELS[self.scene]()
+        splits = {}
+        positions = train_and_test_positions(self.views, self.test_views, CAMERA_RADIUS, self.seed)
+        for split, places in zip(("train", "test"), positions, strict=True):
+            cameras = cameras_at(places, self.size, FIELD_OF_VIEW)
+            names = tuple(f"{split}_{i:03d}" for i in range(len(places)))
+            splits[split] = photograph(model, cameras, names, self.supersampling)
+        return Scene(
+            name=self.scene,
+            to_world=np.eye(4),
+            background=self.background,
+            ground_truth=(lambda: surface_mesh(model.sdf)) if mesh is None else (lambda: mesh),
+            sdf=model.sdf,
+            conventions={
+                "units": "scene units: the object fits the unit ball",
+                "image_range": "0 to 1, from 8 bit",
+                "background": self.background,
+                "hold_out": f"{self.test_views} cameras between the {self.views} of training",
+                "mask": "opacity: share of a pixel's rays that hit",
+            },
+            **splits,
+        )

@@ -1,0 +1,143 @@
+"""Which pixels a step learns from: rays and their targets, drawn uniformly over all views."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, UInt8
+from scipy.ndimage import maximum_filter
+from torch import Tensor
+
+from nerfloss.data.scene import check_background
+from nerfloss.data.views import Views
+from nerfloss.rays import Rays
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rays and what was observed along them; every target starts with one row per ray."""
+
+    rays: Rays
+    targets: dict[str, Tensor]
+
+
+class UniformBatches:
+    """Draw pixels uniformly over all views.
+
+    With ``near_mask`` only pixels at most that many rows and columns away from the mask are drawn;
+    without masks every pixel counts as near. Drawing depends on (seed, step, rays) and nothing
+    else, so that a resumed run needs no state. Images are gathered where they lie; the batch
+    arrives on ``device``.
+    """
+
+    def __init__(
+        self,
+        views: Views,
+        *,
+        background: str = "white",
+        seed: int = 0,
+        near_mask: int | None = None,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        check_background(background)
+        if background == "random" and views.mask is None:
+            raise ValueError("background='random' needs masks and found none; use white or none")
+        self.views, self.background = views, background
+        self.seed, self.device = seed, torch.device(device)
+        self._starts, self._bounds = _all_pixels(views)
+        if near_mask is not None and views.mask is not None:
+            self._starts, self._bounds = pixels_near(views.mask, near_mask)
+
+    @property
+    def pixels(self) -> int:
+        """How many different pixels there are to draw."""
+        return int(self._bounds[-1])
+
+    def draw(self, step: int, rays: int) -> Batch:
+        """Draw a batch, with replacement; the same for the same (seed, step, rays)."""
+        generator = _generator(self.seed, step, rays)
+        ticket = torch.randint(self.pixels, (rays,), generator=generator)
+        run = torch.searchsorted(self._bounds, ticket, right=True) - 1
+        flat = self._starts[run] + (ticket - self._bounds[run])
+        background = _colors(self.background, rays, generator)
+        return _gather(self.views, flat, background, self.background != "none", self.device)
+
+
+def image_batch(views: Views, index: int, background: str) -> Batch:
+    """A whole image in row-major order, composited on its background.
+
+    A ``random`` background is for learning; here it means white, so that scores can be compared.
+    """
+    check_background(background)
+    pixels = views.cameras.width * views.cameras.height
+    flat = index * pixels + torch.arange(pixels)
+    kind = "white" if background == "random" else background
+    return _gather(views, flat, _colors(kind, pixels, None), kind != "none", views.rgb.device)
+
+
+def pixels_near(
+    mask: UInt8[Tensor, "views height width"], reach: int
+) -> tuple[Int[Tensor, "runs"], Int[Tensor, "runs+1"]]:
+    """Runs of neighbouring pixels within ``reach`` rows and columns of the mask.
+
+    Returns the flat index (over views, rows, columns) at which each run starts and how many pixels
+    lie before it. A run per image row instead of an index per pixel keeps this about a thousand
+    times smaller than the images.
+    """
+    starts, lengths = [], []
+    pixels = mask.shape[1] * mask.shape[2]
+    for view, image in enumerate(mask.cpu().numpy()):
+        near = maximum_filter(image, size=2 * reach + 1, mode="constant") > 0
+        edges = np.diff(np.pad(near, ((0, 0), (1, 1))).astype(np.int8), axis=1)
+        row, begin = np.nonzero(edges == 1)
+        _, end = np.nonzero(edges == -1)
+        starts.append(view * pixels + row * mask.shape[2] + begin)
+        lengths.append(end - begin)
+    bounds = np.concatenate([[0], np.cumsum(np.concatenate(lengths))])
+    return torch.from_numpy(np.concatenate(starts)), torch.from_numpy(bounds)
+
+
+def _all_pixels(views: Views) -> tuple[Int[Tensor, "1"], Int[Tensor, "2"]]:
+    """One run that holds every pixel of every view."""
+    pixels = len(views) * views.cameras.width * views.cameras.height
+    return torch.zeros(1, dtype=torch.int64), torch.tensor([0, pixels])
+
+
+def _generator(seed: int, step: int, rays: int) -> torch.Generator:
+    """A fresh stream of random numbers for one step, unlike that of any neighbouring step."""
+    mixed = np.random.SeedSequence([seed, step, rays]).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(mixed >> np.uint64(1)))
+
+
+def _colors(kind: str, rays: int, generator: torch.Generator | None) -> Float[Tensor, "rays 3"]:
+    """The colour behind each ray; black where the background is part of the image ("none")."""
+    if kind == "random":
+        return torch.rand(rays, 3, generator=generator)
+    return torch.full((rays, 3), 1.0 if kind == "white" else 0.0)
+
+
+def _gather(
+    views: Views,
+    flat: Int[Tensor, "rays"],
+    background: Float[Tensor, "rays 3"],
+    composite: bool,
+    device: torch.device,
+) -> Batch:
+    """Rays and targets of the pixels with the given flat indices over views, rows and columns."""
+    width, height = views.cameras.width, views.cameras.height
+    view, within = flat // (width * height), flat % (width * height)
+    pixel = torch.stack([within % width, within // width], dim=-1) + 0.5
+    place = views.rgb.device
+    rays = views.cameras.rays(view.to(place), pixel.to(place), background.to(place))
+    flat = flat.to(place)
+    targets = {f"target_{n}": x.flatten(0, 2)[flat] for n, x in views.observed.items()}
+    targets = {name: _unit_range(target) for name, target in targets.items()}
+    if composite and "target_mask" in targets:
+        alpha = targets["target_mask"][:, None]
+        targets["target_rgb"] = alpha * targets["target_rgb"] + (1 - alpha) * rays.background
+    return Batch(rays.to(device), {name: x.to(device) for name, x in targets.items()})
+
+
+def _unit_range(values: Tensor) -> Tensor:
+    """Stored values as float32; 8-bit images from 0 to 255 become 0 to 1."""
+    return values.float() / 255.0 if values.dtype == torch.uint8 else values.float()

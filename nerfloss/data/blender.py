@@ -1,0 +1,158 @@
+"""NeRF-synthetic scenes: transforms_{train,val,test}.json beside RGBA images, OpenGL axes."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from nerfloss.data.cameras import Cameras
+from nerfloss.data.errors import DataError, existing
+from nerfloss.data.hold_out import describe_rule, split_views
+from nerfloss.data.images import ENDINGS, check_masks, image_header, read_images
+from nerfloss.data.meshes import read_mesh
+from nerfloss.data.poses import checked_pose
+from nerfloss.data.scene import Scene, check_background
+from nerfloss.data.views import Views
+
+HOLDS = "a NeRF-synthetic scene (a folder with transforms_train.json)"
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One entry of a transforms file: where the image lies, and the pose in scene units."""
+
+    path: Path
+    pose: np.ndarray
+    camera_angle: float
+
+
+@dataclass(frozen=True)
+class BlenderDataset:
+    """A scene in the layout of NeRF-synthetic.
+
+    ``scene_radius``, in the files' units, becomes 1 in scene units: NeRF-synthetic objects lie
+    within 1.5 of the origin, its cameras 4 away. Test views come from transforms_test.json (or
+    _val); ``hold_out`` takes them from the training file instead, by rule or list. ``downscale``
+    averages blocks of pixels. ``mesh`` names a true mesh in the files' coordinates.
+    """
+
+    path: str | None = None
+    background: str = "white"
+    scene_radius: float = 1.5
+    downscale: int = 1
+    hold_out: Mapping[str, Any] | str | None = None
+    mesh: str | None = None
+
+    def __post_init__(self) -> None:
+        check_background(self.background)
+        if self.scene_radius <= 0:
+            raise ValueError(f"dataset.scene_radius must be positive, got {self.scene_radius}")
+
+    @property
+    def offers(self) -> frozenset[str]:
+        """Known from the header of the first image: a mask wherever there is an alpha channel."""
+        first = _read_frames(existing(self.path, HOLDS) / "transforms_train.json", 1)[0]
+        return frozenset(
+            {"target_rgb"} | ({"target_mask"} if image_header(first.path)[2] else set())
+        )
+
+    def load(self) -> Scene:
+        folder = existing(self.path, HOLDS)
+        masks = "target_mask" in self.offers
+        if self.background == "random" and not masks:
+            found = "no alpha channel, which a random background needs"
+            raise DataError(folder, found, "set dataset.background=white or none")
+        mesh = None if self.mesh is None else read_mesh(self.mesh)
+        train, test, rule = self._splits(folder)
+        return Scene(
+            name=folder.resolve().name,
+            train=self._views(train, masks),
+            test=self._views(test, masks),
+            to_world=np.diag([self.scene_radius] * 3 + [1.0]),
+            background=self.background,
+            ground_truth=None if mesh is None else lambda: mesh,
+            conventions={
+                "units": f"scene units: 1 is {self.scene_radius:g} of the files' units",
+                "image_range": "0 to 1, from 8 bit as stored",
+                "background": self.background,
+                "hold_out": rule,
+                "mask": "alpha channel" if masks else "none",
+                "downscale": self.downscale,
+            },
+        )
+
+    def _splits(self, folder: Path) -> tuple[list[Frame], list[Frame], str]:
+        """Frames to train on, frames to test on, and the rule in words."""
+        frames = _read_frames(folder / "transforms_train.json", self.scene_radius)
+        if self.hold_out is not None:
+            names = [frame.path.stem for frame in frames]
+            kept, held = split_views(names, self.hold_out, folder)
+            rule = describe_rule(self.hold_out)
+            return [frames[i] for i in kept], [frames[i] for i in held], rule
+        for name in ("transforms_test.json", "transforms_val.json"):
+            if (folder / name).is_file():
+                return frames, _read_frames(folder / name, self.scene_radius), name
+        remedy = "restore the file, or hold views out: dataset.hold_out={every: 8}"
+        raise DataError(folder / "transforms_test.json", "no such file, nor a _val one", remedy)
+
+    def _views(self, frames: list[Frame], masks: bool) -> Views:
+        paths = [frame.path for frame in frames]
+        pixels = read_images(paths, "RGBA" if masks else "RGB", self.downscale)
+        height, width = pixels.shape[1:3]
+        cameras = _cameras(frames, width, height)
+        names = tuple(path.stem for path in paths)
+        if not masks:
+            return Views(cameras, names, pixels)
+        # Apart, so that each is contiguous: gathering pixels is twice as fast.
+        mask = pixels[..., 3].contiguous()
+        check_masks(mask, paths)
+        return Views(cameras, names, pixels[..., :3].contiguous(), mask)
+
+
+def _read_frames(path: Path, scene_radius: float) -> list[Frame]:
+    """The frames of one transforms file, poses in OpenCV axes and scene units."""
+    if not path.is_file():
+        raise DataError(path, "no such file", f"dataset.path must be {HOLDS}")
+    try:
+        content = json.loads(path.read_text())
+        angle, entries = float(content["camera_angle_x"]), content["frames"]
+        named = [(entry["file_path"], entry["transform_matrix"]) for entry in entries]
+    except (ValueError, TypeError, KeyError) as error:
+        found = f"not a NeRF-synthetic transforms file ({type(error).__name__}: {error})"
+        remedy = "it needs camera_angle_x, and frames with file_path and transform_matrix"
+        raise DataError(path, found, remedy) from error
+    if not 0 < angle < math.pi:
+        raise DataError(path, f"camera_angle_x={angle}", "give the field of view in radians")
+    if not named:
+        raise DataError(path, "lists no views", "it needs at least one frame")
+    return [Frame(_image_path(path, n), _pose(m, path, n, scene_radius), angle) for n, m in named]
+
+
+def _image_path(transforms: Path, name: str) -> Path:
+    """The image that an entry names, with or without its ending."""
+    path = transforms.parent / name
+    if path.is_file():
+        return path
+    with_ending = [path.with_name(path.name + ending) for ending in ENDINGS]
+    found = [candidate for candidate in with_ending if candidate.is_file()]
+    return found[0] if found else with_ending[0]
+
+
+def _pose(matrix: Any, path: Path, name: str, scene_radius: float) -> np.ndarray:
+    pose = checked_pose(matrix, path, f"transform_matrix of {name}")[:3].copy()
+    # OpenGL looks along -z with y up, OpenCV along z with y down.
+    pose[:, 1:3] *= -1
+    pose[:, 3] /= scene_radius
+    return pose
+
+
+def _cameras(frames: list[Frame], width: int, height: int) -> Cameras:
+    focal = 0.5 * width / math.tan(0.5 * frames[0].camera_angle)
+    intrinsics = torch.tensor([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]])
+    poses = torch.from_numpy(np.stack([frame.pose for frame in frames])).float()
+    return Cameras(intrinsics.repeat(len(frames), 1, 1), poses, width, height)

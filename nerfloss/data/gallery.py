@@ -1,0 +1,85 @@
+"""The exact scenes by name: each a solid and the texture it is made of, within radius 0.8."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from nerfloss.data.shapes import Sdf, balls, box, carve, frame, torus, union
+from nerfloss.data.texture import Texture
+
+# Corners of an icosahedron on the unit sphere.
+_A, _B = 0.525731, 0.850651
+ICOSAHEDRON = [
+    point
+    for s in (-1, 1)
+    for r in (-1, 1)
+    for point in ((0, s * _A, r * _B), (s * _A, r * _B, 0), (r * _B, 0, s * _A))
+]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A solid and its colour under white light."""
+
+    sdf: Sdf
+    texture: Texture
+
+
+def craters() -> Model:
+    """A ball with bowls carved into it: no silhouette shows them, the visual hull covers them."""
+    large = balls([[0.90 * x for x in point] for point in ICOSAHEDRON[::2]], 0.36)
+    small = balls([[0.92 * x for x in point] for point in ICOSAHEDRON[1::2]], 0.32)
+    palette = ((0.96, 0.88, 0.70), (0.87, 0.62, 0.36), (0.62, 0.30, 0.20))
+    body = carve(balls([[0.0, 0.0, 0.0]], 0.8), union(large, small), smooth=0.03)
+    return Model(body, Texture(palette, core=(0.13, 0.50, 0.58), core_radius=0.70))
+
+
+def sphere() -> Model:
+    """A plain ball: silhouettes give its shape, so only colour is to be learned."""
+    palette = ((0.20, 0.45, 0.75), (0.90, 0.85, 0.70), (0.25, 0.60, 0.35))
+    return Model(balls([[0.0, 0.0, 0.0]], 0.75), Texture(palette, seed=1))
+
+
+def rings() -> Model:
+    """Three linked rings that never touch: holes, and a topology to get right."""
+    parts = [
+        torus((-0.41, 0.0, 0.0), (0, 0, 1), 0.30, 0.08),
+        torus((0.0, 0.0, 0.0), (0, 1, 0), 0.30, 0.08),
+        torus((0.41, 0.0, 0.0), (0, 0, 1), 0.30, 0.08),
+    ]
+    palette = ((0.95, 0.75, 0.25), (0.85, 0.30, 0.30), (0.30, 0.35, 0.65))
+    return Model(union(*parts), Texture(palette, seed=2))
+
+
+def boxes() -> Model:
+    """Boxes at odd angles: flat faces, sharp edges, and inner corners."""
+    turned = ((0.8, 0.6, 0.0), (-0.6, 0.8, 0.0), (0.0, 0.0, 1.0))
+    tilted = ((1.0, 0.0, 0.0), (0.0, 0.8, 0.6), (0.0, -0.6, 0.8))
+    parts = [
+        box((0.0, 0.0, -0.42), (0.46, 0.42, 0.10)),
+        box((-0.12, 0.05, -0.07), (0.26, 0.22, 0.26), turned),
+        box((0.28, -0.10, -0.16), (0.12, 0.16, 0.22), tilted),
+        box((-0.10, 0.04, 0.30), (0.34, 0.12, 0.10), tilted),
+    ]
+    palette = ((0.98, 0.96, 0.90), (0.92, 0.66, 0.40), (0.45, 0.62, 0.72))
+    return Model(union(*parts), Texture(palette, checks=0.17, seed=3))
+
+
+def blobs() -> Model:
+    """Balls that flow into each other: smooth everywhere, necks and saddles between."""
+    places = [(0.0, 0.0, -0.1), (0.42, 0.1, 0.15), (-0.35, 0.3, 0.1), (-0.1, -0.45, 0.0)]
+    places += [(0.05, 0.1, 0.48), (0.15, 0.3, -0.45)]
+    sizes = (0.34, 0.24, 0.26, 0.22, 0.20, 0.24)
+    parts = [balls([place], size) for place, size in zip(places, sizes, strict=True)]
+    palette = ((0.62, 0.88, 0.62), (0.95, 0.68, 0.76), (0.42, 0.46, 0.75))
+    return Model(union(*parts, smooth=0.16), Texture(palette, seed=4))
+
+
+def cage() -> Model:
+    """Thin rods along the edges of a cube around a ball: what coarse grids lose."""
+    palette = ((0.95, 0.95, 0.90), (0.95, 0.58, 0.28), (0.35, 0.58, 0.68))
+    return Model(union(balls([[0.0, 0.0, 0.0]], 0.3), frame(0.44, 0.03)), Texture(palette, seed=5))
+
+
+MODELS: dict[str, Callable[[], Model]] = {
+    model.__name__: model for model in (craters, sphere, rings, boxes, blobs, cage)
+}

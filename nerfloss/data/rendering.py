@@ -1,0 +1,108 @@
+"""Photographs of exact scenes: sphere-traced, and antialiased where a pixel sees an edge."""
+
+import torch
+from jaxtyping import Bool, Float, Int, UInt8
+from torch import Tensor
+
+from nerfloss.data.cameras import Cameras
+from nerfloss.data.gallery import Model
+from nerfloss.data.lighting import shade
+from nerfloss.data.shapes import Sdf, sdf_gradient
+from nerfloss.data.tracing import CHUNK, block_rays, first_contact, march
+from nerfloss.data.views import Views
+from nerfloss.rays import Rays
+
+
+def photograph(model: Model, cameras: Cameras, names: tuple[str, ...], supersampling: int) -> Views:
+    """Render every view: colour, opacity, depth and normal.
+
+    Depth and normal belong to the pixel's centre. So do colour and opacity inside a surface, whose
+    texture is smooth at the scale of pixels; along edges they are means over ``supersampling``^2
+    rays, colour over those that hit, so that it is straight.
+    """
+    contact = first_contact(model.sdf, cameras)
+    start = contact.reshape(-1)
+    depth, normal = torch.zeros_like(start), start.new_zeros(len(start), 3)
+    color, opacity = start.new_zeros(len(start), 3), torch.zeros_like(start)
+    for index in start.isfinite().nonzero()[:, 0].split(CHUNK):
+        depth[index], points, normal[index] = hit(
+            model.sdf, block_rays(cameras, index, 1), start[index]
+        )
+        seen = depth[index] > 0
+        color[index[seen]] = shade(model, points[seen], normal[index[seen]])
+        opacity[index] = seen.float()
+    edges = find_edges(contact.isfinite(), depth.view_as(contact), normal.view(*contact.shape, 3))
+    for index in edges.reshape(-1).nonzero()[:, 0].split(CHUNK):
+        color[index], opacity[index] = mean_color(
+            model, cameras, index, start[index], supersampling
+        )
+    shape = contact.shape
+    return Views(
+        cameras,
+        names,
+        rgb=eight_bit(color).reshape(*shape, 3),
+        mask=eight_bit(opacity).reshape(shape),
+        depth=depth.reshape(shape),
+        normal=normal.reshape(*shape, 3),
+    )
+
+
+def hit(
+    sdf: Sdf, rays: Rays, start: Float[Tensor, "rays"]
+) -> tuple[Float[Tensor, "rays"], Float[Tensor, "rays 3"], Float[Tensor, "rays 3"]]:
+    """Where rays meet the surface: distance, point and outward normal; 0 where they miss."""
+    distance, hits = march(sdf, rays, start)
+    for _ in range(2):
+        points = rays.origins + distance[:, None] * rays.directions
+        gradient = sdf_gradient(sdf, points)
+        # A Newton step along the ray: marching alone creeps towards surfaces that it grazes.
+        slope = (gradient * rays.directions).sum(-1).clamp_max(-0.1)
+        distance = distance - sdf(points) / slope
+    points = rays.origins + distance[:, None] * rays.directions
+    normal = torch.nn.functional.normalize(gradient, dim=-1)
+    keep = hits[:, None]
+    return torch.where(hits, distance, 0.0), points * keep, normal * keep
+
+
+def find_edges(
+    touched: Bool[Tensor, "views height width"],
+    depth: Float[Tensor, "views height width"],
+    normal: Float[Tensor, "views height width 3"],
+) -> Bool[Tensor, "views height width"]:
+    """Touched pixels that a neighbour shows to see more than one smooth piece of surface.
+
+    Outlines, and wherever between neighbours the normal turns by more than 25 degrees or the depth
+    jumps by more than 0.05.
+    """
+    edges = touched & (depth == 0)
+    for axis in (1, 2):
+        size = depth.shape[axis] - 1
+        one, two = (lambda x, k=k, a=axis, n=size: x.narrow(a, k, n) for k in (0, 1))
+        turn = (one(normal) * two(normal)).sum(-1) < 0.9
+        jump = (one(depth) - two(depth)).abs() > 0.05
+        one(edges).logical_or_(turn | jump)
+        two(edges).logical_or_(turn | jump)
+    return edges & touched
+
+
+def mean_color(
+    model: Model,
+    cameras: Cameras,
+    index: Int[Tensor, "pixels"],
+    start: Float[Tensor, "pixels"],
+    supersampling: int,
+) -> tuple[Float[Tensor, "pixels 3"], Float[Tensor, "pixels"]]:
+    """Mean colour over the rays of a pixel that hit, and the share of them that do."""
+    color, count = start.new_zeros(len(index), 3), torch.zeros_like(start)
+    steps = ((torch.arange(supersampling) + 0.5) / supersampling - 0.5).tolist()
+    for shift in [(x, y) for y in steps for x in steps]:
+        depth, points, normal = hit(model.sdf, block_rays(cameras, index, 1, shift), start)
+        seen = depth > 0
+        color[seen] += shade(model, points[seen], normal[seen])
+        count += seen
+    return color / count.clamp_min(1.0)[:, None], count / supersampling**2
+
+
+def eight_bit(values: Float[Tensor, "*shape"]) -> UInt8[Tensor, "*shape"]:
+    """Values from 0 to 1 as 0 to 255, rounded."""
+    return (values * 255.0 + 0.5).to(torch.uint8)

@@ -1,0 +1,65 @@
+"""A scene: posed images to learn from and to be judged by, and the truth where it is known."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+import trimesh
+from jaxtyping import Float
+from torch import Tensor
+
+from nerfloss.data.views import Views
+
+BACKGROUNDS = ("white", "black", "random", "none")
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Everything known about one scene, normalised so that the object fits the unit ball.
+
+    ``to_world`` is the similarity from scene units to the data's own coordinates. ``sdf`` is the
+    exact signed distance in scene units (analytic scenes only). ``ground_truth`` makes the true
+    mesh in the data's own coordinates; it may be expensive, so only ``mesh`` calls it.
+    ``conventions`` says in words what the numbers mean: units, hold-out rule, image range.
+    """
+
+    name: str
+    train: Views
+    test: Views
+    to_world: Float[np.ndarray, "4 4"]
+    background: str
+    ground_truth: Callable[[], trimesh.Trimesh] | None = None
+    sdf: Callable[[Float[Tensor, "points 3"]], Float[Tensor, "points"]] | None = None
+    conventions: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def has_mesh(self) -> bool:
+        """Whether a true mesh is known, without making it."""
+        return self.ground_truth is not None
+
+    @cached_property
+    def mesh(self) -> trimesh.Trimesh | None:
+        """The true mesh in the data's own coordinates, made when first asked for; else None."""
+        return None if self.ground_truth is None else self.ground_truth()
+
+
+class Dataset(Protocol):
+    """Where a scene comes from: cheap to make, and it reads no image before ``load``."""
+
+    @property
+    def offers(self) -> frozenset[str]:
+        """Names of the quantities that the images will provide, known before any is read."""
+        ...
+
+    def load(self) -> Scene:
+        """Read everything. Raises DataError, with the path, for input that is missing or broken."""
+        ...
+
+
+def check_background(background: str) -> None:
+    """Raise ValueError unless the name is one of the backgrounds there are."""
+    if background not in BACKGROUNDS:
+        choices = ", ".join(BACKGROUNDS)
+        raise ValueError(f"dataset.background={background!r} is none of {choices}; choose one")

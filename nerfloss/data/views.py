@@ -1,0 +1,45 @@
+"""Posed images of one split: colour, and where known mask, depth and normal."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from nerfloss.data.cameras import Cameras
+
+
+@dataclass(frozen=True)
+class Views:
+    """What the cameras of one split saw.
+
+    ``rgb`` and ``mask`` stay 8 bit: a thousand full-HD views take 8 GB this way and 33 as floats.
+    ``rgb`` is straight colour, not multiplied by the opacity. ``mask`` is the opacity, 0 to 255.
+    ``depth`` is the distance along the ray in scene units, 0 where unknown. ``normal`` is unit,
+    outward and in the world frame, 0 where unknown.
+    """
+
+    cameras: Cameras
+    names: tuple[str, ...]
+    rgb: UInt8[Tensor, "views height width 3"]
+    mask: UInt8[Tensor, "views height width"] | None = None
+    depth: Float[Tensor, "views height width"] | None = None
+    normal: Float[Tensor, "views height width 3"] | None = None
+
+    def __len__(self) -> int:
+        return self.rgb.shape[0]
+
+    @property
+    def observed(self) -> dict[str, Tensor]:
+        """The images there are, by name, each starting with views, height, width."""
+        images = {"rgb": self.rgb, "mask": self.mask, "depth": self.depth, "normal": self.normal}
+        return {name: image for name, image in images.items() if image is not None}
+
+    @property
+    def offers(self) -> frozenset[str]:
+        """Names of the observed quantities."""
+        return frozenset(f"target_{name}" for name in self.observed)
+
+    def to(self, device: torch.device | str) -> "Views":
+        images = {name: image.to(device) for name, image in self.observed.items()}
+        return replace(self, cameras=self.cameras.to(device), **images)

@@ -1,0 +1,41 @@
+"""Meshes as files: PLY for programs, GLB for viewers."""
+
+from pathlib import Path
+
+import numpy as np
+import trimesh
+from jaxtyping import UInt8
+from trimesh.exchange.gltf import export_glb
+from trimesh.exchange.ply import export_ply
+from trimesh.visual.color import ColorVisuals
+
+from nerfloss.evaluation.undefined import EmptyMesh
+
+
+def _linear(color: UInt8[np.ndarray, "vertices 4"]) -> UInt8[np.ndarray, "vertices 4"]:
+    """From sRGB, as images store it, to the linear light that glTF wants; opacity as it is."""
+    stored = color[:, :3] / 255
+    linear = np.where(stored <= 0.04045, stored / 12.92, ((stored + 0.055) / 1.055) ** 2.4)
+    return np.concatenate([np.round(linear * 255).astype(np.uint8), color[:, 3:]], 1)
+
+
+def write_mesh(mesh: trimesh.Trimesh, path: Path) -> Path:
+    """Write a mesh with its vertex colours; the ending says how: ``.ply`` or ``.glb``.
+
+    Axes and units are the mesh's own. Colours are as given in PLY, linear light in GLB.
+    Raises EmptyMesh where there is nothing to write.
+    """
+    if len(mesh.faces) == 0:
+        raise EmptyMesh(f"there is no surface to write to {path}")
+    if path.suffix == ".ply":
+        data = export_ply(mesh)
+    elif path.suffix == ".glb":
+        shown = mesh.copy()
+        if isinstance(shown.visual, ColorVisuals) and shown.visual.kind == "vertex":
+            shown.visual.vertex_colors = _linear(np.asarray(shown.visual.vertex_colors))
+        data = export_glb(trimesh.Scene(shown), include_normals=True)
+    else:
+        raise ValueError(f"a mesh is written as .ply or .glb, got '{path.name}'")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return path

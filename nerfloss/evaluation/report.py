@@ -1,0 +1,46 @@
+"""Scores as a table for the terminal."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.table import Table
+
+ARROWS = {"higher": "↑", "lower": "↓"}
+
+
+def score_table(metrics: Mapping[str, Any], *, title: str = "Scores") -> Table:
+    """The content of metrics.json as a table: value, units, which direction is better.
+
+    A score of a baseline stands beside ours; what is missing is listed with its reason below.
+    """
+    conventions, reasons = metrics.get("conventions", {}), metrics.get("reasons", {})
+    baselines = dict.fromkeys(c["baseline"] for c in conventions.values() if c.get("baseline"))
+    missing = {name: reasons.get(name, "") for name in conventions if metrics.get(name) is None}
+    table = Table(title=title, caption=_caption(missing, baselines), caption_justify="left")
+    table.add_column("metric")
+    table.add_column("value", justify="right", style="bold")
+    for baseline in baselines:
+        table.add_column(baseline, justify="right", style="dim")
+    table.add_column("better")
+    table.add_column("units", style="dim")
+    for name, about in conventions.items():
+        if about.get("baseline") or metrics.get(name) is None:
+            continue
+        beside = [_number(metrics.get(f"{baseline}_{name}")) for baseline in baselines]
+        better = ARROWS.get(about.get("better", ""), "")
+        table.add_row(name, _number(metrics[name]), *beside, better, about.get("units", ""))
+    return table
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
+
+
+def _caption(missing: Mapping[str, str], baselines: Mapping[str, None]) -> str | None:
+    """Which metrics have no value and why, one line per reason."""
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in missing.items():
+        if not name.startswith(tuple(f"{baseline}_" for baseline in baselines)):
+            by_reason.setdefault(reason, []).append(name)
+    lines = [f"no {', '.join(names)}: {reason}" for reason, names in by_reason.items()]
+    return "\n".join(lines) or None

@@ -1,0 +1,107 @@
+"""A trainable multi-resolution hash grid over a box of the world, released level by level."""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from nerfloss.kernels.hash_grid import Kernel, check_active, encode, kernel
+from nerfloss.kernels.layout import GridLayout
+
+UNIT_BALL = ((-1.0, -1.0, -1.0), (1.0, 1.0, 1.0))
+
+
+class HashGrid(nn.Module):
+    """Features of world points: ``levels`` grids of ``features`` numbers each, coarsest first.
+
+    The grid spans ``box``, which need not be a cube; points outside have the features of the
+    nearest point on its border. ``box`` and the number of active levels are saved with the weights.
+
+    With ``steps_per_level`` > 0, training starts with ``start_levels`` levels and `set_step` adds
+    one every so many steps: coarse shape first. Levels that are not active give 0.
+    """
+
+    box: Tensor
+
+    def __init__(
+        self,
+        *,
+        levels: int = 8,
+        features: int = 2,
+        log2_table: int = 16,
+        base: int = 16,
+        finest: int = 256,
+        backend: str = "auto",
+        start_levels: int = 4,
+        steps_per_level: int = 0,
+    ) -> None:
+        super().__init__()
+        self.layout = GridLayout(levels, features, log2_table, base, finest)
+        table = torch.empty(self.layout.entries, features).uniform_(-1e-4, 1e-4)
+        kernel(backend, table)  # a name that does not exist is an error here, not in training
+        self.table = nn.Parameter(table)
+        self.register_buffer("box", torch.tensor(UNIT_BALL))
+        self.backend = backend
+        self.start_levels, self.steps_per_level = start_levels, steps_per_level
+        self.active_levels = levels
+        self.set_step(0)
+
+    def forward(self, points: Float[Tensor, "points 3"]) -> Float[Tensor, "points channels"]:
+        """Features at world points; differentiable once in points and table."""
+        unit, _ = self.to_unit(points)
+        return encode(unit, self.table, self.layout, self.active_levels, self.backend)
+
+    @property
+    def channels(self) -> int:
+        """Features per point, active or not."""
+        return self.layout.channels
+
+    def set_step(self, step: int) -> None:
+        """Activate the levels that are due at a training step."""
+        if self.steps_per_level > 0:
+            due = self.start_levels + step // self.steps_per_level
+            self.set_active(min(due, self.layout.levels))
+
+    def set_active(self, levels: int) -> None:
+        """Use the ``levels`` coarsest levels only. Raises ValueError if there are not so many."""
+        check_active(self.layout, levels)
+        self.active_levels = levels
+
+    def set_box(self, box: Float[Tensor, "2 3"]) -> None:
+        """Span another box: its lower and upper corner. What was learned is stretched with it.
+
+        Raises ValueError if the box is empty along an axis or not finite.
+        """
+        extent = box[1] - box[0]
+        if not bool((extent > 0).all() and extent.isfinite().all()):
+            raise ValueError(f"a grid needs a box with lower < upper corner, got {box.tolist()}")
+        self.box.copy_(box)
+
+    def cell(self) -> float:
+        """Shortest edge, in world units, of a cell of the finest active level."""
+        finest = self.layout.grids[max(self.active_levels - 1, 0)]
+        return float((self.box[1] - self.box[0]).min()) / finest.resolution
+
+    def to_unit(
+        self, points: Float[Tensor, "points 3"]
+    ) -> tuple[Float[Tensor, "points 3"], Float[Tensor, "points 3"]]:
+        """Points in the unit cube, clamped to it, and the derivative of that, axis by axis.
+
+        The derivative is 1 / extent inside and 0 along the axes in which a point lies outside.
+        """
+        lower, upper = self.box
+        free = (points - lower) / (upper - lower)
+        unit = free.clamp(0, 1)
+        return unit, torch.where(free == unit, 1 / (upper - lower), 0.0)
+
+    def kernel(self) -> Kernel:
+        """The kernel that computes this grid where its table lies."""
+        return kernel(self.backend, self.table)
+
+    def get_extra_state(self) -> dict[str, int]:
+        """Part of ``state_dict``: evaluation and resuming see the levels that training saw."""
+        return {"active_levels": self.active_levels}
+
+    def set_extra_state(self, state: Any) -> None:
+        self.set_active(state["active_levels"])

@@ -1,0 +1,62 @@
+"""First weights of a distance network: those that make it the distance to a sphere."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from nerfloss.kernels.softplus import softplus_and_slope
+
+
+@torch.no_grad()
+def become_sphere(
+    layers: Sequence[nn.Linear], *, radius: float, beta: float, inside_out: bool
+) -> None:
+    """Set the weights so that the first output is ``|x| - radius``, whatever the grid holds.
+
+    The last three inputs are the point; ``beta`` is the sharpness of the softplus between layers.
+    With ``inside_out`` the sign is reversed.
+
+    The first layer sees the point only, from directions spread evenly over the sphere. Further
+    ones are random: right on average over infinitely many units, while 64 of them err by a
+    fifth of the radius. So the last layer, at first all equal, is moved as little as possible
+    towards the least squares.
+
+    Reference: Atzmon and Lipman, "SAL: Sign Agnostic Learning of Shapes from Raw Data",
+    CVPR 2020.
+    """
+    first, *others, last = layers
+    units = first.out_features
+    nn.init.zeros_(first.weight)
+    first.weight[:, -3:] = math.sqrt(6 / units) * _even_directions(units)
+    for layer in others:
+        nn.init.normal_(layer.weight, 0.0, math.sqrt(2 / layer.out_features))
+    nn.init.normal_(last.weight, 0.0, 1 / math.sqrt(last.in_features))
+    nn.init.constant_(last.weight[0], math.sqrt(8 / 3 / last.in_features))
+    for layer in layers:
+        nn.init.zeros_(layer.bias)
+
+    points = torch.rand(4096, 3) * 2 - 1
+    values = first.weight[:, -3:] @ points.t()
+    for layer in others:
+        values = layer.weight @ softplus_and_slope(values, beta)[0]
+    values, _ = softplus_and_slope(values, beta)
+    missing = points.norm(dim=-1) - last.weight[0] @ values
+    normal = values @ values.t()
+    normal += 1e-2 * normal.diagonal().mean() * torch.eye(len(values))
+    last.weight[0] += torch.linalg.solve(normal, values @ missing)
+    last.bias[0] = -radius
+    if inside_out:
+        last.weight[0].neg_()
+        last.bias[0].neg_()
+
+
+def _even_directions(count: int) -> Float[Tensor, "{count} 3"]:
+    """Unit vectors spread evenly over the sphere: a Fibonacci spiral."""
+    number = torch.arange(count) + 0.5
+    angle = number * math.pi * (1 + math.sqrt(5))
+    z = 1 - 2 * number / count
+    radius = (1 - z.square()).sqrt()
+    return torch.stack([radius * angle.cos(), radius * angle.sin(), z], -1)

@@ -1,0 +1,224 @@
+"""Marching rays through a cached grid and placing samples, compiled: one ray after the other.
+
+The same steps as `nerfloss.samplers.march`, which says what they are for. Being sequential, a ray
+jumps over what the cached distance says is empty, and stops where its light is spent.
+"""
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nerfloss.kernels.compiled import compiled
+from nerfloss.kernels.threads import share_out
+
+
+def place(
+    origins: Tensor,
+    directions: Tensor,
+    enter: Tensor,
+    leave: Tensor,
+    shifts: Tensor,
+    values: Tensor,
+    region: Tensor,
+    box: Tensor,
+    is_sdf: bool,
+    numbers: tuple[float, ...],
+    count: int,
+    explore: int,
+) -> tuple[Tensor, Tensor]:
+    """Bounds of ``count`` intervals per ray, each ``rays count``.
+
+    ``shifts`` (2 rays) move a ray's steps and its quantiles, in [0, 1). ``numbers`` are step, band,
+    sharpness, threshold, mix, dark and exploring.
+    """
+    starts, ends = (origins.new_zeros(len(origins), count) for _ in range(2))
+    arrays = [
+        each.detach().contiguous().numpy()
+        for each in (origins, directions, enter, leave, shifts, values, region, box, starts, ends)
+    ]
+    steps = 3 + int(float((leave - enter).max()) / numbers[0]) if len(origins) else 0
+    settings = np.array(numbers, np.float32)
+    share_out(
+        len(origins),
+        lambda begin, end: _place(*arrays, is_sdf, settings, steps, count, explore, begin, end),
+        least=64,
+        block=16,
+    )
+    return torch.from_numpy(arrays[-2]), torch.from_numpy(arrays[-1])
+
+
+@compiled
+def _place(
+    origins, directions, enter, leave, shifts, values, region, box, starts, ends, is_sdf, settings,
+    steps, count, explore, begin, end,
+):  # fmt: skip
+    t, mass = np.empty(steps, np.float32), np.empty(steps, np.float32)
+    for ray in range(begin, end):
+        if leave[ray] <= enter[ray]:
+            continue
+        o, d = _in_cells(origins[ray], directions[ray], box, values.shape[0])
+        first = enter[ray] - shifts[0, ray] * settings[0]
+        if is_sdf:
+            taken = _march_sdf(o, d, first, enter[ray], leave[ray], values, settings, t, mass)
+        else:
+            taken = _march_density(o, d, first, enter[ray], leave[ray], values, settings, t, mass)
+        number, longest = count if is_sdf else min(count, taken), np.float32(np.inf)
+        if taken == 0:
+            taken = _march_region(o, d, first, enter[ray], leave[ray], region, settings, t, mass)
+            number, longest = min(count, explore), settings[6]
+        if taken > 0:
+            _blur_and_mix(mass, taken, settings[4])
+            to = (starts[ray, :number], ends[ray, :number])
+            _cut(t, mass, taken, settings[0], longest, shifts[1, ray], *to)
+            # what follows has no length
+            starts[ray, number:] = ends[ray, number:] = ends[ray, number - 1]
+
+
+@compiled
+def _in_cells(origin, direction, box, resolution):
+    """The ray in units of cells, so that a look-up costs no division."""
+    x, y, z = (resolution / (box[1, 0] - box[0, 0]), resolution / (box[1, 1] - box[0, 1]),
+               resolution / (box[1, 2] - box[0, 2]))  # fmt: skip
+    o = ((origin[0] - box[0, 0]) * x, (origin[1] - box[0, 1]) * y, (origin[2] - box[0, 2]) * z)
+    return o, (direction[0] * x, direction[1] * y, direction[2] * z)
+
+
+@compiled
+def _march_sdf(o, d, first, enter, leave, values, settings, t, mass):
+    """Steps within the band of the cached surface, and the light that each is thought to stop."""
+    step, band, sharpness, dark = settings[0], settings[1], settings[2], settings[5]
+    light, taken, before = np.float32(1), 0, np.float32(1)
+    known = False  # whether the step before was a neighbour, so that its slope is known
+    index = 0
+    while True:
+        start = first + index * step
+        middle = start + np.float32(0.5) * step
+        if middle >= leave or light <= dark:
+            break
+        index += 1
+        if middle <= enter:
+            continue
+        value = _trilinear(values, o, d, middle)
+        after = np.float32(1) / (np.float32(1) + np.float32(math.exp(-sharpness * value)))
+        if known:
+            alpha = min(max((before - after) / (before + np.float32(1e-6)), 0.0), 1.0)
+            if taken > 0 and t[taken - 1] > start - np.float32(1.5) * step:
+                mass[taken - 1] = light * alpha
+            light *= np.float32(1 - alpha)
+            if light <= dark:
+                break
+        before, known = after, True
+        if abs(value) < band:
+            t[taken], mass[taken] = start, 0
+            taken += 1
+        elif value > band + 2 * step:
+            jump = int((value - band) * np.float32(0.9) / step) - 1
+            if jump > 0:
+                index += jump
+                known = False
+    return taken
+
+
+@compiled
+def _march_density(o, d, first, enter, leave, values, settings, t, mass):
+    """Steps in cells that are dense enough, and the light that each is thought to stop."""
+    step, threshold, dark = settings[0], settings[3], settings[5]
+    light, taken, index = np.float32(1), 0, 0
+    while True:
+        start = first + index * step
+        middle = start + np.float32(0.5) * step
+        index += 1
+        if middle >= leave or light <= dark:
+            return taken
+        density = values[_cell(o, d, middle, values.shape[0])]
+        if middle > enter and density > 0:
+            alpha = np.float32(1 - math.exp(-density * step))
+            if density > threshold:
+                t[taken], mass[taken] = start, light * alpha
+                taken += 1
+            light *= np.float32(1) - alpha
+
+
+@compiled
+def _march_region(o, d, first, enter, leave, region, settings, t, mass):
+    """Steps in cells of the region; none is preferred."""
+    step, taken, index = settings[0], 0, 0
+    while True:
+        start = first + index * step
+        middle = start + np.float32(0.5) * step
+        index += 1
+        if middle >= leave:
+            return taken
+        if middle > enter and region[_cell(o, d, middle, region.shape[0])]:
+            t[taken], mass[taken] = start, 0
+            taken += 1
+
+
+@compiled
+def _cell(o, d, t, resolution):
+    x, y, z = int(o[0] + t * d[0]), int(o[1] + t * d[1]), int(o[2] + t * d[2])
+    last = resolution - 1
+    return min(max(z, 0), last), min(max(y, 0), last), min(max(x, 0), last)
+
+
+@compiled
+def _trilinear(values, o, d, t):
+    half, top = np.float32(0.5), np.float32(values.shape[0] - 1.001)
+    x = min(max(o[0] + t * d[0] - half, np.float32(0)), top)
+    y = min(max(o[1] + t * d[1] - half, np.float32(0)), top)
+    z = min(max(o[2] + t * d[2] - half, np.float32(0)), top)
+    i, j, k = int(x), int(y), int(z)
+    u, v, w = x - np.float32(i), y - np.float32(j), z - np.float32(k)
+    a = values[k, j, i] + u * (values[k, j, i + 1] - values[k, j, i])
+    b = values[k, j + 1, i] + u * (values[k, j + 1, i + 1] - values[k, j + 1, i])
+    k += 1
+    c = values[k, j, i] + u * (values[k, j, i + 1] - values[k, j, i])
+    e = values[k, j + 1, i] + u * (values[k, j + 1, i + 1] - values[k, j + 1, i])
+    near, far = a + v * (b - a), c + v * (e - c)
+    return near + w * (far - near)
+
+
+@compiled
+def _blur_and_mix(mass, taken, mix):
+    """Give each step the largest mass of itself and its neighbours, and an even share of ``mix``."""
+    total, previous = np.float32(0), mass[0]
+    for i in range(taken):
+        own = mass[i]
+        following = mass[i + 1] if i + 1 < taken else own
+        mass[i] = max(previous, max(own, following))
+        previous = own
+        total += mass[i]
+    known = total > np.float32(1e-6)
+    scale = (1 - mix) / total if known else np.float32(0)
+    even = (mix if known else np.float32(1)) / taken
+    for i in range(taken):
+        mass[i] = mass[i] * scale + even
+
+
+@compiled
+def _cut(t, mass, taken, step, longest, shift, starts, ends):
+    """Cut the steps, joined end to end, into intervals of equal mass, shortened to ``longest``."""
+    count = len(starts)
+    total = np.float32(0)
+    for i in range(taken):
+        total += mass[i]
+    at, passed, begin = 0, np.float32(0), np.float32(0)
+    for interval in range(count):
+        end = np.float32(taken)
+        if interval < count - 1:
+            level = (interval + shift) / (count - 1) * total
+            while at < taken - 1 and passed + mass[at] <= level:
+                passed += mass[at]
+                at += 1
+            inside = (level - passed) / mass[at]
+            end = at + min(max(inside, np.float32(0)), np.float32(1))
+        length = max(end - begin, np.float32(0))
+        middle = begin + np.float32(0.5) * length
+        whole = min(int(middle), taken - 1)
+        center = t[whole] + step * (middle - whole)
+        half = np.float32(0.5) * step * min(length, longest)
+        starts[interval] = center - half
+        ends[interval] = center + half
+        begin = end

@@ -1,0 +1,176 @@
+"""One table over runs: what was swept, the main scores, and means over seeds."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nerfloss.reporting.runs import Run
+from nerfloss.reporting.table import Cell, Table
+
+# Looks first, then shape: a table is read from the left.
+MAIN_METRICS = (
+    "psnr",
+    "psnr_masked",
+    "ssim",
+    "lpips_alex",
+    "chamfer_l1",
+    "fscore",
+    "normal_angle",
+    "mask_iou",
+    "depth_rmse",
+)
+_COST = ("train_seconds", "seconds")
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A row before it is laid out: one run, or the mean of ``runs`` of them."""
+
+    head: tuple[Cell, ...]
+    values: Mapping[str, float]
+    deviations: Mapping[str, float]
+    runs: int
+
+
+def compare(
+    runs: Sequence[Run], root: Path, *, metrics: Sequence[str] = (), absent: int = 0
+) -> Table:
+    """The table of ``runs``, paths relative to ``root``.
+
+    Columns: the run, every setting in which the runs differ, its state where not all are finished,
+    and ``metrics`` (by default the main ones that any run has). Runs that differ in nothing but
+    the seed are followed by their mean and standard deviation. ``absent`` runs never started.
+    Raises ValueError for a metric that no run has.
+    """
+    swept = swept_settings(runs)
+    names = tuple(metrics) or _scored(runs)
+    _check_known(names, runs)
+    ended = all(run.status == "finished" for run in runs)
+    lines: list[_Line] = []
+    for group in _seed_groups(runs, swept):
+        lines += [_single(run, root, swept, ended) for run in group]
+        lines += _summary(group, swept, ended)
+    heads = ("run", *swept, *(() if ended else ("status",)))
+    spread = tuple(label for name in names for label in (name, f"{name}_std"))
+    return Table(
+        (*heads, *names),
+        tuple((*line.head, *(_with_deviation(line, name) for name in names)) for line in lines),
+        notes=tuple(_notes(runs, names, absent)),
+        strong=_best(lines, names, len(heads), _better(runs)),
+        wide=Table((*heads, "runs", *spread), tuple(_wide(line, names) for line in lines)),
+    )
+
+
+def swept_settings(runs: Sequence[Run]) -> tuple[str, ...]:
+    """Keys of the overrides in which runs differ, in the order they were written; seed last."""
+    keys = list(dict.fromkeys(key for run in runs for key in run.overrides))
+    differing = [key for key in keys if len({run.setting(key) for run in runs}) > 1]
+    return tuple(sorted(differing, key=lambda key: key == "seed"))
+
+
+def _scored(runs: Sequence[Run]) -> tuple[str, ...]:
+    had = {name for run in runs for name in run.metrics}
+    cost = next((name for name in _COST if name in had), None)
+    return tuple(name for name in MAIN_METRICS if name in had) + ((cost,) if cost else ())
+
+
+def _check_known(names: Sequence[str], runs: Sequence[Run]) -> None:
+    had = {name for run in runs for name in (*run.metrics, *run.reasons)}
+    unknown = [name for name in names if name not in had]
+    if unknown and had:
+        raise ValueError(
+            f"no run has the metric {', '.join(unknown)}: choose from {', '.join(sorted(had))}"
+        )
+
+
+def _seed_groups(runs: Sequence[Run], swept: Sequence[str]) -> list[list[Run]]:
+    """Runs that agree in everything swept but the seed, in order of first appearance."""
+    groups: dict[tuple[str | None, ...], list[Run]] = {}
+    for run in runs:
+        key = tuple(run.setting(name) for name in swept if name != "seed")
+        groups.setdefault(key, []).append(run)
+    return list(groups.values())
+
+
+def _single(run: Run, root: Path, swept: Sequence[str], ended: bool) -> _Line:
+    path = run.folder.relative_to(root) if run.folder.is_relative_to(root) else run.folder
+    name = str(path) if str(path) != "." else run.folder.resolve().name
+    head = (name, *(run.setting(key) for key in swept), *(() if ended else (run.status,)))
+    return _Line(head, run.metrics, {}, 1)
+
+
+def _summary(group: Sequence[Run], swept: Sequence[str], ended: bool) -> list[_Line]:
+    """Means and sample standard deviations, where two finished runs differ in their seed."""
+    finished = [run for run in group if run.status == "finished"]
+    if len({run.setting("seed") for run in finished}) < 2:
+        return []
+    names = {name for run in finished for name in run.metrics}
+    values = {n: [run.metrics[n] for run in finished if n in run.metrics] for n in names}
+    whole = "" if len(finished) == len(group) else f" (of {len(group)})"
+    settings = (group[0].setting(key) if key != "seed" else None for key in swept)
+    return [
+        _Line(
+            (f"mean of {len(finished)}{whole}", *settings, *(() if ended else (None,))),
+            {name: statistics.fmean(several) for name, several in values.items()},
+            {name: statistics.stdev(sev) for name, sev in values.items() if len(sev) > 1},
+            len(finished),
+        )
+    ]
+
+
+def _with_deviation(line: _Line, name: str) -> Cell:
+    if name not in line.deviations:
+        return line.values.get(name)
+    return f"{line.values[name]:.5g} ± {line.deviations[name]:.2g}"
+
+
+def _wide(line: _Line, names: Sequence[str]) -> tuple[Cell, ...]:
+    pairs = ((line.values.get(name), line.deviations.get(name)) for name in names)
+    return (*line.head, line.runs, *(cell for pair in pairs for cell in pair))
+
+
+def _better(runs: Sequence[Run]) -> dict[str, str]:
+    """By metric, whether higher or lower is better, as the runs say themselves."""
+    return {
+        name: about["better"]
+        for run in runs
+        for name, about in run.conventions.items()
+        if "better" in about
+    }
+
+
+def _best(
+    lines: Sequence[_Line], names: Sequence[str], offset: int, better: Mapping[str, str]
+) -> frozenset[tuple[int, int]]:
+    """Cells of the best run by each metric; none where there is nothing to compare."""
+    best = set()
+    for column, name in enumerate(names, start=offset):
+        scored = {
+            row: line.values[name]
+            for row, line in enumerate(lines)
+            if line.runs == 1 and name in line.values
+        }
+        if len(scored) > 1 and better.get(name) in ("higher", "lower"):
+            value = (max if better[name] == "higher" else min)(scored.values())
+            best |= {(row, column) for row, other in scored.items() if other == value}
+    return frozenset(best)
+
+
+def _notes(runs: Sequence[Run], names: Sequence[str], absent: int) -> list[str]:
+    """What a reader must know: runs that are missing, and scores that do not compare."""
+    notes = []
+    unfinished = sum(run.status != "finished" for run in runs)
+    if unfinished:
+        notes.append(f"{unfinished} of {len(runs)} runs did not finish")
+    if absent:
+        notes.append(f"{absent} more runs of this sweep never started")
+    for name in names:
+        reasons = dict.fromkeys(run.reasons[name] for run in runs if name in run.reasons)
+        notes += [f"{name}: {reason}" for reason in reasons]
+        stated = [run.conventions[name] for run in runs if name in run.conventions]
+        for key in sorted({key for entry in stated for key in entry} - {"seed"}):
+            values = sorted({str(entry.get(key)) for entry in stated})
+            if len(values) > 1:
+                notes.append(f"{name} does not compare: its {key} is {' and '.join(values)}")
+    return notes

@@ -1,0 +1,128 @@
+"""One run: begin, train, show what is being learned, evaluate."""
+
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import rich
+import torch
+
+from nerfloss.data.scene import Scene
+from nerfloss.evaluation.evaluator import Evaluator, write_panel
+from nerfloss.evaluation.panels import panel
+from nerfloss.evaluation.report import score_table
+from nerfloss.evaluation.scores import Evaluation
+from nerfloss.evaluation.view_scores import score_view
+from nerfloss.model import Model
+from nerfloss.recipe import LossRecipe
+from nerfloss.start import start_from_masks
+from nerfloss.subject import subject_of, truth_of, views_of
+from nerfloss.training import checkpoint
+from nerfloss.training.budget import Budget
+from nerfloss.training.optimizer import Optimizer
+from nerfloss.training.sinks.console import Console
+from nerfloss.training.sinks.history import History
+from nerfloss.training.sinks.sink import Sinks
+from nerfloss.training.sinks.tensorboard import TensorBoard
+from nerfloss.training.trainer import Pace, Trainer
+
+log = logging.getLogger(__name__)
+
+
+class Run:
+    """A scene, a model and a recipe that fit, in a folder of their own."""
+
+    def __init__(
+        self,
+        *,
+        scene: Scene,
+        model: Model,
+        recipe: LossRecipe,
+        batch: Callable[..., Any],
+        optimizer: Callable[..., Optimizer],
+        budget: Budget,
+        pace: Pace,
+        evaluator: Evaluator,
+        hull_start: bool,
+        seed: int,
+        device: torch.device,
+        folder: Path,
+    ) -> None:
+        self.scene, self.model, self.evaluator = scene, model, evaluator
+        self.hull_start, self.seed, self.folder = hull_start, seed, Path(folder)
+        groups = model.field.parameter_groups()
+        own = list(recipe.parameters())
+        self.trainer = Trainer(
+            model,
+            recipe,
+            batch(scene.train, background=scene.background, seed=seed, device=device),
+            optimizer({**groups, "recipe": own} if own else groups),
+            budget=budget,
+            pace=pace,
+            seed=seed,
+            device=device,
+            folder=self.folder,
+            preview=self.preview,
+        )
+        self._sinks = Sinks()
+
+    def load(self, path: Path) -> None:
+        """Put everything into the state that a checkpoint holds."""
+        self.trainer.load_state_dict(checkpoint.load(path, self.trainer.device))
+
+    def train(self) -> bool:
+        """Train to the end of the budget; False if somebody asked to stop first."""
+        trainer = self.trainer
+        if trainer.step == 0:
+            start_from_masks(self.model, self.scene.train, fit=self.hull_start, seed=self.seed)
+        self._sinks = Sinks(
+            [
+                Console(
+                    trainer.budget.max_steps,
+                    max_seconds=trainer.budget.max_seconds,
+                    spent=trainer.seconds,
+                ),
+                History(self.folder / "history.csv", start=trainer.step + 1),
+                TensorBoard(self.folder / "tensorboard", start=trainer.step + 1),
+            ]
+        )
+        with self._sinks:
+            finished = trainer.run(self._sinks)
+        if not finished:
+            log.info("go on with: python train.py trainer.resume=%s", self.folder)
+        return finished
+
+    def preview(self, step: int) -> None:
+        """Render the first test view as it is learned so far, for the console and TensorBoard."""
+        view = next(views_of(self.scene, "test"))
+        metrics = {k: m for k, m in self.evaluator.metrics.items() if k == "psnr"}
+        quantities = self.evaluator.look_at(self.subject(), view, metrics=metrics, pictured=True)
+        scores = score_view(metrics, quantities)
+        self._sinks.image(step, f"test/{view.name}", panel(quantities))
+        self._sinks.write_all(
+            step, {f"test/{k}": s.value for k, s in scores.items() if s.value is not None}
+        )
+        write_panel(quantities, self.folder / "images" / "preview" / f"{step:07d}.png")
+
+    def subject(self) -> Any:
+        """The model as it is now, as the evaluator wants it."""
+        return subject_of(self.model, self.trainer.at)
+
+    def evaluate(self, folder: Path | None = None) -> Evaluation:
+        """Judge the model, write metrics.json, images and meshes, and print a table of scores."""
+        folder = folder or self.folder
+        subject = self.subject()
+        views = views_of(self.scene, self.evaluator.split)
+        result = self.evaluator(subject, views, truth_of(self.scene, subject.box), folder)
+        result.write(folder)
+        title = f"{self.scene.name}, {self.evaluator.split} views, step {self.trainer.step}"
+        rich.print(score_table(result.as_json(), title=title))
+        log.info("wrote %s", folder)
+        return result
+
+
+def main_score(result: Evaluation) -> float | None:
+    """The number for a sweeper that optimises one: PSNR on the views that were judged."""
+    scores: Mapping[str, float] = result.values
+    return scores.get("psnr")

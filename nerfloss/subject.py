@@ -1,0 +1,56 @@
+"""What the evaluator sees: a model as callables, a scene's views one at a time, and the truth."""
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor
+
+from nerfloss.data.batches import image_batch
+from nerfloss.data.hull import hull_mesh, visual_hull
+from nerfloss.data.scene import Scene
+from nerfloss.evaluation.evaluator import Subject, Truth
+from nerfloss.evaluation.image_rendering import View
+from nerfloss.model import Model
+from nerfloss.quantities.signature import inputs_of
+from nerfloss.rays import Rays
+
+HULL_RESOLUTION = 128
+
+
+def subject_of(model: Model, at: Mapping[str, Any]) -> Subject:
+    """A model at a moment ``at`` of its training (``step``, ``progress``), ready to be judged."""
+    field = model.field
+
+    def render(rays: Rays, needs: Collection[str]) -> Mapping[str, Tensor]:
+        return model(rays.to(field.box.device), needs, given=at)
+
+    def colors(
+        points: Float[Tensor, "points 3"], normals: Float[Tensor, "points 3"]
+    ) -> Float[Tensor, "points 3"]:
+        """Colours of surface points as seen from straight above them."""
+        seen = {"positions": points, "normals": normals, "directions": -normals}
+        looks_at = inputs_of(field.appearance)
+        seen |= field(points, set(looks_at) & field.offers)
+        return field.appearance(*(seen[name] for name in looks_at))
+
+    is_distance = "sdf" in field.offers
+    return Subject(render, model.offers(), field.box, field.implicit, colors, is_distance)
+
+
+def views_of(scene: Scene, split: str) -> Iterator[View]:
+    """The views of a split as images to be judged, made one at a time."""
+    if split not in ("train", "test"):
+        raise ValueError(f"eval.split={split!r} is no split: use train or test")
+    views = scene.train if split == "train" else scene.test
+    for index, name in enumerate(views.names):
+        batch = image_batch(views, index, scene.background)
+        yield View(name, batch, views.cameras.height, views.cameras.width)
+
+
+def truth_of(scene: Scene, box: Float[Tensor, "2 3"]) -> Truth:
+    """What is known of a scene; where there are masks, their visual hull as the baseline ``hull``."""
+    baselines, box = {}, box.cpu()
+    if scene.has_mesh and scene.train.mask is not None:
+        baselines["hull"] = hull_mesh(visual_hull(scene.train, box, HULL_RESOLUTION), box)
+    return Truth(scene.mesh, scene.to_world, baselines, scene.conventions)

@@ -1,0 +1,20 @@
+"""A perfect model of a ball, and the truth about it."""
+
+import pytest
+import trimesh
+from exact_ball import RADIUS, Ball
+
+from nerfloss.evaluation.evaluator import Truth
+
+
+@pytest.fixture
+def ball() -> Ball:
+    return Ball()
+
+
+@pytest.fixture
+def truth() -> Truth:
+    return Truth(
+        mesh=trimesh.creation.icosphere(subdivisions=5, radius=RADIUS),
+        conventions={"units": "scene units: radius 1", "background": "white"},
+    )

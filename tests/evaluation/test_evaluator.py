@@ -1,0 +1,252 @@
+"""An evaluation of a perfect model finds it perfect and asks for nothing in vain."""
+
+import functools
+import io
+import json
+from dataclasses import replace
+
+import imageio.v3 as iio
+import numpy as np
+import pytest
+import torch
+import trimesh
+from exact_ball import RADIUS, Ball, ToyBatch, subject_of, view_of
+from rich.console import Console
+
+from nerfloss.evaluation import geometry_metrics as geometry
+from nerfloss.evaluation.evaluator import Evaluator
+from nerfloss.evaluation.image_metrics import mask_iou, ms_ssim, psnr, psnr_masked, ssim
+from nerfloss.evaluation.image_rendering import View
+from nerfloss.evaluation.mesh import MeshExtraction
+from nerfloss.evaluation.normal_metrics import normal_angle
+from nerfloss.evaluation.panels import panel
+from nerfloss.evaluation.report import score_table
+
+IMAGE = {"psnr": psnr, "ssim": ssim, "mask_iou": mask_iou, "normal_angle": normal_angle}
+SURFACE = {
+    "chamfer_l1": geometry.chamfer_l1,
+    "fscore_loose": functools.partial(geometry.fscore, threshold=0.1),
+    "volume_iou": geometry.volume_iou,
+}
+
+
+def small(**settings):
+    given = {"metrics": IMAGE, "geometry": SURFACE, "points": 2000, "exact_points": 200}
+    return Evaluator(**{**given, "mesh": MeshExtraction(resolution=32), **settings})
+
+
+def darker(view, factor=0.9):
+    targets = {**view.batch.targets, "target_rgb": factor * view.batch.targets["target_rgb"]}
+    return View("dark", ToyBatch(view.batch.rays, targets), view.height, view.width)
+
+
+def test_a_perfect_model_scores_perfectly(ball, truth):
+    found = small()(subject_of(ball), [view_of(ball)], truth).values
+    assert found["ssim"] == pytest.approx(1)
+    assert found["mask_iou"] == 1
+    assert found["normal_angle"] == pytest.approx(0, abs=1e-2)
+    assert found["volume_iou"] > 0.98
+    assert found["chamfer_l1"] < 0.03
+    assert found["fscore_loose"] == 1
+
+
+def test_a_score_is_the_mean_over_views_and_its_parts_stand_beside_it(ball, truth):
+    views = [darker(view_of(ball), f) for f in (0.9, 0.7)]
+    result = small(geometry={}, mesh=None)(subject_of(ball), views, truth)
+    rows = [row["psnr"] for row in result.views]
+    assert result.values["psnr"] == pytest.approx(sum(rows) / 2)
+    assert rows[0] > rows[1]
+
+
+def test_an_infinite_value_is_null_with_its_reason_and_not_in_the_mean(ball, truth):
+    views = [view_of(ball), darker(view_of(ball))]
+    result = small(geometry={}, mesh=None)(subject_of(ball), views, truth)
+    content = result.as_json()
+    assert content["views"][0]["psnr"] is None
+    assert content["psnr"] == content["views"][1]["psnr"]
+    assert "1 of 2 views: the value is inf" in content["reasons"]["psnr"]
+    assert content["conventions"]["psnr"]["views"] == 1
+
+
+def test_metrics_json_is_valid_flat_and_carries_conventions_and_reasons(ball, truth, tmp_path):
+    evaluator = small(metrics={**IMAGE, "ms_ssim": ms_ssim})
+    evaluator(subject_of(ball), [darker(view_of(ball))], truth).write(tmp_path)
+
+    def refuse(constant):
+        raise AssertionError(f"{constant} is no JSON")
+
+    content = json.loads((tmp_path / "metrics.json").read_text(), parse_constant=refuse)
+    assert isinstance(content["psnr"], float)
+    assert content["ms_ssim"] is None
+    assert "161 pixels" in content["reasons"]["ms_ssim"]
+    about = content["conventions"]
+    assert about["psnr"]["split"] == "test"
+    assert about["psnr"]["units"] == "dB"
+    assert about["psnr"]["background"] == "white"
+    assert about["ssim"]["window"] == 11
+    assert about["chamfer_l1"]["points"] == 2000
+    assert about["chamfer_l1"]["seed"] == 0
+    assert about["fscore_loose"]["threshold"] == 0.1
+    assert about["fscore_loose"]["better"] == "higher"
+    assert (tmp_path / "mesh.ply").is_file()
+    assert (tmp_path / "mesh.glb").is_file()
+
+
+def test_two_evaluations_agree_to_the_last_digit(ball, truth):
+    first, second = (
+        small()(subject_of(ball), [darker(view_of(ball))], truth).as_json() for _ in range(2)
+    )
+    assert first == second
+
+
+def test_only_what_a_metric_needs_is_rendered(ball, truth):
+    view = view_of(ball)
+    ball.asked.clear()
+    small(metrics={"psnr": psnr})(subject_of(ball), [view], truth)
+    assert {needs for _, needs in ball.asked} == {frozenset({"rgb"})}
+
+
+def test_what_a_metric_that_cannot_be_had_needs_is_not_rendered(ball, truth):
+    view = view_of(ball)
+    bare = View(
+        "bare",
+        ToyBatch(view.batch.rays, {"target_rgb": view.batch.targets["target_rgb"]}),
+        view.height,
+        view.width,
+    )
+    ball.asked.clear()
+    result = small(geometry={}, mesh=None)(subject_of(ball), [bare], truth)
+    assert {needs for _, needs in ball.asked} == {frozenset({"rgb"})}
+    assert result.scores["mask_iou"].value is None
+    assert "needs 'target_mask', which only datasets with masks provide" in str(
+        result.scores["mask_iou"].reason
+    )
+
+
+def test_a_model_without_normals_gets_a_reason_for_the_normal_metrics(ball, truth):
+    subject = replace(subject_of(ball), offers=frozenset({"rgb", "opacity", "depth"}))
+    result = small(geometry={}, mesh=None)(subject, [view_of(ball)], truth)
+    assert "needs 'normal', which only SDF fields provide" in str(
+        result.scores["normal_angle"].reason
+    )
+
+
+def test_rays_are_rendered_a_chunk_at_a_time(ball, truth):
+    view = view_of(ball)
+    ball.asked.clear()
+    small(chunk=1000, mesh=None, geometry={})(subject_of(ball), [view], truth)
+    assert max(rays for rays, _ in ball.asked) <= 1000
+    assert sum(rays for rays, _ in ball.asked) == 64 * 64
+
+
+def test_a_users_metric_is_any_function_of_quantities(ball, truth):
+    def brightness(rgb):
+        return rgb.mean()
+
+    metrics = {"brightness": brightness}
+    result = small(metrics=metrics, mesh=None)(subject_of(ball), [view_of(ball)], truth)
+    expected = ball.render(view_of(ball).batch.rays, ["rgb"])["rgb"].mean().item()
+    assert result.values["brightness"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_misspelt_quantity_gets_a_suggestion(ball, truth):
+    def mine(rgb, target_msk):
+        return (rgb[..., 0] * target_msk).mean()
+
+    result = small(metrics={"mine": mine}, mesh=None)(subject_of(ball), [view_of(ball)], truth)
+    assert "did you mean 'target_mask'" in str(result.scores["mine"].reason)
+
+
+def test_an_empty_surface_is_no_crash_but_a_reason(truth, tmp_path):
+    nothing = Ball(radius=-1.0)
+    result = small(metrics={})(subject_of(nothing), [], truth)
+    result.write(tmp_path)
+    assert result.mesh is None
+    content = json.loads((tmp_path / "metrics.json").read_text())
+    assert content["chamfer_l1"] is None
+    assert "no surface at level 0 inside the box" in content["reasons"]["chamfer_l1"]
+    assert not (tmp_path / "mesh.ply").exists()
+
+
+def test_without_a_true_mesh_the_reason_says_how_to_give_one(ball, truth):
+    result = small(metrics={})(subject_of(ball), [], replace(truth, mesh=None))
+    assert "dataset.mesh=<file>" in str(result.scores["chamfer_l1"].reason)
+    assert result.mesh is not None
+
+
+def test_a_baseline_is_scored_beside_ours_under_its_name(ball, truth):
+    hull = trimesh.creation.icosphere(subdivisions=4, radius=RADIUS + 0.2)
+    result = small(metrics={})(subject_of(ball), [], replace(truth, baselines={"hull": hull}))
+    assert result.values["hull_chamfer_l1"] == pytest.approx(0.2, abs=0.02)
+    assert result.values["chamfer_l1"] < 0.03
+    assert result.scores["hull_chamfer_l1"].conventions["baseline"] == "hull"
+
+
+def test_geometry_is_measured_in_scene_units_and_the_mesh_is_in_world_units(ball, truth):
+    to_world = np.diag([10.0, 10, 10, 1])
+    to_world[:3, 3] = [1, 2, 3]
+    world = truth.mesh.copy()
+    world.apply_transform(to_world)
+    here = small(metrics={})(subject_of(ball), [], truth)
+    there = small(metrics={})(subject_of(ball), [], replace(truth, mesh=world, to_world=to_world))
+    assert there.values["chamfer_l1"] == pytest.approx(here.values["chamfer_l1"], rel=1e-6)
+    np.testing.assert_allclose(there.mesh.bounds.mean(0), [1, 2, 3], atol=1e-2)
+    assert np.ptp(there.mesh.bounds, axis=0) == pytest.approx(20 * RADIUS, rel=0.01)
+    assert there.mesh.visual.kind == "vertex"
+
+
+def test_a_panel_per_view_is_written_unless_it_is_not_wanted(ball, truth, tmp_path):
+    evaluator = small(metrics={}, geometry={}, mesh=None)
+    evaluator(subject_of(ball), [view_of(ball)], truth, tmp_path)
+    image = iio.imread(tmp_path / "images" / "front.png")
+    assert image.shape == (128 + 16, 5 * (128 + 4) - 4, 3)
+    replace(evaluator, images=False)(subject_of(ball), [view_of(ball)], truth, tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_panel_shows_what_there_is(ball):
+    view = view_of(ball, size=128)
+    rgb = view.as_image(ball.render(view.batch.rays, ["rgb"])["rgb"])
+    alone = panel({"rgb": rgb})
+    assert alone.shape == (128 + 16, 128, 3)
+    np.testing.assert_array_equal(alone[16:], (rgb * 255).round().byte().numpy())
+    two = panel({"rgb": rgb, "target_rgb": rgb})
+    assert (two[16:, -128:] == [0, 0, 4]).all(), "no error is the darkest colour of the map"
+
+
+def test_the_table_shows_baselines_beside_ours_and_reasons_below(ball, truth):
+    hull = trimesh.creation.icosphere(subdivisions=4, radius=RADIUS + 0.2)
+    metrics = {"psnr_masked": psnr_masked, "ms_ssim": ms_ssim}
+    result = small(metrics=metrics)(
+        subject_of(ball), [darker(view_of(ball))], replace(truth, baselines={"hull": hull})
+    )
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(score_table(result.as_json()))
+    text = console.export_text()
+    assert "hull" in text
+    assert "no ms_ssim: ms_ssim needs images of at least 161 pixels" in text
+    assert "hull_chamfer_l1" not in text
+    row = next(line for line in text.splitlines() if "chamfer_l1" in line)
+    assert f"{result.values['hull_chamfer_l1']:.4g}" in row
+
+
+def test_a_view_that_lacks_pixels_is_refused(ball):
+    with pytest.raises(ValueError, match="64 x 65 pixels but has 4096 rays"):
+        View("short", view_of(ball).batch, 64, 65)
+
+
+def test_the_shipped_configuration_builds_and_evaluates(ball, truth, repository):
+    from hydra import compose, initialize_config_dir
+    from hydra.utils import instantiate
+
+    with initialize_config_dir(str(repository / "conf"), version_base="1.3"):
+        cfg = compose(
+            "eval/default",
+            overrides=["eval.mesh.resolution=32", "eval.points=500", "eval.images=false"],
+        )
+    evaluator = instantiate(cfg.eval, _convert_="all")
+    result = evaluator(subject_of(ball), [darker(view_of(ball))], truth)
+    assert {"psnr", "ssim", "mask_iou", "depth_rmse", "chamfer_l1", "fscore"} <= set(result.values)
+    assert set(evaluator.metrics) | set(evaluator.geometry) == set(result.scores)
+    assert all(s.value is not None or s.reason for s in result.scores.values())
+    assert torch.isfinite(torch.tensor(list(result.values.values()))).all()

@@ -1,0 +1,31 @@
+"""Work that is shared out is done exactly once, and failures come back."""
+
+import pytest
+import torch
+
+from nerfloss.kernels.threads import run, share_out
+
+
+@pytest.mark.parametrize("count", [0, 1, 255, 256, 257, 100_003])
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_every_item_is_done_once(count: int, threads: int) -> None:
+    before = torch.get_num_threads()
+    done = torch.zeros(count, dtype=torch.int64)
+
+    def add(begin: int, end: int) -> None:
+        done[begin:end] += 1
+
+    try:
+        torch.set_num_threads(threads)
+        share_out(count, add, least=10)
+    finally:
+        torch.set_num_threads(before)
+    assert (done == 1).all()
+
+
+def test_an_error_in_another_thread_is_raised_here() -> None:
+    def fail() -> None:
+        raise ValueError("broken task")
+
+    with pytest.raises(ValueError, match="broken task"):
+        run([fail] * 4)

@@ -1,0 +1,113 @@
+"""A run that is stopped, or killed, goes on to the same bits."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from small_runs import TINY, assembled
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def parameters(run):
+    return {k: v.clone() for k, v in run.model.field.state_dict().items()}
+
+
+def same(first, second):
+    return first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["model=neus", "loss=neus_full"],
+        ["model=nerf", "loss=nerf_robust"],
+        ["model=volsdf", "loss=volsdf", "sampler=hierarchical"],
+    ],
+    ids=lambda o: o[0],
+)
+def test_three_steps_and_three_resumed_equal_six(tmp_path, overrides):
+    whole = assembled(tmp_path / "whole", *overrides, "trainer.max_steps=6")
+    assert whole.train()
+
+    first = assembled(tmp_path / "parts", *overrides, "trainer.max_steps=6")
+    first.trainer.budget = _ends_after(first.trainer.budget, 3)
+    assert first.train()
+    assert not same(parameters(first), parameters(whole))
+
+    second = assembled(tmp_path / "parts", *overrides, "trainer.max_steps=6")
+    second.load(tmp_path / "parts" / "checkpoints" / "last.pt")
+    assert second.trainer.step == 3
+    assert second.train()
+    assert same(parameters(second), parameters(whole))
+    assert second.trainer.rays == whole.trainer.rays
+
+
+def _ends_after(budget, steps):
+    """The same schedules, but the run ends early: as if somebody had pressed Ctrl-C."""
+
+    class Cut(type(budget)):
+        def spent(self, step, seconds):
+            return step >= steps or super().spent(step, seconds)
+
+    return Cut(budget.max_steps, budget.max_seconds)
+
+
+def history_without_times(folder):
+    with open(folder / "history.csv") as file:
+        rows = list(csv.DictReader(file))
+    return [{k: v for k, v in row.items() if "second" not in k} for row in rows]
+
+
+@pytest.mark.slow
+def test_a_killed_run_resumes_to_the_numbers_of_an_undisturbed_one(tmp_path):
+    settings = [*TINY, "trainer.max_steps=400", "trainer.pace.checkpoint_every=20"]
+    settings += ["eval.mesh=null", "eval.geometry={}", "eval.images=false"]
+
+    def start(folder, *more):
+        command = [sys.executable, "train.py", *settings, *more, f"hydra.run.dir={folder}"]
+        return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert start(whole).wait() == 0
+    process = start(killed)
+    checkpoint = killed / "checkpoints" / "last.pt"
+    while not checkpoint.exists() and process.poll() is None:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (killed / "metrics.json").exists()
+
+    again = [sys.executable, "train.py", f"trainer.resume={killed}"]
+    assert subprocess.run(again, cwd=ROOT, capture_output=True).returncode == 0
+    a, b = (torch.load(f / "checkpoints" / "last.pt", weights_only=True) for f in (whole, killed))
+    for name, value in a["state"]["model"]["field"].items():
+        assert torch.equal(value, b["state"]["model"]["field"][name]), name
+    assert history_without_times(whole) == history_without_times(killed)
+    assert (killed / "metrics.json").read_text() == (whole / "metrics.json").read_text()
+
+
+@pytest.mark.slow
+def test_a_terminated_run_saves_and_says_how_to_go_on(tmp_path):
+    command = [sys.executable, "train.py", *TINY, "trainer.max_steps=100000"]
+    process = subprocess.Popen(
+        [*command, f"hydra.run.dir={tmp_path}"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    history = tmp_path / "history.csv"
+    while process.poll() is None and not (history.exists() and "\n10," in history.read_text()):
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert f"trainer.resume={tmp_path}" in said
+    assert (tmp_path / "checkpoints" / "last.pt").is_file()
