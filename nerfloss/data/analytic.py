@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
-from nerfloss.data.gallery import MODELS, Model
+from nerfloss.data.gallery import MODELS
 from nerfloss.data.meshes import read_mesh
 from nerfloss.data.rendering import photograph
 from nerfloss.data.rig import cameras_at, train_and_test_positions
@@ -51,15 +52,16 @@ class AnalyticDataset:
     def load(self) -> Scene:
         """Render the scene: a few seconds at the default size."""
         mesh = None if self.mesh is None else read_mesh(self.mesh)
-        model: Model = MODELS[self.scene]()
-        splits = {}
+        model = MODELS[self.scene]()
         positions = train_and_test_positions(self.views, self.test_views, CAMERA_RADIUS, self.seed)
-        for split, places in zip(("train", "test"), positions, strict=True):
-            cameras = cameras_at(places, self.size, FIELD_OF_VIEW)
-            names = tuple(f"{split}_{i:03d}" for i in range(len(places)))
-            splits[split] = photograph(model, cameras, names, self.supersampling)
+        cameras = cameras_at(torch.cat(positions), self.size, FIELD_OF_VIEW)
+        names = [f"train_{i:03d}" for i in range(self.views)]
+        names += [f"test_{i:03d}" for i in range(self.test_views)]
+        views = photograph(model, cameras, tuple(names), self.supersampling)
         return Scene(
             name=self.scene,
+            train=views[: self.views],
+            test=views[self.views :],
             to_world=np.eye(4),
             background=self.background,
             ground_truth=(lambda: surface_mesh(model.sdf)) if mesh is None else (lambda: mesh),
@@ -71,5 +73,4 @@ class AnalyticDataset:
                 "hold_out": f"{self.test_views} cameras between the {self.views} of training",
                 "mask": "opacity: share of a pixel's rays that hit",
             },
-            **splits,
         )

@@ -56,7 +56,7 @@ class BlenderDataset:
     @property
     def offers(self) -> frozenset[str]:
         """Known from the header of the first image: a mask wherever there is an alpha channel."""
-        first = _read_frames(existing(self.path, HOLDS) / "transforms_train.json", 1)[0]
+        first = _read_frames(existing(self.path, HOLDS) / "transforms_train.json", 1.0)[0]
         return frozenset(
             {"target_rgb"} | ({"target_mask"} if image_header(first.path)[2] else set())
         )

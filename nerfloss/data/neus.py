@@ -135,7 +135,8 @@ def _read_matrices(folder: Path, views: int) -> list[tuple[np.ndarray, np.ndarra
             candidates[0], "no such file, nor cameras.npz", f"dataset.path must be {HOLDS}"
         )
     try:
-        stored = dict(np.load(path))
+        with path.open("rb") as file:
+            stored = dict(np.load(file))
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise DataError(
             path, f"not an npz archive that can be read ({error})", "replace it"

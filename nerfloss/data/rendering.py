@@ -32,7 +32,7 @@ def photograph(model: Model, cameras: Cameras, names: tuple[str, ...], supersamp
         color[index[seen]] = shade(model, points[seen], normal[index[seen]])
         opacity[index] = seen.float()
     edges = find_edges(contact.isfinite(), depth.view_as(contact), normal.view(*contact.shape, 3))
-    for index in edges.reshape(-1).nonzero()[:, 0].split(CHUNK):
+    for index in edges.reshape(-1).nonzero()[:, 0].split(CHUNK // supersampling**2):
         color[index], opacity[index] = mean_color(
             model, cameras, index, start[index], supersampling
         )
@@ -93,14 +93,15 @@ def mean_color(
     supersampling: int,
 ) -> tuple[Float[Tensor, "pixels 3"], Float[Tensor, "pixels"]]:
     """Mean colour over the rays of a pixel that hit, and the share of them that do."""
-    color, count = start.new_zeros(len(index), 3), torch.zeros_like(start)
-    steps = ((torch.arange(supersampling) + 0.5) / supersampling - 0.5).tolist()
-    for shift in [(x, y) for y in steps for x in steps]:
-        depth, points, normal = hit(model.sdf, block_rays(cameras, index, 1, shift), start)
-        seen = depth > 0
-        color[seen] += shade(model, points[seen], normal[seen])
-        count += seen
-    return color / count.clamp_min(1.0)[:, None], count / supersampling**2
+    steps = (torch.arange(supersampling) + 0.5) / supersampling - 0.5
+    shifts, many = torch.cartesian_prod(steps, steps), supersampling**2
+    rays = block_rays(cameras, index.repeat_interleave(many), 1, shifts.repeat(len(index), 1))
+    depth, points, normal = hit(model.sdf, rays, start.repeat_interleave(many))
+    seen = depth > 0
+    color = torch.zeros_like(points)
+    color[seen] = shade(model, points[seen], normal[seen])
+    count = seen.reshape(-1, many).sum(-1)
+    return color.reshape(-1, many, 3).sum(1) / count.clamp_min(1)[:, None], count / many
 
 
 def eight_bit(values: Float[Tensor, "*shape"]) -> UInt8[Tensor, "*shape"]:

@@ -74,13 +74,13 @@ def first_contact(sdf: Sdf, cameras: Cameras) -> Float[Tensor, "views height wid
 
 
 def block_rays(
-    cameras: Cameras, index: Int[Tensor, "blocks"], block: int, shift: tuple[float, float] = (0, 0)
+    cameras: Cameras, index: Int[Tensor, "blocks"], block: int, shift: Tensor | float = 0.0
 ) -> Rays:
     """Rays through blocks of pixels, flat indices over views, rows and columns.
 
-    They pass ``shift`` blocks (right, down) from the blocks' centres.
+    They pass ``shift`` blocks (right, down; one pair per ray) from the blocks' centres.
     """
     rows, columns = -(-cameras.height // block), -(-cameras.width // block)
     within = index % (rows * columns)
-    pixel = torch.stack([within % columns + shift[0], within // columns + shift[1]], dim=-1) + 0.5
+    pixel = torch.stack([within % columns, within // columns], dim=-1) + 0.5 + shift
     return cameras.rays(index // (rows * columns), block * pixel, pixel.new_zeros(len(index), 3))

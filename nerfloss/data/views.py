@@ -29,6 +29,11 @@ class Views:
     def __len__(self) -> int:
         return self.rgb.shape[0]
 
+    def __getitem__(self, which: slice) -> "Views":
+        """Some of the views; their images share memory with these."""
+        images = {name: image[which] for name, image in self.observed.items()}
+        return replace(self, cameras=self.cameras[which], names=self.names[which], **images)
+
     @property
     def observed(self) -> dict[str, Tensor]:
         """The images there are, by name, each starting with views, height, width."""

@@ -140,7 +140,7 @@ class Evaluator:
             return None, "no mesh was asked for (eval.mesh=null)"
         if subject.field is None:
             return None, "the model has no surface to extract"
-        steepest = self.mesh.lipschitz if subject.is_distance else float("inf")
+        steepest = self.mesh.lipschitz if subject.is_distance else None
         try:
             return replace(self.mesh, lipschitz=steepest)(subject.field, subject.box), None
         except UndefinedMetric as empty:

@@ -24,13 +24,14 @@ class MeshExtraction:
 
     ``resolution`` counts cells along the longest side of the box (rounded up to a multiple of 16);
     ``lipschitz`` is the steepest slope the field may have, 1 for an exact distance: what is further
-    from the surface than it allows is never evaluated; infinity evaluates every node.
+    from the surface than it allows is never evaluated. None is for fields of any slope, such as
+    densities: every second node is evaluated, and all of them where these differ in sign.
     ``level`` is the value of the field on the surface.
     """
 
     resolution: int = 256
     level: float = 0.0
-    lipschitz: float = 2.0
+    lipschitz: float | None = 2.0
     largest_component: bool = True
     chunk: int = 2**17
 

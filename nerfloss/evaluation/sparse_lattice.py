@@ -106,6 +106,22 @@ def near_surface(
     return active, side
 
 
+def crossed_by_signs(probe: Probe) -> tuple[Bool[np.ndarray, "x y z"], Float[np.ndarray, "x y z"]]:
+    """The same for a field of unknown slope: a block is kept where its corners differ in sign.
+
+    Only parts that are thinner than a block, and connected to nothing thicker, can be missed.
+    """
+    x, y, z = (int(cells) // LEAF + 1 for cells in probe.lattice.cells)
+    corners = np.empty((x, y, z), dtype=np.float32)
+    plane = np.stack(np.meshgrid([0], np.arange(y), np.arange(z), indexing="ij"), -1).reshape(-1, 3)
+    for row in range(x):
+        corners[row] = probe(plane + [row, 0, 0], size=LEAF).reshape(y, z)
+    positive = np.lib.stride_tricks.sliding_window_view(corners > 0, (2, 2, 2))
+    active = positive.any((3, 4, 5)) & ~positive.all((3, 4, 5))
+    # What is not a number must not be lost among signs.
+    return active | np.isnan(corners[:-1, :-1, :-1]), corners[:-1, :-1, :-1]
+
+
 def _node_offsets() -> Int[np.ndarray, "nodes 3"]:
     return np.stack(np.meshgrid(*[np.arange(LEAF + 1)] * 3, indexing="ij"), -1).reshape(-1, 3)
 
@@ -132,12 +148,14 @@ def _neighbours_crossed(
     return np.unique(np.concatenate(found), axis=0)
 
 
-def sample_near_surface(probe: Probe, lipschitz: float) -> Float[np.ndarray, "x y z"]:
+def sample_near_surface(probe: Probe, lipschitz: float | None) -> Float[np.ndarray, "x y z"]:
     """Values at all nodes of the lattice: exact near the zero level, elsewhere of the right sign.
+
+    ``lipschitz`` is the field's steepest slope, None where it is unknown.
 
     Memory: 5 bytes per node besides what the field needs for a chunk.
     """
-    active, side = near_surface(probe, lipschitz)
+    active, side = crossed_by_signs(probe) if lipschitz is None else near_surface(probe, lipschitz)
     volume = np.pad(_spread(side, LEAF), [(0, 1)] * 3, mode="edge")
     flat, known = volume.reshape(-1), np.zeros(volume.size, dtype=bool)
     offsets = _node_offsets()

@@ -45,6 +45,8 @@ class HashGrid(nn.Module):
         self.backend = backend
         self.start_levels, self.steps_per_level = start_levels, steps_per_level
         self.active_levels = levels
+        if steps_per_level > 0 and not 0 < start_levels <= levels:
+            raise ValueError(f"asked for {start_levels} start_levels, the grid has {levels}")
         self.set_step(0)
 
     def forward(self, points: Float[Tensor, "points 3"]) -> Float[Tensor, "points channels"]:

@@ -96,7 +96,7 @@ class Trainer:
         self.step, self.seconds, self.rays, self.rays_seen = 0, 0.0, pace.rays, 0
 
     @property
-    def at(self) -> dict[str, float]:
+    def at(self) -> dict[str, Any]:
         """Where on its schedules the run is, as the quantities ``step`` and ``progress``."""
         return {
             "step": self.budget.scheduled_step(self.step, self.seconds),
@@ -157,14 +157,21 @@ class Trainer:
             generator=generator,
         )
         report = self.recipe(quantities, at["step"])
-        try:
-            self.optimizer.step(report.total, int(at["step"]), at["progress"])
-        except NonFiniteGradient as error:
-            raise NonFiniteGradient(
-                f"{error}: {self.recipe.blame(quantities, at['step'])}"
-            ) from None
+        # Where no sample has length and no term reads the parameters, there is nothing to descend.
+        if report.total.requires_grad:
+            self._descend(report, quantities, at)
+        self.rays_seen += len(batch.rays)
         self._adapt_rays(int(quantities["occupied"].sum()))
         return report, quantities
+
+    def _descend(
+        self, report: LossReport, quantities: Mapping[str, Any], at: Mapping[str, Any]
+    ) -> None:
+        try:
+            self.optimizer.step(report.total, at["step"], at["progress"])
+        except NonFiniteGradient as error:
+            culprit = self.recipe.blame(quantities, at["step"])
+            raise NonFiniteGradient(f"{error}: {culprit}") from None
 
     def _adapt_rays(self, samples: int) -> None:
         """Move the number of rays a tenth of the way to what the budget of samples allows."""

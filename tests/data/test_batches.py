@@ -12,7 +12,7 @@ def views():
     return small_scene("craters", views=4, test_views=1, size=20).train
 
 
-def where(views, batch):
+def where(batch):
     """Indices into the images of the pixels that a batch came from."""
     column, row = (batch.rays.pixel - 0.5).long().unbind(-1)
     return batch.rays.view, row, column
@@ -30,7 +30,7 @@ def test_a_batch_depends_on_seed_step_and_size_only(views):
 
 def test_targets_are_what_the_images_hold_at_the_rays_pixels(views):
     batch = UniformBatches(views, background="none").draw(0, 200)
-    at = where(views, batch)
+    at = where(batch)
     torch.testing.assert_close(batch.targets["target_rgb"], views.rgb[at] / 255.0)
     torch.testing.assert_close(batch.targets["target_mask"], views.mask[at] / 255.0)
     assert torch.equal(batch.targets["target_depth"], views.depth[at])
@@ -50,7 +50,7 @@ def test_rays_start_at_their_camera_and_pass_through_their_pixel(views):
 @pytest.mark.parametrize(("background", "value"), [("white", 1.0), ("black", 0.0)])
 def test_colour_is_composited_on_the_background(views, background, value):
     batch = UniformBatches(views, background=background).draw(0, 300)
-    at = where(views, batch)
+    at = where(batch)
     alpha = views.mask[at][:, None] / 255.0
     expected = alpha * views.rgb[at] / 255.0 + (1 - alpha) * value
     torch.testing.assert_close(batch.targets["target_rgb"], expected)
@@ -72,7 +72,7 @@ def test_a_random_background_without_masks_is_refused(views):
 
 def test_every_pixel_is_drawn_equally_often(views):
     batch = UniformBatches(views).draw(0, 160_000)
-    view, row, column = where(views, batch)
+    view, row, column = where(batch)
     counts = torch.bincount((view * 20 + row) * 20 + column, minlength=1600)
     # 100 draws each: a Poisson count strays beyond five deviations once in a million.
     assert counts.min() > 50
@@ -83,7 +83,7 @@ def test_every_pixel_is_drawn_equally_often(views):
 def test_near_the_mask_means_within_so_many_rows_and_columns(views, reach):
     drawn = torch.zeros(4, 20, 20, dtype=torch.bool)
     batches = UniformBatches(views, near_mask=reach)
-    drawn[where(views, batches.draw(0, 60_000))] = True
+    drawn[where(batches.draw(0, 60_000))] = True
     expected = torch.zeros_like(drawn)
     for view, row, column in (views.mask > 0).nonzero().tolist():
         rows = slice(max(row - reach, 0), row + reach + 1)

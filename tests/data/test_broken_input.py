@@ -112,7 +112,7 @@ def test_an_image_of_another_size_is_named(blender, neus):
     fails(BlenderDataset(str(blender)), path, message)
     for mask in (neus / "mask").iterdir():
         Image.new("L", (20, 16), 255).save(mask)
-    with pytest.raises(DataError, match="mask.*20 x 16 pixels, where the image has 16 x 16"):
+    with pytest.raises(DataError, match=r"mask.*20 x 16 pixels, where the image has 16 x 16"):
         NeusDataset(str(neus)).load()
 
 
@@ -130,8 +130,8 @@ def test_an_empty_mask_is_named(blender, neus):
         ([[1, 0], [0, 1]], r"transform_matrix of ./train/train_000 has shape \(2, 2\)"),
         (np.full((4, 4), np.nan).tolist(), "transform_matrix of ./train/train_000 holds NaN"),
         (np.diag([1, 0, 1, 1]).tolist(), "transform_matrix of ./train/train_000 is singular"),
-        (np.diag([2, 2, 2, 1]).tolist(), "train_000 is not a rotation with a translation"),
-        (np.diag([1, 1, -1, 1]).tolist(), "train_000 is not a rotation with a translation"),
+        (np.diag([2, 2, 2, 1]).tolist(), ".*train_000 is not a rotation with a translation"),
+        (np.diag([1, 1, -1, 1]).tolist(), ".*train_000 is not a rotation with a translation"),
         ("rotated", "transform_matrix of ./train/train_000 is not a matrix of numbers"),
     ],
 )
@@ -220,7 +220,7 @@ def test_a_broken_mesh_is_named(neus, tmp_path, content, message):
 
 
 def test_wrong_settings_are_named():
-    with pytest.raises(ValueError, match="dataset.masks='maybe' is none of true, false, auto"):
+    with pytest.raises(ValueError, match=r"dataset.masks='maybe' is none of true, false, auto"):
         NeusDataset("x", masks="maybe")
     with pytest.raises(ValueError, match="scene_radius must be positive, got 0"):
         BlenderDataset("x", scene_radius=0.0)

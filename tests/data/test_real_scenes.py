@@ -1,5 +1,7 @@
 """Real scenes, where they lie on this machine: silhouettes and cameras agree."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -10,10 +12,10 @@ from nerfloss.data.neus import NeusDataset
 
 def covered(views, box):
     """Share of each mask that the hull, projected back, covers."""
-    inside = visual_hull(views, box, 128)
-    points = cell_centers(box, 128)[inside.reshape(-1)]
+    inside = visual_hull(views, box, 120)
+    points = cell_centers(box, 120)[inside.reshape(-1)]
     shares = []
-    for view in range(0, len(views), 4):
+    for view in range(0, len(views), 6):
         pixel, _ = views.cameras.project(points, view)
         column, row = pixel.floor().long().unbind(-1)
         seen = (column >= 0) & (column < views.cameras.width)
@@ -65,12 +67,10 @@ def test_every_eighth_view_of_the_skull_is_held_out(skull):
 
 
 def test_the_skulls_silhouettes_agree(skull):
-    assert covered(skull.train, fit_box(skull.train)).mean() > 0.985
+    assert covered(skull.train, fit_box(skull.train)).mean() > 0.98
 
 
 def test_half_a_pixel_more_or_less_fits_the_skull_worse(skull):
-    from dataclasses import replace
-
     def agreement(shift):
         intrinsics = skull.train.cameras.intrinsics.clone()
         intrinsics[:, :2, 2] += shift

@@ -90,11 +90,12 @@ def test_features_are_those_of_the_naive_loop(kernel: ModuleType) -> None:
     torch.testing.assert_close(found, torch.tensor(expected), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("features", [1, 2, 3, 4, 8])
+# Each combination takes seconds to compile: these are the ends.
+@pytest.mark.parametrize(
+    ("features", "dtype"),
+    [(1, torch.float32), (2, torch.float32), (8, torch.float32), (2, torch.float64)],
+)
 def test_kernels_agree_for_every_number_of_features(features: int, dtype: torch.dtype) -> None:
-    if dtype == torch.float64 and features not in (1, 2):
-        pytest.skip("each combination takes seconds to compile")
     layout = GridLayout(levels=3, features=features, log2_table=9, base=3, finest=40)
     given = problem(700, layout, dtype)
     assert_same(results(cpu, given, layout, 3), results(reference, given, layout, 3))
@@ -193,10 +194,11 @@ def test_collisions_add_up(kernel: ModuleType) -> None:
 
 @pytest.mark.parametrize("backend", ["cpu", "reference"])
 def test_derivatives_of_encode_are_exact(backend: str) -> None:
-    given = problem(6, dtype=torch.float64)
+    layout = GridLayout(levels=4, features=2, log2_table=5, base=2, finest=9)
+    given = problem(5, layout, torch.float64)
     points = (1.2 * given["points"] - 0.1).requires_grad_()
     table = given["table"].requires_grad_()
-    assert torch.autograd.gradcheck(lambda p, t: encode(p, t, LAYOUT, 4, backend), (points, table))
+    assert torch.autograd.gradcheck(lambda p, t: encode(p, t, layout, 3, backend), (points, table))
 
 
 def test_second_derivatives_flow_through_the_reference() -> None:

@@ -1,0 +1,136 @@
+"""The distance network starts as a sphere, and all it returns has exact derivatives."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from nerfloss.fields.hash_grid import HashGrid
+from nerfloss.fields.sdf_network import SDFNetwork
+
+
+class WithGradients(nn.Module):
+    """The network's other method as a forward, for `functional_call`."""
+
+    def __init__(self, network: SDFNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        return self.network.with_gradients(points)
+
+
+def small(backend: str = "auto", hidden: int = 1) -> SDFNetwork:
+    """A network of no particular shape, in double precision."""
+    grid = HashGrid(levels=3, log2_table=5, base=2, finest=5, backend=backend)
+    grid.set_box(torch.tensor([[-1.0, -0.8, -0.7], [0.9, 0.7, 0.8]]))
+    grid.set_active(2)
+    network = SDFNetwork(grid, hidden=hidden, width=4, embedding=2, beta=3.0).double()
+    for parameter in network.parameters():
+        nn.init.normal_(parameter)
+    return network
+
+
+@pytest.mark.parametrize("hidden", [1, 2])
+@pytest.mark.parametrize("backend", ["cpu", "reference"])
+def test_derivatives_of_outputs_and_gradients_are_exact(backend: str, hidden: int) -> None:
+    network = WithGradients(small(backend, hidden))
+    names, values = zip(*network.named_parameters(), strict=True)
+    points = torch.rand(4, 3, dtype=torch.float64) * 2 - 1
+    points[0] = torch.tensor([1.5, 0.1, -0.9])  # outside the box
+    points.requires_grad_()
+
+    def call(points: Tensor, *values: Tensor) -> tuple[Tensor, Tensor]:
+        return functional_call(network, dict(zip(names, values, strict=True)), (points,))
+
+    assert torch.autograd.gradcheck(call, (points, *values))
+
+
+@pytest.mark.parametrize("backend", ["cpu", "reference"])
+def test_the_cheap_path_has_the_same_outputs_and_exact_derivatives(backend: str) -> None:
+    network = small(backend)
+    points = (torch.rand(5, 3, dtype=torch.float64) * 2 - 1).requires_grad_()
+    torch.testing.assert_close(network(points), network.with_gradients(points)[0])
+    assert torch.autograd.gradcheck(network, (points,))
+
+
+def test_the_gradient_is_that_of_the_distance() -> None:
+    network = small()
+    points = (torch.rand(50, 3, dtype=torch.float64) * 2 - 1).requires_grad_()
+    (expected,) = torch.autograd.grad(network(points)[:, 0].sum(), points)
+    torch.testing.assert_close(network.with_gradients(points)[1], expected)
+
+
+def test_compiled_and_reference_train_alike_in_single_precision() -> None:
+    gradients = []
+    points = torch.rand(2000, 3) * 2 - 1
+    for backend in ("cpu", "reference"):
+        torch.manual_seed(1)
+        network = SDFNetwork(HashGrid(backend=backend, log2_table=12))
+        nn.init.uniform_(network.grid.table, -0.1, 0.1)
+        outputs, slopes = network.with_gradients(points)
+        loss = outputs.square().mean() + (slopes.norm(dim=-1) - 1).square().mean()
+        gradients.append(torch.autograd.grad(loss, list(network.parameters())))
+    for found, expected in zip(*gradients, strict=True):
+        scale = float(expected.abs().max())
+        torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4 * scale)
+
+
+@pytest.mark.parametrize("hidden", [1, 2])
+@pytest.mark.parametrize("radius", [0.3, 0.5])
+def test_at_first_the_distance_is_a_spheres(hidden: int, radius: float) -> None:
+    network = SDFNetwork(HashGrid(log2_table=12), hidden=hidden, radius=radius)
+    points = nn.functional.normalize(torch.randn(5000, 3)) * torch.rand(5000, 1).add(0.1)
+    outputs, gradients = network.with_gradients(points)
+    error = (outputs[:, 0] - (points.norm(dim=-1) - radius)).abs()
+    assert error.mean() < 0.02
+    assert error.max() < 0.08
+    length = gradients.norm(dim=-1)
+    assert (length - 1).abs().mean() < 0.05
+    outward = nn.functional.cosine_similarity(gradients, points, dim=-1)
+    assert outward.mean() > 0.99
+
+
+def test_inside_out_the_distance_is_positive_inside() -> None:
+    network = SDFNetwork(HashGrid(log2_table=12), inside_out=True)
+    points = torch.tensor([[0.1, 0.0, 0.0], [0.0, 0.9, 0.0]])
+    expected = 0.5 - points.norm(dim=-1)
+    torch.testing.assert_close(network(points)[:, 0], expected, rtol=0, atol=0.08)
+
+
+def test_without_grad_nothing_is_kept_for_a_backward() -> None:
+    with torch.no_grad():
+        outputs, gradients = small().with_gradients(torch.rand(3, 3, dtype=torch.float64))
+    assert not outputs.requires_grad
+    assert not gradients.requires_grad
+
+
+def test_a_kept_graph_can_be_differentiated_twice_over() -> None:
+    network = small()
+    outputs, gradients = network.with_gradients(torch.rand(9, 3, dtype=torch.float64))
+    loss = outputs.sum() + gradients.square().sum()
+    first = torch.autograd.grad(loss, list(network.parameters()), retain_graph=True)
+    again = torch.autograd.grad(loss, list(network.parameters()))
+    for one, other in zip(first, again, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_no_points_give_no_outputs() -> None:
+    outputs, gradients = SDFNetwork(HashGrid(log2_table=12)).with_gradients(torch.empty(0, 3))
+    (outputs.sum() + gradients.sum()).backward()
+    assert outputs.shape == (0, 16)
+    assert gradients.shape == (0, 3)
+
+
+def test_frozen_layers_receive_no_gradient() -> None:
+    network = small()
+    network.layers.requires_grad_(False)
+    _, gradients = network.with_gradients(torch.rand(9, 3, dtype=torch.float64))
+    gradients.sum().backward()
+    assert network.layers[0].weight.grad is None
+    assert network.grid.table.grad is not None
+
+
+def test_a_network_needs_a_hidden_layer() -> None:
+    with pytest.raises(ValueError, match="hidden >= 1, got hidden=0"):
+        SDFNetwork(HashGrid(log2_table=12), hidden=0)
