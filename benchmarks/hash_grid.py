@@ -146,8 +146,8 @@ def main() -> None:
             torch.set_num_threads(threads)
             contenders = operations(layout, points) | steps(layout, points)
             rows = {name: measure(each, asked.rounds) for name, each in contenders.items()}
-            title = f"{asked.points} points, {asked.levels} x 2, table 2^{log2_table}, {threads} threads"
-            report(title, rows, asked.points, console)
+            title = f"{asked.levels} x 2, table 2^{log2_table}, {threads} threads"
+            report(f"{asked.points} points, {title}", rows, asked.points, console)
             ratio = rows["NeuS step"][EXPLICIT] / rows["NeuS step"][COMPILED]
             verdict = "holds" if ratio >= REQUIRED else "FAILS"
             console.print(f"step at least {REQUIRED} times faster than the reference: {verdict}\n")

@@ -130,7 +130,9 @@ def _gather(
     place = views.rgb.device
     rays = views.cameras.rays(view.to(place), pixel.to(place), background.to(place))
     flat = flat.to(place)
-    targets = {f"target_{n}": x.flatten(0, 2)[flat] for n, x in views.observed.items()}
+    targets = {
+        f"target_{n}": x.flatten(0, 2).index_select(0, flat) for n, x in views.observed.items()
+    }
     targets = {name: _unit_range(target) for name, target in targets.items()}
     if composite and "target_mask" in targets:
         alpha = targets["target_mask"][:, None]

@@ -43,7 +43,7 @@ class BlenderDataset:
 
     path: str | None = None
     background: str = "white"
-    scene_radius: float = 1.5
+    scene_radius: float | int = 1.5
     downscale: int = 1
     hold_out: Mapping[str, Any] | str | None = None
     mesh: str | None = None
@@ -114,7 +114,7 @@ class BlenderDataset:
         return Views(cameras, names, pixels[..., :3].contiguous(), mask)
 
 
-def _read_frames(path: Path, scene_radius: float) -> list[Frame]:
+def _read_frames(path: Path, scene_radius: float | int) -> list[Frame]:
     """The frames of one transforms file, poses in OpenCV axes and scene units."""
     if not path.is_file():
         raise DataError(path, "no such file", f"dataset.path must be {HOLDS}")
@@ -143,7 +143,7 @@ def _image_path(transforms: Path, name: str) -> Path:
     return found[0] if found else with_ending[0]
 
 
-def _pose(matrix: Any, path: Path, name: str, scene_radius: float) -> np.ndarray:
+def _pose(matrix: Any, path: Path, name: str, scene_radius: float | int) -> np.ndarray:
     pose = checked_pose(matrix, path, f"transform_matrix of {name}")[:3].copy()
     # OpenGL looks along -z with y up, OpenCV along z with y down.
     pose[:, 1:3] *= -1

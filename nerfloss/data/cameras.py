@@ -45,10 +45,11 @@ class Cameras:
     ) -> Rays:
         """Rays from the camera centres through pixels (column, row), directions of unit length."""
         # (R K^-1) (u, v, 1): a sum of three columns is cheaper than many tiny matrix products.
-        columns = self._pixel_to_direction[view]
+        columns = self._pixel_to_direction.index_select(0, view)
         along = columns[:, :, 0] * pixel[:, :1] + columns[:, :, 1] * pixel[:, 1:] + columns[:, :, 2]
         directions = torch.nn.functional.normalize(along, dim=-1)
-        return Rays(self.poses[view, :, 3], directions, pixel, view, background)
+        origins = self.poses[:, :, 3].index_select(0, view)
+        return Rays(origins, directions, pixel, view, background)
 
     def project(
         self, points: Float[Tensor, "points 3"], view: int

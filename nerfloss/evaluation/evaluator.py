@@ -156,7 +156,8 @@ class Evaluator:
         target = None if true is None else Surface(true, self.points, self.seed + 1)
         scores: dict[str, Score] = {}
         said: dict[str, Any] = {"scene_unit": truth.conventions.get("units", "")}
-        extraction = {} if self.mesh is None else {"resolution": self.mesh.resolution}
+        how = self.mesh or MeshExtraction()
+        extraction = {"resolution": how.resolution, "largest_component": how.largest_component}
         for name, one in {"": mesh, **truth.baselines}.items():
             pair = None
             if one is not None and target is not None:

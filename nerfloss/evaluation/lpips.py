@@ -80,7 +80,7 @@ class Lpips(nn.Module):
         name = FILES[self.backbone]
         return first_existing(
             [folder / name for folder in [*self._folders(), hub_folder()]],
-            f"lpips_{self.backbone}: the network's weights were",
+            "the network's weights were",
             f"put torchvision's {name} into one of these folders",
         )
 
@@ -96,7 +96,7 @@ class Lpips(nn.Module):
             candidates.append(package / "weights" / "v0.1" / f"{self.backbone}.pth")
         return first_existing(
             candidates,
-            f"lpips_{self.backbone}: the linear layers were",
+            "the linear layers were",
             f"install the package lpips, or put its v0.1/{self.backbone}.pth there as {name}",
         )
 

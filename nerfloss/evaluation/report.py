@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
 ARROWS = {"higher": "↑", "lower": "↓"}
 
@@ -36,11 +37,12 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4g}"
 
 
-def _caption(missing: Mapping[str, str], baselines: Mapping[str, None]) -> str | None:
+def _caption(missing: Mapping[str, str], baselines: Mapping[str, None]) -> Text | None:
     """Which metrics have no value and why, one line per reason."""
     by_reason: dict[str, list[str]] = {}
     for name, reason in missing.items():
         if not name.startswith(tuple(f"{baseline}_" for baseline in baselines)):
             by_reason.setdefault(reason, []).append(name)
     lines = [f"no {', '.join(names)}: {reason}" for reason, names in by_reason.items()]
-    return "\n".join(lines) or None
+    # As Text: a reason such as "install nerfloss[stlpips]" is no markup.
+    return Text("\n".join(lines)) if lines else None

@@ -115,7 +115,7 @@ def crossed_by_signs(probe: Probe) -> tuple[Bool[np.ndarray, "x y z"], Float[np.
     corners = np.empty((x, y, z), dtype=np.float32)
     plane = np.stack(np.meshgrid([0], np.arange(y), np.arange(z), indexing="ij"), -1).reshape(-1, 3)
     for row in range(x):
-        corners[row] = probe(plane + [row, 0, 0], size=LEAF).reshape(y, z)
+        corners[row] = probe(plane + np.array([row, 0, 0]), size=LEAF).reshape(y, z)
     positive = np.lib.stride_tricks.sliding_window_view(corners > 0, (2, 2, 2))
     active = positive.any((3, 4, 5)) & ~positive.all((3, 4, 5))
     # What is not a number must not be lost among signs.

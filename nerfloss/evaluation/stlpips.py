@@ -76,12 +76,12 @@ class ShiftTolerantLpips(nn.Module):
         package = package_folder("stlpips_pytorch")
         if package is None:
             raise UndefinedMetric(
-                "stlpips needs the weights in the package stlpips-pytorch, which is not "
+                "needs the weights in the package stlpips-pytorch, which is not "
                 "installed; install nerfloss[stlpips]"
             )
         file = first_existing(
             [package / "weights" / "vST0.0" / "alex_shift_tolerant.pth"],
-            "stlpips: the weights were",
+            "the weights were",
             "install nerfloss[stlpips] again",
         )
         weights = read_weights(file)

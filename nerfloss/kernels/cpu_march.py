@@ -91,7 +91,7 @@ def _march_sdf(o, d, first, enter, leave, values, settings, t, mass):
     step, band, sharpness, dark = settings[0], settings[1], settings[2], settings[5]
     light, taken, before = np.float32(1), 0, np.float32(1)
     known = False  # whether the step before was a neighbour, so that its slope is known
-    index = 0
+    index, leapt_from, walk_until = 0, 0, 0
     while True:
         start = first + index * step
         middle = start + np.float32(0.5) * step
@@ -101,6 +101,11 @@ def _march_sdf(o, d, first, enter, leave, values, settings, t, mass):
         if middle <= enter:
             continue
         value = _trilinear(values, o, d, middle)
+        if leapt_from > 0 and value < band:
+            # The distance had promised more room than there was: go back and walk.
+            index, leapt_from, walk_until = leapt_from, 0, index
+            continue
+        leapt_from = 0
         after = np.float32(1) / (np.float32(1) + np.float32(math.exp(-sharpness * value)))
         if known:
             alpha = min(max((before - after) / (before + np.float32(1e-6)), 0.0), 1.0)
@@ -113,11 +118,11 @@ def _march_sdf(o, d, first, enter, leave, values, settings, t, mass):
         if abs(value) < band:
             t[taken], mass[taken] = start, 0
             taken += 1
-        elif value > band + 2 * step:
-            jump = int((value - band) * np.float32(0.9) / step) - 1
-            if jump > 0:
-                index += jump
-                known = False
+        elif value > band + 2 * step and index >= walk_until:
+            leapt_from = index
+            index += max(int((value - band) * np.float32(0.9) / step) - 1, 0)
+            known = index == leapt_from
+            leapt_from = 0 if known else leapt_from
     return taken
 
 

@@ -4,14 +4,13 @@ Every function reads a point's value off its cell's eight corners with trilinear
 ``w = a_x a_y a_z``; derivatives with respect to the point differ in the weights alone.
 """
 
+from collections.abc import Callable
+
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from nerfloss.kernels.layout import HASH_FACTORS, GridLayout, Level
-
-# bit k of a corner's number says which side of the cell it lies on along axis k
-_SIDES = [[corner >> axis & 1 for axis in range(3)] for corner in range(8)]
 
 
 def features(
@@ -22,7 +21,7 @@ def features(
 ) -> Float[Tensor, "points channels"]:
     """Interpolate the grid: ``f = sum_corners w(x) table``; 0 for levels from ``active`` on."""
     found = [
-        torch.einsum("nc,ncf->nf", _weights(points, grid), part[_rows(points, grid)])
+        (_weights(points, grid)[..., None] * _read(part, _rows(points, grid))).sum(0)
         for grid, part in _parts(table, layout, active)
     ]
     return _pad(found, points, layout)
@@ -39,8 +38,9 @@ def vjp(
     total = torch.zeros_like(points)
     grads = grad.split(layout.features, dim=1)
     for (grid, part), g in zip(_parts(table, layout, active), grads, strict=False):
-        values = torch.einsum("ncf,nf->nc", part[_rows(points, grid)], g)
-        total = total + torch.einsum("ncx,nc->nx", _slopes(points, grid), values)
+        values = (_read(part, _rows(points, grid)) * g).sum(-1)
+        slopes = _slopes(points, grid)
+        total = total + torch.stack([(slope * values).sum(0) for slope in slopes], -1)
     return total
 
 
@@ -52,10 +52,10 @@ def jvp(
     active: int,
 ) -> Float[Tensor, "points channels"]:
     """Change of the features as the point moves: ``J tangent``."""
-    found = []
-    for grid, part in _parts(table, layout, active):
-        weights = torch.einsum("ncx,nx->nc", _slopes(points, grid), tangent)
-        found.append(torch.einsum("nc,ncf->nf", weights, part[_rows(points, grid)]))
+    found = [
+        (_tilt(points, tangent, grid)[..., None] * _read(part, _rows(points, grid))).sum(0)
+        for grid, part in _parts(table, layout, active)
+    ]
     return _pad(found, points, layout)
 
 
@@ -73,9 +73,11 @@ def hvp(
     """
     total = torch.zeros_like(points)
     grads = grad.split(layout.features, dim=1)
+    u, v, w = tangent.unbind(-1)
     for (grid, part), g in zip(_parts(table, layout, active), grads, strict=False):
-        values = torch.einsum("ncf,nf->nc", part[_rows(points, grid)], g)
-        total = total + torch.einsum("ncxy,ny,nc->nx", _bends(points, grid), tangent, values)
+        values = (_read(part, _rows(points, grid)) * g).sum(-1)
+        yz, xz, xy = ((bend * values).sum(0) for bend in _bends(points, grid))
+        total = total + torch.stack([xy * v + xz * w, xy * u + yz * w, xz * u + yz * v], -1)
     return total
 
 
@@ -94,10 +96,9 @@ def scatter(
     total = points.new_zeros(layout.entries, layout.features)
     for level, (grid, part) in enumerate(_parts(total, layout, active)):
         at = slice(level * layout.features, (level + 1) * layout.features)
-        update = torch.einsum("nc,nf->ncf", _weights(points, grid), grad[:, at])
+        update = _weights(points, grid)[..., None] * grad[:, at]
         if tangent is not None and slope_grad is not None:
-            weights = torch.einsum("ncx,nx->nc", _slopes(points, grid), tangent)
-            update = update + torch.einsum("nc,nf->ncf", weights, slope_grad[:, at])
+            update = update + _tilt(points, tangent, grid)[..., None] * slope_grad[:, at]
         part.index_add_(0, _rows(points, grid).flatten(), update.flatten(0, 1))
     return total
 
@@ -119,44 +120,65 @@ def _cell(points: Float[Tensor, "points 3"], level: Level) -> Int[Tensor, "point
     return torch.where(scaled > 0, scaled, 0.0).clamp_max(level.resolution - 1).long()
 
 
-def _rows(points: Float[Tensor, "points 3"], level: Level) -> Int[Tensor, "points 8"]:
+def _rows(points: Float[Tensor, "points 3"], level: Level) -> Int[Tensor, "8 points"]:
     """Where the level's part of the table holds the corners of each point's cell."""
-    corner = _cell(points, level)[:, None] + torch.tensor(_SIDES, device=points.device)
+    side = level.resolution + 1
+    factors = (1, side, side**2) if level.dense else HASH_FACTORS
+    ends = torch.tensor([[0], [1]], device=points.device)
+    x, y, z = (
+        (coordinate + ends) * factor
+        for coordinate, factor in zip(_cell(points, level).unbind(-1), factors, strict=True)
+    )
     if level.dense:
-        side = level.resolution + 1
-        return corner[..., 0] + side * (corner[..., 1] + side * corner[..., 2])
-    x, y, z = (corner[..., axis] * HASH_FACTORS[axis] for axis in range(3))
-    return (x ^ y ^ z) & (level.entries - 1)
+        return _corners(x, y, z, torch.add)
+    return _corners(x, y, z, torch.bitwise_xor) & (level.entries - 1)
 
 
-def _sides(points: Float[Tensor, "points 3"], level: Level) -> tuple[Tensor, Tensor]:
-    """Weight of each corner along each axis ("points 8 3"), and its slope (+-resolution)."""
-    fraction = (points * level.resolution - _cell(points, level))[:, None]
-    upper = torch.tensor(_SIDES, device=points.device, dtype=torch.bool)
-    weight = torch.where(upper, fraction, 1 - fraction)
-    slope = torch.where(upper, level.resolution, -level.resolution).to(points.dtype)
-    return weight, slope
+def _read(
+    part: Float[Tensor, "rows features"], rows: Int[Tensor, "8 points"]
+) -> Float[Tensor, "8 points features"]:
+    # four times faster than part[rows]
+    return part.index_select(0, rows.flatten()).unflatten(0, rows.shape)
 
 
-def _weights(points: Float[Tensor, "points 3"], level: Level) -> Float[Tensor, "points 8"]:
-    x, y, z = _sides(points, level)[0].unbind(-1)
-    return x * y * z
+def _sides(points: Float[Tensor, "points 3"], level: Level) -> tuple[list[Tensor], Tensor]:
+    """Per axis the weights of a cell's two ends ("2 points"), and their slope, the same for all."""
+    fraction = points * level.resolution - _cell(points, level)
+    ends = [torch.stack([1 - along, along]) for along in fraction.unbind(-1)]
+    return ends, level.resolution * points.new_tensor([[-1.0], [1.0]])
 
 
-def _slopes(points: Float[Tensor, "points 3"], level: Level) -> Float[Tensor, "points 8 3"]:
-    """First derivatives of the weights."""
-    weight, slope = _sides(points, level)
-    x, y, z = weight.unbind(-1)
-    return torch.stack([y * z, x * z, x * y], -1) * slope
+def _weights(points: Float[Tensor, "points 3"], level: Level) -> Float[Tensor, "8 points"]:
+    (x, y, z), _ = _sides(points, level)
+    return _corners(x, y, z, torch.mul)
 
 
-def _bends(points: Float[Tensor, "points 3"], level: Level) -> Float[Tensor, "points 8 3 3"]:
-    """Second derivatives of the weights."""
-    weight, slope = _sides(points, level)
-    x, y, z = weight.unbind(-1)
-    none = torch.zeros_like(x)
-    rows = [none, z, y, z, none, x, y, x, none]
-    return torch.stack(rows, -1).unflatten(-1, (3, 3)) * slope[:, :, None] * slope[:, None]
+def _slopes(points: Float[Tensor, "points 3"], level: Level) -> list[Float[Tensor, "8 points"]]:
+    """First derivatives of the weights, axis by axis."""
+    (x, y, z), d = _sides(points, level)
+    return [_corners(*ends, torch.mul) for ends in ((d, y, z), (x, d, z), (x, y, d))]
+
+
+def _tilt(
+    points: Float[Tensor, "points 3"], tangent: Float[Tensor, "points 3"], level: Level
+) -> Float[Tensor, "8 points"]:
+    """Change of the weights as the points move along their tangents."""
+    slopes = zip(_slopes(points, level), tangent.unbind(-1), strict=True)
+    return torch.stack([slope * along for slope, along in slopes]).sum(0)
+
+
+def _bends(points: Float[Tensor, "points 3"], level: Level) -> list[Float[Tensor, "8 points"]]:
+    """Mixed second derivatives of the weights: by y and z, by x and z, by x and y."""
+    (x, y, z), d = _sides(points, level)
+    return [_corners(*ends, torch.mul) for ends in ((x, d, d), (d, y, d), (d, d, z))]
+
+
+def _corners(
+    x: Tensor, y: Tensor, z: Tensor, combine: Callable[[Tensor, Tensor], Tensor]
+) -> Shaped[Tensor, "8 points"]:
+    """Combine what belongs to the ends of the axes for every corner; x alternates fastest."""
+    plane = combine(z[:, None], y[None]).flatten(0, 1)
+    return combine(plane[:, None], x[None]).flatten(0, 1)
 
 
 def _pad(

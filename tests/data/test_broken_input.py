@@ -223,4 +223,4 @@ def test_wrong_settings_are_named():
     with pytest.raises(ValueError, match=r"dataset.masks='maybe' is none of true, false, auto"):
         NeusDataset("x", masks="maybe")
     with pytest.raises(ValueError, match="scene_radius must be positive, got 0"):
-        BlenderDataset("x", scene_radius=0.0)
+        BlenderDataset("x", scene_radius=0)

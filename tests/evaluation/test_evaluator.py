@@ -230,6 +230,13 @@ def test_the_table_shows_baselines_beside_ours_and_reasons_below(ball, truth):
     assert f"{result.values['hull_chamfer_l1']:.4g}" in row
 
 
+def test_brackets_in_a_reason_are_printed_and_not_taken_for_markup():
+    content = {"a": None, "conventions": {"a": {}}, "reasons": {"a": "install nerfloss[stlpips]"}}
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(score_table(content))
+    assert "no a: install nerfloss[stlpips]" in console.export_text()
+
+
 def test_a_view_that_lacks_pixels_is_refused(ball):
     with pytest.raises(ValueError, match="64 x 65 pixels but has 4096 rays"):
         View("short", view_of(ball).batch, 64, 65)

@@ -123,6 +123,17 @@ def test_occupancy_explores_with_short_intervals_where_its_cache_knows_no_surfac
     assert samples.t_ends.max() - samples.t_starts.min() > 1
 
 
+def test_a_cache_that_promises_too_much_room_hides_no_surface():
+    class Steep(Sphere):
+        def __call__(self, points, needs):
+            return {name: 3 * value for name, value in super().__call__(points, needs).items()}
+
+    samples = OccupancySampler(resolution=48)(Steep(), some_rays(spread=0.3))
+    hit, _ = intersect_sphere(some_rays(spread=0.3), 0.5)
+    middle = 0.5 * (samples.t_starts + samples.t_ends)
+    assert (middle - hit[:, None]).abs().amin(-1).max() < 0.03
+
+
 def test_occupancy_refreshes_only_near_the_surface_between_full_rounds():
     sampler, field = OccupancySampler(resolution=32, refresh_every=10), Sphere()
     sampler.refresh(field, 0)
