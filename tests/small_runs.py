@@ -3,41 +3,45 @@
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
 
 from nerfloss.assembly import assemble, register_resolvers
 from nerfloss.conf_files import conf_dir
+from nerfloss.run import Run
 
 TINY = [
     "device=cpu",
-    "dataset.size=24",
-    "dataset.views=6",
-    "dataset.test_views=2",
-    "dataset.supersampling=1",
+    "trainer.max_steps=2",
     "trainer.pace.samples=512",
     "trainer.pace.rays=64",
     "trainer.pace.max_rays=128",
-    "trainer.max_steps=2",
-    "sampler=occupancy",
-    "sampler.resolution=16",
-    "model.field.network.grid.log2_table=10",
-    "model.hull_start=false",
     "eval.mesh.resolution=32",
     "eval.points=2000",
     "eval.exact_points=200",
 ]
+TINY_SCENE = [
+    "dataset.size=24",
+    "dataset.views=6",
+    "dataset.test_views=2",
+    "dataset.supersampling=1",
+]
+TINY_SDF = ["model.field.network.grid.log2_table=10", "model.hull_start=false"]
+TINY_DENSITY = ["model.field.grid.log2_table=10"]
 
 
-def composed(*overrides: str):
+def tiny(model: str = "neus", dataset: str = "analytic") -> list[str]:
+    """Overrides that make a run with this model and kind of data tiny."""
+    small_field = TINY_DENSITY if model == "nerf" else TINY_SDF
+    return [*TINY, *(TINY_SCENE if dataset == "analytic" else []), *small_field]
+
+
+def composed(*overrides: str, model: str = "neus", dataset: str = "analytic") -> DictConfig:
     """The configuration of a tiny run, with ``overrides`` on top."""
     register_resolvers()
-    grid = "model.field.network.grid" if "model=nerf" not in overrides else "model.field.grid"
-    tiny = [setting.replace("model.field.network.grid", grid) for setting in TINY]
-    if any(override.startswith("sampler=") for override in overrides):
-        tiny = [setting for setting in tiny if not setting.startswith("sampler")]
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        return compose("train", [*tiny, *overrides])
+        return compose("train", [*tiny(model, dataset), *overrides])
 
 
-def assembled(folder: Path, *overrides: str):
+def assembled(folder: Path, *overrides: str, model: str = "neus", dataset: str = "analytic") -> Run:
     """A tiny run, ready to train."""
-    return assemble(composed(*overrides), folder)
+    return assemble(composed(*overrides, model=model, dataset=dataset), folder)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from small_runs import TINY, assembled
+from small_runs import assembled, tiny
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -24,24 +24,24 @@ def same(first, second):
 
 
 @pytest.mark.parametrize(
-    "overrides",
+    ("model", "overrides"),
     [
-        ["model=neus", "loss=neus_full"],
-        ["model=nerf", "loss=nerf_robust"],
-        ["model=volsdf", "loss=volsdf", "sampler=hierarchical"],
+        ("neus", ["loss=neus_full", "model.hull_start=true"]),
+        ("nerf", ["loss=nerf_robust"]),
+        ("volsdf", ["loss=volsdf", "sampler=hierarchical"]),
     ],
-    ids=lambda o: o[0],
 )
-def test_three_steps_and_three_resumed_equal_six(tmp_path, overrides):
-    whole = assembled(tmp_path / "whole", *overrides, "trainer.max_steps=6")
+def test_three_steps_and_three_resumed_equal_six(tmp_path, model, overrides):
+    overrides = [f"model={model}", *overrides, "trainer.max_steps=6"]
+    whole = assembled(tmp_path / "whole", *overrides, model=model)
     assert whole.train()
 
-    first = assembled(tmp_path / "parts", *overrides, "trainer.max_steps=6")
+    first = assembled(tmp_path / "parts", *overrides, model=model)
     first.trainer.budget = _ends_after(first.trainer.budget, 3)
     assert first.train()
     assert not same(parameters(first), parameters(whole))
 
-    second = assembled(tmp_path / "parts", *overrides, "trainer.max_steps=6")
+    second = assembled(tmp_path / "parts", *overrides, model=model)
     second.load(tmp_path / "parts" / "checkpoints" / "last.pt")
     assert second.trainer.step == 3
     assert second.train()
@@ -67,7 +67,7 @@ def history_without_times(folder):
 
 @pytest.mark.slow
 def test_a_killed_run_resumes_to_the_numbers_of_an_undisturbed_one(tmp_path):
-    settings = [*TINY, "trainer.max_steps=400", "trainer.pace.checkpoint_every=20"]
+    settings = [*tiny(), "trainer.max_steps=400", "trainer.pace.checkpoint_every=20"]
     settings += ["eval.mesh=null", "eval.geometry={}", "eval.images=false"]
 
     def start(folder, *more):
@@ -95,7 +95,7 @@ def test_a_killed_run_resumes_to_the_numbers_of_an_undisturbed_one(tmp_path):
 
 @pytest.mark.slow
 def test_a_terminated_run_saves_and_says_how_to_go_on(tmp_path):
-    command = [sys.executable, "train.py", *TINY, "trainer.max_steps=100000"]
+    command = [sys.executable, "train.py", *tiny(), "trainer.max_steps=100000"]
     process = subprocess.Popen(
         [*command, f"hydra.run.dir={tmp_path}"],
         cwd=ROOT,

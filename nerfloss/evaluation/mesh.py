@@ -13,7 +13,7 @@ from skimage.measure import marching_cubes
 from torch import Tensor
 
 from nerfloss.evaluation.sparse_lattice import Field, Lattice, Probe, sample_near_surface
-from nerfloss.evaluation.undefined import EmptyMesh
+from nerfloss.evaluation.undefined import EmptyMesh, UndefinedMetric
 
 Colors = Callable[[Float[Tensor, "points 3"], Float[Tensor, "points 3"]], Float[Tensor, "points 3"]]
 
@@ -38,7 +38,7 @@ class MeshExtraction:
     def __call__(self, field: Field, box: Float[Tensor, "2 3"]) -> trimesh.Trimesh:
         """Mesh of the level set inside the box, faces outward, in the frame of the box.
 
-        Raises EmptyMesh where the level is not met, and ValueError where values are not finite.
+        Raises EmptyMesh where the level is not met, UndefinedMetric where values are not finite.
         """
         corners = box.detach().double().cpu().numpy()
         lattice = Lattice.over(corners, self.resolution)
@@ -50,7 +50,7 @@ class MeshExtraction:
     def _march(self, values: np.ndarray, lattice: Lattice) -> trimesh.Trimesh:
         low, high = float(values.min()) + self.level, float(values.max()) + self.level
         if not np.isfinite([low, high]).all():
-            raise ValueError(
+            raise UndefinedMetric(
                 f"the field is not finite everywhere in the box (it ranges from {low} to {high}): "
                 "a mesh needs a field that is; look at the training's log for where it diverged"
             )

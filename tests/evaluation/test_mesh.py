@@ -11,7 +11,7 @@ from skimage.measure import marching_cubes
 from nerfloss.evaluation.mesh import MeshExtraction, colored, largest_component, transformed
 from nerfloss.evaluation.mesh_files import write_mesh
 from nerfloss.evaluation.sparse_lattice import Lattice
-from nerfloss.evaluation.undefined import EmptyMesh
+from nerfloss.evaluation.undefined import EmptyMesh, UndefinedMetric
 
 BOX = torch.tensor([[-1.0, -1, -1], [1, 1, 1]])
 
@@ -134,7 +134,7 @@ def test_a_field_without_surface_says_what_its_values_are(offset, low):
 
 
 def test_a_field_that_is_not_finite_says_so():
-    with pytest.raises(ValueError, match="not finite everywhere"):
+    with pytest.raises(UndefinedMetric, match="not finite everywhere"):
         MeshExtraction(resolution=32)(lambda points: ball(points) * math.nan, BOX)
 
 
