@@ -5,7 +5,6 @@ import os
 # Two pools of threads that both spin take each other's cores; must be set before torch is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -22,7 +21,9 @@ def main(cfg: DictConfig) -> float | None:
     if (cfg.run is None) == (cfg.checkpoint is None):
         raise SystemExit("eval.py needs run=<folder> or checkpoint=<file>, one of the two")
     checkpoint = latest(cfg.run or cfg.checkpoint)
-    folder = checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
+    folder = (
+        checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
+    )
     own = ("run=", "checkpoint=")
     asked = [o for o in HydraConfig.get().overrides.task if not o.startswith(own)]
     run = assemble(saved_config(folder, asked), folder)

@@ -1,11 +1,14 @@
 """From a configuration to a run: objects from names, and one check before any image is read."""
 
 import random
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
@@ -19,13 +22,26 @@ RESUMED = ".hydra/resumed"
 
 
 def register_resolvers() -> None:
-    """Teach OmegaConf the two names in train.yaml that say where a resumed run writes."""
+    """Teach OmegaConf the names in train.yaml that say where a run writes."""
+    OmegaConf.register_new_resolver("swept", swept_name, replace=True)
     OmegaConf.register_new_resolver(
         "run_folder", lambda resume, new: str(resume) if resume else new, replace=True
     )
     OmegaConf.register_new_resolver(
         "config_folder", lambda resume: RESUMED if resume else ".hydra", replace=True
     )
+
+
+def swept_name(overrides: Sequence[str], number: int) -> str:
+    """Name a job of a sweep by its overrides that were swept; by its number if none was.
+
+    ``overrides`` are the job's own, one value each. Those that were typed with one value are left
+    out: they are the same for every job.
+    """
+    typed = OverridesParser.create().parse_overrides([word for word in sys.argv[1:] if "=" in word])
+    fixed = {override.key_or_group for override in typed if not override.is_sweep_override()}
+    swept = [o for o in overrides if o.partition("=")[0].lstrip("+~") not in fixed]
+    return ",".join(swept).replace("/", "_") or str(number)
 
 
 def build(node: Any, **more: Any) -> Any:

@@ -15,8 +15,9 @@ from nerfloss.renderers.volume import VolumeRenderer
 class Model:
     """Three parts that must fit: the renderer's rules turn what the field offers into opacity."""
 
-    field: torch.nn.Module
-    sampler: torch.nn.Module
+    # Modules that keep `Field` and a sampler's call; a user's own need derive from nothing of ours.
+    field: Any
+    sampler: Any
     renderer: VolumeRenderer
 
     def __call__(

@@ -97,8 +97,9 @@ class Run:
         """Render the first test view as it is learned so far, for the console and TensorBoard."""
         view = next(views_of(self.scene, "test"))
         metrics = {k: m for k, m in self.evaluator.metrics.items() if k == "psnr"}
-        quantities = self.evaluator.look_at(self.subject(), view, metrics=metrics, pictured=True)
-        scores = score_view(metrics, quantities)
+        subject = self.subject()
+        quantities = self.evaluator.look_at(subject, view, metrics=metrics, pictured=True)
+        scores = score_view(metrics, quantities, subject.offers)
         self._sinks.image(step, f"test/{view.name}", panel(quantities))
         self._sinks.write_all(
             step, {f"test/{k}": s.value for k, s in scores.items() if s.value is not None}

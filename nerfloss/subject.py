@@ -49,7 +49,7 @@ def views_of(scene: Scene, split: str) -> Iterator[View]:
 
 
 def truth_of(scene: Scene, box: Float[Tensor, "2 3"]) -> Truth:
-    """What is known of a scene; where there are masks, their visual hull as the baseline ``hull``."""
+    """What is known of a scene; with masks, their visual hull is the baseline ``hull``."""
     baselines, box = {}, box.cpu()
     if scene.has_mesh and scene.train.mask is not None:
         baselines["hull"] = hull_mesh(visual_hull(scene.train, box, HULL_RESOLUTION), box)

@@ -29,7 +29,7 @@ MAY_IMPORT: dict[str, set[str] | None] = {
     "terms": {"quantities", "schedules"},
     "recipe": {"quantities", "schedules", "terms"},
     "fields": {"maths", "kernels", "quantities"},
-    "samplers": {"maths", "rays", "quantities"},
+    "samplers": {"maths", "rays", "quantities", "kernels"},
     "renderers": {"maths", "rays", "quantities"},
     "model": {"rays", "quantities", "renderers"},
     "data": {"rays", "quantities"},

@@ -5,8 +5,7 @@ import json
 import pytest
 from small_runs import assembled
 
-from nerfloss.conf_files import conf_dir, named
-from nerfloss.conf_files import read_yaml
+from nerfloss.conf_files import conf_dir, named, read_yaml
 from nerfloss.testing.scenes import small_scene, write_blender, write_neus
 
 EXPERIMENTS = named(conf_dir() / "experiment")
@@ -15,7 +14,9 @@ WRITERS = {"blender": write_blender, "neus": write_neus}
 
 def group(path, name):
     """What an experiment overrides a group with."""
-    return next(d[f"override /{name}"] for d in read_yaml(path)["defaults"] if f"override /{name}" in d)
+    return next(
+        d[f"override /{name}"] for d in read_yaml(path)["defaults"] if f"override /{name}" in d
+    )
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

@@ -90,7 +90,9 @@ def test_a_killed_run_resumes_to_the_numbers_of_an_undisturbed_one(tmp_path):
     a, b = (torch.load(f / "checkpoints" / "last.pt", weights_only=True) for f in (whole, killed))
     for name, value in a["state"]["model"]["field"].items():
         other = b["state"]["model"]["field"][name]
-        assert torch.equal(value, other) if isinstance(value, torch.Tensor) else value == other, name
+        assert torch.equal(value, other) if isinstance(value, torch.Tensor) else value == other, (
+            name
+        )
     assert history_without_times(whole) == history_without_times(killed)
     assert (killed / "metrics.json").read_text() == (whole / "metrics.json").read_text()
 

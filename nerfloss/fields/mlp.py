@@ -1,5 +1,7 @@
 """A small fully connected network with ReLU between its layers."""
 
+from itertools import pairwise
+
 from torch import nn
 
 
@@ -10,7 +12,7 @@ def mlp(inputs: int, outputs: int, *, hidden: int, width: int) -> nn.Sequential:
     """
     sizes = [inputs, *[width] * hidden]
     layers: list[nn.Module] = []
-    for before, after in zip(sizes[:-1], sizes[1:], strict=True):
+    for before, after in pairwise(sizes):
         layers += [nn.Linear(before, after), nn.ReLU()]
     layers.append(nn.Linear(sizes[-1], outputs))
     for layer in layers:

@@ -1,10 +1,8 @@
 """Marching rays through a cached grid and placing samples, compiled: one ray after the other.
 
 The same steps as `nerfloss.samplers.march`, which says what they are for. Being sequential, a ray
-jumps over what the cached distance says is empty, and stops where its light is spent.
+stops where its light is spent.
 """
-
-import math
 
 import numpy as np
 import torch
@@ -89,41 +87,27 @@ def _in_cells(origin, direction, box, resolution):
 def _march_sdf(o, d, first, enter, leave, values, settings, t, mass):
     """Steps within the band of the cached surface, and the light that each is thought to stop."""
     step, band, sharpness, dark = settings[0], settings[1], settings[2], settings[5]
-    light, taken, before = np.float32(1), 0, np.float32(1)
-    known = False  # whether the step before was a neighbour, so that its slope is known
-    index, leapt_from, walk_until = 0, 0, 0
+    light, taken, before, index = np.float32(1), 0, np.float32(-1), 0
     while True:
         start = first + index * step
         middle = start + np.float32(0.5) * step
         if middle >= leave or light <= dark:
-            break
+            return taken
         index += 1
         if middle <= enter:
             continue
         value = _trilinear(values, o, d, middle)
-        if leapt_from > 0 and value < band:
-            # The distance had promised more room than there was: go back and walk.
-            index, leapt_from, walk_until = leapt_from, 0, index
-            continue
-        leapt_from = 0
-        after = np.float32(1) / (np.float32(1) + np.float32(math.exp(-sharpness * value)))
-        if known:
-            alpha = min(max((before - after) / (before + np.float32(1e-6)), 0.0), 1.0)
+        after = np.float32(1) / (np.float32(1) + np.exp(-sharpness * value))
+        if before >= 0:
+            # the opacity of the step before, now that both its ends are known
+            alpha = max((before - after) / (before + np.float32(1e-6)), np.float32(0))
             if taken > 0 and t[taken - 1] > start - np.float32(1.5) * step:
                 mass[taken - 1] = light * alpha
-            light *= np.float32(1 - alpha)
-            if light <= dark:
-                break
-        before, known = after, True
-        if abs(value) < band:
+            light *= np.float32(1) - alpha
+        before = after
+        if abs(value) < band and light > dark:
             t[taken], mass[taken] = start, 0
             taken += 1
-        elif value > band + 2 * step and index >= walk_until:
-            leapt_from = index
-            index += max(int((value - band) * np.float32(0.9) / step) - 1, 0)
-            known = index == leapt_from
-            leapt_from = 0 if known else leapt_from
-    return taken
 
 
 @compiled
@@ -139,7 +123,7 @@ def _march_density(o, d, first, enter, leave, values, settings, t, mass):
             return taken
         density = values[_cell(o, d, middle, values.shape[0])]
         if middle > enter and density > 0:
-            alpha = np.float32(1 - math.exp(-density * step))
+            alpha = np.float32(1) - np.exp(-density * step)
             if density > threshold:
                 t[taken], mass[taken] = start, light * alpha
                 taken += 1
@@ -187,7 +171,7 @@ def _trilinear(values, o, d, t):
 
 @compiled
 def _blur_and_mix(mass, taken, mix):
-    """Give each step the largest mass of itself and its neighbours, and an even share of ``mix``."""
+    """Give a step the largest mass of itself and its neighbours, and an even share of ``mix``."""
     total, previous = np.float32(0), mass[0]
     for i in range(taken):
         own = mass[i]

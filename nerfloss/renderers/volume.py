@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from nerfloss.quantities import derived
@@ -109,7 +109,7 @@ def _evaluate(
     field: Field,
     samples: Samples,
     along: Collection[str],
-    values: Mapping[str, Tensor],
+    values: Mapping[str, Any],
     space: Collection[str],
 ) -> dict[str, Tensor]:
     """One call of the field: at samples that have length, then at the points in space."""
@@ -117,31 +117,32 @@ def _evaluate(
     in_space = {name.removeprefix("space_") for name in space} & field.offers
     if not along and not in_space:
         return {}
-    occupied = samples.occupied
-    parts = [values["positions"][occupied]] if along else []
+    index = samples.occupied.reshape(-1).nonzero().squeeze(-1)
+    parts = [values["positions"].reshape(-1, 3)[index]] if along else []
     parts += [values["space_points"]] if in_space else []
     found = field(torch.cat(parts), along | in_space)
-    count = len(parts[0]) if along else 0
-    result = {name: _scatter(found[name][:count], occupied) for name in along}
+    count, shape = len(index) if along else 0, samples.t_starts.shape
+    result = {name: _scatter(found[name][:count], index, shape) for name in along}
     return result | {_in_space(name): found[name][count:] for name in in_space}
 
 
 def _scatter(
-    values: Float[Tensor, "kept *channels"], where: Bool[Tensor, "rays samples"]
+    values: Float[Tensor, "kept *channels"], index: Int[Tensor, "kept"], shape: torch.Size
 ) -> Float[Tensor, "rays samples *channels"]:
     """Put values back where they came from; 0 elsewhere."""
-    dense = values.new_zeros(*where.shape, *values.shape[1:])
-    return dense.masked_scatter(
-        where.reshape(*where.shape, *[1] * (values.ndim - 1)).expand_as(dense), values
-    )
+    channels = values.shape[1:]
+    flat = values.new_zeros(shape.numel(), *channels)
+    return flat.index_copy(0, index, values).reshape(*shape, *channels)
 
 
 def _shade(
     appearance: nn.Module, bright: Bool[Tensor, "rays samples"], seen: Mapping[str, Tensor]
 ) -> Float[Tensor, "rays samples 3"]:
     """Colours of the bright samples, 0 elsewhere; what is per ray is repeated along it."""
-    per_sample = {
-        name: value[:, None].expand(*bright.shape, -1) if value.ndim == 2 else value
+    index = bright.reshape(-1).nonzero().squeeze(-1)
+    ray = index // bright.shape[1]
+    inputs = {
+        name: value[ray] if value.ndim == 2 else value.flatten(0, 1)[index]
         for name, value in seen.items()
     }
-    return _scatter(appearance(**{n: v[bright] for n, v in per_sample.items()}), bright)
+    return _scatter(appearance(**inputs), index, bright.shape)

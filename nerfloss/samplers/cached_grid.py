@@ -20,6 +20,7 @@ class CachedGrid(nn.Module):
 
     values: Float[Tensor, "depth height width"]
     region: Bool[Tensor, "depth height width"]
+    fresh: Bool[Tensor, ""]
 
     def __init__(self, resolution: int) -> None:
         super().__init__()

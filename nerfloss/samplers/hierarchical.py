@@ -51,9 +51,7 @@ class HierarchicalSampler(torch.nn.Module):
             sdf = torch.cat([sdf, _sdf_along(field, rays, new)], -1).gather(-1, order)
         return Samples(rays, t[:, :-1], t[:, 1:])
 
-    def refresh(
-        self, field: Field, step: int, generator: torch.Generator | None = None
-    ) -> None:
+    def refresh(self, field: Field, step: int, generator: torch.Generator | None = None) -> None:
         """Nothing to keep up to date."""
 
     def _sharpnesses(self) -> Iterator[float]:

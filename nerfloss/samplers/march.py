@@ -130,7 +130,12 @@ def _mixed(
 
 
 def _cut(
-    starts: Tensor, step: float, candidates: Tensor, mass: Tensor, shift: Tensor, number: Tensor,
+    starts: Tensor,
+    step: float,
+    candidates: Tensor,
+    mass: Tensor,
+    shift: Tensor,
+    number: Tensor,
     count: int,
 ) -> tuple[Float[Tensor, "rays count"], Float[Tensor, "rays count"]]:
     """Cut each ray's candidate steps, joined end to end, into ``number`` intervals of equal mass.

@@ -14,7 +14,7 @@ class OccupancySampler(torch.nn.Module):
     The cache holds the SDF (with a band around its surface as candidates; its sharpness is the
     field's, at most ``sharpest``) or the density (cells above ``threshold``). ``mix`` is the share
     of samples that spreads evenly over the candidates. A ray without candidates that crosses the
-    cache's region has ``explore`` short intervals there, so that a surface can appear where none is.
+    cache's region has ``explore`` short intervals there: a surface can appear where none is yet.
     """
 
     def __init__(

@@ -39,7 +39,5 @@ class UniformSampler(torch.nn.Module):
         edges = stratified_edges(*intersect_box(rays, field.box), self.samples, generator)
         return Samples(rays, edges[:, :-1], edges[:, 1:])
 
-    def refresh(
-        self, field: Field, step: int, generator: torch.Generator | None = None
-    ) -> None:
+    def refresh(self, field: Field, step: int, generator: torch.Generator | None = None) -> None:
         """Nothing to keep up to date."""

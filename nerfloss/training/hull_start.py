@@ -1,4 +1,4 @@
-"""A start from the visual hull: fit an SDF to the hull's distance before the first image is used."""
+"""A start from the visual hull: an SDF is fitted to its distance before an image is used."""
 
 from typing import Any
 
@@ -49,7 +49,7 @@ def fit_distance(
 def _draw(
     near: Tensor, shape: torch.Size, count: int, generator: torch.Generator
 ) -> Float[Tensor, "points 3"]:
-    """Points of the unit cube (x, y, z): three quarters in the cells ``near``, the rest anywhere."""
+    """Points of the unit cube (x, y, z): three quarters in cells ``near``, the rest anywhere."""
     device = near.device
     many = count * 3 // 4 if len(near) else 0
     chosen = torch.randint(max(len(near), 1), (many,), generator=generator, device=device)

@@ -57,9 +57,7 @@ def test_annealing_lets_surfaces_that_face_away_be_seen_early_on():
 
 def test_an_interval_without_length_has_no_opacity():
     sdf, gradients, directions, starts, _ = plane()
-    assert (
-        neus_alphas(sdf, gradients, directions, starts, starts, sharpness(20.0), 1.0).max() == 0
-    )
+    assert neus_alphas(sdf, gradients, directions, starts, starts, sharpness(20.0), 1.0).max() == 0
 
 
 def test_neus_opacity_is_differentiable_in_everything_learned():

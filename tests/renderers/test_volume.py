@@ -1,4 +1,4 @@
-"""The renderer makes what is asked for and nothing else, and evaluates where samples have length."""
+"""The renderer makes what is asked for, nothing else, and only where samples have length."""
 
 import pytest
 import torch

@@ -69,7 +69,7 @@ def test_intervals_are_ordered_and_do_not_overlap(sampled):
 
 
 def test_intervals_lie_inside_the_box(sampled):
-    rays, samples = sampled
+    _, samples = sampled
     inside = samples.positions[samples.occupied]
     assert len(inside) > 0
     assert inside.abs().max() <= 1 + 0.07  # half a cell of the cache, where a ray enters

@@ -23,5 +23,5 @@ def test_a_budget_of_seconds_stretches_the_schedule_over_the_time():
 
 @pytest.mark.parametrize(("steps", "seconds"), [(0, None), (10, 0.0), (10, -1.0)])
 def test_an_empty_budget_is_refused(steps, seconds):
-    with pytest.raises(ValueError, match="trainer.max_"):
+    with pytest.raises(ValueError, match=r"trainer\.max_"):
         Budget(steps, seconds)

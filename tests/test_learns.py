@@ -1,0 +1,37 @@
+"""A short run on an exact scene ends below stated errors, and beats what silhouettes alone give."""
+
+import pytest
+from small_runs import composed
+
+from nerfloss.assembly import assemble
+
+
+def learned(folder, *overrides):
+    """A run of the default at half its resolution, a minute or so on two cores."""
+    cfg = composed(
+        "dataset.size=64", "dataset.views=40", "dataset.test_views=4", "dataset.supersampling=2",
+        "trainer.max_steps=1200", "trainer.pace.samples=3072", "trainer.pace.rays=300",
+        "trainer.pace.max_rays=4096", "model.hull_start=true", "eval.mesh.resolution=128",
+        "model.field.network.grid.log2_table=15", "eval.points=100000", *overrides,
+    )  # fmt: skip
+    run = assemble(cfg, folder)
+    assert run.train()
+    return run.evaluate().values
+
+
+@pytest.mark.slow
+def test_neus_finds_the_bowls_that_no_silhouette_shows(tmp_path):
+    scores = learned(tmp_path, "dataset.scene=craters")
+    assert scores["psnr"] > 27
+    assert scores["chamfer_l1"] < 0.012
+    assert scores["chamfer_l1"] < 0.4 * scores["hull_chamfer_l1"]
+    assert scores["normal_angle"] < 14
+    assert scores["mask_iou"] > 0.97
+
+
+@pytest.mark.slow
+def test_volsdf_finds_the_bowls_too(tmp_path):
+    model = ["model=volsdf", "loss=volsdf", "dataset.scene=craters"]
+    scores = learned(tmp_path, *model)
+    assert scores["psnr"] > 25
+    assert scores["chamfer_l1"] < 0.5 * scores["hull_chamfer_l1"]
