@@ -24,9 +24,9 @@ def main(cfg: DictConfig) -> float | None:
     folder = (
         checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
     )
-    own = ("run=", "checkpoint=")
+    own = ("run=", "checkpoint=", "device=")
     asked = [o for o in HydraConfig.get().overrides.task if not o.startswith(own)]
-    run = assemble(saved_config(folder, asked), folder)
+    run = assemble(saved_config(folder, [*asked, f"device={cfg.device}"]), folder)
     run.load(checkpoint)
     return main_score(run.evaluate(folder / "eval"))
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from nerfloss.assembly import assemble, register_resolvers, saved_config
@@ -19,23 +20,30 @@ from nerfloss.training.checkpoint import latest
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")
 def main(cfg: DictConfig) -> float | None:
-    """Train, evaluate, and return the test PSNR for sweepers that optimise it."""
-    folder = Path(HydraConfig.get().runtime.output_dir)
-    resume = cfg.trainer.resume
+    """Train, evaluate, and return the PSNR of the views judged, for sweepers that optimise it."""
     try:
-        if resume:
-            again = [
-                o for o in HydraConfig.get().overrides.task if not o.startswith("trainer.resume")
-            ]
-            cfg = saved_config(Path(resume), again)
-        run = assemble(cfg, folder)
-        if resume:
-            run.load(latest(resume))
-        return main_score(run.evaluate()) if run.train() else None
+        return train(cfg)
     except Exception:
         # Hydra prints the error; what is to be found later belongs in the run's own log.
         logging.getLogger("nerfloss").error("the run failed", exc_info=True)
         raise
+
+
+def train(cfg: DictConfig) -> float | None:
+    """Run, or go on with a run; None if it was interrupted."""
+    hydra_cfg = HydraConfig.get()
+    resume = cfg.trainer.resume
+    if resume:
+        again = [o for o in hydra_cfg.overrides.task if not o.startswith("trainer.resume")]
+        cfg = saved_config(Path(resume), again)
+    run = assemble(cfg, Path(hydra_cfg.runtime.output_dir))
+    if resume:
+        run.load(latest(resume))
+    if run.train():
+        return main_score(run.evaluate())
+    if hydra_cfg.mode == RunMode.MULTIRUN:
+        raise KeyboardInterrupt  # else the sweep would go on with its next job
+    return None
 
 
 if __name__ == "__main__":

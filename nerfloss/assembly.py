@@ -25,11 +25,20 @@ def register_resolvers() -> None:
     """Teach OmegaConf the names in train.yaml that say where a run writes."""
     OmegaConf.register_new_resolver("swept", swept_name, replace=True)
     OmegaConf.register_new_resolver(
-        "run_folder", lambda resume, new: str(resume) if resume else new, replace=True
+        "run_folder", lambda resume, new: _existing(resume) if resume else new, replace=True
     )
     OmegaConf.register_new_resolver(
-        "config_folder", lambda resume: RESUMED if resume else ".hydra", replace=True
+        "config_folder",
+        lambda resume: _existing(resume) and RESUMED if resume else ".hydra",
+        replace=True,
     )
+
+
+def _existing(run: str) -> str:
+    # Checked here, because Hydra makes the folder that it is told to write to.
+    if not Path(run).is_dir():
+        raise FileNotFoundError(f"trainer.resume={run}: there is no such folder")
+    return str(run)
 
 
 def swept_name(overrides: Sequence[str], number: int) -> str:
@@ -39,8 +48,8 @@ def swept_name(overrides: Sequence[str], number: int) -> str:
     out: they are the same for every job.
     """
     typed = OverridesParser.create().parse_overrides([word for word in sys.argv[1:] if "=" in word])
-    fixed = {override.key_or_group for override in typed if not override.is_sweep_override()}
-    swept = [o for o in overrides if o.partition("=")[0].lstrip("+~") not in fixed]
+    fixed = {override.get_key_element() for override in typed if not override.is_sweep_override()}
+    swept = [override for override in overrides if override.partition("=")[0] not in fixed]
     return ",".join(swept).replace("/", "_") or str(number)
 
 
@@ -125,6 +134,16 @@ def saved_config(folder: Path, overrides: list[str]) -> DictConfig:
     cfg = OmegaConf.load(path)
     assert isinstance(cfg, DictConfig)
     for override in overrides:
-        key, _, value = override.lstrip("+").partition("=")
-        OmegaConf.update(cfg, key, OmegaConf.create(f"value: {value}").value)
+        key, _, text = override.lstrip("+").partition("=")
+        value = OmegaConf.create(f"value: {text}").value
+        if override.startswith("~") or ("@" in key) or _replaces_a_group(cfg, key, value):
+            raise ValueError(
+                f"{override}: the run in {folder} keeps its own parts; settings inside them can be "
+                f"changed ({key}.<setting>=...), another part needs a run of its own"
+            )
+        OmegaConf.update(cfg, key, value)
     return cfg
+
+
+def _replaces_a_group(cfg: DictConfig, key: str, value: Any) -> bool:
+    return isinstance(value, str) and isinstance(OmegaConf.select(cfg, key), DictConfig)

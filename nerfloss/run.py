@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from nerfloss.data.scene import Scene
 from nerfloss.evaluation.evaluator import Evaluator, write_panel
 from nerfloss.evaluation.panels import panel
 from nerfloss.evaluation.report import score_table
-from nerfloss.evaluation.scores import Evaluation
+from nerfloss.evaluation.scores import Evaluation, Score
 from nerfloss.evaluation.view_scores import score_view
 from nerfloss.model import Model
 from nerfloss.recipe import LossRecipe
@@ -115,7 +116,9 @@ class Run:
         folder = folder or self.folder
         subject = self.subject()
         views = views_of(self.scene, self.evaluator.split)
-        result = self.evaluator(subject, views, truth_of(self.scene, subject.box), folder)
+        found = self.evaluator(subject, views, truth_of(self.scene, subject.box), folder)
+        cost = Score(self.trainer.seconds, {"units": "s", "better": "lower", "clock": "wall"})
+        result = replace(found, scores={**found.scores, "train_seconds": cost})
         result.write(folder)
         title = f"{self.scene.name}, {self.evaluator.split} views, step {self.trainer.step}"
         rich.print(score_table(result.as_json(), title=title))

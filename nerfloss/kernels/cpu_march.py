@@ -29,7 +29,7 @@ def place(
     """Bounds of ``count`` intervals per ray, each ``rays count``.
 
     ``shifts`` (2 rays) move a ray's steps and its quantiles, in [0, 1). ``numbers`` are step, band,
-    sharpness, threshold, mix, dark and exploring.
+    sharpness, threshold, mix, dark, exploring and beyond.
     """
     starts, ends = (origins.new_zeros(len(origins), count) for _ in range(2))
     arrays = [
@@ -62,7 +62,7 @@ def _place(
             taken = _march_sdf(o, d, first, enter[ray], leave[ray], values, settings, t, mass)
         else:
             taken = _march_density(o, d, first, enter[ray], leave[ray], values, settings, t, mass)
-        number, longest = count if is_sdf else min(count, taken), np.float32(np.inf)
+        number, longest = count if is_sdf else min(count, 2 * taken), np.float32(np.inf)
         if taken == 0:
             taken = _march_region(o, d, first, enter[ray], leave[ray], region, settings, t, mass)
             number, longest = min(count, explore), settings[6]
@@ -113,18 +113,21 @@ def _march_sdf(o, d, first, enter, leave, values, settings, t, mass):
 @compiled
 def _march_density(o, d, first, enter, leave, values, settings, t, mass):
     """Steps in cells that are dense enough, and the light that each is thought to stop."""
-    step, threshold, dark = settings[0], settings[3], settings[5]
+    step, threshold, dark, spare = settings[0], settings[3], settings[5], settings[7]
     light, taken, index = np.float32(1), 0, 0
     while True:
         start = first + index * step
         middle = start + np.float32(0.5) * step
         index += 1
-        if middle >= leave or light <= dark:
+        if middle >= leave:
             return taken
         density = values[_cell(o, d, middle, values.shape[0])]
         if middle > enter and density > 0:
             alpha = np.float32(1) - np.exp(-density * step)
             if density > threshold:
+                spare -= np.float32(light <= dark)
+                if spare < 0:
+                    return taken
                 t[taken], mass[taken] = start, light * alpha
                 taken += 1
             light *= np.float32(1) - alpha

@@ -24,6 +24,9 @@ from nerfloss.samplers.cached_grid import CachedGrid
 DARK = 1e-3
 # An exploring interval is at most so many steps long.
 EXPLORING = 2.0
+# So many dense steps are candidates behind where the cache thinks a density dark: it remembers the
+# largest values of late, so it thinks so too soon.
+BEYOND = 4.0
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ def place_samples(
 ) -> Samples:
     """Place up to ``count`` intervals per ray, steps and quantiles shifted at random or by a half.
 
-    In a density no interval is shorter than a step, so a ray with few candidates has few of them.
+    In a density a step has at most two, so a ray with few candidates has few of them.
     """
     enter, leave = intersect_box(rays, box)
     shape, device = (2, len(rays)), enter.device
@@ -70,7 +73,7 @@ def _place_compiled(
     march: March, count: int,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     numbers = (march.step, march.band, march.sharpness or 0.0, march.threshold, march.mix, DARK)
-    numbers += (EXPLORING,)
+    numbers += (EXPLORING, BEYOND)
     known = march.sharpness is not None
     return cpu_march.place(
         rays.origins, rays.directions, enter, leave, shifts, grid.values, grid.region, box, known,
@@ -90,11 +93,13 @@ def _place(
     points = rays.origins[:, None] + middle[..., None] * rays.directions[:, None]
     candidates, alphas = _look(points, grid, box, march)
     light = transmittance(alphas * inside)
-    candidates = candidates & inside & (light > DARK)
+    candidates = candidates & inside
+    beyond = torch.cumsum(candidates & (light <= DARK), -1)
+    candidates = candidates & (beyond <= (BEYOND if march.sharpness is None else 0))
     lost = ~candidates.any(-1)
     candidates[lost] = inside[lost] & grid.in_region(points[lost], box)
     mass = _mixed(light * alphas * ~lost[:, None], candidates, march.mix)
-    number = candidates.sum(-1) if march.sharpness is None else count + 0 * lost
+    number = 2 * candidates.sum(-1) if march.sharpness is None else count + 0 * lost
     number = torch.where(lost, march.explore, number).clamp(max=count)[:, None]
     starts, ends = _cut(starts, march.step, candidates, mass, shifts[1][:, None], number, count)
     middle, half = 0.5 * (starts + ends), 0.5 * (ends - starts)
