@@ -13,7 +13,7 @@ class Budget:
     """
 
     max_steps: int
-    max_seconds: float | None = None
+    max_seconds: float | int | None = None
 
     def __post_init__(self) -> None:
         if self.max_steps < 1:
@@ -21,17 +21,17 @@ class Budget:
         if self.max_seconds is not None and not self.max_seconds > 0:
             raise ValueError(f"trainer.max_seconds must be positive, got {self.max_seconds}")
 
-    def progress(self, step: int, seconds: float) -> float:
+    def progress(self, step: int, seconds: float | int) -> float:
         """Share of the budget that is spent, in [0, 1]."""
         spent = step / self.max_steps if self.max_seconds is None else seconds / self.max_seconds
         return min(spent, 1.0)
 
-    def scheduled_step(self, step: int, seconds: float) -> int:
+    def scheduled_step(self, step: int, seconds: float | int) -> int:
         """The step that schedules read, in [0, max_steps]."""
         if self.max_seconds is None:
             return step
         return int(self.progress(step, seconds) * self.max_steps)
 
-    def spent(self, step: int, seconds: float) -> bool:
+    def spent(self, step: int, seconds: float | int) -> bool:
         """Whether the run is over."""
         return self.progress(step, seconds) >= 1.0
