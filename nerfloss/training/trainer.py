@@ -107,9 +107,10 @@ class Trainer:
     def run(self, sinks: Sinks) -> bool:
         """Train to the end of the budget; False if interrupted first. Saves in both cases."""
         before, began = self.seconds, time.monotonic()
+        last = None
         with Interrupt() as interrupt:
             while not self.budget.spent(self.step, self.seconds) and not interrupt.requested:
-                report, quantities = self._train_step()
+                last = report, quantities = self._train_step()
                 self.step += 1
                 self.seconds = before + time.monotonic() - began
                 if sinks.due(self.step):
@@ -118,6 +119,8 @@ class Trainer:
         self.save()
         if interrupt.requested:
             log.info("stopped by %s after step %d, saved", interrupt.reason, self.step)
+        elif last is not None:
+            sinks.write_all(self.step, self._scalars(*last))
         return not interrupt.requested
 
     def save(self) -> None:
