@@ -91,7 +91,9 @@ class Run:
         with self._sinks:
             finished = trainer.run(self._sinks)
         if not finished:
-            log.info("go on with: python train.py trainer.resume=%s", self.folder)
+            # Unwrapped: a command to be copied.
+            command = f"go on with: python train.py trainer.resume={self.folder}"
+            rich.get_console().print(command, soft_wrap=True, highlight=False, markup=False)
         return finished
 
     def preview(self, step: int) -> None:
