@@ -5,7 +5,6 @@ from small_runs import composed
 
 from nerfloss.assembly import assemble
 
-
 SMALL = [
     "dataset.size=64", "dataset.views=40", "dataset.test_views=4", "trainer.max_steps=1200",
     "trainer.pace.samples=3072", "model.field.network.grid.log2_table=15",
