@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from nerfloss.fields.mlp import mlp
+from nerfloss.fields.mlp import MLP
 from nerfloss.maths.spherical_harmonics import spherical_harmonics
 
 HARMONICS = 16
@@ -18,7 +18,7 @@ class SurfaceColor(nn.Module):
 
     def __init__(self, *, embedding: int = 15, hidden: int = 2, width: int = 64) -> None:
         super().__init__()
-        self.network = mlp(embedding + 3 + HARMONICS, 3, hidden=hidden, width=width)
+        self.network = MLP(embedding + 3 + HARMONICS, 3, hidden=hidden, width=width)
 
     def forward(
         self,
@@ -27,8 +27,8 @@ class SurfaceColor(nn.Module):
         embeddings: Float[Tensor, "points embedding"],
     ) -> Float[Tensor, "points 3"]:
         """Colours in [0, 1]."""
-        inputs = torch.cat([embeddings, normals, spherical_harmonics(directions)], -1)
-        return torch.sigmoid(self.network(inputs))
+        seen_from = spherical_harmonics(directions)
+        return torch.sigmoid(self.network(embeddings, normals, seen_from))
 
 
 class RadianceColor(nn.Module):
@@ -39,7 +39,7 @@ class RadianceColor(nn.Module):
 
     def __init__(self, *, embedding: int = 16, hidden: int = 2, width: int = 64) -> None:
         super().__init__()
-        self.network = mlp(embedding + HARMONICS, 3, hidden=hidden, width=width)
+        self.network = MLP(embedding + HARMONICS, 3, hidden=hidden, width=width)
 
     def forward(
         self,
@@ -47,5 +47,4 @@ class RadianceColor(nn.Module):
         embeddings: Float[Tensor, "points embedding"],
     ) -> Float[Tensor, "points 3"]:
         """Colours in [0, 1]."""
-        inputs = torch.cat([embeddings, spherical_harmonics(directions)], -1)
-        return torch.sigmoid(self.network(inputs))
+        return torch.sigmoid(self.network(embeddings, spherical_harmonics(directions)))

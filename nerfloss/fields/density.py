@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from nerfloss.fields.hash_grid import HashGrid
-from nerfloss.fields.mlp import mlp
+from nerfloss.fields.mlp import MLP
 
 # exp(12) stops all light within 1e-4 scene units; beyond it only overflow is to be had.
 LARGEST_LOG_DENSITY = 12.0
@@ -37,7 +37,7 @@ class DensityField(nn.Module):
         self.grid = grid
         self.appearance = appearance
         self.surface_density = surface_density
-        self.network = mlp(grid.channels, embedding, hidden=hidden, width=width)
+        self.network = MLP(grid.channels, embedding, hidden=hidden, width=width)
 
     @property
     def box(self) -> Float[Tensor, "2 3"]:

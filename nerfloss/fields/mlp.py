@@ -2,22 +2,32 @@
 
 from itertools import pairwise
 
-from torch import nn
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from nerfloss.kernels.mlp import apply_mlp
 
 
-def mlp(inputs: int, outputs: int, *, hidden: int, width: int) -> nn.Sequential:
-    """Return ``hidden`` layers of ``width`` with ReLU, and a linear layer to ``outputs``.
+class MLP(nn.Module):
+    """``hidden`` layers of ``width`` with ReLU, and a linear layer to ``outputs``.
 
     Weights start as in He et al., "Delving Deep into Rectifiers", ICCV 2015; biases at 0.
     """
-    sizes = [inputs, *[width] * hidden]
-    layers: list[nn.Module] = []
-    for before, after in pairwise(sizes):
-        layers += [nn.Linear(before, after), nn.ReLU()]
-    layers.append(nn.Linear(sizes[-1], outputs))
-    for layer in layers:
-        if isinstance(layer, nn.Linear):
+
+    def __init__(self, inputs: int, outputs: int, *, hidden: int, width: int) -> None:
+        super().__init__()
+        if hidden < 1:
+            raise ValueError(f"a small network needs hidden >= 1, got hidden={hidden}")
+        sizes = [inputs, *[width] * hidden, outputs]
+        layers = [nn.Linear(before, after) for before, after in pairwise(sizes)]
+        for layer in layers:
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             nn.init.zeros_(layer.bias)
-    nn.init.xavier_normal_(layers[-1].weight)  # type: ignore[arg-type]
-    return nn.Sequential(*layers)
+        nn.init.xavier_normal_(layers[-1].weight)
+        self.layers = nn.ModuleList(layers)
+
+    def forward(self, *inputs: Float[Tensor, "points _"]) -> Float[Tensor, "points outputs"]:
+        """Outputs of the last layer, for inputs that are laid side by side."""
+        columns = torch.cat([each.t() for each in inputs]) if len(inputs) > 1 else inputs[0].t()
+        return apply_mlp(columns, list(self.layers.parameters())).t()

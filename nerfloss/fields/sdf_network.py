@@ -6,7 +6,6 @@ the point itself, ``g = d sdf / d f`` is the transposed chain of the layers and 
 instead of two: a third of the memory, and no kernel with second derivatives in autograd.
 """
 
-from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -17,7 +16,7 @@ from torch.autograd.function import once_differentiable
 
 from nerfloss.fields.hash_grid import HashGrid
 from nerfloss.fields.sphere import become_sphere
-from nerfloss.kernels.softplus import softplus_and_slope
+from nerfloss.kernels import sdf_mlp
 
 
 class SDFNetwork(nn.Module):
@@ -54,8 +53,7 @@ class SDFNetwork(nn.Module):
 
         Differentiable once in points and parameters.
         """
-        inputs = torch.cat([self.grid(points).t(), points.t()])
-        return _run(inputs, self._weights_and_biases(), self.beta)[0].t()
+        return self._evaluate(points, pulled=False)[0]
 
     def with_gradients(
         self, points: Float[Tensor, "points 3"]
@@ -64,43 +62,16 @@ class SDFNetwork(nn.Module):
 
         Both are differentiable once in points and parameters.
         """
-        grid, differentiable = self.grid, torch.is_grad_enabled()
-        parameters = self._weights_and_biases()
-        return _WithGradients.apply(
-            points, grid.table, grid, self.beta, differentiable, *parameters
-        )
+        return self._evaluate(points, pulled=True)
 
-    def _weights_and_biases(self) -> list[Tensor]:
-        """Weight and bias of the first layer, then of the next."""
-        return list(self.layers.parameters())
+    def _evaluate(self, points: Tensor, *, pulled: bool) -> tuple[Tensor, Tensor]:
+        # Weight and bias of the first layer, then of the next.
+        parameters = self.layers.parameters()
+        return _Evaluate.apply(points, self.grid.table, self.grid, self.beta, pulled, *parameters)
 
 
-def _run(
-    inputs: Float[Tensor, "inputs points"], parameters: Sequence[Tensor], beta: float
-) -> tuple[Float[Tensor, "outputs points"], list[Tensor]]:
-    """The layers' outputs, and the slope of every hidden unit. Points run fastest."""
-    values, slopes = inputs, []
-    weights, biases = parameters[::2], parameters[1::2]
-    for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
-        values, slope = softplus_and_slope(torch.addmm(bias[:, None], weight, values), beta)
-        slopes.append(slope)
-    return torch.addmm(biases[-1][:, None], weights[-1], values), slopes
-
-
-def _pull(slopes: Sequence[Tensor], parameters: Sequence[Tensor]) -> Float[Tensor, "inputs points"]:
-    """Derivative of the first output with respect to the inputs, layer by layer backwards."""
-    *weights, last = parameters[::2]
-    pull = last[:1].t()
-    for weight, slope in zip(reversed(weights), reversed(slopes), strict=True):
-        pull = weight.t() @ (slope * pull)
-    return pull
-
-
-class _WithGradients(torch.autograd.Function):
-    """Outputs and gradients, differentiated with one scatter into the table for both.
-
-    Autograd differentiates the small network, whose graph lives here; the grid's part is by hand.
-    """
+class _Evaluate(torch.autograd.Function):
+    """Outputs and gradients, differentiated with one scatter into the table for both."""
 
     @staticmethod
     def forward(
@@ -109,44 +80,45 @@ class _WithGradients(torch.autograd.Function):
         table: Tensor,
         grid: HashGrid,
         beta: float,
-        differentiable: bool,
+        pulled: bool,
         *parameters: Tensor,
     ) -> tuple[Tensor, Tensor]:
         chosen, at = grid.kernel(), (grid.layout, grid.active_levels)
         unit, scale = grid.to_unit(points)
-        features = chosen.features(unit, table, *at)
-        with torch.set_grad_enabled(differentiable):
-            inputs = torch.cat([features.t(), points.detach().t()]).requires_grad_()
-            own = [each.detach().requires_grad_() for each in parameters]
-            outputs, slopes = _run(inputs, own, beta)
-            pull = _pull(slopes, own)
-        along_grid = pull[:-3].detach().t()
-        gradients = scale * chosen.vjp(unit, table, along_grid, *at) + pull[-3:].detach().t()
-        ctx.save_for_backward(unit, scale, table, along_grid)
-        ctx.chosen, ctx.at = chosen, at
-        ctx.graph = (outputs, pull), (inputs, *own)
-        return outputs.detach().t(), gradients
+        slopes = points.new_empty(0)
+        if pulled:
+            features, slopes = chosen.features_and_slopes(unit, table, *at)
+        else:
+            features = chosen.features(unit, table, *at)
+        inputs = torch.cat([features.t(), points.t()])
+        outputs, pull = sdf_mlp.forward(inputs, parameters, beta, pulled)
+        ctx.save_for_backward(unit, scale, table, slopes, inputs, pull, *parameters)
+        ctx.chosen, ctx.at, ctx.beta, ctx.pulled = chosen, at, beta, pulled
+        if not pulled:
+            nothing = points.new_empty(0, 3)
+            ctx.mark_non_differentiable(nothing)
+            return outputs.t(), nothing
+        return outputs.t(), scale * chosen.pull_back(slopes, pull[:-3].t()) + pull[-3:].t()
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, to_outputs: Tensor, to_gradients: Tensor) -> tuple[Tensor | None, ...]:
-        unit, scale, table, along_grid = ctx.saved_tensors
+        unit, scale, table, slopes, inputs, pull, *parameters = ctx.saved_tensors
         chosen, at = ctx.chosen, ctx.at
-        tangent = scale * to_gradients
-        to_pull = torch.cat([chosen.jvp(unit, table, tangent, *at).t(), to_gradients.t()])
-        outputs, inputs = ctx.graph
-        to_inputs, *to_parameters = torch.autograd.grad(
-            outputs,
-            inputs,
-            (to_outputs.t(), to_pull),
-            retain_graph=True,  # whoever kept the outer graph may come again
-            materialize_grads=True,
+        tangent = along_grid = None
+        to_pull = pull
+        if ctx.pulled:
+            tangent, along_grid = scale * to_gradients, pull[:-3].t()
+            to_pull = torch.cat([chosen.push_forward(slopes, tangent).t(), to_gradients.t()])
+        to_inputs, to_parameters = sdf_mlp.backward(
+            inputs, parameters, ctx.beta, to_outputs.t(), to_pull
         )
         to_features = to_inputs[:-3].t()
         to_points = to_table = None
         if ctx.needs_input_grad[0]:
             curved = chosen.vjp(unit, table, to_features, *at)
-            curved = curved + chosen.hvp(unit, table, along_grid, tangent, *at)
+            if tangent is not None:
+                curved = curved + chosen.hvp(unit, table, along_grid, tangent, *at)
             to_points = scale * curved + to_inputs[-3:].t()
         if ctx.needs_input_grad[1]:
             to_table = chosen.scatter(unit, to_features, tangent, along_grid, *at)

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-
-from nerfloss.kernels.softplus import softplus_and_slope
+from torch.nn.functional import softplus
 
 
 @torch.no_grad()
@@ -41,8 +40,8 @@ def become_sphere(
     points = torch.rand(4096, 3) * 2 - 1
     values = first.weight[:, -3:] @ points.t()
     for layer in others:
-        values = layer.weight @ softplus_and_slope(values, beta)[0]
-    values, _ = softplus_and_slope(values, beta)
+        values = layer.weight @ softplus(values, beta)
+    values = softplus(values, beta)
     missing = points.norm(dim=-1) - last.weight[0] @ values
     normal = values @ values.t()
     normal += 1e-2 * normal.diagonal().mean() * torch.eye(len(values))

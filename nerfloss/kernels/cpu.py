@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from nerfloss.kernels import grid_loops
+from nerfloss.kernels import grid_loops, grid_slopes
+from nerfloss.kernels.grid_cells import BLOCK
 from nerfloss.kernels.layout import GridLayout
 from nerfloss.kernels.threads import run, share_out
 
@@ -27,6 +28,41 @@ def features(
     arrays = [_columns(points), _array(table), _columns(points[:0, :0])]
     _over_points(grid_loops.gather, out, arrays, layout, active)
     return out.t()
+
+
+def features_and_slopes(
+    points: Float[Tensor, "points 3"],
+    table: Float[Tensor, "entries features"],
+    layout: GridLayout,
+    active: int,
+) -> tuple[Float[Tensor, "points channels"], Float[Tensor, "3 channels points"]]:
+    """Features, and their derivatives ``J`` by the point, in the unit cube."""
+    out = _empty(points, layout.channels, layout.features * active)
+    slopes = points.new_empty(3, layout.channels, len(points))
+    slopes[:, layout.features * active :] = 0
+    arrays = [_columns(points), _array(table)]
+    levels, lanes = _levels(layout)[:active], (0,) * layout.features
+    value, slope = out.numpy(), slopes.numpy()
+
+    def share(begin: int, end: int) -> None:
+        grid_slopes.gather(*arrays, levels, lanes, (begin, end), value, slope)
+
+    share_out(len(points), share, least=1024, block=BLOCK)
+    return out.t(), slopes
+
+
+def pull_back(
+    slopes: Float[Tensor, "3 channels points"], grad: Float[Tensor, "points channels"]
+) -> Float[Tensor, "points 3"]:
+    """``J^T grad``, from the slopes."""
+    return _from_slopes(grid_slopes.pull_back, slopes, grad, 3)
+
+
+def push_forward(
+    slopes: Float[Tensor, "3 channels points"], tangent: Float[Tensor, "points 3"]
+) -> Float[Tensor, "points channels"]:
+    """``J tangent``, from the slopes."""
+    return _from_slopes(grid_slopes.push_forward, slopes, tangent, slopes.shape[1])
 
 
 def vjp(
@@ -97,6 +133,17 @@ def scatter(
     return out
 
 
+def _from_slopes(loop: Callable, slopes: Tensor, vectors: Tensor, rows: int) -> Tensor:
+    out = slopes.new_empty(rows, slopes.shape[2])
+    arrays, written = (_array(slopes), _columns(vectors)), out.numpy()
+
+    def share(begin: int, end: int) -> None:
+        loop(*arrays, begin, end, written)
+
+    share_out(slopes.shape[2], share, least=8192)
+    return out.t()
+
+
 def _over_points(
     loop: Callable, out: Tensor, arrays: list[np.ndarray], layout: GridLayout, active: int
 ) -> None:
@@ -107,7 +154,7 @@ def _over_points(
     def share(begin: int, end: int) -> None:
         loop(*arrays, levels, lanes, (begin, end), written)
 
-    share_out(out.shape[1], share, least=1024, block=grid_loops.BLOCK)
+    share_out(out.shape[1], share, least=1024, block=BLOCK)
 
 
 @cache

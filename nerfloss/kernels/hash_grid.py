@@ -16,14 +16,24 @@ BACKENDS = ("auto", "reference", "cpu")
 
 @runtime_checkable
 class Kernel(Protocol):
-    """Five operations on points of the unit cube; `nerfloss.kernels.reference` defines them.
+    """Operations on points of the unit cube; `nerfloss.kernels.reference` defines them.
 
-    Points are not clamped here: those outside extrapolate their cell, NaN gives NaN.
+    Points are not clamped here: those outside extrapolate their cell, NaN gives NaN. With slopes at
+    hand, `pull_back` and `push_forward` are what `vjp` and `jvp` find by reading the table again:
+    faster, at 12 bytes per point and channel.
     """
 
     def features(
         self, points: Tensor, table: Tensor, layout: GridLayout, active: int
     ) -> Tensor: ...
+
+    def features_and_slopes(
+        self, points: Tensor, table: Tensor, layout: GridLayout, active: int
+    ) -> tuple[Tensor, Tensor]: ...
+
+    def pull_back(self, slopes: Tensor, grad: Tensor) -> Tensor: ...
+
+    def push_forward(self, slopes: Tensor, tangent: Tensor) -> Tensor: ...
 
     def vjp(
         self, points: Tensor, table: Tensor, grad: Tensor, layout: GridLayout, active: int

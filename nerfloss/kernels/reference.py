@@ -27,6 +27,37 @@ def features(
     return _pad(found, points, layout)
 
 
+def features_and_slopes(
+    points: Float[Tensor, "points 3"],
+    table: Float[Tensor, "entries features"],
+    layout: GridLayout,
+    active: int,
+) -> tuple[Float[Tensor, "points channels"], Float[Tensor, "3 channels points"]]:
+    """Features, and their derivatives ``J`` by the point, in the unit cube."""
+    along = []
+    for axis in range(3):
+        found = [
+            (_slopes(points, grid)[axis][..., None] * _read(part, _rows(points, grid))).sum(0)
+            for grid, part in _parts(table, layout, active)
+        ]
+        along.append(_pad(found, points, layout).t())
+    return features(points, table, layout, active), torch.stack(along)
+
+
+def pull_back(
+    slopes: Float[Tensor, "3 channels points"], grad: Float[Tensor, "points channels"]
+) -> Float[Tensor, "points 3"]:
+    """``J^T grad``, from the slopes."""
+    return (slopes * grad.t()).sum(1).t()
+
+
+def push_forward(
+    slopes: Float[Tensor, "3 channels points"], tangent: Float[Tensor, "points 3"]
+) -> Float[Tensor, "points channels"]:
+    """``J tangent``, from the slopes."""
+    return (slopes * tangent.t()[:, None]).sum(0).t()
+
+
 def vjp(
     points: Float[Tensor, "points 3"],
     table: Float[Tensor, "entries features"],

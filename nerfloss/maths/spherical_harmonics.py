@@ -10,7 +10,8 @@ def spherical_harmonics(directions: Float[Tensor, "*rays 3"]) -> Float[Tensor, "
 
     Reference: Sloan, "Efficient Spherical Harmonic Evaluation", JCGT 2013, appendix A2.
     """
-    x, y, z = directions.unbind(-1)
+    # Each component in a row of its own, so that what follows reads and writes memory in order.
+    x, y, z = directions.movedim(-1, 0).contiguous()
     xx, yy, zz = x * x, y * y, z * z
     return torch.stack(
         [
@@ -30,6 +31,5 @@ def spherical_harmonics(directions: Float[Tensor, "*rays 3"]) -> Float[Tensor, "
             0.45704579946446572 * x * (1 - 5 * zz),
             1.4453057213202769 * z * (xx - yy),
             -0.59004358992664352 * x * (xx - 3 * yy),
-        ],
-        -1,
-    )
+        ]
+    ).movedim(0, -1)

@@ -4,14 +4,15 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Int
-from torch import Tensor, nn
+from jaxtyping import Float, Int
+from torch import Tensor
 
 from nerfloss.quantities import derived
 from nerfloss.quantities.field import Field
 from nerfloss.quantities.resolve import Quantities, Rule, obtainable, primitives, rules_in
 from nerfloss.quantities.signature import inputs_of
 from nerfloss.rays import Samples
+from nerfloss.renderers.packed import Packed, select, spread
 
 RAYS_GIVE = frozenset({"origins", "directions", "pixel", "view", "background"})
 SAMPLES_GIVE = frozenset({"t_starts", "t_ends", "positions", "occupied"})
@@ -68,17 +69,23 @@ class VolumeRenderer:
         space = {name for name in asked if name.startswith("space_")}
         if space:
             values["space_points"] = self._draw_space(field, generator)
-        values |= _evaluate(field, samples, asked - space, values, space)
-        return Quantities(values, rules)
+        packed, in_space = _evaluate(field, samples, asked - space, values, space)
+        return Quantities(values | in_space, self._rules_for(field, packed))
 
-    def _rules_for(self, field: Field) -> dict[str, Rule]:
+    def _rules_for(self, field: Field, packed: Packed | None = None) -> dict[str, Rule]:
         looks_at = inputs_of(field.appearance)
+        made = {} if packed is None else packed.rules()
+        # What lies packed is taken from there: it need not be laid out along rays first.
+        laid_out = tuple(name for name in looks_at if name not in made)
 
         def colors(weights: Tensor, *seen: Tensor) -> Tensor:
-            bright = weights.detach() > self.color_threshold
-            return _shade(field.appearance, bright, dict(zip(looks_at, seen, strict=True)))
+            bright = (weights.detach() > self.color_threshold).reshape(-1).nonzero().squeeze(-1)
+            inputs = _at(bright, weights.shape, dict(zip(laid_out, seen, strict=True)))
+            if packed is not None:
+                inputs |= packed.at(bright, looks_at)
+            return spread(field.appearance(**inputs), bright, weights.shape)
 
-        return {**self._rules, "colors": Rule(("weights", *looks_at), colors)}
+        return {**self._rules, **made, "colors": Rule(("weights", *laid_out), colors)}
 
     def _draw_space(
         self, field: Field, generator: torch.Generator | None
@@ -111,38 +118,28 @@ def _evaluate(
     along: Collection[str],
     values: Mapping[str, Any],
     space: Collection[str],
-) -> dict[str, Tensor]:
+) -> tuple[Packed, dict[str, Tensor]]:
     """One call of the field: at samples that have length, then at the points in space."""
     along = set(along) & field.offers
     in_space = {name.removeprefix("space_") for name in space} & field.offers
+    index = samples.occupied.reshape(-1).nonzero().squeeze(-1) if along else None
+    shape = samples.t_starts.shape
     if not along and not in_space:
-        return {}
-    index = samples.occupied.reshape(-1).nonzero().squeeze(-1)
-    parts = [values["positions"].reshape(-1, 3)[index]] if along else []
+        return Packed(index, shape, {}), {}
+    parts = [] if index is None else [select(values["positions"].reshape(-1, 3), index)]
     parts += [values["space_points"]] if in_space else []
-    found = field(torch.cat(parts), along | in_space)
-    count, shape = len(index) if along else 0, samples.t_starts.shape
-    result = {name: _scatter(found[name][:count], index, shape) for name in along}
-    return result | {_in_space(name): found[name][count:] for name in in_space}
+    found = field(torch.cat(parts) if len(parts) > 1 else parts[0], along | in_space)
+    count = 0 if index is None else len(index)
+    packed = Packed(index, shape, {name: found[name][:count] for name in along})
+    return packed, {_in_space(name): found[name][count:] for name in in_space}
 
 
-def _scatter(
-    values: Float[Tensor, "kept *channels"], index: Int[Tensor, "kept"], shape: torch.Size
-) -> Float[Tensor, "rays samples *channels"]:
-    """Put values back where they came from; 0 elsewhere."""
-    channels = values.shape[1:]
-    flat = values.new_zeros(shape.numel(), *channels)
-    return flat.index_copy(0, index, values).reshape(*shape, *channels)
-
-
-def _shade(
-    appearance: nn.Module, bright: Bool[Tensor, "rays samples"], seen: Mapping[str, Tensor]
-) -> Float[Tensor, "rays samples 3"]:
-    """Colours of the bright samples, 0 elsewhere; what is per ray is repeated along it."""
-    index = bright.reshape(-1).nonzero().squeeze(-1)
-    ray = index // bright.shape[1]
-    inputs = {
-        name: value[ray] if value.ndim == 2 else value.flatten(0, 1)[index]
+def _at(
+    index: Int[Tensor, "kept"], shape: torch.Size, seen: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """What the chosen samples see; what is per ray is repeated along it."""
+    ray = index // shape[1]
+    return {
+        name: value[ray] if value.ndim == 2 else select(value.flatten(0, 1), index)
         for name, value in seen.items()
     }
-    return _scatter(appearance(**inputs), index, bright.shape)

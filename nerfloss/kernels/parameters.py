@@ -1,0 +1,36 @@
+"""Parameters of a small network as compiled loops take them, and the sums of their derivatives."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from torch import Tensor
+
+from nerfloss.kernels.blocks import CHUNK
+from nerfloss.kernels.threads import run
+
+# Weights, then biases (as columns), layer by layer.
+Parameters = tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]
+
+
+def arrays(parameters: Sequence[Tensor]) -> Parameters:
+    """Weight and bias of one layer after the other, as two tuples of matrices."""
+    matrices = [each.detach().contiguous().reshape(len(each), -1).numpy() for each in parameters]
+    return tuple(matrices[::2]), tuple(matrices[1::2])
+
+
+def summed_over_chunks(
+    count: int, parameters: Sequence[Tensor], loop: Callable[[int, int, Parameters], None]
+) -> list[Tensor]:
+    """Let ``loop(begin, end, sums)`` add up derivatives of parameters over chunks of the points.
+
+    Every chunk has sums of its own, added in order at the end.
+    """
+    chunks = -(-count // CHUNK)
+    sums = [each.new_zeros(chunks, *each.shape) for each in parameters]
+
+    def chunk(number: int) -> None:
+        begin = number * CHUNK
+        loop(begin, min(begin + CHUNK, count), arrays([each[number] for each in sums]))
+
+    run(lambda number=number: chunk(number) for number in range(chunks))
+    return [each.sum(0) for each in sums]
