@@ -20,26 +20,30 @@ ANYTHING = None
 # What each part may import of the others. A part is a folder or a file directly in nerfloss/.
 MAY_IMPORT: dict[str, set[str] | None] = {
     "maths": set(),
-    "kernels": set(),
+    "kernels": {"maths"},
     "schedules": set(),
     "balancing": set(),
     "losses": {"maths"},
     "rays": {"maths"},
-    "quantities": {"maths"},
+    "quantities": {"maths", "kernels"},
     "terms": {"quantities", "schedules"},
     "recipe": {"quantities", "schedules", "terms"},
     "fields": {"maths", "kernels", "quantities"},
     "samplers": {"maths", "rays", "quantities", "kernels"},
     "renderers": {"maths", "rays", "quantities"},
     "model": {"rays", "quantities", "renderers"},
-    "data": {"rays", "quantities"},
+    "data": {"rays", "quantities", "kernels"},
     "training": {"recipe", "rays", "quantities"},
-    "start": {"data", "model", "samplers", "training"},
+    "scouting": {
+        "data", "fields", "kernels", "losses", "maths", "model", "rays", "renderers", "samplers",
+    },
+    "start": {"data", "model", "samplers", "scouting", "training"},
     "subject": {"data", "evaluation", "model", "quantities", "rays"},
     "run": {"data", "evaluation", "model", "recipe", "start", "subject", "training"},
     "evaluation": {"maths", "rays", "quantities"},
     "diagnostics": {"maths", "rays", "quantities", "recipe", "terms"},
     "testing": {"maths", "rays", "quantities", "recipe", "terms", "data"},
+    "run_folders": set(),
     "assembly": ANYTHING,
     "conf_files": ANYTHING,
     "reporting": ANYTHING,
@@ -49,7 +53,7 @@ MAY_IMPORT: dict[str, set[str] | None] = {
 }
 # Parts that hold nothing but mathematics: what they may use beside the standard library.
 PURE = {"maths": {"torch", "jaxtyping"}, "losses": {"torch", "jaxtyping"}}
-KNOW_HYDRA = {"nerfloss/assembly.py", "train.py", "eval.py"}
+KNOW_HYDRA = {"nerfloss/assembly.py", "nerfloss/run_folders.py", "train.py", "eval.py"}
 READ_YAML = {"nerfloss/conf_files.py"}
 IMPORTED_AS = {
     "hydra-core": "hydra",

@@ -9,7 +9,11 @@ import torch
 from torch import Tensor
 
 from nerfloss.kernels.compiled import compiled
+from nerfloss.kernels.exponentials import sigmoid
 from nerfloss.kernels.threads import share_out
+
+# So many steps are looked up at once.
+AHEAD = 16
 
 
 def place(
@@ -77,8 +81,9 @@ def _place(
 @compiled
 def _in_cells(origin, direction, box, resolution):
     """The ray in units of cells, so that a look-up costs no division."""
-    x, y, z = (resolution / (box[1, 0] - box[0, 0]), resolution / (box[1, 1] - box[0, 1]),
-               resolution / (box[1, 2] - box[0, 2]))  # fmt: skip
+    cells = np.float32(resolution)
+    x, y, z = (cells / (box[1, 0] - box[0, 0]), cells / (box[1, 1] - box[0, 1]),
+               cells / (box[1, 2] - box[0, 2]))  # fmt: skip
     o = ((origin[0] - box[0, 0]) * x, (origin[1] - box[0, 1]) * y, (origin[2] - box[0, 2]) * z)
     return o, (direction[0] * x, direction[1] * y, direction[2] * z)
 
@@ -87,17 +92,21 @@ def _in_cells(origin, direction, box, resolution):
 def _march_sdf(o, d, first, enter, leave, values, settings, t, mass):
     """Steps within the band of the cached surface, and the light that each is thought to stop."""
     step, band, sharpness, dark = settings[0], settings[1], settings[2], settings[5]
-    light, taken, before, index = np.float32(1), 0, np.float32(-1), 0
-    while True:
+    light, taken, before = np.float32(1), 0, np.float32(-1)
+    ahead = np.empty(AHEAD, np.float32)
+    for index in range(len(t)):
         start = first + index * step
         middle = start + np.float32(0.5) * step
         if middle >= leave or light <= dark:
             return taken
-        index += 1
+        if index % AHEAD == 0:
+            # Looked up together: waiting for memory one step after the other takes most of the time.
+            for i in range(AHEAD):
+                ahead[i] = _trilinear(values, o, d, middle + i * step)
         if middle <= enter:
             continue
-        value = _trilinear(values, o, d, middle)
-        after = np.float32(1) / (np.float32(1) + np.exp(-sharpness * value))
+        value = ahead[index % AHEAD]
+        after = sigmoid(sharpness * value)
         if before >= 0:
             # the opacity of the step before, now that both its ends are known
             alpha = max((before - after) / (before + np.float32(1e-6)), np.float32(0))
@@ -108,6 +117,7 @@ def _march_sdf(o, d, first, enter, leave, values, settings, t, mass):
         if abs(value) < band and light > dark:
             t[taken], mass[taken] = start, 0
             taken += 1
+    return taken
 
 
 @compiled
@@ -148,11 +158,13 @@ def _march_region(o, d, first, enter, leave, region, settings, t, mass):
             taken += 1
 
 
+# Indices are unsigned: a signed one is compared with 0 at every look-up, as it may count backwards.
 @compiled
 def _cell(o, d, t, resolution):
-    x, y, z = int(o[0] + t * d[0]), int(o[1] + t * d[1]), int(o[2] + t * d[2])
     last = resolution - 1
-    return min(max(z, 0), last), min(max(y, 0), last), min(max(x, 0), last)
+    x, y, z = int(o[0] + t * d[0]), int(o[1] + t * d[1]), int(o[2] + t * d[2])
+    x, y, z = min(max(x, 0), last), min(max(y, 0), last), min(max(z, 0), last)
+    return np.uintp(z), np.uintp(y), np.uintp(x)
 
 
 @compiled
@@ -161,15 +173,21 @@ def _trilinear(values, o, d, t):
     x = min(max(o[0] + t * d[0] - half, np.float32(0)), top)
     y = min(max(o[1] + t * d[1] - half, np.float32(0)), top)
     z = min(max(o[2] + t * d[2] - half, np.float32(0)), top)
-    i, j, k = int(x), int(y), int(z)
+    i, j, k = np.uint32(np.int32(x)), np.uint32(np.int32(y)), np.uint32(np.int32(z))
     u, v, w = x - np.float32(i), y - np.float32(j), z - np.float32(k)
-    a = values[k, j, i] + u * (values[k, j, i + 1] - values[k, j, i])
-    b = values[k, j + 1, i] + u * (values[k, j + 1, i + 1] - values[k, j + 1, i])
-    k += 1
-    c = values[k, j, i] + u * (values[k, j, i + 1] - values[k, j, i])
-    e = values[k, j + 1, i] + u * (values[k, j + 1, i + 1] - values[k, j + 1, i])
+    one = np.uint32(1)
+    a = _between(values, k, j, i, u)
+    b = _between(values, k, j + one, i, u)
+    c = _between(values, k + one, j, i, u)
+    e = _between(values, k + one, j + one, i, u)
     near, far = a + v * (b - a), c + v * (e - c)
     return near + w * (far - near)
+
+
+@compiled
+def _between(values, k, j, i, u):
+    left = values[k, j, i]
+    return left + u * (values[k, j, i + np.uint32(1)] - left)
 
 
 @compiled

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from nerfloss.kernels.blocks import CHUNK
@@ -26,11 +27,17 @@ def summed_over_chunks(
     Every chunk has sums of its own, added in order at the end.
     """
     chunks = -(-count // CHUNK)
-    sums = [each.new_zeros(chunks, *each.shape) for each in parameters]
+    # numpy's views, since making torch's takes as long as a small loop
+    sums = [
+        np.zeros((chunks, len(each), each.numel() // len(each)), np.float32) for each in parameters
+    ]
 
     def chunk(number: int) -> None:
-        begin = number * CHUNK
-        loop(begin, min(begin + CHUNK, count), arrays([each[number] for each in sums]))
+        begin, own = number * CHUNK, [each[number] for each in sums]
+        loop(begin, min(begin + CHUNK, count), (tuple(own[::2]), tuple(own[1::2])))
 
     run(lambda number=number: chunk(number) for number in range(chunks))
-    return [each.sum(0) for each in sums]
+    return [
+        torch.from_numpy(total.sum(0)).view(each.shape)
+        for total, each in zip(sums, parameters, strict=True)
+    ]

@@ -3,7 +3,8 @@
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from nerfloss.maths.compositing import compositing_weights, expected_distance
+from nerfloss.kernels.compositing import compositing_weights
+from nerfloss.maths.compositing import expected_distance
 
 
 def weights(alphas: Float[Tensor, "rays samples"]) -> Float[Tensor, "rays samples"]:

@@ -55,7 +55,11 @@ def results(
 ) -> dict[str, Tensor]:
     """What a kernel's operations make of a problem."""
     x, table, grad, tangent, slope_grad = given.values()
+    together, slopes = kernel.features_and_slopes(x, table, layout, active)
     return {
+        "features with slopes": together,
+        "J^T g from slopes": kernel.pull_back(slopes, grad),
+        "J v from slopes": kernel.push_forward(slopes, tangent),
         "features": kernel.features(x, table, layout, active),
         "vjp": kernel.vjp(x, table, grad, layout, active),
         "jvp": kernel.jvp(x, table, tangent, layout, active),
@@ -182,6 +186,14 @@ def test_scatter_is_the_transpose_of_reading(kernel: ModuleType) -> None:
     found = results(kernel, given)
     read = (found["features"] * given["grad"]).sum() + (found["jvp"] * given["slope_grad"]).sum()
     torch.testing.assert_close((found["scatter_both"] * given["table"]).sum(), read)
+
+
+@KERNELS
+def test_slopes_say_what_reading_the_table_again_would(kernel: ModuleType) -> None:
+    found = results(kernel, problem(700, dtype=torch.float64))
+    torch.testing.assert_close(found["features with slopes"], found["features"])
+    torch.testing.assert_close(found["J^T g from slopes"], found["vjp"])
+    torch.testing.assert_close(found["J v from slopes"], found["jvp"])
 
 
 @KERNELS

@@ -1,0 +1,81 @@
+"""Opacity and compositing along rays on the CPU: one pass forward, one backward.
+
+`nerfloss.maths.sdf_opacity` and `nerfloss.maths.compositing` define what is computed.
+"""
+
+import numpy as np
+
+from nerfloss.kernels.compiled import compiled
+from nerfloss.kernels.exponentials import sigmoid
+
+# As in the definitions: below this light a NeuS sample is transparent; the most opaque sample.
+_DARK = np.float32(1e-5)
+_OPAQUE = np.float32(1 - 1e-7)
+_HALF, _ONE = np.float32(0.5), np.float32(1)
+
+
+@compiled
+def alphas(sdf, cosine, length, sharpness, late, out):
+    """Write NeuS's opacity. ``late`` is the share of the annealing that is done."""
+    for i in range(len(out)):
+        before, after, _ = _ends(sdf[i], cosine[i], length[i], sharpness, late)
+        share = (before - after) / (before + _DARK)
+        share = np.float32(0) if share < 0 else share
+        out[i] = _ONE if share > _ONE else share
+
+
+@compiled
+def alphas_backward(
+    sdf, cosine, length, sharpness, late, to_alphas, to_sdf, to_cosine, to_sharpness
+):  # fmt: skip
+    """Write the derivatives by sdf and cosine, and for every sample that by the sharpness."""
+    for i in range(len(to_alphas)):
+        before, after, change = _ends(sdf[i], cosine[i], length[i], sharpness, late)
+        floored = before + _DARK
+        share = (before - after) / floored
+        passing = to_alphas[i] if share >= 0 and share <= _ONE else np.float32(0)
+        # z_: derivatives by what stands in the two sigmoids
+        z_before = passing * (after + _DARK) / (floored * floored) * before * (_ONE - before)
+        z_after = -passing / floored * after * (_ONE - after)
+        to_sdf[i] = sharpness * (z_before + z_after)
+        to_sharpness[i] = z_before * (sdf[i] - change) + z_after * (sdf[i] + change)
+        early = _HALF * (_ONE - late) if cosine[i] < _ONE else np.float32(0)
+        bend = early + (late if cosine[i] < 0 else np.float32(0))
+        to_cosine[i] = sharpness * (z_after - z_before) * _HALF * length[i] * bend
+
+
+@compiled
+def _ends(sdf, cosine, length, sharpness, late):
+    """The sigmoids at both ends of an interval, and half the change of the SDF between them."""
+    early = _HALF - _HALF * cosine
+    early = early if early > 0 else np.float32(0)
+    falling = -cosine if cosine < 0 else np.float32(0)
+    change = -_HALF * (early * (_ONE - late) + falling * late) * length
+    return sigmoid(sharpness * (sdf - change)), sigmoid(sharpness * (sdf + change)), change
+
+
+@compiled
+def weights(alphas, out):
+    """Write the share of light that each sample stops."""
+    for ray in range(len(alphas)):
+        light = _ONE
+        for i in range(alphas.shape[1]):
+            out[ray, i] = light * alphas[ray, i]
+            light *= _ONE - min(alphas[ray, i], _OPAQUE)
+
+
+@compiled
+def weights_backward(alphas, to_weights, out):
+    """Write the derivative by the opacities."""
+    light = np.empty(alphas.shape[1], np.float32)
+    for ray in range(len(alphas)):
+        left = _ONE
+        for i in range(alphas.shape[1]):
+            light[i] = left
+            left *= _ONE - min(alphas[ray, i], _OPAQUE)
+        behind = np.float32(0)
+        for i in range(alphas.shape[1] - 1, -1, -1):
+            a, to_w = alphas[ray, i], to_weights[ray, i]
+            shadow = behind / (_ONE - a) if a <= _OPAQUE else np.float32(0)
+            out[ray, i] = light[i] * to_w - shadow
+            behind += light[i] * a * to_w

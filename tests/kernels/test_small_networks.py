@@ -1,0 +1,130 @@
+"""Compiled networks agree with their formulas in double precision, whatever their size."""
+
+from itertools import pairwise
+
+import pytest
+import torch
+from torch import Tensor
+
+from nerfloss.kernels import cpu_mlp, cpu_sdf_mlp, sdf_mlp
+from nerfloss.kernels.mlp import apply_mlp
+
+SHAPES = [((5, 7, 3), 3), ((19, 64, 16), 256), ((19, 64, 64, 4), 1029), ((34, 33, 33, 3), 2048)]
+
+
+def parameters_of(sizes: tuple[int, ...]) -> list[Tensor]:
+    """Weights and biases of no particular kind, for layers of the given sizes."""
+    layers = [
+        (torch.randn(outer, inner) / inner**0.5, 0.1 * torch.randn(outer))
+        for inner, outer in pairwise(sizes)
+    ]
+    return [each for layer in layers for each in layer]
+
+
+def precise(tensors: list[Tensor]) -> list[Tensor]:
+    return [each.double().requires_grad_() for each in tensors]
+
+
+def assert_agree(found: list[Tensor], expected: list[Tensor]) -> None:
+    for ours, theirs in zip(found, expected, strict=True):
+        scale = theirs.abs().max().clamp_min(1e-6)
+        torch.testing.assert_close(ours.double() / scale, theirs / scale, rtol=0, atol=2e-5)
+
+
+@pytest.mark.parametrize(("sizes", "count"), SHAPES)
+def test_a_compiled_network_has_the_values_and_derivatives_of_its_layers(
+    sizes: tuple[int, ...], count: int
+) -> None:
+    inputs, parameters = torch.randn(sizes[0], count), parameters_of(sizes)
+    exact = precise([inputs, *parameters])
+    expected = apply_mlp(exact[0], exact[1:])
+    assert_agree([cpu_mlp.forward(inputs, parameters)], [expected])
+    to_outputs = torch.randn(sizes[-1], count)
+    to_inputs, to_parameters = cpu_mlp.backward(inputs, parameters, to_outputs)
+    expected = torch.autograd.grad(expected, exact, to_outputs.double())
+    assert_agree([to_inputs, *to_parameters], list(expected))
+
+
+@pytest.mark.parametrize("pulled", [True, False])
+@pytest.mark.parametrize(("sizes", "count"), SHAPES)
+def test_a_compiled_distance_network_agrees_with_its_formulas(
+    sizes: tuple[int, ...], count: int, pulled: bool
+) -> None:
+    beta = 20.0
+    inputs, parameters = torch.randn(sizes[0], count), parameters_of(sizes)
+    exact = [each.double() for each in (inputs, *parameters)]
+    found = cpu_sdf_mlp.forward(inputs, parameters, beta, pulled)
+    expected = sdf_mlp.reference_forward(exact[0], exact[1:], beta, pulled)
+    assert_agree(list(found)[: 1 + pulled], list(expected)[: 1 + pulled])
+    assert found[1].shape == expected[1].shape
+    given = [torch.randn_like(each) for each in found]
+    to_inputs, to_parameters = cpu_sdf_mlp.backward(inputs, parameters, beta, *given)
+    expected_inputs, expected_parameters = sdf_mlp.reference_backward(
+        exact[0], exact[1:], beta, *(each.double() for each in given)
+    )
+    assert_agree([to_inputs, *to_parameters], [expected_inputs, *expected_parameters])
+
+
+@pytest.mark.parametrize("hidden", [1, 2])
+def test_the_formulas_of_the_distance_network_are_exact_derivatives(hidden: int) -> None:
+    inputs, parameters = torch.randn(4, 6), parameters_of((4, *[5] * hidden, 3))
+    exact = precise([inputs, *parameters])
+
+    class Network(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, inputs, *parameters):
+            ctx.save_for_backward(inputs, *parameters)
+            return sdf_mlp.reference_forward(inputs, parameters, 3.0, True)
+
+        @staticmethod
+        def backward(ctx, *given):
+            inputs, *parameters = ctx.saved_tensors
+            first, others = sdf_mlp.reference_backward(inputs, parameters, 3.0, *given)
+            return first, *others
+
+    assert torch.autograd.gradcheck(Network.apply, exact)
+
+
+def test_the_pull_is_the_derivative_of_the_first_output() -> None:
+    exact = precise([torch.randn(4, 9), *parameters_of((4, 6, 6, 3))])
+    outputs, pull = sdf_mlp.reference_forward(exact[0], exact[1:], 5.0, True)
+    (expected,) = torch.autograd.grad(outputs[0].sum(), exact[0])
+    torch.testing.assert_close(pull, expected)
+
+
+def test_softplus_is_right_at_both_ends_and_nan_stays_nan() -> None:
+    # one hidden unit that passes its input through softplus, and an output that adds nothing
+    parameters = [torch.ones(1, 1), torch.zeros(1), torch.ones(1, 1), torch.zeros(1)]
+    z = torch.cat([torch.linspace(-3, 3, 1001), torch.tensor([-1e30, 1e30, float("nan")])])
+    value, slope = cpu_sdf_mlp.forward(z[None], parameters, 100.0, True)
+    exact = 100 * z[:-1].double()
+    expected = torch.nn.functional.softplus(exact, threshold=1e9) / 100
+    torch.testing.assert_close(value[0, :-1].double(), expected, rtol=1e-6, atol=1e-9)
+    torch.testing.assert_close(slope[0, :-1].double(), torch.sigmoid(exact), rtol=1e-6, atol=1e-9)
+    assert value[0, -1].isnan()
+    assert slope[0, -1].isnan()
+
+
+def test_the_number_of_threads_does_not_change_a_bit() -> None:
+    sizes, count = (19, 64, 16), 5000
+    inputs, parameters = torch.randn(sizes[0], count), parameters_of(sizes)
+    to_outputs, to_pull = torch.randn(16, count), torch.randn(19, count)
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            values = cpu_sdf_mlp.forward(inputs, parameters, 100.0, True)
+            first, others = cpu_sdf_mlp.backward(inputs, parameters, 100.0, to_outputs, to_pull)
+            found.append([*values, first, *others])
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(one, two) for one, two in zip(*found, strict=True))
+
+
+def test_no_points_are_no_error() -> None:
+    parameters = parameters_of((4, 6, 3))
+    outputs, pull = cpu_sdf_mlp.forward(torch.empty(4, 0), parameters, 5.0, True)
+    assert (outputs.shape, pull.shape) == ((3, 0), (4, 0))
+    _, to_parameters = cpu_sdf_mlp.backward(torch.empty(4, 0), parameters, 5.0, outputs, pull)
+    assert all((each == 0).all() for each in to_parameters)
+    assert apply_mlp(torch.empty(4, 0), parameters).shape == (3, 0)
