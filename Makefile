@@ -36,8 +36,13 @@ format: install ## format the code and sort the imports
 	$(BIN)/ruff check --fix-only
 	$(BIN)/ruff format
 
-bench: install ## run the benchmarks; docs/benchmarks.md says how to read them
-	for script in benchmarks/[a-z]*.py; do $(BIN)/python $$script || exit 1; done
+bench: install ## run the benchmarks in their short form (under ten minutes); benchmarks/README.md
+	$(BIN)/pip install -q -e '.[bench]'
+	$(BIN)/python benchmarks/gate.py
+	$(BIN)/python benchmarks/networks.py
+	$(BIN)/python benchmarks/step.py --steps 100
+	$(BIN)/python benchmarks/scale.py --short
+	$(BIN)/python benchmarks/quality.py
 
 clean: ## remove what builds and tests left behind; outputs/ and data/ stay
 	rm -rf build dist .pytest_cache .ruff_cache *.egg-info

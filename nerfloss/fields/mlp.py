@@ -29,5 +29,6 @@ class MLP(nn.Module):
 
     def forward(self, *inputs: Float[Tensor, "points _"]) -> Float[Tensor, "points outputs"]:
         """Outputs of the last layer, for inputs that are laid side by side."""
-        columns = torch.cat([each.t() for each in inputs]) if len(inputs) > 1 else inputs[0].t()
-        return apply_mlp(columns, list(self.layers.parameters())).t()
+        columns = [each.t() for each in inputs]
+        joined = torch.cat(columns) if len(columns) > 1 else columns[0]
+        return apply_mlp(joined, list(self.layers.parameters())).t()

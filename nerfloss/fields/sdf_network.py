@@ -16,7 +16,7 @@ from torch.autograd.function import once_differentiable
 
 from nerfloss.fields.hash_grid import HashGrid
 from nerfloss.fields.sphere import become_sphere
-from nerfloss.kernels import sdf_mlp
+from nerfloss.kernels import reference, sdf_mlp
 
 
 class SDFNetwork(nn.Module):
@@ -91,7 +91,8 @@ class _Evaluate(torch.autograd.Function):
         else:
             features = chosen.features(unit, table, *at)
         inputs = torch.cat([features.t(), points.t()])
-        outputs, pull = sdf_mlp.forward(inputs, parameters, beta, pulled)
+        plain = chosen is reference
+        outputs, pull = sdf_mlp.forward(inputs, parameters, beta, pulled, by_formula=plain)
         ctx.save_for_backward(unit, scale, table, slopes, inputs, pull, *parameters)
         ctx.chosen, ctx.at, ctx.beta, ctx.pulled = chosen, at, beta, pulled
         if not pulled:
@@ -111,7 +112,7 @@ class _Evaluate(torch.autograd.Function):
             tangent, along_grid = scale * to_gradients, pull[:-3].t()
             to_pull = torch.cat([chosen.push_forward(slopes, tangent).t(), to_gradients.t()])
         to_inputs, to_parameters = sdf_mlp.backward(
-            inputs, parameters, ctx.beta, to_outputs.t(), to_pull
+            inputs, parameters, ctx.beta, to_outputs.t(), to_pull, by_formula=chosen is reference
         )
         to_features = to_inputs[:-3].t()
         to_points = to_table = None

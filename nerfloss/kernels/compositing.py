@@ -100,7 +100,7 @@ def _compiled(tensor: Tensor) -> bool:
 
 
 def _flat(tensors: Any) -> list[Any]:
-    return [each.detach().contiguous().view(-1).numpy() for each in tensors]
+    return [each.detach().numpy().reshape(-1) for each in tensors]
 
 
 def _scalars(sharpness: Tensor, late: float) -> tuple[Any, Any]:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nerfloss.kernels.cached_values import cell_of, trilinear
 from nerfloss.kernels.compiled import compiled
 from nerfloss.kernels.exponentials import sigmoid
 from nerfloss.kernels.threads import share_out
@@ -100,9 +101,9 @@ def _march_sdf(o, d, first, enter, leave, values, settings, t, mass):
         if middle >= leave or light <= dark:
             return taken
         if index % AHEAD == 0:
-            # Looked up together: waiting for memory one step after the other takes most of the time.
+            # Looked up together: one step at a time, waiting for memory is most of the work.
             for i in range(AHEAD):
-                ahead[i] = _trilinear(values, o, d, middle + i * step)
+                ahead[i] = trilinear(values, o, d, middle + i * step)
         if middle <= enter:
             continue
         value = ahead[index % AHEAD]
@@ -131,7 +132,7 @@ def _march_density(o, d, first, enter, leave, values, settings, t, mass):
         index += 1
         if middle >= leave:
             return taken
-        density = values[_cell(o, d, middle, values.shape[0])]
+        density = values[cell_of(o, d, middle, values.shape[0])]
         if middle > enter and density > 0:
             alpha = np.float32(1) - np.exp(-density * step)
             if density > threshold:
@@ -153,41 +154,9 @@ def _march_region(o, d, first, enter, leave, region, settings, t, mass):
         index += 1
         if middle >= leave:
             return taken
-        if middle > enter and region[_cell(o, d, middle, region.shape[0])]:
+        if middle > enter and region[cell_of(o, d, middle, region.shape[0])]:
             t[taken], mass[taken] = start, 0
             taken += 1
-
-
-# Indices are unsigned: a signed one is compared with 0 at every look-up, as it may count backwards.
-@compiled
-def _cell(o, d, t, resolution):
-    last = resolution - 1
-    x, y, z = int(o[0] + t * d[0]), int(o[1] + t * d[1]), int(o[2] + t * d[2])
-    x, y, z = min(max(x, 0), last), min(max(y, 0), last), min(max(z, 0), last)
-    return np.uintp(z), np.uintp(y), np.uintp(x)
-
-
-@compiled
-def _trilinear(values, o, d, t):
-    half, top = np.float32(0.5), np.float32(values.shape[0] - 1.001)
-    x = min(max(o[0] + t * d[0] - half, np.float32(0)), top)
-    y = min(max(o[1] + t * d[1] - half, np.float32(0)), top)
-    z = min(max(o[2] + t * d[2] - half, np.float32(0)), top)
-    i, j, k = np.uint32(np.int32(x)), np.uint32(np.int32(y)), np.uint32(np.int32(z))
-    u, v, w = x - np.float32(i), y - np.float32(j), z - np.float32(k)
-    one = np.uint32(1)
-    a = _between(values, k, j, i, u)
-    b = _between(values, k, j + one, i, u)
-    c = _between(values, k + one, j, i, u)
-    e = _between(values, k + one, j + one, i, u)
-    near, far = a + v * (b - a), c + v * (e - c)
-    return near + w * (far - near)
-
-
-@compiled
-def _between(values, k, j, i, u):
-    left = values[k, j, i]
-    return left + u * (values[k, j, i + np.uint32(1)] - left)
 
 
 @compiled

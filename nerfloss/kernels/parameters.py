@@ -15,7 +15,9 @@ Parameters = tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]
 
 def arrays(parameters: Sequence[Tensor]) -> Parameters:
     """Weight and bias of one layer after the other, as two tuples of matrices."""
-    matrices = [each.detach().contiguous().reshape(len(each), -1).numpy() for each in parameters]
+    matrices = [
+        np.ascontiguousarray(each.detach().numpy()).reshape(len(each), -1) for each in parameters
+    ]
     return tuple(matrices[::2]), tuple(matrices[1::2])
 
 

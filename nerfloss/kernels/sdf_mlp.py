@@ -21,9 +21,11 @@ def forward(
     parameters: Sequence[Tensor],
     beta: float,
     pulled: bool,
+    *,
+    by_formula: bool = False,
 ) -> tuple[Float[Tensor, "outputs points"], Float[Tensor, "pull points"]]:
-    """Outputs and pull; the pull has no rows unless ``pulled``."""
-    if _compiled(inputs):
+    """Outputs and pull; the pull has no rows unless ``pulled``. ``by_formula``: not compiled."""
+    if _compiled(inputs) and not by_formula:
         from nerfloss.kernels import cpu_sdf_mlp
 
         return cpu_sdf_mlp.forward(inputs, parameters, beta, pulled)
@@ -36,9 +38,11 @@ def backward(
     beta: float,
     to_outputs: Float[Tensor, "outputs points"],
     to_pull: Float[Tensor, "pull points"],
+    *,
+    by_formula: bool = False,
 ) -> tuple[Float[Tensor, "inputs points"], list[Tensor]]:
     """Derivatives of a loss by inputs and parameters, from those by outputs and pull."""
-    if _compiled(inputs):
+    if _compiled(inputs) and not by_formula:
         from nerfloss.kernels import cpu_sdf_mlp
 
         return cpu_sdf_mlp.backward(inputs, parameters, beta, to_outputs, to_pull)

@@ -5,6 +5,7 @@ number of a weight matrix meeting a whole vector of points: as fast as a vendor'
 a call into one from inside a loop, and without its threads.
 """
 # ruff: noqa: ARG001 (numba reads the signatures of intrinsics)
+# pyright: reportCallIssue=false
 
 from llvmlite import binding, ir
 from numba import types

@@ -1,0 +1,111 @@
+"""Where the time of a training step goes, part by part, on one thread and on two.
+
+    python benchmarks/step.py --models neus nerf --threads 1 2
+
+The parts are timed inside the trainer's own steps, so they are met as cold or warm as they are.
+"""
+
+import argparse
+import functools
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from runs import configure, machine, prepare  # first: it sets how threads wait
+
+from nerfloss.run import Run
+
+
+def watched(run: Run) -> dict[str, list[float]]:
+    """Wrap the parts of a step; each appends the seconds that it took itself."""
+    taken: dict[str, list[float]] = defaultdict(list)
+    inner = [0.0]
+
+    def wrap(name: str, function: Callable) -> Callable:
+        @functools.wraps(function)  # a colour network is asked for its signature
+        def timed(*args: Any, **settings: Any) -> Any:
+            outside, inner[0] = inner[0], 0.0
+            begin = time.perf_counter()
+            result = function(*args, **settings)
+            whole = time.perf_counter() - begin
+            taken[name].append(whole - inner[0])
+            inner[0] = outside + whole
+            return result
+
+        return timed
+
+    trainer, model = run.trainer, run.model
+    trainer.batches.draw = wrap("draw rays", trainer.batches.draw)
+    model.sampler.refresh = wrap("renew cache", model.sampler.refresh)
+    model.sampler.forward = wrap("place samples", model.sampler.forward)
+    model.field.forward = wrap("field", model.field.forward)
+    model.field.appearance.forward = wrap("colours", model.field.appearance.forward)
+    trainer.recipe.forward = wrap("compositing and loss", trainer.recipe.forward)
+    torch.Tensor.backward = wrap("backward", torch.Tensor.backward)
+    trainer.optimizer.step = wrap("optimizer", trainer.optimizer.step)
+    return taken
+
+
+def measure(model: str, threads: int, steps: int) -> tuple[dict[str, float], float, float]:
+    """Milliseconds per step of every part, of a whole step (wall), and in CPU time."""
+    torch.set_num_threads(threads)
+    loss = "nerf" if model == "nerf" else "neus_eikonal"
+    run, _ = prepare(configure(f"model={model}", f"loss={loss}", "dataset.views=24"))
+    trainer = run.trainer
+    run.start(run.model, run.scene.train, background=run.scene.background, seed=run.seed)
+
+    def advance(count: int) -> None:
+        for _ in range(count):
+            trainer._train_step()  # what `run` repeats, without its sinks
+            trainer.step += 1
+
+    advance(150)
+    unwrapped = torch.Tensor.backward
+    try:
+        taken = watched(run)
+        wall, cpu = time.perf_counter(), time.process_time()
+        advance(steps)
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    finally:
+        torch.Tensor.backward = unwrapped
+    parts = {name: 1e3 * sum(seconds) / steps for name, seconds in taken.items()}
+    return parts, 1e3 * wall / steps, 1e3 * cpu / steps
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--models", nargs="+", default=["neus", "nerf"])
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--steps", type=int, default=200)
+    asked = parser.parse_args()
+    console = Console(width=120)
+    found = {
+        (model, threads): measure(model, threads, asked.steps)
+        for model in asked.models
+        for threads in asked.threads
+    }
+    for model in asked.models:
+        table = Table("ms per step", title=f"{model}: {machine()}", box=None)
+        columns = [found[model, threads] for threads in asked.threads]
+        for threads in asked.threads:
+            table.add_column(f"{threads} threads" if threads > 1 else "1 thread")
+        for name in columns[0][0]:
+            table.add_row(name, *(f"{parts[name]:.2f}" for parts, _, _ in columns))
+        others = [wall - sum(parts.values()) for parts, wall, _ in columns]
+        table.add_row("the rest", *(f"{value:.2f}" for value in others))
+        table.add_row("whole step", *(f"{wall:.2f}" for _, wall, _ in columns))
+        table.add_row("CPU time", *(f"{cpu:.2f}" for _, _, cpu in columns))
+        console.print(table)
+        walls = {threads: found[model, threads][1] for threads in asked.threads}
+        if {1, 2} <= walls.keys():
+            console.print(f"two threads are {walls[1] / walls[2]:.2f} times faster than one\n")
+
+
+if __name__ == "__main__":
+    main()
