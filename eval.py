@@ -5,14 +5,9 @@ import os
 # Two pools of threads that both spin take each other's cores; must be set before torch is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
-
-from nerfloss.assembly import assemble, saved_config
-from nerfloss.run import main_score
-from nerfloss.training.checkpoint import latest
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="eval")
@@ -20,6 +15,11 @@ def main(cfg: DictConfig) -> float | None:
     """Score a checkpoint by the config it was trained with; results go to <run>/eval."""
     if (cfg.run is None) == (cfg.checkpoint is None):
         raise SystemExit("eval.py needs run=<folder> or checkpoint=<file>, one of the two")
+    # Here, so that --help and a mistyped setting answer at once: torch takes seconds.
+    from nerfloss.assembly import assemble, saved_config
+    from nerfloss.run import main_score
+    from nerfloss.training.checkpoint import latest
+
     checkpoint = latest(cfg.run or cfg.checkpoint)
     folder = (
         checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent

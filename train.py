@@ -13,9 +13,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from nerfloss.assembly import assemble, register_resolvers, saved_config
-from nerfloss.run import main_score
-from nerfloss.training.checkpoint import latest
+from nerfloss.run_folders import register_resolvers
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")
@@ -31,6 +29,11 @@ def main(cfg: DictConfig) -> float | None:
 
 def train(cfg: DictConfig) -> float | None:
     """Run, or go on with a run; None if it was interrupted."""
+    # Here, so that --help and a mistyped setting answer at once: torch takes seconds.
+    from nerfloss.assembly import assemble, saved_config
+    from nerfloss.run import main_score
+    from nerfloss.training.checkpoint import latest
+
     hydra_cfg = HydraConfig.get()
     resume = cfg.trainer.resume
     if resume:

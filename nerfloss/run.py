@@ -17,7 +17,7 @@ from nerfloss.evaluation.scores import Evaluation, Score
 from nerfloss.evaluation.view_scores import score_view
 from nerfloss.model import Model
 from nerfloss.recipe import LossRecipe
-from nerfloss.start import start_from_masks
+from nerfloss.start import Start, draw_what_is_looked_at
 from nerfloss.subject import subject_of, truth_of, views_of
 from nerfloss.training import checkpoint
 from nerfloss.training.budget import Budget
@@ -26,7 +26,9 @@ from nerfloss.training.sinks.console import Console
 from nerfloss.training.sinks.history import History
 from nerfloss.training.sinks.sink import Sinks
 from nerfloss.training.sinks.tensorboard import TensorBoard
+from nerfloss.training.stopwatch import CLOCKS, Stopwatch
 from nerfloss.training.trainer import Pace, Trainer
+from nerfloss.training.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 
@@ -44,26 +46,32 @@ class Run:
         optimizer: Callable[..., Optimizer],
         budget: Budget,
         pace: Pace,
+        watchdog: Watchdog | None,
         evaluator: Evaluator,
-        hull_start: bool,
+        start: Start,
         seed: int,
         device: torch.device,
         folder: Path,
     ) -> None:
         self.scene, self.model, self.evaluator = scene, model, evaluator
-        self.hull_start, self.seed, self.folder = hull_start, seed, Path(folder)
+        self.start, self.seed, self.folder = start, seed, Path(folder)
         groups = model.field.parameter_groups()
         own = list(recipe.parameters())
+        watch = Stopwatch()
+        with watch.running():
+            batches = batch(scene.train, background=scene.background, seed=seed, device=device)
         self.trainer = Trainer(
             model,
             recipe,
-            batch(scene.train, background=scene.background, seed=seed, device=device),
+            batches,
             optimizer({**groups, "recipe": own} if own else groups),
             budget=budget,
             pace=pace,
             seed=seed,
             device=device,
             folder=self.folder,
+            watch=watch,
+            watchdog=watchdog,
             preview=self.preview,
         )
         self._sinks = Sinks()
@@ -75,14 +83,21 @@ class Run:
     def train(self) -> bool:
         """Train to the end of the budget; False if somebody asked to stop first."""
         trainer = self.trainer
-        if trainer.step == 0:
-            start_from_masks(self.model, self.scene.train, fit=self.hull_start, seed=self.seed)
+        with trainer.watch.running():
+            if trainer.step == 0:
+                self.start(
+                    self.model,
+                    self.scene.train,
+                    background=self.scene.background,
+                    seed=self.seed,
+                )
+            draw_what_is_looked_at(trainer.batches, self.model)
+        timed = trainer.budget.max_seconds is not None
         self._sinks = Sinks(
             [
                 Console(
                     trainer.budget.max_steps,
-                    max_seconds=trainer.budget.max_seconds,
-                    spent=trainer.seconds,
+                    progress=(lambda: trainer.at["progress"]) if timed else None,
                 ),
                 History(self.folder / "history.csv", start=trainer.step + 1),
                 TensorBoard(self.folder / "tensorboard", start=trainer.step + 1),
@@ -119,13 +134,29 @@ class Run:
         subject = self.subject()
         views = views_of(self.scene, self.evaluator.split)
         found = self.evaluator(subject, views, truth_of(self.scene, subject.box), folder)
-        cost = Score(self.trainer.seconds, {"units": "s", "better": "lower", "clock": "wall"})
-        result = replace(found, scores={**found.scores, "train_seconds": cost})
+        result = replace(found, scores={**found.scores, **self._cost(), "stuck": self._stuck()})
         result.write(folder)
         title = f"{self.scene.name}, {self.evaluator.split} views, step {self.trainer.step}"
         rich.print(score_table(result.as_json(), title=title))
         log.info("wrote %s", folder)
         return result
+
+    def _cost(self) -> dict[str, Score]:
+        """What the start and the steps took, by each clock; data and evaluation do not count."""
+        said = {"units": "s", "better": "lower"}
+        spent = {clock: self.trainer.watch.read(clock) for clock in CLOCKS}
+        return {
+            "train_seconds": Score(spent["wall"], {**said, "clock": "wall"}),
+            "train_cpu_seconds": Score(spent["cpu"], {**said, "clock": "cpu"}),
+        }
+
+    def _stuck(self) -> Score:
+        """1 where the watchdog saw the run stuck to its end, else 0, and what it ever said."""
+        watchdog = self.trainer.watchdog
+        if watchdog is None:
+            return Score(None, {"better": "lower"}, "nobody watched (trainer.watchdog=null)")
+        said = "; ".join(watchdog.seen.values())
+        return Score(float(watchdog.cause is not None), {"better": "lower"}, said or None)
 
 
 def main_score(result: Evaluation) -> float | None:

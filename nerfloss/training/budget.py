@@ -2,24 +2,32 @@
 
 from dataclasses import dataclass
 
+from nerfloss.training.stopwatch import CLOCKS
+
 
 @dataclass(frozen=True)
 class Budget:
-    """A run of ``max_steps``, or of ``max_seconds`` where that is set.
+    """A run of ``max_steps``, or of ``max_seconds`` by ``clock`` (wall or cpu) where that is set.
 
     Every schedule (learning rates, loss terms, annealing, levels) reads the *scheduled* step. It is
-    the step itself, unless a wall-clock budget stretches the ``max_steps`` over the seconds: then
-    decay and annealing end when the time does, however fast the machine is.
+    the step itself, unless a budget of seconds stretches the ``max_steps`` over them: then decay
+    and annealing end when the time does, however fast the machine is.
     """
 
     max_steps: int
     max_seconds: float | int | None = None
+    clock: str = "wall"
 
     def __post_init__(self) -> None:
         if self.max_steps < 1:
             raise ValueError(f"trainer.max_steps must be at least 1, got {self.max_steps}")
         if self.max_seconds is not None and not self.max_seconds > 0:
             raise ValueError(f"trainer.max_seconds must be positive, got {self.max_seconds}")
+        if self.clock not in CLOCKS:
+            raise ValueError(
+                f"trainer.clock={self.clock!r} is no clock: use wall (what a watch shows) or cpu "
+                "(what all threads of the process together have used)"
+            )
 
     def progress(self, step: int, seconds: float | int) -> float:
         """Share of the budget that is spent, in [0, 1]."""

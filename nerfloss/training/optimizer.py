@@ -1,14 +1,37 @@
 """AdamW over named groups of parameters, each with its rate, warmed up and then decayed."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.adamw import adamw
 
 
 class NonFiniteGradient(RuntimeError):
     """A gradient that is not finite; nothing was updated."""
+
+
+@dataclass(frozen=True)
+class Moments:
+    """What AdamW keeps of a parameter: running means of its gradient and of the squares, a count.
+
+    ``rate`` and ``wait`` are those of its group.
+    """
+
+    parameter: nn.Parameter
+    mean: Tensor
+    square: Tensor
+    count: Tensor
+    rate: float
+    wait: int
+
+    @classmethod
+    def of(cls, parameter: nn.Parameter, rate: float, wait: int) -> "Moments":
+        mean, square = torch.zeros_like(parameter), torch.zeros_like(parameter)
+        count = torch.zeros((), dtype=torch.float32, device=parameter.device)
+        return cls(parameter, mean.detach(), square.detach(), count, rate, wait)
 
 
 class Optimizer:
@@ -47,45 +70,87 @@ class Optimizer:
                 "the optimizer needs learning_rate > 0, 0 < final <= 1 and warmup >= 0, got "
                 f"{learning_rate}, {final} and {warmup}"
             )
-        self.groups = {name: list(parameters) for name, parameters in groups.items() if parameters}
-        self._rates = {name: rates.get(name, learning_rate) for name in self.groups}
-        self._waits = {name: waits.get(name, 0) for name in self.groups}
+        if not (all(0 <= beta < 1 for beta in betas) and weight_decay >= 0 and eps >= 0):
+            raise ValueError(
+                "the optimizer needs betas in [0, 1), weight_decay >= 0 and eps >= 0, got "
+                f"{list(betas)}, {weight_decay} and {eps}"
+            )
+        self._moments = [
+            Moments.of(parameter, rates.get(name, learning_rate), waits.get(name, 0))
+            for name, parameters in groups.items()
+            for parameter in parameters
+        ]
         self._warmup, self._final, self._clip = warmup, final, clip
-        self._parameters = [p for parameters in self.groups.values() for p in parameters]
-        self._adam = torch.optim.AdamW(
-            [{"params": parameters} for parameters in self.groups.values()],
-            lr=learning_rate,
-            betas=(betas[0], betas[1]),
-            eps=eps,
-            weight_decay=weight_decay,
-            fused=True,
-        )
+        self._betas, self._weight_decay, self._eps = tuple(betas), weight_decay, eps
 
     def factor(self, step: int, progress: float) -> float:
         """What multiplies every rate at a scheduled step."""
         warm = min(1.0, (step + 1) / self._warmup) if self._warmup else 1.0
         return warm * self._final**progress
 
+    def warm(self, step: int) -> bool:
+        """Whether every group moves by now, and none slower than it ever will for being new."""
+        return step >= max([self._warmup, *(each.wait for each in self._moments)])
+
     def step(self, total: Tensor, step: int, progress: float) -> None:
         """Descend ``total``. Raises NonFiniteGradient, before any update, for a broken gradient."""
         total.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self._parameters, self._clip or float("inf"))
-        if not torch.isfinite(norm):
-            self._adam.zero_grad()
+        reached = [each for each in self._moments if each.parameter.grad is not None]
+        if reached and not torch.isfinite(self._checked_norm(reached)):
+            self._drop_gradients()
             raise NonFiniteGradient(f"the gradient at step {step} is not finite")
         factor = self.factor(step, progress)
-        for group, (name, parameters) in zip(
-            self._adam.param_groups, self.groups.items(), strict=True
-        ):
-            group["lr"] = self._rates[name] * factor
-            if step < self._waits[name]:
-                for parameter in parameters:
-                    parameter.grad = None
-        self._adam.step()
-        self._adam.zero_grad()
+        moving = [each for each in reached if step >= each.wait]
+        # A call costs as much as ten thousand numbers: one for all that share a rate.
+        for rate in dict.fromkeys(each.rate for each in moving):
+            self._update([each for each in moving if each.rate == rate], rate * factor)
+        self._drop_gradients()
 
     def state_dict(self) -> dict[str, Any]:
-        return self._adam.state_dict()
+        return {
+            name: [getattr(each, name) for each in self._moments]
+            for name in ("mean", "square", "count")
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self._adam.load_state_dict(dict(state))
+        for name, saved in state.items():
+            for each, value in zip(self._moments, saved, strict=True):
+                getattr(each, name).copy_(value)
+
+    def _checked_norm(self, reached: Sequence[Moments]) -> Tensor:
+        """Clip where that is asked for; a number that is not finite where any gradient is not."""
+        if self._clip is not None:
+            parameters = [each.parameter for each in reached]
+            return torch.nn.utils.clip_grad_norm_(parameters, self._clip)
+        # Squares, because AdamW squares too: where that overflows, a parameter never moves again.
+        # Half of what clipping costs, which also writes every gradient.
+        flat = [_gradient(each).flatten() for each in reached]
+        return torch.stack([gradient.dot(gradient) for gradient in flat]).sum()
+
+    @torch.no_grad()
+    def _update(self, moments: Sequence[Moments], rate: float) -> None:
+        adamw(
+            [each.parameter for each in moments],
+            [_gradient(each) for each in moments],
+            [each.mean for each in moments],
+            [each.square for each in moments],
+            [],
+            [each.count for each in moments],
+            fused=True,
+            amsgrad=False,
+            maximize=False,
+            beta1=self._betas[0],
+            beta2=self._betas[1],
+            lr=rate,
+            weight_decay=self._weight_decay,
+            eps=self._eps,
+        )
+
+    def _drop_gradients(self) -> None:
+        for each in self._moments:
+            each.parameter.grad = None
+
+
+def _gradient(moments: Moments) -> Tensor:
+    assert moments.parameter.grad is not None
+    return moments.parameter.grad

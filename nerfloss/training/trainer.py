@@ -1,53 +1,24 @@
 """The training loop: rays, samples, quantities, losses, one step down; again."""
 
 import logging
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
-from torch import Tensor
 
-from nerfloss.quantities.resolve import Quantities
-from nerfloss.rays import Rays
 from nerfloss.recipe import LossRecipe, LossReport
 from nerfloss.training import checkpoint
 from nerfloss.training.budget import Budget
 from nerfloss.training.interrupt import Interrupt
 from nerfloss.training.optimizer import NonFiniteGradient, Optimizer
+from nerfloss.training.parts import Batches, Model
 from nerfloss.training.sinks.sink import Sinks
+from nerfloss.training.stopwatch import Stopwatch
+from nerfloss.training.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
-
-
-@runtime_checkable
-class Batch(Protocol):
-    """Rays and what was observed along them."""
-
-    rays: Rays
-    targets: Mapping[str, Tensor]
-
-
-@runtime_checkable
-class Batches(Protocol):
-    """Draws batches: the same step gives the same batch."""
-
-    def draw(self, step: int, rays: int) -> Batch: ...
-
-
-@runtime_checkable
-class Model(Protocol):
-    """A field with its sampler, rendered by name."""
-
-    @property
-    def field(self) -> Any: ...
-    @property
-    def sampler(self) -> Any: ...
-    def __call__(self, rays: Rays, needs: Any, *, given: Any, generator: Any) -> Quantities: ...
-    def state_dict(self) -> dict[str, Any]: ...
-    def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -88,31 +59,42 @@ class Trainer:
         seed: int,
         device: torch.device,
         folder: Path,
+        watch: Stopwatch | None = None,
+        watchdog: Watchdog | None = None,
         preview: Callable[[int], None] | None = None,
     ) -> None:
         self.model, self.recipe, self.batches, self.optimizer = model, recipe, batches, optimizer
         self.budget, self.pace, self.seed, self.device = budget, pace, seed, device
         self.checkpoint = Path(folder) / "checkpoints" / "last.pt"
+        self.watch, self.watchdog = watch or Stopwatch(), watchdog
         self.preview = preview
-        self.step, self.seconds, self.rays, self.rays_seen = 0, 0.0, pace.rays, 0
+        self.step, self.rays, self.rays_seen = 0, pace.rays, 0
+        self.start_seconds = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """What the start and the steps have taken by the budget's clock; previews do not count."""
+        return self.watch.read(self.budget.clock)
 
     @property
     def at(self) -> dict[str, Any]:
         """Where on its schedules the run is, as the quantities ``step`` and ``progress``."""
+        seconds = self.seconds
         return {
-            "step": self.budget.scheduled_step(self.step, self.seconds),
-            "progress": self.budget.progress(self.step, self.seconds),
+            "step": self.budget.scheduled_step(self.step, seconds),
+            "progress": self.budget.progress(self.step, seconds),
         }
 
     def run(self, sinks: Sinks) -> bool:
         """Train to the end of the budget; False if interrupted first. Saves in both cases."""
-        before, began = self.seconds, time.monotonic()
+        if self.step == 0:
+            self.start_seconds = self.watch.read("wall")
         last = None
-        with Interrupt() as interrupt:
+        with Interrupt() as interrupt, self.watch.running():
             while not self.budget.spent(self.step, self.seconds) and not interrupt.requested:
                 last = report, quantities = self._train_step()
                 self.step += 1
-                self.seconds = before + time.monotonic() - began
+                self._check_health(quantities)
                 if sinks.due(self.step):
                     sinks.write(self.step, self._scalars(report, quantities))
                 self._now_and_then()
@@ -130,22 +112,27 @@ class Trainer:
     def state_dict(self) -> dict[str, Any]:
         return {
             "step": self.step,
-            "seconds": self.seconds,
+            "seconds": self.watch.state_dict(),
+            "start_seconds": self.start_seconds,
             "rays": self.rays,
             "rays_seen": self.rays_seen,
             "model": self.model.state_dict(),
             "recipe": self.recipe.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "watchdog": self.watchdog and self.watchdog.state_dict(),
             # Ours draws from generators of its own; a user's term may use torch's.
             "torch_rng": torch.get_rng_state(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self.step, self.seconds = state["step"], state["seconds"]
+        self.step, self.start_seconds = state["step"], state["start_seconds"]
+        self.watch.load_state_dict(state["seconds"])
         self.rays, self.rays_seen = state["rays"], state["rays_seen"]
         self.model.load_state_dict(state["model"])
         self.recipe.load_state_dict(state["recipe"])
         self.optimizer.load_state_dict(state["optimizer"])
+        if self.watchdog is not None and state["watchdog"] is not None:
+            self.watchdog.load_state_dict(state["watchdog"])
         torch.set_rng_state(state["torch_rng"].cpu())
 
     def _train_step(self) -> tuple[LossReport, Mapping[str, Any]]:
@@ -183,24 +170,35 @@ class Trainer:
         mixed = round(0.9 * self.rays + 0.1 * min(wanted, self.pace.max_rays))
         self.rays = max(1, min(mixed, self.pace.max_rays))
 
+    def _check_health(self, quantities: Mapping[str, Any]) -> None:
+        at = self.at
+        if self.watchdog is not None and self.optimizer.warm(at["step"]):
+            self.watchdog.look(self.step, at["progress"], quantities)
+
     def _scalars(self, report: LossReport, quantities: Mapping[str, Any]) -> dict[str, float]:
         scalars = report.scalars()
         if "rgb" in set(quantities) and "target_rgb" in quantities:
             error = (quantities["rgb"] - quantities["target_rgb"]).square().mean().detach()
             scalars["train/psnr"] = float(-10 * torch.log10(error.clamp_min(1e-10)))
+        if self.watchdog is not None:
+            scalars["stuck"] = float(self.watchdog.cause is not None)
         rays, occupied = len(quantities["origins"]), quantities["occupied"]
         constants = self.model.field.constants()
+        seconds = self.watch.state_dict()
+        stepping = max(seconds["wall"] - self.start_seconds, 1e-9)
         return {
             **scalars,
             **{name: float(value.detach()) for name, value in constants.items()},
             "samples_per_ray": float(occupied.sum()) / rays,
             "rays": float(rays),
-            "rays_per_second": self.rays_seen / max(self.seconds, 1e-9),
+            "rays_per_second": self.rays_seen / stepping,
+            **{f"{clock}_seconds": spent for clock, spent in seconds.items()},
         }
 
     def _now_and_then(self) -> None:
         # The preview first: a run killed after the checkpoint then has its row of the history.
         if self.preview is not None and self.step % self.pace.preview_every == 0:
-            self.preview(self.step)
+            with self.watch.paused():
+                self.preview(self.step)
         if self.step % self.pace.checkpoint_every == 0:
             self.save()

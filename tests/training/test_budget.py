@@ -25,3 +25,8 @@ def test_a_budget_of_seconds_stretches_the_schedule_over_the_time():
 def test_an_empty_budget_is_refused(steps, seconds):
     with pytest.raises(ValueError, match=r"trainer\.max_"):
         Budget(steps, seconds)
+
+
+def test_a_clock_that_does_not_exist_is_refused_by_the_names_of_those_that_do():
+    with pytest.raises(ValueError, match=r"trainer\.clock='sun' .*: use wall .* or cpu"):
+        Budget(10, clock="sun")

@@ -48,17 +48,86 @@ def test_a_broken_gradient_raises_before_any_update():
     assert p.grad is None
 
 
+@pytest.mark.parametrize("clip", [None, 1.0])
+@pytest.mark.parametrize("broken", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("place", [0, 1234, 4999])
+def test_one_broken_number_in_any_group_is_enough(clip, broken, place):
+    table, rest = torch.nn.Parameter(torch.rand(2500, 2)), parameter(1.0)
+    optimizer = Optimizer({"rest": [rest], "table": [table]}, warmup=0, clip=clip)
+    before = table.detach().clone()
+    weights = torch.rand(5000)
+    weights[place] = broken
+    total = (table.flatten() * weights).sum() + rest.sum()
+    with pytest.raises(NonFiniteGradient, match="the gradient at step 7 is not finite"):
+        optimizer.step(total, 7, 0.0)
+    assert torch.equal(table, before)
+    assert rest.item() == 1.0
+
+
+def test_broken_numbers_of_opposite_sign_do_not_cancel():
+    p = parameter(1.0, 2.0)
+    infinite = torch.tensor([float("inf"), float("-inf")])
+    with pytest.raises(NonFiniteGradient):
+        Optimizer({"all": [p]}, warmup=0).step((p * infinite).sum(), 0, 0.0)
+
+
+def test_a_gradient_whose_square_overflows_counts_as_broken():
+    p = parameter(1.0, 2.0)
+    with pytest.raises(NonFiniteGradient):
+        Optimizer({"all": [p]}, warmup=0).step((p * 1e30).sum(), 0, 0.0)
+    assert p.tolist() == [1.0, 2.0]
+
+
+def test_a_parameter_that_a_step_does_not_reach_is_left_alone():
+    used, unused = parameter(1.0), parameter(2.0)
+    optimizer = Optimizer({"used": [used], "unused": [unused]}, warmup=0)
+    optimizer.step(used.sum(), 0, 0.0)
+    assert unused.item() == 2.0
+    assert used.item() < 1.0
+
+
 def test_clipping_bounds_the_norm_over_all_groups():
     p, q = parameter(3.0), parameter(4.0)
     optimizer = Optimizer({"p": [p], "q": [q]}, clip=1.0, warmup=0, betas=(0.0, 0.99))
     optimizer.step(0.5 * (p.square() + q.square()).sum(), 0, 0.0)
-    moments = [state["exp_avg"].item() for state in optimizer._adam.state.values()]
-    assert moments == pytest.approx([0.6, 0.8], abs=1e-5)
+    means = [mean.item() for mean in optimizer.state_dict()["mean"]]
+    assert means == pytest.approx([0.6, 0.8], abs=1e-5)
 
 
 def test_settings_for_a_group_that_the_model_lacks_are_named():
     with pytest.raises(ValueError, match=r"\['sharpness'\].*\['grid'\]"):
         Optimizer({"grid": [parameter(1.0)]}, rates={"sharpness": 1e-3})
+
+
+def test_steps_are_those_of_torch_s_own_adamw():
+    torch.manual_seed(1)
+    table, weights = torch.nn.Parameter(torch.rand(40, 2)), torch.nn.Parameter(torch.rand(7, 3))
+    ours = [torch.nn.Parameter(p.detach().clone()) for p in (table, weights)]
+    theirs = torch.optim.AdamW(
+        [{"params": [table], "lr": 0.05}, {"params": [weights], "lr": 0.002}],
+        betas=(0.8, 0.95), eps=1e-9, weight_decay=0.1, foreach=False,
+    )  # fmt: skip
+    optimizer = Optimizer(
+        {"grid": ours[:1], "rest": ours[1:]}, rates={"grid": 0.05}, learning_rate=0.002,
+        warmup=0, final=1.0, betas=(0.8, 0.95), eps=1e-9, weight_decay=0.1,
+    )  # fmt: skip
+
+    def total(table, weights):
+        return (table.square().sum() - 1).square() + (weights[:2] * table[:2, :1]).sin().sum()
+
+    for step in range(20):
+        theirs.zero_grad()
+        total(table, weights).backward()
+        theirs.step()
+        optimizer.step(total(*ours), step, step / 20)
+    torch.testing.assert_close(ours[0], table, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(ours[1], weights, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("setting", [{"betas": (0.9, 1.0)}, {"eps": -1.0}, {"weight_decay": -1.0}])
+def test_settings_that_cannot_descend_are_refused(setting):
+    with pytest.raises(ValueError, match="the optimizer needs betas in"):
+        Optimizer({"all": [parameter(1.0)]}, **setting)
 
 
 def test_saved_state_continues_to_the_same_bits():

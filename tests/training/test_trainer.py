@@ -1,15 +1,34 @@
 """The trainer: steps of even cost, guards that name the culprit, schedules within the budget."""
 
+import json
+
 import pytest
 import torch
-from small_runs import assembled
+from small_runs import assembled, composed
 
+from nerfloss.assembly import assemble
 from nerfloss.recipe import NonFiniteLoss
 from nerfloss.training.optimizer import NonFiniteGradient
+from nerfloss.training.stopwatch import Stopwatch
 
 
 def term(name):
     return f"+loss.terms.bad={{fn: {{_target_: broken_terms.{name}, _partial_: true}}}}"
+
+
+class Clock:
+    """A second passes whenever a batch is drawn, and a minute whenever something is previewed."""
+
+    def __init__(self, run):
+        self.now = 0.0
+        draw, preview = run.trainer.batches.draw, run.trainer.preview
+        run.trainer.batches.draw = lambda *of: self.passed(1.0) and draw(*of)
+        run.trainer.preview = lambda step: self.passed(60.0) and preview(step)
+        run.trainer.watch = Stopwatch({"wall": lambda: self.now, "cpu": lambda: 2 * self.now})
+
+    def passed(self, seconds):
+        self.now += seconds
+        return True
 
 
 def parameters(run):
@@ -45,6 +64,49 @@ def test_a_budget_of_seconds_ends_the_run_at_the_end_of_its_schedules(tmp_path):
     assert run.train()
     assert run.trainer.step < 1000000
     assert run.trainer.at == {"step": 1000000, "progress": 1.0}
+
+
+def test_seconds_are_those_of_the_clock_that_was_chosen_without_previews(tmp_path):
+    def steps(clock):
+        seconds = ["trainer.max_seconds=12", f"trainer.clock={clock}"]
+        run = assembled(tmp_path / clock, *seconds, "trainer.pace.preview_every=3")
+        Clock(run)
+        assert run.train()
+        return run.trainer.step
+
+    assert steps("wall") == 12
+    assert steps("cpu") == 6
+
+
+def test_a_resumed_run_has_the_rest_of_its_seconds(tmp_path):
+    settings = ["trainer.max_seconds=20", "trainer.clock=cpu", "trainer.pace.checkpoint_every=4"]
+    first = assembled(tmp_path, *settings)
+    Clock(first)
+    assert first.train()
+    assert first.trainer.step == 10
+    second = assembled(tmp_path, *settings, "trainer.max_seconds=26")
+    Clock(second)
+    second.load(tmp_path / "checkpoints" / "last.pt")
+    assert second.train()
+    assert second.trainer.step == 13
+
+
+def test_the_start_counts_and_both_clocks_are_reported_with_the_scores(tmp_path):
+    settings = ["eval.mesh=null", "eval.geometry={}", "eval.images=false"]
+    run = assembled(tmp_path, *settings, "trainer.max_steps=1", "start=auto")
+    assert run.train()
+    assert 0 < run.trainer.start_seconds < run.trainer.seconds
+    run.evaluate()
+    written = json.loads((tmp_path / "metrics.json").read_text())
+    for clock, name in {"wall": "train_seconds", "cpu": "train_cpu_seconds"}.items():
+        assert written[name] == run.trainer.watch.read(clock) > 0
+        assert written["conventions"][name]["clock"] == clock
+
+
+def test_an_unknown_clock_is_refused_before_any_image_is_read(tmp_path):
+    cfg = composed("trainer.clock=cpus", "dataset.mesh=/nowhere/at/all.ply")
+    with pytest.raises(ValueError, match=r"trainer\.clock='cpus'"):
+        assemble(cfg, tmp_path)
 
 
 def test_the_same_seed_gives_the_same_run_and_another_seed_another(tmp_path):

@@ -20,16 +20,14 @@ class Console:
     On a terminal two lines are redrawn in place; elsewhere (a log, CI) a plain line is printed
     now and then. ``every`` is in seconds, by default 0.5 on a terminal and 10 elsewhere.
     Of the scalars it shows ``loss/*``, whatever ends in ``psnr``, and ``rays_per_second``.
-    ``max_seconds`` replaces ``max_steps`` as the end of the run, and ``spent`` are the seconds of
-    it that a resumed run has used before.
+    ``progress`` says which share of the run is done where seconds end it and not ``max_steps``.
     """
 
     def __init__(
         self,
         max_steps: int,
         *,
-        max_seconds: float | int | None = None,
-        spent: float | int = 0.0,
+        progress: Callable[[], float] | None = None,
         every: float | int | None = None,
         console: RichConsole | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -39,11 +37,10 @@ class Console:
         self._live = Live(console=self._console, auto_refresh=False)
         self._clock = clock
         self.max_steps = max_steps
-        self.max_seconds = max_seconds
+        self.progress = progress
         self.every = every if every is not None else 0.5 if self._console.is_terminal else 10.0
-        self._began = clock() - spent
         self._last: float | None = None
-        self._pace: deque[tuple[float, int]] = deque(maxlen=30)
+        self._pace: deque[tuple[float, float]] = deque(maxlen=30)
         self._shown: dict[str, float] = {}
 
     def due(self, step: int) -> bool:  # noqa: ARG002 (a person's clock counts seconds)
@@ -51,7 +48,7 @@ class Console:
 
     def write(self, step: int, scalars: Mapping[str, float]) -> None:
         self._last = self._clock()
-        self._pace.append((self._last, step))
+        self._pace.append((self._last, self.fraction(step)))
         if "loss/total" in scalars:  # a term that has ended must not stay on display
             self._shown = {k: v for k, v in self._shown.items() if not k.startswith("loss/")}
         self._shown |= {name: value for name, value in scalars.items() if _is_shown(name)}
@@ -70,26 +67,24 @@ class Console:
 
     def fraction(self, step: int) -> float:
         """How much of the run is done, in [0, 1]."""
-        if self.max_seconds is None:
-            return min(step / max(self.max_steps, 1), 1.0)
-        return min((self._clock() - self._began) / self.max_seconds, 1.0)
+        if self.progress is not None:
+            return self.progress()
+        return min(step / max(self.max_steps, 1), 1.0)
 
-    def seconds_left(self, step: int) -> float | None:
-        """Seconds to the end, by the recent pace where steps count; None until there is a pace."""
-        if self.max_seconds is not None:
-            return max(self.max_seconds - (self._clock() - self._began), 0.0)
+    def seconds_left(self) -> float | None:
+        """Seconds to the end on a watch, by the recent pace; None until there is a pace."""
         (then, first), (now, last) = self._pace[0], self._pace[-1]
         if last <= first or now <= then:
             return None
-        return (self.max_steps - step) * (now - then) / (last - first)
+        return (1 - last) * (now - then) / (last - first)
 
     def _facts(self, step: int) -> list[str]:
-        end = f"/{self.max_steps}" if self.max_seconds is None else ""
+        end = f"/{self.max_steps}" if self.progress is None else ""
         facts = [f"step {step}{end}", f"{self.fraction(step):.0%}"]
         rate = next((v for k, v in self._shown.items() if k.endswith("rays_per_second")), None)
         if rate is not None:
             facts.append(f"{_short(rate)} rays/s")
-        left = self.seconds_left(step)
+        left = self.seconds_left()
         if left is not None:
             facts.append(f"{_clock_face(left)} left")
         return facts

@@ -1,0 +1,37 @@
+"""What a trainer is put together from, as seen from the loop."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
+
+from torch import Tensor
+
+from nerfloss.quantities.resolve import Quantities
+from nerfloss.rays import Rays
+
+
+@runtime_checkable
+class Batch(Protocol):
+    """Rays and what was observed along them."""
+
+    rays: Rays
+    targets: Mapping[str, Tensor]
+
+
+@runtime_checkable
+class Batches(Protocol):
+    """Draws batches: the same step gives the same batch."""
+
+    def draw(self, step: int, rays: int) -> Batch: ...
+
+
+@runtime_checkable
+class Model(Protocol):
+    """A field with its sampler, rendered by name."""
+
+    @property
+    def field(self) -> Any: ...
+    @property
+    def sampler(self) -> Any: ...
+    def __call__(self, rays: Rays, needs: Any, *, given: Any, generator: Any) -> Quantities: ...
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
