@@ -1,14 +1,11 @@
 """From a configuration to a run: objects from names, and one check before any image is read."""
 
 import random
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
@@ -17,40 +14,6 @@ from nerfloss.model import Model
 from nerfloss.recipe import LossRecipe
 from nerfloss.run import Run
 from nerfloss.training.budget import Budget
-
-RESUMED = ".hydra/resumed"
-
-
-def register_resolvers() -> None:
-    """Teach OmegaConf the names in train.yaml that say where a run writes."""
-    OmegaConf.register_new_resolver("swept", swept_name, replace=True)
-    OmegaConf.register_new_resolver(
-        "run_folder", lambda resume, new: _existing(resume) if resume else new, replace=True
-    )
-    OmegaConf.register_new_resolver(
-        "config_folder",
-        lambda resume: _existing(resume) and RESUMED if resume else ".hydra",
-        replace=True,
-    )
-
-
-def _existing(run: str) -> str:
-    # Checked here, because Hydra makes the folder that it is told to write to.
-    if not Path(run).is_dir():
-        raise FileNotFoundError(f"trainer.resume={run}: there is no such folder")
-    return str(run)
-
-
-def swept_name(overrides: Sequence[str], number: int) -> str:
-    """Name a job of a sweep by its overrides that were swept; by its number if none was.
-
-    ``overrides`` are the job's own, one value each. Those that were typed with one value are left
-    out: they are the same for every job.
-    """
-    typed = OverridesParser.create().parse_overrides([word for word in sys.argv[1:] if "=" in word])
-    fixed = {override.get_key_element() for override in typed if not override.is_sweep_override()}
-    swept = [override for override in overrides if override.partition("=")[0] not in fixed]
-    return ",".join(swept).replace("/", "_") or str(number)
 
 
 def build(node: Any, **more: Any) -> Any:
@@ -99,7 +62,7 @@ def assemble(cfg: DictConfig, folder: Path) -> Run:
     recipe: LossRecipe = build(cfg.loss).to(device)
     dataset = build(cfg.dataset)
     evaluator = build(cfg.eval)
-    budget = Budget(cfg.trainer.max_steps, cfg.trainer.max_seconds)
+    budget = Budget(cfg.trainer.max_steps, cfg.trainer.max_seconds, cfg.trainer.clock)
     recipe.check(model.offers(dataset.offers))
     return Run(
         scene=dataset.load(),
@@ -109,8 +72,9 @@ def assemble(cfg: DictConfig, folder: Path) -> Run:
         optimizer=build(cfg.trainer.optimizer, **cfg.model.optimizer),
         budget=budget,
         pace=build(cfg.trainer.pace),
+        watchdog=build(cfg.trainer.watchdog),
         evaluator=evaluator,
-        hull_start=cfg.model.hull_start,
+        start=build(cfg.start),
         seed=cfg.seed,
         device=device,
         folder=folder,

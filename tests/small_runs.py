@@ -5,9 +5,10 @@ from pathlib import Path
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from nerfloss.assembly import assemble, register_resolvers
+from nerfloss.assembly import assemble
 from nerfloss.conf_files import conf_dir
 from nerfloss.run import Run
+from nerfloss.run_folders import register_resolvers
 
 TINY = [
     "device=cpu",
@@ -25,7 +26,7 @@ TINY_SCENE = [
     "dataset.test_views=2",
     "dataset.supersampling=1",
 ]
-TINY_SDF = ["model.field.network.grid.log2_table=10", "model.hull_start=false"]
+TINY_SDF = ["model.field.network.grid.log2_table=10", "start=sphere"]
 TINY_DENSITY = ["model.field.grid.log2_table=10"]
 
 

@@ -96,3 +96,13 @@ def test_a_run_that_fails_leaves_its_config_and_the_reason_in_its_log(tmp_path):
 
 def test_eval_says_what_it_needs():
     assert "run=<folder> or checkpoint=<file>" in program("eval.py", succeeds=False)
+
+
+@pytest.mark.parametrize(
+    "words", [["train.py", "--help"], ["eval.py", "--help"], ["-m", "nerfloss", "--help"]], ids=str
+)
+def test_help_waits_for_no_package_that_takes_seconds_to_import(words):
+    said = program("-X", "importtime", *words)
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in said.splitlines()}
+    assert "argparse" in imported
+    assert imported.isdisjoint({"torch", "numba", "scipy", "trimesh", "skimage", "rich"})

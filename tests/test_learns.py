@@ -16,11 +16,12 @@ def learned(folder, *overrides):
     cfg = composed(
         "dataset.size=128", "dataset.views=60", "dataset.test_views=4", "dataset.supersampling=2",
         "trainer.max_steps=1500", "trainer.pace.samples=4096", "trainer.pace.rays=512",
-        "trainer.pace.max_rays=8192", "model.hull_start=true", "eval.mesh.resolution=128",
+        "trainer.pace.max_rays=8192", "start=auto", "eval.mesh.resolution=128",
         "model.field.network.grid.log2_table=16", "eval.points=100000", *overrides,
     )  # fmt: skip
     run = assemble(cfg, folder)
     assert run.train()
+    assert run.trainer.watchdog.seen == {}
     return run.evaluate().values
 
 

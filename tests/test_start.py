@@ -1,47 +1,132 @@
-"""A run begins where the masks say that the object is."""
+"""A run begins where the masks, or else a scout, say that the object is."""
 
+import logging
 from dataclasses import replace
 
+import pytest
 import torch
-from small_runs import assembled
+from small_runs import assembled, composed
 
+from nerfloss.assembly import build
 from nerfloss.data.hull import visual_hull
-from nerfloss.start import start_from_masks
-from nerfloss.training.hull_start import fit_distance
+from nerfloss.scouting.scout import Scout
+from nerfloss.start import Start
+
+UNIT = [[-1, -1, -1], [1, 1, 1]]
+QUICK = Scout(steps=100, samples=1024, rays=128)
+
+
+def begun(run, views=None, **settings):
+    """The model of a run after a start."""
+    start = Start(**{"scout": QUICK, **settings})
+    background = run.scene.background
+    start(run.model, run.scene.train if views is None else views, background=background, seed=0)
+    return run.model
+
+
+def small(folder, *overrides, **settings):
+    """A run on a scene that a scout can make sense of."""
+    sizes = ["dataset.views=24", "dataset.size=40", "dataset.supersampling=2"]
+    if settings.get("model") != "nerf":  # a shape takes a table that can hold it
+        sizes.append("model.field.network.grid.log2_table=14")
+    return assembled(folder, *sizes, *overrides, **settings)
 
 
 def test_the_box_holds_the_object_and_the_sampler_looks_inside_its_hull(tmp_path):
     run = assembled(tmp_path, "dataset.scene=rings")
-    model, views = run.model, run.scene.train
-    start_from_masks(model, views, fit=False, seed=0)
+    model = begun(run, source="sphere")
     box = model.field.box
     surface = torch.as_tensor(run.scene.mesh.vertices, dtype=torch.float32)
     assert (surface > box[0]).all()
     assert (surface < box[1]).all()
     assert (box[1] - box[0]).prod() < 8
-    hull = visual_hull(views, box, model.sampler.grid.resolution).permute(2, 1, 0)
+    hull = visual_hull(run.scene.train, box, model.sampler.grid.resolution).permute(2, 1, 0)
     region = model.sampler.grid.region
     assert (region >= hull).all()
     assert not region.all()
 
 
-def test_without_masks_everything_stays_as_it_was(tmp_path):
-    run = assembled(tmp_path)
-    views = replace(run.scene.train, mask=None)
-    start_from_masks(run.model, views, fit=True, seed=0)
-    assert run.model.field.box.tolist() == [[-1, -1, -1], [1, 1, 1]]
-    assert run.model.sampler.grid.region.all()
+def test_from_a_sphere_without_masks_everything_stays_as_it_was(tmp_path):
+    run = assembled(tmp_path, "dataset.masks=false")
+    before = run.model.field.implicit(torch.rand(100, 3))
+    torch.manual_seed(0)
+    model = begun(run, source="sphere")
+    assert model.field.box.tolist() == UNIT
+    assert model.sampler.grid.region.all()
+    assert before.shape == (100,)
 
 
-def test_fitting_a_distance_moves_the_surface_there(tmp_path):
-    field = assembled(tmp_path).model.field
-    axis = (torch.arange(32) + 0.5) / 16 - 1
-    z, y, x = torch.meshgrid(axis, axis, axis, indexing="ij")
-    # A sphere beside the middle: right only if the order of the axes is.
-    distance = (torch.stack([x - 0.3, y, z + 0.2], -1)).norm(dim=-1) - 0.4
-    error = fit_distance(field, distance, steps=60, points=2048)
-    assert error < 0.02
-    center = torch.tensor([[0.3, 0.0, -0.2]])
-    rim = center + torch.tensor([[0.4, 0, 0], [0, 0.4, 0], [0, 0, -0.4]])
-    assert field(center, {"sdf"})["sdf"].item() < -0.25
-    assert field(rim, {"sdf"})["sdf"].abs().max() < 0.06
+def test_a_density_without_masks_needs_no_scout(tmp_path):
+    run = assembled(tmp_path, "model=nerf", "loss=nerf", "dataset.masks=false", model="nerf")
+    model = begun(run, source="auto")
+    assert model.field.box.tolist() == UNIT
+    assert model.sampler.grid.region.all()
+
+
+@pytest.mark.parametrize("scene", ["blobs", "rings"])
+def test_without_masks_a_surface_begins_near_the_true_one(tmp_path, scene):
+    run = small(tmp_path, f"dataset.scene={scene}", "dataset.masks=false")
+    model = begun(run)
+    box = model.field.box
+    surface = torch.as_tensor(run.scene.mesh.vertices, dtype=torch.float32)
+    assert (surface > box[0]).all()
+    assert (surface < box[1]).all()
+    assert (box[1] - box[0]).prod() < 7
+    assert model.field.implicit(surface).abs().mean() < 0.05
+    grid = model.sampler.grid
+    assert grid.in_region(surface, box).all()
+    assert not grid.region.all()
+
+
+def test_a_scout_sees_the_bowls_that_the_hull_covers(tmp_path):
+    found = {}
+    for source in ("hull", "scout"):
+        run = small(tmp_path / source, "dataset.scene=craters")
+        field = begun(run, source=source).field
+        points = torch.as_tensor(run.scene.mesh.vertices, dtype=torch.float32)
+        found[source] = field.implicit(points).abs().mean()
+    assert found["scout"] < 0.7 * found["hull"]
+
+
+def test_a_density_can_be_scouted_for(tmp_path):
+    settings = ["model=nerf", "loss=nerf", "dataset.masks=false", "dataset.scene=rings"]
+    run = small(tmp_path, *settings, model="nerf")
+    model = begun(run, source="scout")
+    assert (model.field.box[1] - model.field.box[0]).prod() < 7
+    assert not model.sampler.grid.region.all()
+
+
+def test_a_start_is_the_same_every_time(tmp_path):
+    settings = ["dataset.masks=false", "dataset.scene=blobs"]
+    first, second = (small(tmp_path / name, *settings) for name in ("one", "two"))
+    ones, twos = (begun(run).field.state_dict() for run in (first, second))
+    tensors = [name for name, value in ones.items() if isinstance(value, torch.Tensor)]
+    assert all(torch.equal(ones[name], twos[name]) for name in tensors)
+
+
+def test_where_there_is_nothing_to_see_it_stays_a_sphere_and_says_so(tmp_path, caplog):
+    run = small(tmp_path, "dataset.masks=false")
+    noise = torch.randint(0, 256, run.scene.train.rgb.shape, dtype=torch.uint8)
+    with caplog.at_level(logging.WARNING):
+        model = begun(run, replace(run.scene.train, rgb=noise))
+    assert "nothing to trust" in caplog.text
+    assert model.field.box.tolist() == UNIT
+    assert model.sampler.grid.region.all()
+    points = torch.tensor([[0.5, 0, 0], [0, 0, -0.5]])
+    assert model.field.implicit(points).abs().max() < 0.1
+
+
+def test_a_hull_without_masks_is_refused(tmp_path):
+    run = assembled(tmp_path, "dataset.masks=false")
+    with pytest.raises(ValueError, match="start=hull needs masks and found none; use start=scout"):
+        begun(run, source="hull")
+
+
+def test_a_source_that_does_not_exist_is_refused():
+    with pytest.raises(ValueError, match="'cube' is none of auto, hull, scout, sphere"):
+        Start(source="cube")
+
+
+@pytest.mark.parametrize("name", ["auto", "hull", "scout", "sphere"])
+def test_a_start_is_configured_with_the_defaults_of_the_code(name):
+    assert build(composed(f"start={name}").start) == Start(source=name)

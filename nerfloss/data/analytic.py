@@ -9,7 +9,7 @@ from nerfloss.data.gallery import MODELS
 from nerfloss.data.meshes import read_mesh
 from nerfloss.data.rendering import photograph
 from nerfloss.data.rig import cameras_at, train_and_test_positions
-from nerfloss.data.scene import Scene, check_background
+from nerfloss.data.scene import Scene, check_background, describe_masks
 from nerfloss.data.truth import surface_mesh
 
 CAMERA_RADIUS = 2.7
@@ -21,8 +21,9 @@ class AnalyticDataset:
     """One of the scenes in the gallery, seen by cameras all around it; nothing to download.
 
     ``views`` to train on and ``test_views`` between them, ``size`` pixels square. ``seed`` turns
-    the arrangement of cameras. Along edges a pixel averages ``supersampling``^2 rays. ``mesh``
-    names a file to be judged by instead of the exact surface.
+    the arrangement of cameras. Along edges a pixel averages ``supersampling``^2 rays. Without
+    ``masks`` the training views are photographs on the background; test views keep theirs, to be
+    judged by. ``mesh`` names a file to be judged by instead of the exact surface.
     """
 
     scene: str = "craters"
@@ -32,10 +33,11 @@ class AnalyticDataset:
     seed: int = 0
     supersampling: int = 2
     background: str = "white"
+    masks: bool = True
     mesh: str | None = None
 
     def __post_init__(self) -> None:
-        check_background(self.background)
+        check_background(self.background, masks=self.masks)
         if self.scene not in MODELS:
             choices = ", ".join(MODELS)
             raise ValueError(
@@ -47,7 +49,8 @@ class AnalyticDataset:
 
     @property
     def offers(self) -> frozenset[str]:
-        return frozenset({"target_rgb", "target_mask", "target_depth", "target_normal"})
+        masks = {"target_mask"} if self.masks else set()
+        return frozenset({"target_rgb", "target_depth", "target_normal"} | masks)
 
     def load(self) -> Scene:
         """Render the scene: a few seconds at the default size."""
@@ -58,9 +61,10 @@ class AnalyticDataset:
         names = [f"train_{i:03d}" for i in range(self.views)]
         names += [f"test_{i:03d}" for i in range(self.test_views)]
         views = photograph(model, cameras, tuple(names), self.supersampling)
+        train = views[: self.views]
         return Scene(
             name=self.scene,
-            train=views[: self.views],
+            train=train if self.masks else train.without_masks(self.background),
             test=views[self.views :],
             to_world=np.eye(4),
             background=self.background,
@@ -71,6 +75,6 @@ class AnalyticDataset:
                 "image_range": "0 to 1, from 8 bit",
                 "background": self.background,
                 "hold_out": f"{self.test_views} cameras between the {self.views} of training",
-                "mask": "opacity: share of a pixel's rays that hit",
+                "mask": describe_masks("opacity: share of a pixel's rays that hit", self.masks),
             },
         )

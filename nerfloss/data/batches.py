@@ -25,9 +25,9 @@ class UniformBatches:
     """Draw pixels uniformly over all views.
 
     With ``near_mask`` only pixels at most that many rows and columns away from the mask are drawn;
-    without masks every pixel counts as near. Drawing depends on (seed, step, rays) and nothing
-    else, so that a resumed run needs no state. Images are gathered where they lie; the batch
-    arrives on ``device``.
+    without masks every pixel counts as near, until `narrow` says otherwise. Drawing depends on
+    (seed, step, rays) and nothing else, so that a resumed run needs no state. Images are gathered
+    where they lie; the batch arrives on ``device``.
     """
 
     def __init__(
@@ -43,10 +43,15 @@ class UniformBatches:
         if background == "random" and views.mask is None:
             raise ValueError("background='random' needs masks and found none; use white or none")
         self.views, self.background = views, background
-        self.seed, self.device = seed, torch.device(device)
+        self.seed, self.device, self._near = seed, torch.device(device), near_mask
         self._starts, self._bounds = _all_pixels(views)
         if near_mask is not None and views.mask is not None:
             self._starts, self._bounds = pixels_near(views.mask, near_mask)
+
+    def narrow(self, seen: UInt8[Tensor, "views height width"]) -> None:
+        """Draw only pixels that ``seen`` marks, unless it marks none or ``near_mask`` is None."""
+        if self._near is not None and bool(seen.any()):
+            self._starts, self._bounds = pixels_near(seen, 0)
 
     @property
     def pixels(self) -> int:

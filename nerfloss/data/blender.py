@@ -16,7 +16,7 @@ from nerfloss.data.hold_out import describe_rule, split_views
 from nerfloss.data.images import ENDINGS, check_masks, image_header, read_images
 from nerfloss.data.meshes import read_mesh
 from nerfloss.data.poses import checked_pose
-from nerfloss.data.scene import Scene, check_background
+from nerfloss.data.scene import Scene, check_background, describe_masks
 from nerfloss.data.views import Views
 
 HOLDS = "a NeRF-synthetic scene (a folder with transforms_train.json)"
@@ -38,7 +38,9 @@ class BlenderDataset:
     ``scene_radius``, in the files' units, becomes 1 in scene units: NeRF-synthetic objects lie
     within 1.5 of the origin, its cameras 4 away. Test views come from transforms_test.json (or
     _val); ``hold_out`` takes them from the training file instead, by rule or list. ``downscale``
-    averages blocks of pixels. ``mesh`` names a true mesh in the files' coordinates.
+    averages blocks of pixels. An alpha channel is a mask; with ``masks`` false the training views
+    are photographs on the background, while test views keep theirs, to be judged by. ``mesh`` names
+    a true mesh in the files' coordinates.
     """
 
     path: str | None = None
@@ -46,33 +48,33 @@ class BlenderDataset:
     scene_radius: float | int = 1.5
     downscale: int = 1
     hold_out: Mapping[str, Any] | str | None = None
+    masks: bool = True
     mesh: str | None = None
 
     def __post_init__(self) -> None:
-        check_background(self.background)
+        check_background(self.background, masks=self.masks)
         if self.scene_radius <= 0:
             raise ValueError(f"dataset.scene_radius must be positive, got {self.scene_radius}")
 
     @property
     def offers(self) -> frozenset[str]:
         """Known from the header of the first image: a mask wherever there is an alpha channel."""
-        first = _read_frames(existing(self.path, HOLDS) / "transforms_train.json", 1.0)[0]
-        return frozenset(
-            {"target_rgb"} | ({"target_mask"} if image_header(first.path)[2] else set())
-        )
+        masks = self.masks and self._has_alpha(existing(self.path, HOLDS))
+        return frozenset({"target_rgb"} | ({"target_mask"} if masks else set()))
 
     def load(self) -> Scene:
         folder = existing(self.path, HOLDS)
-        masks = "target_mask" in self.offers
-        if self.background == "random" and not masks:
+        alpha = self._has_alpha(folder)
+        if self.background == "random" and not alpha:
             found = "no alpha channel, which a random background needs"
             raise DataError(folder, found, "set dataset.background=white or none")
         mesh = None if self.mesh is None else read_mesh(self.mesh)
-        train, test, rule = self._splits(folder)
+        kept, held, rule = self._splits(folder)
+        train = self._views(kept, alpha)
         return Scene(
             name=folder.resolve().name,
-            train=self._views(train, masks),
-            test=self._views(test, masks),
+            train=train if self.masks else train.without_masks(self.background),
+            test=self._views(held, alpha),
             to_world=np.diag([self.scene_radius] * 3 + [1.0]),
             background=self.background,
             ground_truth=None if mesh is None else lambda: mesh,
@@ -81,10 +83,14 @@ class BlenderDataset:
                 "image_range": "0 to 1, from 8 bit as stored",
                 "background": self.background,
                 "hold_out": rule,
-                "mask": "alpha channel" if masks else "none",
+                "mask": describe_masks("alpha channel" if alpha else "none", self.masks),
                 "downscale": self.downscale,
             },
         )
+
+    def _has_alpha(self, folder: Path) -> bool:
+        first = _read_frames(folder / "transforms_train.json", 1.0)[0]
+        return image_header(first.path)[2]
 
     def _splits(self, folder: Path) -> tuple[list[Frame], list[Frame], str]:
         """Frames to train on, frames to test on, and the rule in words."""
@@ -100,13 +106,13 @@ class BlenderDataset:
         remedy = "restore the file, or hold views out: dataset.hold_out={every: 8}"
         raise DataError(folder / "transforms_test.json", "no such file, nor a _val one", remedy)
 
-    def _views(self, frames: list[Frame], masks: bool) -> Views:
+    def _views(self, frames: list[Frame], alpha: bool) -> Views:
         paths = [frame.path for frame in frames]
-        pixels = read_images(paths, "RGBA" if masks else "RGB", self.downscale)
+        pixels = read_images(paths, "RGBA" if alpha else "RGB", self.downscale)
         height, width = pixels.shape[1:3]
         cameras = _cameras(frames, width, height)
         names = tuple(path.stem for path in paths)
-        if not masks:
+        if not alpha:
             return Views(cameras, names, pixels)
         # Apart, so that each is contiguous: gathering pixels is twice as fast.
         mask = pixels[..., 3].contiguous()

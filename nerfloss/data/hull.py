@@ -4,12 +4,14 @@ import numpy as np
 import torch
 import trimesh
 from jaxtyping import Bool, Float
-from scipy.ndimage import distance_transform_edt, maximum_filter
 from skimage.measure import marching_cubes
 from torch import Tensor
 
+from nerfloss.data.cameras import Cameras
 from nerfloss.data.errors import DataError
 from nerfloss.data.views import Views
+from nerfloss.kernels.cpu_distance import distance_to
+from nerfloss.kernels.cpu_hull import carve
 
 # Half opaque or more is object.
 OPAQUE = 128
@@ -25,14 +27,8 @@ def visual_hull(
     """
     if views.mask is None:
         raise ValueError("a visual hull needs masks, and these views have none; use the whole box")
-    points = cell_centers(box, resolution)
-    alive = torch.arange(len(points))
-    for view in range(len(views)):
-        keep = _inside_mask(views, view, points, dilate)
-        alive, points = alive[keep], points[keep]
-    inside = torch.zeros(resolution**3, dtype=torch.bool)
-    inside[alive] = True
-    return inside.reshape(resolution, resolution, resolution)
+    matrices = _cell_to_pixel(views.cameras, box, resolution)
+    return carve(views.mask.cpu(), matrices, resolution, opaque=OPAQUE, dilate=dilate)
 
 
 def hull_distance(
@@ -48,13 +44,11 @@ def hull_distance(
             "the visual hull is empty: masks and cameras do not agree; check the poses"
         )
     cell = ((box[1] - box[0]) / torch.tensor(inside.shape)).tolist()
-    solid = inside.numpy()
     # The ring of outside cells around the grid closes a hull that fills it.
-    padded = np.pad(solid, 1)
-    outer, inner = (_edt(grid, cell)[1:-1, 1:-1, 1:-1] for grid in (~padded, padded))
-    half = 0.5 * float(np.mean(cell))
-    signed = np.where(solid, half - inner, outer - half)
-    return torch.from_numpy(signed.astype(np.float32))
+    padded = torch.nn.functional.pad(inside, (1,) * 6)
+    outer, inner = (distance_to(kind, cell)[1:-1, 1:-1, 1:-1] for kind in (padded, ~padded))
+    half = 0.5 * sum(cell) / 3
+    return torch.where(inside, half - inner, outer - half)
 
 
 def hull_mesh(inside: Bool[Tensor, "x y z"], box: Float[Tensor, "2 3"]) -> trimesh.Trimesh:
@@ -95,21 +89,13 @@ def cell_centers(box: Float[Tensor, "2 3"], resolution: int) -> Float[Tensor, "c
     return torch.cartesian_prod(*axes)
 
 
-def _edt(solid: np.ndarray, cell: list[float]) -> np.ndarray:
-    """Distance of every solid cell to the nearest that is not; 0 there."""
-    return np.asarray(distance_transform_edt(solid, sampling=cell))
-
-
-def _inside_mask(
-    views: Views, view: int, points: Float[Tensor, "points 3"], dilate: int
-) -> Bool[Tensor, "points"]:
-    """Whether a view's mask covers each point; true where the image does not reach."""
-    assert views.mask is not None
-    mask = maximum_filter(views.mask[view].cpu().numpy(), size=2 * dilate + 1) >= OPAQUE
-    # A border of true, on which all pixels beside the image land.
-    bordered = torch.from_numpy(np.pad(mask, 1, constant_values=True))
-    height, width = bordered.shape
-    pixel, depth = views.cameras.project(points, view)
-    column = pixel[:, 0].floor().add_(1).clamp_(0, width - 1).long()
-    row = pixel[:, 1].floor().add_(1).clamp_(0, height - 1).long()
-    return bordered.reshape(-1)[row * width + column] | (depth <= 0)
+def _cell_to_pixel(
+    cameras: Cameras, box: Float[Tensor, "2 3"], resolution: int
+) -> Float[Tensor, "views 3 4"]:
+    """What takes the index of a cell to its centre's pixel (column, row, 1) times its depth."""
+    lower, upper = box.cpu().double()
+    cell = (upper - lower) / resolution
+    poses = cameras.poses.cpu().double()
+    turn = cameras.intrinsics.cpu().double() @ poses[:, :, :3].mT
+    first = turn @ (lower + 0.5 * cell - poses[:, :, 3])[:, :, None]
+    return torch.cat([turn * cell, first], dim=-1)

@@ -7,8 +7,8 @@ from torch import Tensor
 from nerfloss.data.cameras import Cameras
 from nerfloss.data.gallery import Model
 from nerfloss.data.lighting import shade
-from nerfloss.data.shapes import Sdf, sdf_gradient
-from nerfloss.data.tracing import CHUNK, block_rays, first_contact, march
+from nerfloss.data.shapes import Sdf, sdf_and_gradient
+from nerfloss.data.tracing import CHUNK, PORTION, block_rays, first_contact, march
 from nerfloss.data.views import Views
 from nerfloss.rays import Rays
 
@@ -24,15 +24,12 @@ def photograph(model: Model, cameras: Cameras, names: tuple[str, ...], supersamp
     start = contact.reshape(-1)
     depth, normal = torch.zeros_like(start), start.new_zeros(len(start), 3)
     color, opacity = start.new_zeros(len(start), 3), torch.zeros_like(start)
-    for index in start.isfinite().nonzero()[:, 0].split(CHUNK):
-        depth[index], points, normal[index] = hit(
-            model.sdf, block_rays(cameras, index, 1), start[index]
-        )
-        seen = depth[index] > 0
-        color[index[seen]] = shade(model, points[seen], normal[index[seen]])
-        opacity[index] = seen.float()
+    for index in start.isfinite().nonzero()[:, 0].split(PORTION):
+        rays = block_rays(cameras, index, 1)
+        depth[index], normal[index], color[index] = look(model, rays, start[index])
+    opacity[depth > 0] = 1.0
     edges = find_edges(contact.isfinite(), depth.view_as(contact), normal.view(*contact.shape, 3))
-    for index in edges.reshape(-1).nonzero()[:, 0].split(CHUNK // supersampling**2):
+    for index in edges.reshape(-1).nonzero()[:, 0].split(PORTION // supersampling**2):
         color[index], opacity[index] = mean_color(
             model, cameras, index, start[index], supersampling
         )
@@ -47,21 +44,33 @@ def photograph(model: Model, cameras: Cameras, names: tuple[str, ...], supersamp
     )
 
 
-def hit(
-    sdf: Sdf, rays: Rays, start: Float[Tensor, "rays"]
+def look(
+    model: Model, rays: Rays, start: Float[Tensor, "rays"]
 ) -> tuple[Float[Tensor, "rays"], Float[Tensor, "rays 3"], Float[Tensor, "rays 3"]]:
-    """Where rays meet the surface: distance, point and outward normal; 0 where they miss."""
-    distance, hits = march(sdf, rays, start)
+    """What rays see: the distance to the surface, its outward normal and colour; 0 if they miss."""
+    depth, hits = march(model.sdf, rays, start)
+    depth[~hits] = 0.0
+    normal, color = torch.zeros_like(rays.directions), torch.zeros_like(rays.directions)
+    for index in hits.nonzero()[:, 0].split(CHUNK):
+        depth[index], points, normal[index] = settle(model.sdf, rays[index], depth[index])
+        color[index] = shade(model, points, normal[index])
+    return depth, normal, color
+
+
+def settle(
+    sdf: Sdf, rays: Rays, distance: Float[Tensor, "rays"]
+) -> tuple[Float[Tensor, "rays"], Float[Tensor, "rays 3"], Float[Tensor, "rays 3"]]:
+    """Exact distance, point and outward normal, from a distance that is nearly right.
+
+    Newton steps along the ray: marching alone creeps towards surfaces that it grazes.
+    """
     for _ in range(2):
-        points = rays.origins + distance[:, None] * rays.directions
-        gradient = sdf_gradient(sdf, points)
-        # A Newton step along the ray: marching alone creeps towards surfaces that it grazes.
+        points = _at(rays, distance)
+        value, gradient = sdf_and_gradient(sdf, points)
         slope = (gradient * rays.directions).sum(-1).clamp_max(-0.1)
-        distance = distance - sdf(points) / slope
-    points = rays.origins + distance[:, None] * rays.directions
-    normal = torch.nn.functional.normalize(gradient, dim=-1)
-    keep = hits[:, None]
-    return torch.where(hits, distance, 0.0), points * keep, normal * keep
+        distance = distance - value / slope
+    points = _at(rays, distance)
+    return distance, points, torch.nn.functional.normalize(gradient, dim=-1)
 
 
 def find_edges(
@@ -96,14 +105,16 @@ def mean_color(
     steps = (torch.arange(supersampling) + 0.5) / supersampling - 0.5
     shifts, many = torch.cartesian_prod(steps, steps), supersampling**2
     rays = block_rays(cameras, index.repeat_interleave(many), 1, shifts.repeat(len(index), 1))
-    depth, points, normal = hit(model.sdf, rays, start.repeat_interleave(many))
-    seen = depth > 0
-    color = torch.zeros_like(points)
-    color[seen] = shade(model, points[seen], normal[seen])
-    count = seen.reshape(-1, many).sum(-1)
+    depth, _, color = look(model, rays, start.repeat_interleave(many))
+    count = (depth > 0).reshape(-1, many).sum(-1)
     return color.reshape(-1, many, 3).sum(1) / count.clamp_min(1)[:, None], count / many
 
 
 def eight_bit(values: Float[Tensor, "*shape"]) -> UInt8[Tensor, "*shape"]:
     """Values from 0 to 1 as 0 to 255, rounded."""
     return (values * 255.0 + 0.5).to(torch.uint8)
+
+
+def _at(rays: Rays, distance: Float[Tensor, "rays"]) -> Float[Tensor, "rays 3"]:
+    """Points along rays, their coordinates in rows in memory: shapes take them apart."""
+    return torch.addcmul(rays.origins.t().contiguous(), distance, rays.directions.t()).t()

@@ -58,8 +58,18 @@ class Dataset(Protocol):
         ...
 
 
-def check_background(background: str) -> None:
-    """Raise ValueError unless the name is one of the backgrounds there are."""
+def check_background(background: str, masks: bool = True) -> None:
+    """Raise ValueError unless the name is one of the backgrounds that there are with ``masks``."""
     if background not in BACKGROUNDS:
         choices = ", ".join(BACKGROUNDS)
         raise ValueError(f"dataset.background={background!r} is none of {choices}; choose one")
+    if background == "random" and not masks:
+        raise ValueError(
+            "dataset.background=random needs masks to put it behind, and dataset.masks=false gives "
+            "them up; use white, black or none"
+        )
+
+
+def describe_masks(meaning: str, used: bool) -> str:
+    """What a dataset's masks are, and whether training sees them, in words."""
+    return meaning if used or meaning == "none" else f"{meaning}; of test views only"

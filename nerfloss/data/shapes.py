@@ -118,6 +118,14 @@ def complement(shape: Sdf) -> Sdf:
 
 def sdf_gradient(shape: Sdf, points: Float[Tensor, "points 3"]) -> Float[Tensor, "points 3"]:
     """Gradient of a signed distance at the points, not normalised."""
+    return sdf_and_gradient(shape, points)[1]
+
+
+def sdf_and_gradient(
+    shape: Sdf, points: Float[Tensor, "points 3"]
+) -> tuple[Float[Tensor, "points"], Float[Tensor, "points 3"]]:
+    """A signed distance at the points, and its gradient, not normalised."""
     with torch.enable_grad():
         free = points.detach().requires_grad_(True)
-        return torch.autograd.grad(shape(free).sum(), free)[0]
+        values = shape(free)
+        return values.detach(), torch.autograd.grad(values.sum(), free)[0]

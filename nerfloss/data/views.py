@@ -45,6 +45,21 @@ class Views:
         """Names of the observed quantities."""
         return frozenset(f"target_{name}" for name in self.observed)
 
+    def without_masks(self, background: str) -> "Views":
+        """The same views as photographs: on their background (white, black), the mask forgotten.
+
+        With ``background`` none the colours stay as they are stored.
+        """
+        if self.mask is None or background == "none":
+            return replace(self, mask=None)
+        behind = 255.0 if background == "white" else 0.0
+        rgb = torch.empty_like(self.rgb)
+        # One view at a time: all of them as floats take four times the memory.
+        for image, color, mask in zip(rgb, self.rgb, self.mask, strict=True):
+            alpha = mask[..., None].float() / 255.0
+            image.copy_((alpha * color + (1 - alpha) * behind).round_())
+        return replace(self, rgb=rgb, mask=None)
+
     def to(self, device: torch.device | str) -> "Views":
         images = {name: image.to(device) for name, image in self.observed.items()}
         return replace(self, cameras=self.cameras.to(device), **images)

@@ -1,0 +1,108 @@
+"""A scout: a small density field that learns from the images first, and shows where to look.
+
+A surface gets stuck where it begins far from the object; a density does not, since it can appear
+anywhere. A few hundred cheap steps of a coarse one say where the object is well enough for a
+surface to begin there.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nerfloss.data.batches import UniformBatches
+from nerfloss.data.views import Views
+from nerfloss.fields.appearance import RadianceColor
+from nerfloss.fields.density import DensityField
+from nerfloss.fields.hash_grid import HashGrid
+from nerfloss.losses.photometric import huber
+from nerfloss.maths.compositing import density_alphas
+from nerfloss.model import Model
+from nerfloss.renderers.volume import VolumeRenderer
+from nerfloss.samplers.occupancy import OccupancySampler
+
+
+@dataclass(frozen=True)
+class Scouted:
+    """What a scout learned: its field, and the share of the pixels' variance that it explains."""
+
+    field: Any
+    explained: float
+
+
+@dataclass(frozen=True)
+class Scout:
+    """How a scout learns: ``steps`` of about ``samples`` samples, with a cache of ``resolution``^3.
+
+    The grid ends at ``finest`` cells along an edge. Its table learns at ``learning_rate``; the
+    networks at ``network_rate``, for they bear less: at the table's rate the whole density can
+    vanish before the first colour is learned. Both decay to ``final``.
+    """
+
+    steps: int = 300
+    samples: int = 2048
+    rays: int = 512
+    learning_rate: float = 5e-2
+    network_rate: float = 5e-3
+    final: float = 0.3
+    warmup: int = 5
+    finest: int = 64
+    resolution: int = 32
+
+    def __call__(
+        self, views: Views, *, background: str, seed: int, device: torch.device | str
+    ) -> Scouted:
+        """Learn from the views; the same for the same seed, whatever was drawn before."""
+        model = self._model(seed, device)
+        batches = UniformBatches(views, background=background, seed=seed, device=device)
+        adam = self._optimizer(model.field)
+        rays, errors, variances = self.rays, [], []
+        for step in range(self.steps):
+            generator = torch.Generator(device).manual_seed(seed * 1_000_003 + step)
+            batch = batches.draw(step, rays)
+            model.sampler.refresh(model.field, step, generator)
+            seen = model(batch.rays, {"rgb"}, given=batch.targets, generator=generator)
+            target = seen["target_rgb"]
+            loss = huber(seen["rgb"], target).mean()
+            if loss.requires_grad:
+                self._descend(adam, loss, step)
+            if step >= 4 * self.steps // 5:
+                errors.append((seen["rgb"].detach() - target).square().mean())
+                variances.append((target - target.mean(0)).square().mean())
+            rays = self._rays(rays, int(seen["occupied"].sum()))
+        unexplained = torch.stack(errors).mean() / torch.stack(variances).mean().clamp_min(1e-12)
+        return Scouted(model.field, 1 - float(unexplained))
+
+    def _model(self, seed: int, device: torch.device | str) -> Model:
+        # What the run draws at random is not moved by whether it was scouted for.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            grid = HashGrid(levels=6, log2_table=15, finest=self.finest)
+            appearance = RadianceColor(hidden=1, width=32)
+            field = DensityField(grid, appearance, width=32).to(device)
+        sampler = OccupancySampler(samples=8, resolution=self.resolution, refresh_every=16)
+        renderer = VolumeRenderer({"alphas": density_alphas}, color_threshold=1e-3)
+        return Model(field, sampler.to(device), renderer)
+
+    def _optimizer(self, field: DensityField) -> torch.optim.Adam:
+        groups = field.parameter_groups()
+        rates = {"grid": self.learning_rate}
+        settings = [
+            {"params": group, "initial_lr": rates.get(name, self.network_rate)}
+            for name, group in groups.items()
+        ]
+        return torch.optim.Adam(settings, betas=(0.9, 0.99), eps=1e-15, fused=True)
+
+    def _descend(self, adam: torch.optim.Adam, loss: Tensor, step: int) -> None:
+        factor = min(1.0, (step + 1) / self.warmup) * self.final ** (step / self.steps)
+        for group in adam.param_groups:
+            group["lr"] = group["initial_lr"] * factor
+        loss.backward()
+        adam.step()
+        adam.zero_grad()
+
+    def _rays(self, rays: int, samples: int) -> int:
+        """Move the number of rays a tenth of the way to what the budget of samples allows."""
+        wanted = min(rays * self.samples / max(samples, 1), 8 * self.rays)
+        return max(1, round(0.9 * rays + 0.1 * wanted))
