@@ -7,7 +7,6 @@ import logging
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import interpolate
@@ -20,6 +19,7 @@ from nerfloss.samplers.occupancy import OccupancySampler
 from nerfloss.scouting.scout import Scout
 from nerfloss.scouting.sight import Solidity, box_around, densities_in
 from nerfloss.scouting.silhouettes import silhouettes
+from nerfloss.training.known_shape import fit_distance
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +121,7 @@ def _begin_at(model: Model, distance: Float[Tensor, "x y z"], what: str, seed: i
     """Give an SDF its first shape; a density has none to take."""
     if "sdf" in model.field.offers:
         grid = _z_first(distance).to(model.field.box)
-        error = model.field.take_shape(grid, torch.Generator(grid.device).manual_seed(seed))
+        error = fit_distance(model.field, grid, seed=seed)
         log.info("began from %s: mean distance to it %.4f scene units", what, error)
 
 

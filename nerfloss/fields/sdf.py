@@ -7,7 +7,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from nerfloss.fields.given_distance import become_distance
 from nerfloss.fields.sdf_network import SDFNetwork
 
 # The sharpness is exp(10 v), so that one learning rate suits values from 10 to 10 000 (NeuS).
@@ -77,15 +76,6 @@ class SDFField(nn.Module):
     def set_box(self, box: Float[Tensor, "2 3"]) -> None:
         """Let the grid span another box, before anything is learned."""
         self.network.grid.set_box(box)
-
-    def take_shape(
-        self, distance: Float[Tensor, "depth height width"], generator: torch.Generator
-    ) -> float:
-        """Become a distance that is known at the cells of a grid over the box; how far off it is.
-
-        Before anything is learned; the answer is a mean, in scene units.
-        """
-        return become_distance(self.network, distance, generator=generator)
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Parameters by the name under which the optimizer sets their rate."""

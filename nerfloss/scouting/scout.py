@@ -42,9 +42,9 @@ class Scout:
 
     steps: int = 300
     samples: int = 2048
-    rays: int = 512
+    rays: int = 1024
     learning_rate: float = 5e-2
-    network_rate: float = 5e-3
+    network_rate: float = 3e-3
     final: float = 0.3
     warmup: int = 5
     finest: int = 64
@@ -104,5 +104,5 @@ class Scout:
 
     def _rays(self, rays: int, samples: int) -> int:
         """Move the number of rays a tenth of the way to what the budget of samples allows."""
-        wanted = min(rays * self.samples / max(samples, 1), 8 * self.rays)
+        wanted = min(rays * self.samples / max(samples, 1), 4 * self.rays)
         return max(1, round(0.9 * rays + 0.1 * wanted))
