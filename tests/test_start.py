@@ -79,10 +79,10 @@ def test_without_masks_a_surface_begins_near_the_true_one(tmp_path, scene):
 
 
 def test_a_scout_sees_the_bowls_that_the_hull_covers(tmp_path):
-    found = {}
+    found, thorough = {}, Scout(steps=200, samples=2048, rays=512)
     for source in ("hull", "scout"):
         run = small(tmp_path / source, "dataset.scene=craters")
-        field = begun(run, source=source).field
+        field = begun(run, source=source, scout=thorough).field
         points = torch.as_tensor(run.scene.mesh.vertices, dtype=torch.float32)
         found[source] = field.implicit(points).abs().mean()
     assert found["scout"] < 0.7 * found["hull"]
