@@ -13,7 +13,7 @@ from nerfloss.scouting.scout import Scout
 from nerfloss.start import Start
 
 UNIT = [[-1, -1, -1], [1, 1, 1]]
-QUICK = Scout(steps=100, samples=1024, rays=128)
+QUICK = Scout(steps=100, samples=1024, rays=128, learning_rate=0.1, network_rate=1e-2)
 
 
 def begun(run, views=None, **settings):

@@ -8,7 +8,7 @@ import torch
 from nerfloss.scouting.scout import Scout
 from nerfloss.testing.scenes import small_scene
 
-QUICK = Scout(steps=60, samples=1024, rays=128, resolution=16, finest=32)
+QUICK = Scout(steps=40, samples=512, rays=128, resolution=16, finest=32, network_rate=1e-2)
 
 
 @pytest.fixture(scope="module")
