@@ -45,7 +45,7 @@ class Start:
     source: str = "auto"
     scout: Scout = field(default_factory=Scout)
     solidity: Solidity = field(default_factory=Solidity)
-    trust: float = 0.5
+    trust: float | int = 0.5
     doubt: float = 0.1
     reach: float = 0.06
 

@@ -14,6 +14,7 @@ import torch
 from small_runs import assembled, tiny
 
 ROOT = Path(__file__).resolve().parent.parent
+QUICK_SCOUT = ["start=scout", "start.trust=-1", "start.scout.steps=20", "start.scout.rays=128"]
 
 
 def parameters(run):
@@ -29,6 +30,7 @@ def same(first, second):
     ("model", "overrides"),
     [
         ("neus", ["loss=neus_full", "start=auto"]),
+        ("neus", ["dataset.masks=false", *QUICK_SCOUT]),
         ("nerf", ["loss=nerf_robust"]),
         ("volsdf", ["loss=volsdf", "sampler=hierarchical"]),
     ],

@@ -8,9 +8,9 @@ import torch
 from small_runs import assembled, composed
 
 from nerfloss.assembly import build
-from nerfloss.data.hull import visual_hull
+from nerfloss.data.hull import hull_distance, visual_hull
 from nerfloss.scouting.scout import Scout
-from nerfloss.start import Start
+from nerfloss.start import Start, draw_what_is_looked_at
 
 UNIT = [[-1, -1, -1], [1, 1, 1]]
 QUICK = Scout(steps=100, samples=1024, rays=128, learning_rate=0.1, network_rate=1e-2)
@@ -48,12 +48,12 @@ def test_the_box_holds_the_object_and_the_sampler_looks_inside_its_hull(tmp_path
 
 def test_from_a_sphere_without_masks_everything_stays_as_it_was(tmp_path):
     run = assembled(tmp_path, "dataset.masks=false")
-    before = run.model.field.implicit(torch.rand(100, 3))
-    torch.manual_seed(0)
+    points = torch.rand(100, 3)
+    before = run.model.field.implicit(points)
     model = begun(run, source="sphere")
+    assert torch.equal(model.field.implicit(points), before)
     assert model.field.box.tolist() == UNIT
     assert model.sampler.grid.region.all()
-    assert before.shape == (100,)
 
 
 def test_a_density_without_masks_needs_no_scout(tmp_path):
@@ -78,6 +78,7 @@ def test_without_masks_a_surface_begins_near_the_true_one(tmp_path, scene):
     assert not grid.region.all()
 
 
+@pytest.mark.slow
 def test_a_scout_sees_the_bowls_that_the_hull_covers(tmp_path):
     found, thorough = {}, Scout(steps=200, samples=2048, rays=512)
     for source in ("hull", "scout"):
@@ -86,6 +87,33 @@ def test_a_scout_sees_the_bowls_that_the_hull_covers(tmp_path):
         points = torch.as_tensor(run.scene.mesh.vertices, dtype=torch.float32)
         found[source] = field.implicit(points).abs().mean()
     assert found["scout"] < 0.7 * found["hull"]
+
+
+def test_without_masks_only_pixels_are_drawn_that_see_where_the_sampler_looks(tmp_path):
+    run = small(tmp_path, "dataset.scene=rings", "dataset.masks=false", "batch.near_mask=4")
+    model, batches = begun(run), run.trainer.batches
+    pixels = batches.pixels
+    draw_what_is_looked_at(batches, model)
+    assert 0.1 * pixels < batches.pixels < 0.9 * pixels
+    rays, grid, box = batches.draw(0, 500).rays, model.sampler.grid, model.field.box
+    distance = hull_distance(grid.region.permute(2, 1, 0), box)
+    nearest = torch.full((len(rays),), torch.inf)
+    for t in torch.linspace(1.5, 3.9, 200):
+        unit = (rays.origins + t * rays.directions - box[0]) / (box[1] - box[0])
+        held = unit.clamp(0, 0.999)
+        x, y, z = (held * grid.resolution).long().unbind(-1)
+        beside = ((unit - held) * (box[1] - box[0])).norm(dim=-1)
+        nearest = nearest.minimum(distance[x, y, z] + beside)
+    # Two pixels wide, at most.
+    assert nearest.max() < 0.12
+
+
+def test_with_masks_and_from_a_sphere_no_pixel_is_left_out(tmp_path):
+    for settings in (["dataset.masks=true"], ["dataset.masks=false", "start=sphere"]):
+        run = assembled(tmp_path, *settings)
+        pixels = run.trainer.batches.pixels
+        draw_what_is_looked_at(run.trainer.batches, begun(run, source="sphere"))
+        assert run.trainer.batches.pixels == pixels
 
 
 def test_a_density_can_be_scouted_for(tmp_path):
@@ -98,8 +126,9 @@ def test_a_density_can_be_scouted_for(tmp_path):
 
 def test_a_start_is_the_same_every_time(tmp_path):
     settings = ["dataset.masks=false", "dataset.scene=blobs"]
-    first, second = (small(tmp_path / name, *settings) for name in ("one", "two"))
-    ones, twos = (begun(run).field.state_dict() for run in (first, second))
+    runs = (assembled(tmp_path / name, *settings) for name in ("one", "two"))
+    scout = replace(QUICK, steps=10)
+    ones, twos = (begun(run, scout=scout, trust=-1.0).field.state_dict() for run in runs)
     tensors = [name for name, value in ones.items() if isinstance(value, torch.Tensor)]
     assert all(torch.equal(ones[name], twos[name]) for name in tensors)
 

@@ -3,6 +3,7 @@ import torch
 
 from nerfloss.data.analytic import AnalyticDataset
 from nerfloss.data.batches import image_batch
+from nerfloss.data.blender import BlenderDataset
 from nerfloss.data.gallery import MODELS
 from nerfloss.data.hull import fit_box, hull_mesh, visual_hull
 from nerfloss.data.shapes import sdf_gradient
@@ -122,3 +123,18 @@ def test_the_true_mesh_is_only_made_when_asked_for(monkeypatch):
 def test_a_wrong_setting_is_named_with_the_choices(settings, message):
     with pytest.raises(ValueError, match=message):
         AnalyticDataset(**settings)
+
+
+def test_masks_can_be_forgotten_in_training_and_kept_for_judging():
+    dataset = AnalyticDataset(views=2, test_views=1, size=24, masks=False)
+    assert dataset.offers == {"target_rgb", "target_depth", "target_normal"}
+    loaded = dataset.load()
+    assert loaded.train.offers == dataset.offers
+    assert "target_mask" in loaded.test.offers
+    assert (loaded.train.rgb[:, 0, 0] == 255).all()
+
+
+@pytest.mark.parametrize("dataset", [AnalyticDataset, BlenderDataset])
+def test_a_random_background_needs_masks_to_be_used(dataset):
+    with pytest.raises(ValueError, match="background=random needs masks"):
+        dataset(background="random", masks=False)

@@ -97,6 +97,21 @@ def test_without_masks_every_pixel_counts_as_near(views):
     assert UniformBatches(bare, near_mask=2).pixels == 1600
 
 
+def test_narrowed_batches_draw_what_is_marked_unless_all_was_asked_for(views):
+    seen = torch.zeros_like(views.mask)
+    seen[1:, 5:9, 3:7] = 255
+    photographs = views.without_masks("white")
+    near = UniformBatches(photographs, near_mask=4)
+    near.narrow(torch.zeros_like(seen))
+    assert near.pixels == 4 * 20 * 20
+    near.narrow(seen)
+    assert near.pixels == 3 * 4 * 4
+    assert (seen[where(near.draw(0, 300))] == 255).all()
+    everything = UniformBatches(photographs, near_mask=None)
+    everything.narrow(seen)
+    assert everything.pixels == 4 * 20 * 20
+
+
 def test_pools_of_pixels_are_far_smaller_than_images():
     masks = torch.zeros(3, 270, 480, dtype=torch.uint8)
     masks[:, 60:200, 100:400] = 255
@@ -128,3 +143,19 @@ def test_a_whole_image_comes_in_row_major_order(views):
 
 def test_test_images_of_a_random_background_are_white(views):
     assert (image_batch(views, 0, "random").rays.background == 1).all()
+
+
+@pytest.mark.parametrize("background", ["white", "black"])
+def test_photographs_show_what_masked_views_do_on_their_background(views, background):
+    masked = UniformBatches(views, background=background).draw(0, 400).targets
+    plain = UniformBatches(views.without_masks(background), background=background).draw(0, 400)
+    assert "target_mask" not in plain.targets
+    assert "target_depth" in plain.targets
+    # Rounded to 8 bit.
+    difference = (plain.targets["target_rgb"] - masked["target_rgb"]).abs()
+    assert difference.max() <= 0.5 / 255 + 1e-6
+
+
+def test_photographs_on_no_background_are_the_images_as_stored(views):
+    assert torch.equal(views.without_masks("none").rgb, views.rgb)
+    assert views.without_masks("none").mask is None

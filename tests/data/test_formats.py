@@ -102,6 +102,17 @@ def test_neus_masks_can_be_left_out(scene, tmp_path):
         assert loaded.background == "none"
 
 
+def test_blender_masks_can_be_forgotten_in_training_and_kept_for_judging(scene, tmp_path):
+    folder = str(write_blender(tmp_path, scene))
+    dataset, masked = BlenderDataset(folder, masks=False), BlenderDataset(folder).load()
+    assert dataset.offers == {"target_rgb"}
+    loaded = dataset.load()
+    assert loaded.train.mask is None
+    assert torch.equal(loaded.train.rgb, masked.train.without_masks("white").rgb)
+    assert torch.equal(loaded.test.mask, masked.test.mask)
+    assert loaded.conventions["mask"] == "alpha channel; of test views only"
+
+
 def test_blender_views_can_be_held_out_by_rule(scene, tmp_path):
     loaded = BlenderDataset(str(write_blender(tmp_path, scene)), hold_out={"every": 3}).load()
     assert loaded.test.names == ("train_000", "train_003")
