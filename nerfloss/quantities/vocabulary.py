@@ -43,6 +43,7 @@ _NORMALS = "datasets with normals"
 _POINTS = "datasets with observed surface points"
 _LABELS = "datasets with labels"
 _HEADS = "models with a semantic head"
+_PROPOSALS = "samplers with proposals (sampler=proposal)"
 _RUN = "training runs"
 
 VOCABULARY: Mapping[str, Quantity] = {
@@ -61,6 +62,9 @@ VOCABULARY: Mapping[str, Quantity] = {
         "bool",
     ),
     "positions": Quantity("rays samples 3", "mid-points of the intervals", _SAMPLERS),
+    "proposal_t_starts": Quantity("rays proposals", "t_starts of the proposal", _PROPOSALS),
+    "proposal_t_ends": Quantity("rays proposals", "t_ends of the proposal", _PROPOSALS),
+    "proposal_weights": Quantity("rays proposals", "weights of the proposal", _PROPOSALS),
     # the field at the samples
     "densities": Quantity("rays samples", "volume density, per scene unit", _DENSITY),
     "colors": Quantity("rays samples 3", "emitted colour, in [0, 1]", _RENDERERS),
@@ -91,6 +95,9 @@ VOCABULARY: Mapping[str, Quantity] = {
     "space_hessian_gradients": Quantity("points 3", "hessian_gradients at space_points", _SDF),
     "space_laplacian": Quantity("points", "laplacian at space_points", _SDF),
     # patches
+    "patch_shape": Quantity("", "height and width of the patches", _PATCHES, "object"),
+    "patch_origins": Quantity("patches height width 3", "origins, as patches", _PATCHES),
+    "patch_directions": Quantity("patches height width 3", "directions, as patches", _PATCHES),
     "patch_rgb": Quantity("patches height width 3", "rgb, as patches", _PATCHES),
     "patch_depth": Quantity("patches height width 1", "depth, as patches", _PATCHES),
     "patch_normal": Quantity("patches height width 3", "normal, as patches", _PATCHES),
@@ -113,6 +120,15 @@ VOCABULARY: Mapping[str, Quantity] = {
     "target_points": Quantity("observed 3", "observed surface points", _POINTS),
     "target_point_normals": Quantity("observed 3", "unit normals at target_points", _POINTS),
     "target_point_confidence": Quantity("observed", "trust in target_points, [0, 1]", _POINTS),
+    # all training views, for terms that compare them
+    "view_images": Quantity("views height width 3", "every image, 0 to 255", _IMAGES, "int"),
+    "view_masks": Quantity("views height width", "every mask, 0 to 255", _MASKS, "int"),
+    "view_projections": Quantity(
+        "views 3 4", "from homogeneous scene points to (u w, v w, w), u and v in pixels", _IMAGES
+    ),
+    "view_neighbours": Quantity(
+        "views sources", "the views that look from nearest by, nearest first", _IMAGES, "int"
+    ),
     # the run itself
     "field": Quantity("", "field(points, needs): quantities at any points", _RENDERERS, "object"),
     "box": Quantity("2 3", "corners of the scene's box", _RENDERERS),

@@ -21,6 +21,9 @@ SIZES: Mapping[str, int] = {
     "embedding": 4,
     "channels": 4,
     "classes": 3,
+    "views": 4,
+    "sources": 3,
+    "proposals": 9,
 }
 
 
@@ -42,7 +45,8 @@ def fake(
     shape = [sizes[axis] if axis in sizes else int(axis) for axis in meant.shape.split()]
     generator = torch.Generator().manual_seed(seed + zlib.crc32(_family(quantity).encode()))
     if meant.kind == "object":
-        return generator if quantity == "generator" else fake_field
+        objects = {"generator": generator, "patch_shape": (sizes["height"], sizes["width"])}
+        return objects.get(quantity, fake_field)
     if meant.kind == "int":
         return _integers(quantity, shape, generator)
     if meant.kind == "bool":
@@ -69,20 +73,24 @@ def fake_field(
 
 def _family(quantity: str) -> str:
     """Quantities that have to fit each other are drawn from the same random numbers."""
-    return "edges" if quantity in ("t_starts", "t_ends") else quantity
+    prefix, found, name = quantity.rpartition("proposal_")
+    return f"{prefix}{found}edges" if name in ("t_starts", "t_ends") else quantity
 
 
 def _integers(quantity: str, shape: list[int], generator: torch.Generator) -> Any:
     if not shape:
         return 100
-    if quantity in ("view", "target_label", "target_instance"):
-        return torch.randint(0, 3, shape, generator=generator)
+    above = {"view_images": 256, "view_masks": 256}.get(quantity, 3)
+    if quantity in ("view", "target_label", "target_instance", "view_neighbours") or above > 3:
+        return torch.randint(0, above, shape, generator=generator)
     raise KeyError(f"no made-up integers for '{quantity}': add them here")
 
 
 def _shaper(quantity: str) -> Callable[[Tensor], Tensor]:
     """What turns uniform numbers in [0, 1] into values of a quantity, by the end of its name."""
-    name = quantity.removeprefix("patch_").removeprefix("target_").removeprefix("space_")
+    name = quantity
+    for prefix in ("patch_", "target_", "space_", "proposal_"):
+        name = name.removeprefix(prefix)
     exact = {
         "t_starts": lambda u: 1 + _edges(u) - 0.1 * (0.5 + u),
         "t_ends": lambda u: 1 + _edges(u),
@@ -101,7 +109,8 @@ def _shaper(quantity: str) -> Callable[[Tensor], Tensor]:
         "points": lambda u: 2 * u - 1,
         "surface_points": lambda u: 2 * u - 1,
         "origins": lambda u: 3 * _unit(u),
-        "pixel": lambda u: 100 * u,
+        "pixel": lambda u: 1 + 10 * u,
+        "view_projections": _projections,
         "densities": lambda u: 20 * u,
         "depth": lambda u: 1 + u,
         "sharpness": lambda u: 20 + 40 * u,
@@ -116,6 +125,14 @@ def _shaper(quantity: str) -> Callable[[Tensor], Tensor]:
 def _edges(uniform: Tensor) -> Tensor:
     """Far ends of intervals along a ray, each at least as long as its neighbour's gap."""
     return 0.1 * (0.5 + uniform).cumsum(-1)
+
+
+def _projections(uniform: Tensor) -> Tensor:
+    """Cameras that look from about 3 units away at the origin, in pixels of a fake patch."""
+    turned = torch.eye(3, dtype=uniform.dtype) + 0.1 * (uniform[..., :3] - 0.5)
+    away = torch.tensor([0.0, 0.0, 3.0], dtype=uniform.dtype).expand(uniform.shape[0], 3)
+    scaled = torch.tensor([[9.0, 0, 6.5], [0, 9.0, 6.0], [0, 0, 1]], dtype=uniform.dtype)
+    return scaled @ torch.cat([turned, away[..., None]], -1)
 
 
 def _unit(uniform: Tensor) -> Tensor:
