@@ -1,6 +1,7 @@
 """From a configuration to a run: objects from names, and one check before any image is read."""
 
 import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from nerfloss.model import Model
-from nerfloss.recipe import LossRecipe
+from nerfloss.recipe import LossRecipe, RecipeError
 from nerfloss.run import Run
 from nerfloss.training.budget import Budget
+from nerfloss.training.trainer import Pace
 
 
 def build(node: Any, **more: Any) -> Any:
@@ -23,9 +25,22 @@ def build(node: Any, **more: Any) -> Any:
         return instantiate(node, _convert_="all", **more)
     except InstantiationException as error:
         # What we raise ourselves says what to do; Hydra's wrapping would bury it.
-        if isinstance(error.__cause__, ValueError):
-            raise error.__cause__ from None
+        cause = _of_a_term(node, error) or error.__cause__
+        if isinstance(cause, ValueError):
+            raise cause from None
         raise
+
+
+def _of_a_term(node: Any, error: InstantiationException) -> RecipeError | None:
+    """What a loss term with state refused when it was made, with the keys of what it refused."""
+    cause, key = error.__cause__, str(error).rpartition("full_key: ")[2].strip()
+    place = re.fullmatch(r"loss\.terms\.([^.]+)\.fn\b.*", key)
+    if place is None or not isinstance(cause, ValueError | TypeError):
+        return None
+    settings = OmegaConf.select(node, f"terms.{place[1]}.fn") or {}
+    named = [name for name in settings if re.search(rf"\b{re.escape(name)}\b", str(cause))]
+    keys = ", ".join(f"{key}.{name}" for name in named) or key
+    return RecipeError(f"the loss recipe cannot be built:\n  {place[1]}: {cause} ({keys})")
 
 
 def device_of(name: str) -> torch.device:
@@ -63,15 +78,17 @@ def assemble(cfg: DictConfig, folder: Path) -> Run:
     dataset = build(cfg.dataset)
     evaluator = build(cfg.eval)
     budget = Budget(cfg.trainer.max_steps, cfg.trainer.max_seconds, cfg.trainer.clock)
-    recipe.check(model.offers(dataset.offers))
+    batch, pace = build(cfg.batch), build(cfg.trainer.pace)
+    recipe.check(model.offers(offered(dataset, batch, pace)))
+    _check_is_taught(model.sampler, recipe)
     return Run(
         scene=dataset.load(),
         model=model,
         recipe=recipe,
-        batch=build(cfg.batch),
+        batch=batch,
         optimizer=build(cfg.trainer.optimizer, **cfg.model.optimizer),
         budget=budget,
-        pace=build(cfg.trainer.pace),
+        pace=pace,
         watchdog=build(cfg.trainer.watchdog),
         evaluator=evaluator,
         start=build(cfg.start),
@@ -79,6 +96,34 @@ def assemble(cfg: DictConfig, folder: Path) -> Run:
         device=device,
         folder=folder,
     )
+
+
+def offered(dataset: Any, batch: Any, pace: Pace) -> frozenset[str]:
+    """What batches of a dataset give, before any image is read.
+
+    A batch class may say by ``offers`` what it adds to a dataset's, and by ``least_rays`` with
+    how few rays it can make a batch. Raises ValueError where the pace allows fewer.
+    """
+    least = getattr(batch, "least_rays", 1)
+    for name in ("rays", "max_rays"):
+        if getattr(pace, name) < least:
+            raise ValueError(
+                f"trainer.pace.{name}={getattr(pace, name)} rays are fewer than one batch takes: "
+                f"{least} (batch.height * batch.width); raise it, or take smaller patches"
+            )
+    # Hydra's partial hides the class that it will make.
+    offers = getattr(getattr(batch, "func", batch), "offers", frozenset)
+    return offers(dataset.offers)
+
+
+def _check_is_taught(sampler: Any, recipe: LossRecipe) -> None:
+    """Raise RecipeError for a sampler that learns where no term would teach it."""
+    quantity = getattr(sampler, "learns_from", None)
+    if quantity is not None and quantity not in recipe.all_needs():
+        raise RecipeError(
+            f"this sampler learns from a term on '{quantity}', and the recipe has none: add "
+            f"+loss/term@loss.terms.interlevel=interlevel, or take another sampler"
+        )
 
 
 def seed_everything(seed: int) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import nn
 
 from nerfloss.quantities.resolve import Quantities
 from nerfloss.rays import Rays
@@ -34,7 +35,16 @@ class Model:
 
     def offers(self, given: Collection[str] = ()) -> frozenset[str]:
         """Every quantity that this model can make, with ``given`` ones (targets) beside it."""
-        return self.renderer.offers(self.field, given)
+        return self.renderer.offers(self.field, {*given, *getattr(self.sampler, "offers", ())})
+
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        """Parameters by the name under which the optimizer sets their rate."""
+        learned = list(self.sampler.parameters())
+        return {**self.field.parameter_groups(), **({"sampler": learned} if learned else {})}
+
+    def primitives(self, needs: Collection[str]) -> frozenset[str]:
+        """What making all of ``needs`` comes down to, what must be given included."""
+        return self.renderer.primitives(self.field, needs)
 
     def state_dict(self) -> dict[str, Any]:
         return {"field": self.field.state_dict(), "sampler": self.sampler.state_dict()}

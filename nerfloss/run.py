@@ -55,11 +55,17 @@ class Run:
     ) -> None:
         self.scene, self.model, self.evaluator = scene, model, evaluator
         self.start, self.seed, self.folder = start, seed, Path(folder)
-        groups = model.field.parameter_groups()
-        own = list(recipe.parameters())
+        groups = model.parameter_groups()
+        own = recipe.descended()
         watch = Stopwatch()
         with watch.running():
-            batches = batch(scene.train, background=scene.background, seed=seed, device=device)
+            batches = batch(
+                scene.train,
+                background=scene.background,
+                seed=seed,
+                device=device,
+                needs=model.primitives(recipe.all_needs()),
+            )
         self.trainer = Trainer(
             model,
             recipe,

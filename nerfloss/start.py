@@ -13,6 +13,7 @@ from torch.nn.functional import interpolate
 
 from nerfloss.data.batches import UniformBatches
 from nerfloss.data.hull import fit_box, hull_distance, visual_hull
+from nerfloss.data.patch_batches import PatchBatches
 from nerfloss.data.views import Views
 from nerfloss.model import Model
 from nerfloss.samplers.occupancy import OccupancySampler
@@ -89,7 +90,8 @@ def draw_what_is_looked_at(batches: Any, model: Model) -> None:
     It looks at the model as it is, so a resumed run draws the same.
     """
     sampler = model.sampler
-    if not isinstance(batches, UniformBatches) or not isinstance(sampler, OccupancySampler):
+    narrows = isinstance(batches, UniformBatches | PatchBatches)
+    if not narrows or not isinstance(sampler, OccupancySampler):
         return
     if batches.views.mask is None and not sampler.grid.region.all():
         region = sampler.grid.region.permute(2, 1, 0).cpu()

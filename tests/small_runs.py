@@ -26,6 +26,14 @@ TINY_SCENE = [
     "dataset.test_views=2",
     "dataset.supersampling=1",
 ]
+# Batches of two patches, as large as a Gaussian window of 11 needs.
+TINY_PATCHES = [
+    "batch=patch",
+    "batch.height=12",
+    "batch.width=12",
+    "trainer.pace.rays=288",
+    "trainer.pace.max_rays=432",
+]
 TINY_SDF = ["model.field.network.grid.log2_table=10", "start=sphere"]
 TINY_DENSITY = ["model.field.grid.log2_table=10"]
 

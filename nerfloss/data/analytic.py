@@ -1,19 +1,25 @@
 """Exact toy scenes: rendered on the spot from signed distances, so every truth is known."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
-from nerfloss.data.gallery import MODELS
+from nerfloss.data.gallery import MODELS, Model
 from nerfloss.data.meshes import read_mesh
 from nerfloss.data.rendering import photograph
 from nerfloss.data.rig import cameras_at, train_and_test_positions
 from nerfloss.data.scene import Scene, check_background, describe_masks
+from nerfloss.data.survey import survey
 from nerfloss.data.truth import surface_mesh
+from nerfloss.data.views import Views
 
 CAMERA_RADIUS = 2.7
 FIELD_OF_VIEW = 38.0
+IMAGES = frozenset(
+    {"target_rgb", "target_depth", "target_normal", "target_label", "target_instance"}
+)
+POINTS = frozenset({"target_points", "target_point_normals", "target_point_confidence"})
 
 
 @dataclass(frozen=True)
@@ -23,7 +29,9 @@ class AnalyticDataset:
     ``views`` to train on and ``test_views`` between them, ``size`` pixels square. ``seed`` turns
     the arrangement of cameras. Along edges a pixel averages ``supersampling``^2 rays. Without
     ``masks`` the training views are photographs on the background; test views keep theirs, to be
-    judged by. ``mesh`` names a file to be judged by instead of the exact surface.
+    judged by. ``mesh`` names a file to be judged by instead of the exact surface. So many
+    ``points`` of the surface are observed beside the images, those of no confidence off it by
+    ``point_noise`` scene units (`survey`).
     """
 
     scene: str = "craters"
@@ -35,6 +43,8 @@ class AnalyticDataset:
     background: str = "white"
     masks: bool = True
     mesh: str | None = None
+    points: int = 2000
+    point_noise: float | int = 0.005
 
     def __post_init__(self) -> None:
         check_background(self.background, masks=self.masks)
@@ -46,22 +56,27 @@ class AnalyticDataset:
         for name in ("views", "test_views", "size", "supersampling"):
             if getattr(self, name) < 1:
                 raise ValueError(f"dataset.{name} must be at least 1, got {getattr(self, name)}")
+        for name in ("points", "point_noise"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"dataset.{name} must not be negative, got {getattr(self, name)}")
 
     @property
     def offers(self) -> frozenset[str]:
         masks = {"target_mask"} if self.masks else set()
-        return frozenset({"target_rgb", "target_depth", "target_normal"} | masks)
+        points = POINTS if self.points else set()
+        return IMAGES | masks | points
 
     def load(self) -> Scene:
         """Render the scene: a few seconds at the default size."""
         mesh = None if self.mesh is None else read_mesh(self.mesh)
         model = MODELS[self.scene]()
+        kinds = ("background", *model.kinds)
         positions = train_and_test_positions(self.views, self.test_views, CAMERA_RADIUS, self.seed)
         cameras = cameras_at(torch.cat(positions), self.size, FIELD_OF_VIEW)
         names = [f"train_{i:03d}" for i in range(self.views)]
         names += [f"test_{i:03d}" for i in range(self.test_views)]
         views = photograph(model, cameras, tuple(names), self.supersampling)
-        train = views[: self.views]
+        train = self._with_points(model, views[: self.views])
         return Scene(
             name=self.scene,
             train=train if self.masks else train.without_masks(self.background),
@@ -76,5 +91,13 @@ class AnalyticDataset:
                 "background": self.background,
                 "hold_out": f"{self.test_views} cameras between the {self.views} of training",
                 "mask": describe_masks("opacity: share of a pixel's rays that hit", self.masks),
+                "classes": ", ".join(f"{i} {kind}" for i, kind in enumerate(kinds)),
             },
         )
+
+    def _with_points(self, model: Model, views: Views) -> Views:
+        if not self.points:
+            return views
+        noise = float(self.point_noise)
+        found = survey(model.sdf, views.cameras, self.points, noise=noise, seed=self.seed)
+        return replace(views, points=found)

@@ -1,6 +1,8 @@
 """Which pixels a step learns from: rays and their targets, drawn uniformly over all views."""
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,16 +11,24 @@ from scipy.ndimage import maximum_filter
 from torch import Tensor
 
 from nerfloss.data.scene import check_background
+from nerfloss.data.surroundings import NEIGHBOURS, POINTS, Surroundings, with_all_views
 from nerfloss.data.views import Views
 from nerfloss.rays import Rays
+
+# Whatever the terms need: how a run goes is read from these (PSNR, the watchdog).
+WATCHED = frozenset({"target_rgb", "target_mask"})
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Rays and what was observed along them; every target starts with one row per ray."""
+    """Rays, what was observed along them (a row per ray), and what a step is given beside."""
 
     rays: Rays
-    targets: dict[str, Tensor]
+    targets: dict[str, Any]
+
+    def beside(self, more: Mapping[str, Any]) -> "Batch":
+        """The batch with more targets."""
+        return replace(self, targets={**self.targets, **more})
 
 
 class UniformBatches:
@@ -27,8 +37,11 @@ class UniformBatches:
     With ``near_mask`` only pixels at most that many rows and columns away from the mask are drawn;
     without masks every pixel counts as near, until `narrow` says otherwise. Drawing depends on
     (seed, step, rays) and nothing else, so that a resumed run needs no state. Images are gathered
-    where they lie; the batch arrives on ``device``.
+    where they lie; the batch arrives on ``device``. Of what was observed only ``needs`` is
+    gathered, None: every image; ``points`` and ``neighbours`` are settings of `Surroundings`.
     """
+
+    offers = staticmethod(with_all_views)
 
     def __init__(
         self,
@@ -38,12 +51,17 @@ class UniformBatches:
         seed: int = 0,
         near_mask: int | None = None,
         device: torch.device | str = "cpu",
+        needs: Collection[str] | None = None,
+        points: int = POINTS,
+        neighbours: int = NEIGHBOURS,
     ) -> None:
-        check_background(background)
-        if background == "random" and views.mask is None:
-            raise ValueError("background='random' needs masks and found none; use white or none")
+        check_masks_for(background, views)
         self.views, self.background = views, background
         self.seed, self.device, self._near = seed, torch.device(device), near_mask
+        self.needs = needs
+        self._around = Surroundings(
+            views, needs or (), points=points, neighbours=neighbours, device=self.device
+        )
         self._starts, self._bounds = _all_pixels(views)
         if near_mask is not None and views.mask is not None:
             self._starts, self._bounds = pixels_near(views.mask, near_mask)
@@ -60,12 +78,14 @@ class UniformBatches:
 
     def draw(self, step: int, rays: int) -> Batch:
         """Draw a batch, with replacement; the same for the same (seed, step, rays)."""
-        generator = _generator(self.seed, step, rays)
+        generator = step_generator(self.seed, step, rays)
         ticket = torch.randint(self.pixels, (rays,), generator=generator)
         run = torch.searchsorted(self._bounds, ticket, right=True) - 1
         flat = self._starts[run] + (ticket - self._bounds[run])
-        background = _colors(self.background, rays, generator)
-        return _gather(self.views, flat, background, self.background != "none", self.device)
+        background = background_colors(self.background, rays, generator)
+        composite = self.background != "none"
+        batch = gather(self.views, flat, background, composite, self.device, self.needs)
+        return batch.beside(self._around(flat, generator))
 
 
 def image_batch(views: Views, index: int, background: str) -> Batch:
@@ -77,22 +97,34 @@ def image_batch(views: Views, index: int, background: str) -> Batch:
     pixels = views.cameras.width * views.cameras.height
     flat = index * pixels + torch.arange(pixels)
     kind = "white" if background == "random" else background
-    return _gather(views, flat, _colors(kind, pixels, None), kind != "none", views.rgb.device)
+    background_color = background_colors(kind, pixels, None)
+    return gather(views, flat, background_color, kind != "none", views.rgb.device)
+
+
+def check_masks_for(background: str, views: Views) -> None:
+    """Raise ValueError unless these views can be drawn on the background."""
+    check_background(background)
+    if background == "random" and views.mask is None:
+        raise ValueError("background='random' needs masks and found none; use white or none")
 
 
 def pixels_near(
-    mask: UInt8[Tensor, "views height width"], reach: int
+    mask: UInt8[Tensor, "views height width"], reach: int, patch: tuple[int, int] = (1, 1)
 ) -> tuple[Int[Tensor, "runs"], Int[Tensor, "runs+1"]]:
     """Runs of neighbouring pixels within ``reach`` rows and columns of the mask.
 
-    Returns the flat index (over views, rows, columns) at which each run starts and how many pixels
-    lie before it. A run per image row instead of an index per pixel keeps this about a thousand
-    times smaller than the images.
+    With a ``patch`` (height, width) they are the top left corners of patches that lie whole in the
+    image and whose middle is that near. Returns the flat index (over views, rows, columns) at which
+    each run starts and how many pixels lie before it. A run per image row instead of an index per
+    pixel keeps this about a thousand times smaller than the images.
     """
     starts, lengths = [], []
     pixels = mask.shape[1] * mask.shape[2]
+    rows, columns = mask.shape[1] - patch[0] + 1, mask.shape[2] - patch[1] + 1
+    top, left = patch[0] // 2, patch[1] // 2
     for view, image in enumerate(mask.cpu().numpy()):
         near = maximum_filter(image, size=2 * reach + 1, mode="constant") > 0
+        near = near[top : top + rows, left : left + columns]
         edges = np.diff(np.pad(near, ((0, 0), (1, 1))).astype(np.int8), axis=1)
         row, begin = np.nonzero(edges == 1)
         _, end = np.nonzero(edges == -1)
@@ -108,43 +140,53 @@ def _all_pixels(views: Views) -> tuple[Int[Tensor, "1"], Int[Tensor, "2"]]:
     return torch.zeros(1, dtype=torch.int64), torch.tensor([0, pixels])
 
 
-def _generator(seed: int, step: int, rays: int) -> torch.Generator:
+def step_generator(seed: int, step: int, rays: int) -> torch.Generator:
     """A fresh stream of random numbers for one step, unlike that of any neighbouring step."""
     mixed = np.random.SeedSequence([seed, step, rays]).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(mixed >> np.uint64(1)))
 
 
-def _colors(kind: str, rays: int, generator: torch.Generator | None) -> Float[Tensor, "rays 3"]:
+def background_colors(
+    kind: str, rays: int, generator: torch.Generator | None
+) -> Float[Tensor, "rays 3"]:
     """The colour behind each ray; black where the background is part of the image ("none")."""
     if kind == "random":
         return torch.rand(rays, 3, generator=generator)
     return torch.full((rays, 3), 1.0 if kind == "white" else 0.0)
 
 
-def _gather(
+def gather(
     views: Views,
     flat: Int[Tensor, "rays"],
     background: Float[Tensor, "rays 3"],
     composite: bool,
     device: torch.device,
+    needs: Collection[str] | None = None,
 ) -> Batch:
-    """Rays and targets of the pixels with the given flat indices over views, rows and columns."""
+    """Rays and targets of the pixels with the given flat indices over views, rows and columns.
+
+    Targets are those in ``needs`` (None: all), and always colour and mask.
+    """
     width, height = views.cameras.width, views.cameras.height
     view, within = flat // (width * height), flat % (width * height)
     pixel = torch.stack([within % width, within // width], dim=-1) + 0.5
     place = views.rgb.device
     rays = views.cameras.rays(view.to(place), pixel.to(place), background.to(place))
     flat = flat.to(place)
+    wanted = views.offers if needs is None else {*needs, *WATCHED}
     targets = {
-        f"target_{n}": x.flatten(0, 2).index_select(0, flat) for n, x in views.observed.items()
+        f"target_{name}": _as_quantity(image.flatten(0, 2).index_select(0, flat))
+        for name, image in views.observed.items()
+        if f"target_{name}" in wanted
     }
-    targets = {name: _unit_range(target) for name, target in targets.items()}
     if composite and "target_mask" in targets:
         alpha = targets["target_mask"][:, None]
         targets["target_rgb"] = alpha * targets["target_rgb"] + (1 - alpha) * rays.background
     return Batch(rays.to(device), {name: x.to(device) for name, x in targets.items()})
 
 
-def _unit_range(values: Tensor) -> Tensor:
-    """Stored values as float32; 8-bit images from 0 to 255 become 0 to 1."""
+def _as_quantity(values: Tensor) -> Tensor:
+    """Stored values as a quantity's: 8-bit images as 0 to 1, numbers of things as whole ones."""
+    if values.dtype == torch.int16:
+        return values.long()
     return values.float() / 255.0 if values.dtype == torch.uint8 else values.float()

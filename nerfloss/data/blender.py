@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from nerfloss.data.errors import DataError, existing
 from nerfloss.data.hold_out import describe_rule, split_views
 from nerfloss.data.images import ENDINGS, check_masks, image_header, read_images
 from nerfloss.data.meshes import read_mesh
+from nerfloss.data.point_files import offered_by, read_points
 from nerfloss.data.poses import checked_pose
 from nerfloss.data.scene import Scene, check_background, describe_masks
 from nerfloss.data.views import Views
@@ -40,7 +41,7 @@ class BlenderDataset:
     _val); ``hold_out`` takes them from the training file instead, by rule or list. ``downscale``
     averages blocks of pixels. An alpha channel is a mask; with ``masks`` false the training views
     are photographs on the background, while test views keep theirs, to be judged by. ``mesh`` names
-    a true mesh in the files' coordinates.
+    a true mesh in the files' coordinates, ``points`` a PLY file of observed surface points.
     """
 
     path: str | None = None
@@ -50,6 +51,7 @@ class BlenderDataset:
     hold_out: Mapping[str, Any] | str | None = None
     masks: bool = True
     mesh: str | None = None
+    points: str | None = None
 
     def __post_init__(self) -> None:
         check_background(self.background, masks=self.masks)
@@ -60,7 +62,8 @@ class BlenderDataset:
     def offers(self) -> frozenset[str]:
         """Known from the header of the first image: a mask wherever there is an alpha channel."""
         masks = self.masks and self._has_alpha(existing(self.path, HOLDS))
-        return frozenset({"target_rgb"} | ({"target_mask"} if masks else set()))
+        points = offered_by(self.points) if self.points else frozenset()
+        return points | {"target_rgb"} | ({"target_mask"} if masks else set())
 
     def load(self) -> Scene:
         folder = existing(self.path, HOLDS)
@@ -70,12 +73,14 @@ class BlenderDataset:
             raise DataError(folder, found, "set dataset.background=white or none")
         mesh = None if self.mesh is None else read_mesh(self.mesh)
         kept, held, rule = self._splits(folder)
-        train = self._views(kept, alpha)
+        to_world = np.diag([self.scene_radius] * 3 + [1.0])
+        points = None if self.points is None else read_points(self.points, to_world)
+        train = replace(self._views(kept, alpha), points=points)
         return Scene(
             name=folder.resolve().name,
             train=train if self.masks else train.without_masks(self.background),
             test=self._views(held, alpha),
-            to_world=np.diag([self.scene_radius] * 3 + [1.0]),
+            to_world=to_world,
             background=self.background,
             ground_truth=None if mesh is None else lambda: mesh,
             conventions={

@@ -3,7 +3,7 @@
 import re
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from nerfloss.data.errors import DataError, existing
 from nerfloss.data.hold_out import describe_rule, split_views
 from nerfloss.data.images import ENDINGS, check_masks, image_header, read_images
 from nerfloss.data.meshes import read_mesh
+from nerfloss.data.point_files import offered_by, read_points
 from nerfloss.data.poses import checked_matrix, decompose_projection
 from nerfloss.data.scene import Scene, check_background
 from nerfloss.data.views import Views
@@ -30,8 +31,9 @@ class NeusDataset:
     """A scene in the layout of NeuS.
 
     ``scale_mat`` maps the unit ball to the data's own coordinates, in which ``mesh`` names a true
-    mesh. ``masks`` is true, false, or "auto": used where mask/ exists. Without masks nothing says
-    what is background, so images are taken as they are, whatever ``background`` says.
+    mesh and ``points`` a PLY file of observed surface points. ``masks`` is true, false, or "auto":
+    used where mask/ exists. Without masks nothing says what is background, so images are taken as
+    they are, whatever ``background`` says.
     """
 
     path: str | None = None
@@ -40,6 +42,7 @@ class NeusDataset:
     hold_out: Mapping[str, Any] | str = field(default_factory=lambda: {"every": 8})
     downscale: int = 1
     mesh: str | None = None
+    points: str | None = None
 
     def __post_init__(self) -> None:
         check_background(self.background)
@@ -52,7 +55,8 @@ class NeusDataset:
     def offers(self) -> frozenset[str]:
         """Known from whether mask/ is there."""
         masks = self._uses_masks(existing(self.path, HOLDS))
-        return frozenset({"target_rgb"} | ({"target_mask"} if masks else set()))
+        points = offered_by(self.points) if self.points else frozenset()
+        return points | {"target_rgb"} | ({"target_mask"} if masks else set())
 
     def load(self) -> Scene:
         folder = existing(self.path, HOLDS)
@@ -67,10 +71,12 @@ class NeusDataset:
         matrices = _read_matrices(folder, len(images))
         background = self.background if masks is not None else "none"
         kept, held = split_views([path.stem for path in images], self.hold_out, folder)
-        splits = (self._views(which, images, masks, matrices) for which in (kept, held))
+        points = None if self.points is None else read_points(self.points, matrices[0][1])
+        train, test = (self._views(which, images, masks, matrices) for which in (kept, held))
         return Scene(
             folder.resolve().name,
-            *splits,
+            train=replace(train, points=points),
+            test=test,
             to_world=matrices[0][1],
             background=background,
             ground_truth=None if mesh is None else lambda: mesh,

@@ -14,19 +14,21 @@ from nerfloss.rays import Rays
 
 
 def photograph(model: Model, cameras: Cameras, names: tuple[str, ...], supersampling: int) -> Views:
-    """Render every view: colour, opacity, depth and normal.
+    """Render every view: colour, opacity, depth, normal, semantic class and object.
 
-    Depth and normal belong to the pixel's centre. So do colour and opacity inside a surface, whose
-    texture is smooth at the scale of pixels; along edges they are means over ``supersampling``^2
-    rays, colour over those that hit, so that it is straight.
+    Depth, normal, class and object belong to the pixel's centre. So do colour and opacity inside a
+    surface, whose texture is smooth at the scale of pixels; along edges they are means over
+    ``supersampling``^2 rays, colour over those that hit, so that it is straight.
     """
     contact = first_contact(model.sdf, cameras)
     start = contact.reshape(-1)
     depth, normal = torch.zeros_like(start), start.new_zeros(len(start), 3)
     color, opacity = start.new_zeros(len(start), 3), torch.zeros_like(start)
+    instance = torch.zeros_like(start, dtype=torch.int64)
     for index in start.isfinite().nonzero()[:, 0].split(PORTION):
         rays = block_rays(cameras, index, 1)
         depth[index], normal[index], color[index] = look(model, rays, start[index])
+        instance[index] = name_objects(model, rays, depth[index])
     opacity[depth > 0] = 1.0
     edges = find_edges(contact.isfinite(), depth.view_as(contact), normal.view(*contact.shape, 3))
     for index in edges.reshape(-1).nonzero()[:, 0].split(PORTION // supersampling**2):
@@ -41,6 +43,8 @@ def photograph(model: Model, cameras: Cameras, names: tuple[str, ...], supersamp
         mask=eight_bit(opacity).reshape(shape),
         depth=depth.reshape(shape),
         normal=normal.reshape(*shape, 3),
+        label=model.classes(instance).to(torch.int16).reshape(shape),
+        instance=instance.to(torch.int16).reshape(shape),
     )
 
 
@@ -55,6 +59,14 @@ def look(
         depth[index], points, normal[index] = settle(model.sdf, rays[index], depth[index])
         color[index] = shade(model, points, normal[index])
     return depth, normal, color
+
+
+def name_objects(model: Model, rays: Rays, depth: Float[Tensor, "rays"]) -> Int[Tensor, "rays"]:
+    """Number of the object that each ray meets at its depth, from 1; 0 where the depth is 0."""
+    instance = torch.zeros_like(depth, dtype=torch.int64)
+    for index in (depth > 0).nonzero()[:, 0].split(CHUNK):
+        instance[index] = model.instances(_at(rays[index], depth[index]))
+    return instance
 
 
 def settle(

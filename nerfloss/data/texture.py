@@ -1,6 +1,6 @@
 """Solid textures: procedural colours of points, detailed enough to be matched across views."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,3 +57,20 @@ class Texture:
     def _checks(self, points: Float[Tensor, "points 3"]) -> Float[Tensor, "points"]:
         """A three-dimensional chess board with soft borders, from -1 to 1."""
         return torch.tanh(4.0 * (points * (np.pi / self.checks)).sin().prod(-1))
+
+
+@dataclass(frozen=True)
+class Painted:
+    """Solids (signed distances) with a texture each: a point has that of the nearest solid."""
+
+    solids: Sequence[Callable[[Tensor], Tensor]]
+    textures: Sequence[Texture]
+
+    def __call__(self, points: Float[Tensor, "points 3"]) -> Float[Tensor, "points 3"]:
+        """Colour of the surface under white light, in [0, 1]."""
+        nearest = torch.stack([solid(points) for solid in self.solids]).argmin(0)
+        colors = torch.zeros_like(points)
+        for index, texture in enumerate(self.textures):
+            mine = nearest == index
+            colors[mine] = texture(points[mine])
+        return colors

@@ -1,12 +1,13 @@
-"""Posed images of one split: colour, and where known mask, depth and normal."""
+"""Posed images of one split: colour, and where known mask, depth, normal, labels and points."""
 
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int16, UInt8
 from torch import Tensor
 
 from nerfloss.data.cameras import Cameras
+from nerfloss.data.observed_points import ObservedPoints
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,9 @@ class Views:
     ``rgb`` and ``mask`` stay 8 bit: a thousand full-HD views take 8 GB this way and 33 as floats.
     ``rgb`` is straight colour, not multiplied by the opacity. ``mask`` is the opacity, 0 to 255.
     ``depth`` is the distance along the ray in scene units, 0 where unknown. ``normal`` is unit,
-    outward and in the world frame, 0 where unknown.
+    outward and in the world frame, 0 where unknown. ``label`` is the semantic class and
+    ``instance`` the object that a pixel shows, 0 for the background. ``points`` are surface points
+    observed beside the images.
     """
 
     cameras: Cameras
@@ -25,6 +28,9 @@ class Views:
     mask: UInt8[Tensor, "views height width"] | None = None
     depth: Float[Tensor, "views height width"] | None = None
     normal: Float[Tensor, "views height width 3"] | None = None
+    label: Int16[Tensor, "views height width"] | None = None
+    instance: Int16[Tensor, "views height width"] | None = None
+    points: ObservedPoints | None = None
 
     def __len__(self) -> int:
         return self.rgb.shape[0]
@@ -32,18 +38,22 @@ class Views:
     def __getitem__(self, which: slice) -> "Views":
         """Some of the views; their images share memory with these."""
         images = {name: image[which] for name, image in self.observed.items()}
-        return replace(self, cameras=self.cameras[which], names=self.names[which], **images)
+        points = None if self.points is None else self.points[which]
+        names, cameras = self.names[which], self.cameras[which]
+        return replace(self, cameras=cameras, names=names, points=points, **images)
 
     @property
     def observed(self) -> dict[str, Tensor]:
         """The images there are, by name, each starting with views, height, width."""
-        images = {"rgb": self.rgb, "mask": self.mask, "depth": self.depth, "normal": self.normal}
+        names = ("rgb", "mask", "depth", "normal", "label", "instance")
+        images = {name: getattr(self, name) for name in names}
         return {name: image for name, image in images.items() if image is not None}
 
     @property
     def offers(self) -> frozenset[str]:
         """Names of the observed quantities."""
-        return frozenset(f"target_{name}" for name in self.observed)
+        points = {} if self.points is None else self.points.observed
+        return frozenset({*(f"target_{name}" for name in self.observed), *points})
 
     def without_masks(self, background: str) -> "Views":
         """The same views as photographs: on their background (white, black), the mask forgotten.

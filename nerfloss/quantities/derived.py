@@ -1,10 +1,11 @@
 """Derived quantities: each function here makes the quantity of its name from those it asks for."""
 
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from nerfloss.kernels.compositing import compositing_weights
 from nerfloss.maths.compositing import expected_distance
+from nerfloss.maths.crossing import first_crossing
 
 
 def weights(alphas: Float[Tensor, "rays samples"]) -> Float[Tensor, "rays samples"]:
@@ -49,6 +50,42 @@ def normal(
     return (weights[..., None] * normals).sum(-2)
 
 
+def surface_distance(
+    sdf: Float[Tensor, "rays samples"],
+    t_starts: Float[Tensor, "rays samples"],
+    t_ends: Float[Tensor, "rays samples"],
+    occupied: Bool[Tensor, "rays samples"],
+) -> Float[Tensor, "rays"]:
+    """Distance to the first crossing of the SDF from outside to inside; 0 where there is none.
+
+    By a straight line between the mid-points of neighbouring samples, in whose signed distances it
+    is differentiable: what descends a loss on it moves the surface along the ray.
+    """
+    distance, _ = first_crossing(sdf, 0.5 * (t_starts + t_ends), occupied)
+    return distance
+
+
+def surface_hit(surface_distance: Float[Tensor, "rays"]) -> Bool[Tensor, "rays"]:
+    """Where a ray crosses the surface; samples lie in front of the camera, at distances above 0."""
+    return surface_distance > 0
+
+
+def surface_points(
+    origins: Float[Tensor, "rays 3"],
+    directions: Float[Tensor, "rays 3"],
+    surface_distance: Float[Tensor, "rays"],
+) -> Float[Tensor, "rays 3"]:
+    """First crossing of the surface along a ray, world frame; the ray's origin without one."""
+    return origins + surface_distance[:, None] * directions
+
+
+def hit_points(
+    surface_points: Float[Tensor, "rays 3"], surface_hit: Bool[Tensor, "rays"]
+) -> Float[Tensor, "hits 3"]:
+    """First crossings of the surface along those rays that have one."""
+    return surface_points[surface_hit]
+
+
 def target_depth_known(target_depth: Float[Tensor, "rays"]) -> Bool[Tensor, "rays"]:
     """Where a depth was observed."""
     return target_depth > 0
@@ -57,3 +94,13 @@ def target_depth_known(target_depth: Float[Tensor, "rays"]) -> Bool[Tensor, "ray
 def target_normal_known(target_normal: Float[Tensor, "rays 3"]) -> Bool[Tensor, "rays"]:
     """Where a normal was observed: stored unit normals keep more than half their length."""
     return target_normal.square().sum(-1) > 0.25
+
+
+def target_label_known(target_label: Int[Tensor, "rays"]) -> Bool[Tensor, "rays"]:
+    """Where a class was observed: below 0 it is unknown."""
+    return target_label >= 0
+
+
+def target_instance_known(target_instance: Int[Tensor, "rays"]) -> Bool[Tensor, "rays"]:
+    """Where an object was observed: 0 is the background, below 0 it is unknown."""
+    return target_instance > 0

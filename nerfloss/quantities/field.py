@@ -12,7 +12,9 @@ class Field(Protocol):
     """A field inside a box, in scene units.
 
     ``offers`` names the quantities that it answers at points. ``appearance`` makes colours: the
-    names of its positional parameters say from which quantities.
+    names of its positional parameters say from which quantities. A field may have ``heads`` too,
+    a mapping from a quantity's name to a network of the same kind with ``moves_surface``: what
+    they say is composited along rays.
     """
 
     appearance: Any

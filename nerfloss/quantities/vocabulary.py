@@ -42,7 +42,8 @@ _DEPTHS = "datasets with depth"
 _NORMALS = "datasets with normals"
 _POINTS = "datasets with observed surface points"
 _LABELS = "datasets with labels"
-_HEADS = "models with a semantic head"
+_SEMANTIC = "models with a semantic head (+model/head=semantic)"
+_FEATURES = "models with a feature head (+model/head=features)"
 _PROPOSALS = "samplers with proposals (sampler=proposal)"
 _RUN = "training runs"
 
@@ -84,10 +85,12 @@ VOCABULARY: Mapping[str, Quantity] = {
     "opacity": Quantity("rays", "sum of the weights, in [0, 1]", _RENDERERS),
     "depth": Quantity("rays", "expected distance along the ray", _RENDERERS),
     "normal": Quantity("rays 3", "composited normal; its length says how far normals agree", _SDF),
+    "surface_distance": Quantity("rays", "distance to surface_points; 0 without one", _SDF),
     "surface_points": Quantity("rays 3", "first zero crossing of the SDF along a ray", _SDF),
     "surface_hit": Quantity("rays", "where a ray crosses the surface", _SDF, "bool"),
-    "features": Quantity("rays channels", "composited features", _HEADS),
-    "logits": Quantity("rays classes", "composited semantic logits", _HEADS),
+    "hit_points": Quantity("hits 3", "surface_points of the rays that hit", _SDF),
+    "features": Quantity("rays channels", "composited features", _FEATURES),
+    "logits": Quantity("rays classes", "composited semantic logits", _SEMANTIC),
     # the field at random points of the scene's box
     "space_points": Quantity("points 3", "random points of the box", _RENDERERS),
     "space_sdf": Quantity("points", "signed distance at space_points", _SDF),
@@ -116,7 +119,9 @@ VOCABULARY: Mapping[str, Quantity] = {
     "target_normal": Quantity("rays 3", "observed unit normal; 0 = unknown", _NORMALS),
     "target_normal_known": Quantity("rays", "where target_normal is known", _NORMALS, "bool"),
     "target_label": Quantity("rays", "observed semantic class", _LABELS, "int"),
+    "target_label_known": Quantity("rays", "where target_label is known", _LABELS, "bool"),
     "target_instance": Quantity("rays", "observed instance", _LABELS, "int"),
+    "target_instance_known": Quantity("rays", "where an object is seen", _LABELS, "bool"),
     "target_points": Quantity("observed 3", "observed surface points", _POINTS),
     "target_point_normals": Quantity("observed 3", "unit normals at target_points", _POINTS),
     "target_point_confidence": Quantity("observed", "trust in target_points, [0, 1]", _POINTS),

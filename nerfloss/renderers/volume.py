@@ -1,13 +1,14 @@
 """The volume renderer: a field along sampled rays, answering the quantities asked for by name."""
 
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from nerfloss.quantities import derived
+from nerfloss.quantities import derived, patches
 from nerfloss.quantities.field import Field
 from nerfloss.quantities.resolve import Quantities, Rule, obtainable, primitives, rules_in
 from nerfloss.quantities.signature import inputs_of
@@ -23,8 +24,8 @@ class VolumeRenderer:
     """Makes quantities from a field and samples: what is asked for, and nothing else.
 
     ``rules`` say how this kind of field becomes opaque (at least ``alphas``); a user's own
-    quantities join them. Colours are computed where a sample's weight exceeds
-    ``color_threshold``, and count as black below it.
+    quantities join them. Colours, and what a field's heads say, are computed where a sample's
+    weight exceeds ``color_threshold``, and count as 0 below it.
     """
 
     def __init__(
@@ -39,7 +40,7 @@ class VolumeRenderer:
         self.color_threshold = color_threshold
         self.space_points = space_points
         own = {name: Rule.of(function) for name, function in rules.items()}
-        self._rules = {**rules_in(derived), **own}
+        self._rules = {**rules_in(derived), **rules_in(patches), **own}
 
     def offers(self, field: Field, given: Collection[str] = ()) -> frozenset[str]:
         """Every quantity that can be had from a field, with ``given`` ones (targets) beside it."""
@@ -47,6 +48,10 @@ class VolumeRenderer:
         space = {_in_space(name) for name in at_points} | {"space_points"}
         known = RAYS_GIVE | SAMPLES_GIVE | RUN_GIVES | field.offers | space | set(given)
         return obtainable(known | field.constants().keys(), self._rules_for(field))
+
+    def primitives(self, field: Field, needs: Collection[str]) -> frozenset[str]:
+        """What making all of ``needs`` comes down to: of a field, of samples, or given."""
+        return primitives(needs, self._rules_for(field))
 
     def __call__(
         self,
@@ -73,19 +78,28 @@ class VolumeRenderer:
         return Quantities(values | in_space, self._rules_for(field, packed))
 
     def _rules_for(self, field: Field, packed: Packed | None = None) -> dict[str, Rule]:
-        looks_at = inputs_of(field.appearance)
         made = {} if packed is None else packed.rules()
-        # What lies packed is taken from there: it need not be laid out along rays first.
-        laid_out = tuple(name for name in looks_at if name not in made)
 
-        def colors(weights: Tensor, *seen: Tensor) -> Tensor:
-            bright = (weights.detach() > self.color_threshold).reshape(-1).nonzero().squeeze(-1)
-            inputs = _at(bright, weights.shape, dict(zip(laid_out, seen, strict=True)))
-            if packed is not None:
-                inputs |= packed.at(bright, looks_at)
-            return spread(field.appearance(**inputs), bright, weights.shape)
+        def bright(network: Callable) -> tuple[tuple[str, ...], Callable[..., Tensor]]:
+            """What a network says of samples that weigh something (else 0), and what it needs."""
+            looks_at = inputs_of(network)
+            # What lies packed is taken from there: it need not be laid out along rays first.
+            laid_out = tuple(name for name in looks_at if name not in made)
 
-        return {**self._rules, **made, "colors": Rule(("weights", *laid_out), colors)}
+            def values(weights: Tensor, *seen: Tensor) -> Tensor:
+                index = (weights.detach() > self.color_threshold).reshape(-1).nonzero().squeeze(-1)
+                inputs = _at(index, weights.shape, dict(zip(laid_out, seen, strict=True)))
+                if packed is not None:
+                    inputs |= packed.at(index, looks_at)
+                return spread(network(**inputs), index, weights.shape)
+
+            return ("weights", *laid_out), values
+
+        rules = {**self._rules, **made, "colors": Rule(*bright(field.appearance))}
+        for name, head in getattr(field, "heads", {}).items():
+            needs, values = bright(head)
+            rules[name] = Rule(needs, partial(_composited, values, head.moves_surface))
+        return rules
 
     def _draw_space(
         self, field: Field, generator: torch.Generator | None
@@ -97,6 +111,14 @@ class VolumeRenderer:
         return field.box[0] + unit * (field.box[1] - field.box[0])
 
 
+def _composited(
+    values: Callable[..., Tensor], moves_surface: bool, weights: Tensor, *seen: Tensor
+) -> Float[Tensor, "rays channels"]:
+    """What a head says along rays; 0 where nothing is hit."""
+    share = weights if moves_surface else weights.detach()
+    return (share[..., None] * values(weights, *seen)).sum(-2)
+
+
 def _in_space(name: str) -> str:
     return f"space_{name}"
 
@@ -106,6 +128,7 @@ def _known(field: Field, samples: Samples) -> dict[str, Any]:
     return {
         **{name: getattr(rays, name) for name in RAYS_GIVE},
         **{name: getattr(samples, name) for name in SAMPLES_GIVE},
+        **samples.more,
         **field.constants(),
         "field": field,
         "box": field.box,

@@ -55,7 +55,9 @@ class Scout:
     ) -> Scouted:
         """Learn from the views; the same for the same seed, whatever was drawn before."""
         model = self._model(seed, device)
-        batches = UniformBatches(views, background=background, seed=seed, device=device)
+        batches = UniformBatches(
+            views, background=background, seed=seed, device=device, needs={"target_rgb"}
+        )
         adam = self._optimizer(model.field)
         rays, errors, variances = self.rays, [], []
         for step in range(self.steps):

@@ -24,6 +24,7 @@ SIZES: Mapping[str, int] = {
     "views": 4,
     "sources": 3,
     "proposals": 9,
+    "hits": 5,
 }
 
 
@@ -55,20 +56,47 @@ def fake(
     return _shaper(quantity)(uniform)
 
 
-def fake_field(
-    points: Float[Tensor, "points 3"],
-    needs: Collection[str],  # noqa: ARG001  a field may answer more than it is asked for
-) -> dict[str, Tensor]:
-    """A field with known answers: the sphere of radius 1/2 around the origin."""
-    distance = points.square().sum(-1).clamp_min(1e-12).sqrt()
-    outward = points / distance[:, None]
-    return {
-        "sdf": distance - 0.5,
-        "gradients": outward,
-        "normals": outward,
-        "laplacian": 2 / distance,
-        "hessian_gradients": torch.zeros_like(points),
-    }
+class FakeField:
+    """A field with known answers: the sphere of radius 1/2 around the origin, and a grid of noise.
+
+    The grid has two levels of two features.
+    """
+
+    def __call__(
+        self,
+        points: Float[Tensor, "points 3"],
+        needs: Collection[str],  # noqa: ARG002  a field may answer more than it is asked for
+    ) -> dict[str, Tensor]:
+        """The signed distance and its derivatives at points."""
+        distance = points.square().sum(-1).clamp_min(1e-12).sqrt()
+        outward = points / distance[:, None]
+        return {
+            "sdf": distance - 0.5,
+            "gradients": outward,
+            "normals": outward,
+            "laplacian": 2 / distance,
+            "hessian_gradients": torch.zeros_like(points),
+        }
+
+    def grid_levels(self) -> list[Float[Tensor, "rows features"]]:
+        """The features of the levels: as many rows as a grid of 2 and of 3 vertices per axis."""
+        generator = torch.Generator().manual_seed(0)
+        return [torch.rand(rows, 2, generator=generator) - 0.5 for rows in (8, 27)]
+
+    def grid_neighbours(
+        self, generator: torch.Generator, vertices: int
+    ) -> list[Float[Tensor, "4 vertices features"]]:
+        """Features at random vertices, and one step along each axis."""
+        found = []
+        for side, level in zip((2, 3), self.grid_levels(), strict=True):
+            lattice = level.reshape(side, side, side, -1)
+            x, y, z = torch.randint(side - 1, (3, vertices), generator=generator)
+            ahead = [lattice[x + 1, y, z], lattice[x, y + 1, z], lattice[x, y, z + 1]]
+            found.append(torch.stack([lattice[x, y, z], *ahead]))
+        return found
+
+
+fake_field = FakeField()
 
 
 def _family(quantity: str) -> str:
@@ -108,11 +136,13 @@ def _shaper(quantity: str) -> Callable[[Tensor], Tensor]:
         "positions": lambda u: 2 * u - 1,
         "points": lambda u: 2 * u - 1,
         "surface_points": lambda u: 2 * u - 1,
+        "hit_points": lambda u: 2 * u - 1,
         "origins": lambda u: 3 * _unit(u),
         "pixel": lambda u: 1 + 10 * u,
         "view_projections": _projections,
         "densities": lambda u: 20 * u,
         "depth": lambda u: 1 + u,
+        "surface_distance": lambda u: 1 + u,
         "sharpness": lambda u: 20 + 40 * u,
         "logits": lambda u: 4 * u - 2,
         "embeddings": lambda u: 2 * u - 1,

@@ -1,17 +1,19 @@
 """The battery that every loss term passes: public, so that a user's own terms can take it too."""
 
+import copy
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nerfloss.quantities.signature import underlying
 from nerfloss.quantities.vocabulary import VOCABULARY
 from nerfloss.terms.reading import read_terms
 from nerfloss.terms.term import Term
-from nerfloss.testing.quantities import fake
+from nerfloss.testing.quantities import SIZES, fake
 
 DEGENERATE = (0.0, 1.0, 1e6)
 
@@ -28,7 +30,9 @@ def check_term(
     It asks for known quantities in the vocabulary's shapes; cites a reference; its gradient agrees
     with finite differences in float64 (``smooth=False`` skips that, for terms that stop gradients
     or draw at random); value and gradient are finite where all quantities are 0, 1 or 1e6; and a
-    mean under ``where`` is one over what it keeps. Raises RecipeError where no recipe takes it.
+    mean under ``where`` is one over what it keeps. A module is tried as a copy; one that needs
+    larger patches than the made-up ones says so by its attribute ``smallest_patch``. Raises
+    RecipeError where no recipe takes it.
     """
     term = read_terms({"term": {"fn": fn, "where": where, "inputs": inputs}})["term"]
     _check_quantities(term)
@@ -75,6 +79,7 @@ def _check_reference(term: Term) -> None:
 
 
 def _check_gradient(term: Term) -> None:
+    term = _in_dtype(term, torch.float64)
     quantities = _fakes(term, torch.float64)
     names = [name for name in sorted(quantities) if _predicted(term, name, quantities[name])]
     leaves = tuple(quantities[name].requires_grad_() for name in names)
@@ -82,10 +87,14 @@ def _check_gradient(term: Term) -> None:
     def value(*tensors: Tensor) -> Tensor:
         return term(quantities | dict(zip(names, tensors, strict=True)))
 
-    assert not leaves or torch.autograd.gradcheck(value, leaves), "its gradient is wrong"
+    # Through a network, one direction at random stands for the thousand columns of the Jacobian.
+    fast = isinstance(term.fn, nn.Module)
+    right = not leaves or torch.autograd.gradcheck(value, leaves, fast_mode=fast)
+    assert right, "its gradient is wrong"
 
 
 def _check_finite(term: Term) -> None:
+    term = _in_dtype(term, torch.float32)
     for degenerate in DEGENERATE:
         for observed_too in (True, False):
             quantities = _fakes(term, torch.float32)
@@ -113,6 +122,7 @@ def _check_finite_at(term: Term, quantities: Mapping[str, Any], situation: str) 
 
 def _check_selection(term: Term) -> None:
     """Half of what the term returns is kept, and the mean is over that half alone."""
+    term = _in_dtype(term, torch.float64)
     quantities = _fakes(term, torch.float64)
     errors = term.unreduced(quantities)
     assert errors.is_floating_point(), f"returns {errors.dtype}, not floating point"
@@ -128,7 +138,20 @@ def _check_selection(term: Term) -> None:
 
 
 def _fakes(term: Term, dtype: torch.dtype) -> dict[str, Any]:
-    return {name: fake(name, dtype=dtype) for name in sorted(term.needs)}
+    side = getattr(term.fn, "smallest_patch", 1)
+    sizes = {**SIZES, **{axis: max(side, SIZES[axis]) for axis in ("height", "width")}}
+    if {"rays", "patches"} <= {VOCABULARY[name].shape.partition(" ")[0] for name in term.needs}:
+        # Rays that are a patch's, and few: each of them is one more column of the Jacobian.
+        sizes |= {"height": max(side, 3), "width": max(side, 4)}
+        sizes["rays"] = sizes["patches"] * sizes["height"] * sizes["width"]
+    return {name: fake(name, dtype=dtype, sizes=sizes) for name in sorted(term.needs)}
+
+
+def _in_dtype(term: Term, dtype: torch.dtype) -> Term:
+    """The term, if it is a module as a copy with its numbers in ``dtype``."""
+    if not isinstance(term.fn, nn.Module):
+        return term
+    return replace(term, fn=copy.deepcopy(term.fn).to(dtype))
 
 
 def _predicted(term: Term, name: str, value: Any) -> bool:

@@ -3,18 +3,16 @@
 from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
-from torch import Tensor
-
 from nerfloss.quantities.resolve import Quantities
 from nerfloss.rays import Rays
 
 
 @runtime_checkable
 class Batch(Protocol):
-    """Rays and what was observed along them."""
+    """Rays, what was observed along them, and what a step is given beside."""
 
     rays: Rays
-    targets: Mapping[str, Tensor]
+    targets: Mapping[str, Any]
 
 
 @runtime_checkable

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -151,8 +151,9 @@ class Trainer:
         # Where no sample has length and no term reads the parameters, there is nothing to descend.
         if report.total.requires_grad:
             self._descend(report, quantities, at)
+        report = replace(report, afterwards=self.recipe.after_step(at["step"]))
         self.rays_seen += len(batch.rays)
-        self._adapt_rays(int(quantities["occupied"].sum()))
+        self._adapt_rays(len(batch.rays), int(quantities["occupied"].sum()))
         return report, quantities
 
     def _descend(
@@ -164,9 +165,12 @@ class Trainer:
             culprit = self.recipe.blame(quantities, at["step"])
             raise NonFiniteGradient(f"{error}: {culprit}") from None
 
-    def _adapt_rays(self, samples: int) -> None:
-        """Move the number of rays a tenth of the way to what the budget of samples allows."""
-        wanted = self.rays * self.pace.samples / max(samples, 1)
+    def _adapt_rays(self, drawn: int, samples: int) -> None:
+        """Move the number of rays a tenth of the way to what the budget of samples allows.
+
+        Fewer may have been ``drawn`` than were asked for: as many as make whole patches.
+        """
+        wanted = drawn * self.pace.samples / max(samples, 1)
         mixed = round(0.9 * self.rays + 0.1 * min(wanted, self.pace.max_rays))
         self.rays = max(1, min(mixed, self.pace.max_rays))
 

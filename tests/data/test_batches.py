@@ -35,8 +35,19 @@ def test_targets_are_what_the_images_hold_at_the_rays_pixels(views):
     torch.testing.assert_close(batch.targets["target_mask"], views.mask[at] / 255.0)
     assert torch.equal(batch.targets["target_depth"], views.depth[at])
     assert torch.equal(batch.targets["target_normal"], views.normal[at])
-    assert set(batch.targets) == views.offers
+    assert torch.equal(batch.targets["target_label"], views.label[at].long())
+    assert torch.equal(batch.targets["target_instance"], views.instance[at].long())
+    assert set(batch.targets) == {f"target_{name}" for name in views.observed}
     assert batch.rays.view.dtype == torch.int64
+
+
+def test_only_what_is_needed_is_gathered_and_always_what_a_run_is_watched_by(views):
+    whole, part = UniformBatches(views), UniformBatches(views, needs={"target_depth", "rgb"})
+    batch = part.draw(3, 50)
+    assert set(batch.targets) == {"target_rgb", "target_mask", "target_depth"}
+    same = whole.draw(3, 50)
+    assert all(torch.equal(batch.targets[name], same.targets[name]) for name in batch.targets)
+    assert torch.equal(batch.rays.pixel, same.rays.pixel)
 
 
 def test_rays_start_at_their_camera_and_pass_through_their_pixel(views):

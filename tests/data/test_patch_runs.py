@@ -1,0 +1,103 @@
+"""Runs that learn from patches: they train, adapt, resume to the same bits, and are evaluated."""
+
+import pytest
+import torch
+from small_runs import TINY_PATCHES, assembled, composed
+
+from nerfloss.assembly import assemble
+from nerfloss.recipe import RecipeError
+from nerfloss.training.budget import Budget
+
+SMOOTH = (
+    "+loss.terms.smooth={weight: 0.1, fn: {_target_: nerfloss.losses.photometric.l1, "
+    "_partial_: true}, inputs: {prediction: patch_depth, target: patch_target_depth}}"
+)
+COLOURS = (
+    "+loss.terms.colours={fn: {_target_: nerfloss.losses.photometric.l1, _partial_: true}, "
+    "inputs: {prediction: patch_rgb, target: patch_target_rgb}}"
+)
+ALL = [SMOOTH, COLOURS, *TINY_PATCHES]
+
+
+def parameters(run):
+    return {name: p.detach().clone() for name, p in run.model.field.named_parameters()}
+
+
+def same(first, second):
+    return all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize(("model", "loss"), [("neus", "neus_eikonal"), ("nerf", "nerf")])
+def test_two_steps_with_terms_on_patches_and_whole_images_to_be_judged_by(tmp_path, model, loss):
+    run = assembled(tmp_path, f"model={model}", f"loss={loss}", *ALL, model=model)
+    before = parameters(run)
+    assert run.train()
+    assert not same(before, parameters(run))
+    assert run.trainer.rays_seen % 144 == 0
+    assert run.evaluate().values["psnr"] > 0
+    report, quantities = run.trainer._train_step()
+    # Either way the mean over the same pixels.
+    smooth = (quantities["depth"] - quantities["target_depth"]).abs().mean()
+    torch.testing.assert_close(report.values["smooth"], smooth)
+    assert quantities["patch_rgb"].shape[1:] == (12, 12, 3)
+
+
+def test_the_number_of_rays_adapts_in_whole_patches(tmp_path):
+    more = ["trainer.max_steps=60", "trainer.pace.samples=4096", "trainer.pace.max_rays=4096"]
+    run = assembled(tmp_path, *ALL, *more, "trainer.pace.rays=144")
+    assert run.train()
+    _, quantities = run.trainer._train_step()
+    rays = len(quantities["origins"])
+    assert rays % 144 == 0
+    per_ray = float(quantities["occupied"].sum()) / rays
+    # As many whole patches as the budget holds, and never fewer than one.
+    assert rays + 144 == pytest.approx(4096 / per_ray, abs=2.2 * 144)
+
+
+def test_three_steps_and_three_resumed_equal_six(tmp_path):
+    points = (
+        "+loss.terms.cloud={fn: {_target_: nerfloss.losses.photometric.l1, _partial_: true}, "
+        "inputs: {prediction: target_points, target: target_point_normals}}"
+    )
+    settings = [*ALL, points]
+    whole = assembled(tmp_path / "whole", *settings, "trainer.max_steps=6")
+    assert whole.train()
+    first = assembled(tmp_path / "parts", *settings, "trainer.max_steps=6")
+    first.trainer.budget = _Cut(6, None, "wall")
+    assert first.train()
+    second = assembled(tmp_path / "parts", *settings, "trainer.max_steps=6")
+    second.load(tmp_path / "parts" / "checkpoints" / "last.pt")
+    assert second.trainer.step == 3
+    assert second.train()
+    assert same(parameters(second), parameters(whole))
+    assert not same(parameters(first), parameters(whole))
+    assert second.trainer.rays == whole.trainer.rays
+
+
+def test_without_masks_patches_are_drawn_where_the_start_looks(tmp_path):
+    quick = ["start=scout", "start.trust=-1", "start.scout.steps=5", "start.scout.rays=64"]
+    run = assembled(tmp_path, "dataset.masks=false", *ALL, *quick)
+    assert run.train()
+    assert run.trainer.batches.corners <= 6 * 13 * 13
+
+
+def test_a_term_on_patches_is_refused_by_batches_of_single_pixels(tmp_path):
+    expected = r"needs 'patch_rgb', which only batches of patches provide \(batch=patch\)"
+    with pytest.raises(RecipeError, match=expected):
+        assemble(composed(COLOURS, "dataset.mesh=/nowhere/at/all.ply"), tmp_path)
+
+
+def test_fewer_rays_than_one_patch_are_refused_before_any_image_is_read(tmp_path):
+    cfg = composed("batch=patch", "dataset.mesh=/nowhere/at/all.ply")
+    with pytest.raises(ValueError, match=r"trainer\.pace\.rays=64 .* 256 \(batch\.height \*"):
+        assemble(cfg, tmp_path)
+    cfg = composed("batch=patch", "trainer.pace.rays=512", "dataset.mesh=/nowhere/at/all.ply")
+    with pytest.raises(ValueError, match=r"trainer\.pace\.max_rays=128"):
+        assemble(cfg, tmp_path)
+
+
+class _Cut(Budget):
+    """The same schedules, but the run ends after three steps."""
+
+    def spent(self, step, seconds):
+        return step >= 3 or super().spent(step, seconds)
