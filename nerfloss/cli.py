@@ -1,6 +1,7 @@
 """The ``nerfloss`` command: its verbs and their options, nothing else."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,6 +29,8 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
     _add_terms(verbs)
     _add_report(verbs)
+    _add_bench(verbs)
+    _add_docs(verbs)
     return parser
 
 
@@ -52,6 +55,26 @@ def _add_report(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         help="which, separated by commas (default: the main ones)",
     )
     verb.set_defaults(verb=_report)
+
+
+def _add_bench(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    summary = "milliseconds and megabytes of each loss term, forward and backward, on this machine"
+    verb = verbs.add_parser("bench", help=summary, description=summary.capitalize() + ".")
+    verb.add_argument("what", choices=["terms"])
+    verb.add_argument("names", nargs="*", help="which terms (default: all of them)")
+    sizes = {"rays": 4096, "samples": 16, "patches": 4, "height": 32, "width": 32, "points": 1024}
+    for axis, size in sizes.items():
+        verb.add_argument(f"--{axis}", type=int, default=size, help=f"default: {size}")
+    verb.add_argument("-f", "--format", choices=["table", "markdown", "csv"], default="table")
+    verb.set_defaults(verb=_bench, axes=tuple(sizes))
+
+
+def _add_docs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    summary = "write docs/losses.md and its plots from the losses' docstrings and YAML files"
+    verb = verbs.add_parser("docs", help=summary, description=summary.capitalize() + ".")
+    verb.add_argument("folder", nargs="?", type=Path, default=Path("docs"))
+    verb.add_argument("--check", action="store_true", help="write nothing; 1 if it would change")
+    verb.set_defaults(verb=_docs)
 
 
 # The verbs import what they do here, so that --help answers at once: torch takes seconds.
@@ -84,3 +107,36 @@ def _report(options: argparse.Namespace) -> int:
     else:
         show(table)
     return 0
+
+
+def _bench(options: argparse.Namespace) -> int:
+    # The profiler that counts bytes says on stderr when it starts and stops.
+    os.environ.setdefault("KINETO_LOG_LEVEL", "6")
+    from nerfloss.conf_files import conf_dir
+    from nerfloss.reporting.costs import cost_table
+    from nerfloss.reporting.report import FORMATS
+    from nerfloss.reporting.table import show
+
+    sizes = {axis: getattr(options, axis) for axis in options.axes}
+    for axis, size in sizes.items():
+        if size < 1:
+            raise ValueError(f"--{axis} must be at least 1, got {size}")
+    table = cost_table(conf_dir(), options.names, sizes)
+    write = FORMATS.get(options.format)
+    print(write(table), end="") if write else show(table)
+    return 0
+
+
+def _docs(options: argparse.Namespace) -> int:
+    from nerfloss.conf_files import conf_dir
+    from nerfloss.reporting.loss_page import IMAGES, loss_page
+    from nerfloss.reporting.pages import stale_pages, write_pages
+
+    pages = loss_page(conf_dir())
+    stale = stale_pages(pages, options.folder, IMAGES)
+    for name in stale:
+        what = "is stale: run 'nerfloss docs'" if options.check else "is written anew"
+        print(f"{options.folder / name} {what if name in pages else 'is no page any more'}")
+    if not options.check:
+        write_pages(pages, options.folder, stale)
+    return 1 if options.check and stale else 0

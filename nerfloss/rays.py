@@ -1,7 +1,7 @@
 """Rays and the samples along them: frozen bundles of tensors, and where rays meet simple shapes."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
 
 import torch
 from jaxtyping import Float, Int
@@ -27,7 +27,7 @@ class Rays:
 
     def __getitem__(self, which: slice | Tensor) -> "Rays":
         """The rays that ``which`` selects: a slice, an index or a mask over rays."""
-        return Rays(**{field.name: getattr(self, field.name)[which] for field in fields(self)})
+        return Rays(**{f.name: getattr(self, f.name)[which] for f in fields(self)})
 
     def to(self, device: torch.device | str) -> "Rays":
         return replace(self, **{f.name: getattr(self, f.name).to(device) for f in fields(self)})
@@ -40,11 +40,15 @@ class Rays:
 
 @dataclass(frozen=True)
 class Samples:
-    """Intervals along rays, dense: a ray with fewer samples ends in intervals of length zero."""
+    """Intervals along rays, dense: a ray with fewer samples ends in intervals of length zero.
+
+    ``more`` are quantities that the sampler made on its way, by name.
+    """
 
     rays: Rays
     t_starts: Float[Tensor, "rays samples"]
     t_ends: Float[Tensor, "rays samples"]
+    more: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def positions(self) -> Float[Tensor, "rays samples 3"]:

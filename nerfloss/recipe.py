@@ -1,7 +1,7 @@
 """The loss recipe: named terms, each weighted, scheduled and averaged in one place."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from nerfloss.quantities.vocabulary import VOCABULARY
 from nerfloss.terms.nonfinite import NonFiniteLoss, explain_gradient, explain_value
 from nerfloss.terms.reading import RecipeError, read_terms, suggestion
+from nerfloss.terms.stateful import finish_step, trained_apart
 from nerfloss.terms.term import Term
 
 __all__ = ["LossRecipe", "LossReport", "NonFiniteLoss", "RecipeError", "Term"]
@@ -21,11 +22,13 @@ class LossReport:
     """The total to descend, and what each active term contributed to it.
 
     ``values`` are the raw means, ``weights`` what multiplied them: weight, schedule and balancer.
+    ``afterwards`` is what terms reported once the step was taken, as ``<term>/<name>``.
     """
 
     total: Float[Tensor, ""]
     values: Mapping[str, Tensor]
     weights: Mapping[str, float | Tensor]
+    afterwards: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def shares(self) -> dict[str, float]:
@@ -39,6 +42,7 @@ class LossReport:
         return {
             "loss/total": _number(self.total),
             **{f"loss/{name}": _number(value) for name, value in self.values.items()},
+            **{f"loss/{name}": value for name, value in self.afterwards.items()},
             **{f"weight/{name}": _number(weight) for name, weight in self.weights.items()},
             **{f"share/{name}": share for name, share in self.shares.items()},
         }
@@ -48,8 +52,8 @@ class LossRecipe(nn.Module):
     """The weighted sum of the terms that act at a step.
 
     A term whose weight is 0 asks for nothing and costs nothing. Terms that are modules, and the
-    balancer, are saved with the recipe under their names. Raises RecipeError with every fault of
-    every term that cannot be read.
+    balancer, are saved and moved with the recipe under their names. Raises RecipeError with every
+    fault of every term that cannot be read.
     """
 
     def __init__(self, terms: Mapping[str, Any], balancer: nn.Module | None = None) -> None:
@@ -100,6 +104,28 @@ class LossRecipe(nn.Module):
         if not total.isfinite():
             raise explain_value(active, values, fed, step)
         return LossReport(total, values, weights)
+
+    def after_step(self, step: int) -> dict[str, float]:
+        """Let terms with state finish the step that was taken, as ``after_step(step)`` of theirs.
+
+        Called once per step, after the update, for the terms that acted in it: to train a
+        discriminator, to fill a memory, to move an average. Returns what they report, as
+        ``<term>/<name>``.
+        """
+        reported = {}
+        for name in (name for name in self.active(step) if name in self.term_modules):
+            try:
+                found = finish_step(self.term_modules[name], step)
+            except Exception as error:
+                error.add_note(f"in after_step of the loss term '{name}'")
+                raise
+            reported |= {f"{name}/{each}": value for each, value in found.items()}
+        return reported
+
+    def descended(self) -> list[nn.Parameter]:
+        """Parameters for the run's own optimizer: not those that a term trains by its own."""
+        apart = trained_apart(self.term_modules.values())
+        return [p for p in self.parameters() if p.requires_grad and id(p) not in apart]
 
     def blame(self, quantities: Mapping[str, Any], step: int) -> str:
         """After a gradient that is not finite: which term's gradient to which quantity is not."""

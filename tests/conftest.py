@@ -40,6 +40,12 @@ def test_data() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def weights_folder(tmp_path_factory) -> Path:
+    """A folder where made-up weights of networks are written once."""
+    return tmp_path_factory.mktemp("weights")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests marked gpu skip themselves, with the reason, where there is no CUDA device."""
     if torch.cuda.is_available():

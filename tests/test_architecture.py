@@ -23,7 +23,8 @@ MAY_IMPORT: dict[str, set[str] | None] = {
     "kernels": {"maths"},
     "schedules": set(),
     "balancing": set(),
-    "losses": {"maths"},
+    "backbones": set(),
+    "losses": {"maths", "backbones"},
     "rays": {"maths"},
     "quantities": {"maths", "kernels"},
     "terms": {"quantities", "schedules"},
@@ -48,9 +49,9 @@ MAY_IMPORT: dict[str, set[str] | None] = {
     "start": {"data", "model", "samplers", "scouting", "training"},
     "subject": {"data", "evaluation", "model", "quantities", "rays"},
     "run": {"data", "evaluation", "model", "recipe", "start", "subject", "training"},
-    "evaluation": {"maths", "rays", "quantities"},
+    "evaluation": {"maths", "backbones", "rays", "quantities"},
     "diagnostics": {"maths", "rays", "quantities", "recipe", "terms"},
-    "testing": {"maths", "rays", "quantities", "recipe", "terms", "data"},
+    "testing": {"maths", "backbones", "rays", "quantities", "recipe", "terms", "data"},
     "run_folders": set(),
     "assembly": ANYTHING,
     "conf_files": ANYTHING,
@@ -60,7 +61,7 @@ MAY_IMPORT: dict[str, set[str] | None] = {
     "__init__": set(),
 }
 # Parts that hold nothing but mathematics: what they may use beside the standard library.
-PURE = {"maths": {"torch", "jaxtyping"}, "losses": {"torch", "jaxtyping"}}
+PURE = dict.fromkeys(("maths", "backbones", "losses"), {"torch", "jaxtyping"})
 KNOW_HYDRA = {"nerfloss/assembly.py", "nerfloss/run_folders.py", "train.py", "eval.py"}
 READ_YAML = {"nerfloss/conf_files.py"}
 IMPORTED_AS = {

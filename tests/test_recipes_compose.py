@@ -1,5 +1,6 @@
 """Every recipe in conf/loss composes to a LossRecipe, and fits the models it is meant for."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ from hydra.utils import instantiate
 
 from nerfloss.quantities.vocabulary import VOCABULARY
 from nerfloss.recipe import LossRecipe, RecipeError
-from nerfloss.testing.quantities import fake
+from nerfloss.testing.quantities import SIZES, fake
+from nerfloss.testing.weights import made_up_weights
 
 CONF = Path(__file__).parents[1] / "conf"
 RECIPES = sorted(file.stem for file in (CONF / "loss").glob("*.yaml"))
@@ -19,7 +21,31 @@ OF_SDF = {name for name, quantity in VOCABULARY.items() if "SDF fields" in quant
 OF_PATCHES = {name for name in VOCABULARY if name.startswith("patch_")}
 OF_DENSITY_FIELDS = VOCABULARY.keys() - OF_SDF - OF_PATCHES
 OF_SDF_FIELDS = VOCABULARY.keys() - OF_PATCHES
-FOR_ANY_FIELD = {"nerf", "nerf_robust", "depth_supervised"}
+FOR_ANY_FIELD = {
+    "nerf",
+    "nerf_robust",
+    "depth_supervised",
+    "s3im",
+    "combined",
+    "sparse_views",
+    "perceptual",
+    "adversarial",
+}
+ON_PATCHES = {"combined", "sparse_views", "perceptual", "adversarial"}
+
+
+def with_the_batch_of(name, quantities):
+    """What a run offers a recipe: pixels from anywhere, or the patches that it is meant for."""
+    return quantities | OF_PATCHES if name in ON_PATCHES else quantities
+
+
+@pytest.fixture(autouse=True)
+def networks(weights_folder, monkeypatch):
+    """Recipes that look through a trained network find made-up weights in its place."""
+    monkeypatch.setattr(
+        "nerfloss.backbones.pretrained.network_file",
+        lambda network, **_: made_up_weights(network, weights_folder),
+    )
 
 
 def build(*overrides):
@@ -31,7 +57,14 @@ def build(*overrides):
 def test_a_recipe_composes_and_fits_sdf_fields(name):
     recipe = build(f"+loss={name}")
     assert isinstance(recipe, LossRecipe)
-    recipe.check(OF_SDF_FIELDS)
+    recipe.check(with_the_batch_of(name, OF_SDF_FIELDS))
+
+
+@pytest.mark.parametrize("name", sorted(ON_PATCHES))
+def test_a_recipe_on_patches_is_refused_by_batches_of_scattered_pixels(name):
+    expected = r"needs 'patch_\w+', which only batches of patches provide \(batch=patch\)"
+    with pytest.raises(RecipeError, match=expected):
+        build(f"+loss={name}").check(OF_SDF_FIELDS)
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -42,20 +75,22 @@ def test_a_recipe_says_where_its_weights_come_from(name):
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_recipe_for_surfaces_is_refused_by_density_fields(name):
     recipe = build(f"+loss={name}")
+    offered = with_the_batch_of(name, OF_DENSITY_FIELDS)
     if name in FOR_ANY_FIELD:
-        recipe.check(OF_DENSITY_FIELDS)
+        recipe.check(offered)
         return
-    expected = r"eikonal: needs 'gradients', which only SDF fields provide \(model=neus"
+    expected = r"eikonal: needs '(space_)?gradients', which only SDF fields provide \(model=neus"
     with pytest.raises(RecipeError, match=expected):
-        recipe.check(OF_DENSITY_FIELDS)
+        recipe.check(offered)
 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_recipe_has_a_finite_total_on_what_it_needs(name):
     recipe = build(f"+loss={name}")
-    report = recipe({quantity: fake(quantity) for quantity in recipe.needs(0)}, 0)
+    patches = {**SIZES, "height": 16, "width": 17}  # VGG sees nothing in less
+    report = recipe({need: fake(need, sizes=patches) for need in recipe.needs(0)}, 0)
     assert report.total.isfinite()
-    assert list(report.values) == [name for name, term in recipe.terms.items() if term.weight]
+    assert list(report.values) == [n for n, term in recipe.terms.items() if term.weight_at(0)]
 
 
 @pytest.mark.parametrize("name", BALANCERS)
@@ -80,6 +115,30 @@ def test_neus_eikonal_is_l1_and_a_tenth_of_eikonal():
 def test_where_a_source_sums_colours_the_weight_is_three_times_its():
     assert build("+loss=neus").terms["rgb"].weight == 3
     assert build("+loss=neus_mask").terms["rgb"].weight == 3
+
+
+def test_where_a_source_scales_its_targets_the_weight_is_converted():
+    terms = build("+loss=monosdf").terms
+    assert terms["depth"].weight == 0.1 * 50**2 / 2
+    assert terms["normal"].weight == pytest.approx(3 * 0.05)
+    assert terms["depth"].weight_at(1280) == pytest.approx(125 * math.exp(-1), rel=1e-4)
+
+
+def test_recipes_for_points_look_at_space_and_not_at_samples_along_rays():
+    for name in ("steik", "hotspot"):
+        needs = build(f"+loss={name}").all_needs()
+        assert {"field", "target_points", "space_gradients", "space_sdf"} <= needs
+        assert not {"gradients", "sdf", "occupied"} & needs
+
+
+def test_schedules_over_progress_follow_the_length_of_the_run():
+    recipe = build("+loss=steik", "+trainer=default", "trainer.max_steps=1000")
+    divergence = recipe.terms["divergence"]
+    assert [divergence.weight_at(step) for step in (0, 200, 300, 400)] == pytest.approx(
+        [100, 100, 50, 0]
+    )
+    eikonal = build("+loss=hotspot", "+trainer=default", "trainer.max_steps=10").terms["eikonal"]
+    assert [eikonal.weight_at(step) for step in (0, 2, 10)] == pytest.approx([1, 1, 10])
 
 
 def test_terms_at_weight_0_wait_for_a_weight():

@@ -11,14 +11,18 @@ from pathlib import Path
 
 import pytest
 import torch
-from small_runs import assembled, tiny
+from small_runs import TINY_PATCHES, assembled, tiny
 
 ROOT = Path(__file__).resolve().parent.parent
+# Terms that learn themselves: discriminators, an attention, a threshold; and one that remembers.
+LEARNED = ("adversarial", "feature_matching", "learnable_chamfer", "spatial_bce", "info_nce")
 QUICK_SCOUT = ["start=scout", "start.trust=-1", "start.scout.steps=20", "start.scout.rays=128"]
 
 
 def parameters(run):
     tensors = dict(run.model.field.named_parameters()) | dict(run.model.field.named_buffers())
+    recipe = run.trainer.recipe
+    tensors |= dict(recipe.named_parameters()) | dict(recipe.named_buffers())
     return {name: tensor.detach().clone() for name, tensor in tensors.items()}
 
 
@@ -33,6 +37,20 @@ def same(first, second):
         ("neus", ["dataset.masks=false", *QUICK_SCOUT]),
         ("nerf", ["loss=nerf_robust"]),
         ("volsdf", ["loss=volsdf", "sampler=hierarchical"]),
+        (
+            "nerf",
+            ["loss=nerf", "sampler=proposal", "+loss/term@loss.terms.interlevel=interlevel"],
+        ),
+        (
+            "neus",
+            [
+                *(f"+loss/term@loss.terms.{name}={name}" for name in LEARNED),
+                "loss.terms.feature_matching.fn.mode=wasserstein",
+                "+model/head=features",
+                "dataset.scene=toys",
+                *TINY_PATCHES,
+            ],
+        ),
     ],
 )
 def test_three_steps_and_three_resumed_equal_six(tmp_path, model, overrides):

@@ -1,55 +1,22 @@
 """LPIPS: distance of two images in the features of a network, weighted as people judged it."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from nerfloss.evaluation.backbones import BACKBONES, Backbone
-from nerfloss.evaluation.pretrained import (
-    first_existing,
-    hub_folder,
-    package_folder,
+from nerfloss.backbones.networks import NETWORKS, Backbone
+from nerfloss.backbones.weights import (
+    LPIPS_NETWORKS,
+    lpips_file,
+    lpips_layers,
+    network_file,
     read_weights,
 )
 from nerfloss.evaluation.undefined import UndefinedMetric
+from nerfloss.maths.deep_features import network_input, weighted_distance
 
-# ImageNet's mean and deviation, as the published code writes them for colours in [-1, 1].
-SHIFT = (-0.030, -0.088, -0.188)
-SCALE = (0.458, 0.448, 0.450)
-
-FILES = {
-    "alex": "alexnet-owt-7be5be79.pth",
-    "vgg": "vgg16-397923af.pth",
-    "squeeze": "squeezenet1_1-b8a52dc0.pth",
-}
 SMALLEST = {"alex": 31, "vgg": 16, "squeeze": 17}  # below this a deep layer has no pixel left
-
-
-def network_input(image: Float[Tensor, "height width 3"]) -> Float[Tensor, "1 3 height width"]:
-    """Colours in [0, 1], taken to [-1, 1] and from there to the networks' own scale."""
-    shift, scale = image.new_tensor(SHIFT), image.new_tensor(SCALE)
-    return ((2 * image - 1 - shift) / scale).permute(2, 0, 1)[None]
-
-
-def weighted_distance(
-    ours: Sequence[Tensor], theirs: Sequence[Tensor], weights: Sequence[Float[Tensor, "_"]]
-) -> Float[Tensor, ""]:
-    """Sum over layers of the mean over pixels of ``sum_c w_c (x_c - y_c)^2``, features unit-length.
-
-    The length is floored at 1e-10 as in the published code: a dead pixel stays 0.
-
-    Reference: Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual
-    Metric", CVPR 2018, eq. 1.
-    """
-    total = ours[0].new_zeros(())
-    for x, y, weight in zip(ours, theirs, weights, strict=True):
-        x = x / (x.norm(dim=1, keepdim=True) + 1e-10)
-        y = y / (y.norm(dim=1, keepdim=True) + 1e-10)
-        total = total + torch.einsum("nchw,c->nhw", (x - y).square(), weight).mean()
-    return total
 
 
 class Lpips(nn.Module):
@@ -62,52 +29,27 @@ class Lpips(nn.Module):
 
     def __init__(self, *, backbone: str = "alex", folder: str | None = None) -> None:
         super().__init__()
-        if backbone not in BACKBONES:
-            raise ValueError(f"lpips has backbones {', '.join(BACKBONES)}, got '{backbone}'")
+        if backbone not in LPIPS_NETWORKS:
+            raise ValueError(f"lpips has backbones {', '.join(LPIPS_NETWORKS)}, got '{backbone}'")
         self.backbone = backbone
         self.folder = folder
         self.network: Backbone | None = None
         self.linear: list[Tensor] = []
 
-    def _folders(self) -> list[Path]:
-        return [Path(self.folder).expanduser()] if self.folder else []
-
     def network_file(self) -> Path:
-        """The backbone's weights.
-
-        Raises UndefinedMetric where they are in none of the places.
-        """
-        name = FILES[self.backbone]
-        return first_existing(
-            [folder / name for folder in [*self._folders(), hub_folder()]],
-            "the network's weights were",
-            f"put torchvision's {name} into one of these folders",
-        )
+        """The backbone's weights. Raises MissingWeights where they are in none of the places."""
+        return network_file(LPIPS_NETWORKS[self.backbone], folder=self.folder)
 
     def linear_file(self) -> Path:
-        """The learned linear layers.
-
-        Raises UndefinedMetric where they are in none of the places.
-        """
-        name = f"lpips_{self.backbone}.pth"
-        candidates = [folder / name for folder in [*self._folders(), hub_folder()]]
-        package = package_folder("lpips")
-        if package is not None:
-            candidates.append(package / "weights" / "v0.1" / f"{self.backbone}.pth")
-        return first_existing(
-            candidates,
-            "the linear layers were",
-            f"install the package lpips, or put its v0.1/{self.backbone}.pth there as {name}",
-        )
+        """The learned linear layers. Raises MissingWeights where they are in none of the places."""
+        return lpips_file(self.backbone, folder=self.folder)
 
     def _load(self) -> Backbone:
         # Found before the network is made: to make VGG takes a second.
-        weights, linear = read_weights(self.network_file()), read_weights(self.linear_file())
-        network = BACKBONES[self.backbone]().eval().requires_grad_(False)
+        weights, linear = read_weights(self.network_file()), self.linear_file()
+        network = NETWORKS[LPIPS_NETWORKS[self.backbone]]().eval().requires_grad_(False)
         network.load(weights)
-        self.linear = [
-            linear[f"lin{layer}.model.1.weight"].flatten() for layer in range(len(network.taps))
-        ]
+        self.linear = lpips_layers(linear, network.channels)
         return network
 
     def forward(
@@ -115,7 +57,8 @@ class Lpips(nn.Module):
     ) -> Float[Tensor, ""]:
         """Perceptual distance, 0 for equal images; colours in [0, 1].
 
-        Raises UndefinedMetric where weights are missing or the image is too small.
+        Raises UndefinedMetric where the image is too small, MissingWeights where weights are
+        missing.
         """
         if min(rgb.shape[:2]) < SMALLEST[self.backbone]:
             raise UndefinedMetric(
@@ -126,7 +69,7 @@ class Lpips(nn.Module):
             self.network = self._load()
         network = self.network.to(rgb.device)
         return weighted_distance(
-            network(network_input(rgb)),
-            network(network_input(target_rgb)),
+            network(network_input(rgb[None])),
+            network(network_input(target_rgb[None])),
             [weight.to(rgb.device) for weight in self.linear],
-        )
+        )[0]

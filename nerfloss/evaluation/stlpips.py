@@ -7,10 +7,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nerfloss.evaluation.backbones import Backbone
-from nerfloss.evaluation.lpips import network_input, weighted_distance
-from nerfloss.evaluation.pretrained import first_existing, package_folder, read_weights
+from nerfloss.backbones.networks import Backbone
+from nerfloss.backbones.weights import MissingWeights, first_existing, package_folder, read_weights
 from nerfloss.evaluation.undefined import UndefinedMetric
+from nerfloss.maths.deep_features import network_input, weighted_distance
 
 SMALLEST = 21  # below this the third blur has nothing left to reflect
 
@@ -49,7 +49,7 @@ def shift_tolerant_alex() -> Backbone:
         nn.Conv2d(256, 256, 3, padding=1),
         nn.ReLU(),
     ]
-    return Backbone(layers, (2, 6, 10, 12, 14), (64, 192, 384, 256, 256))
+    return Backbone(layers, (2, 6, 10, 12, 14))
 
 
 def _in_our_keys(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -75,7 +75,7 @@ class ShiftTolerantLpips(nn.Module):
     def _load(self) -> Backbone:
         package = package_folder("stlpips_pytorch")
         if package is None:
-            raise UndefinedMetric(
+            raise MissingWeights(
                 "needs the weights in the package stlpips-pytorch, which is not "
                 "installed; install nerfloss[stlpips]"
             )
@@ -95,7 +95,8 @@ class ShiftTolerantLpips(nn.Module):
     ) -> Float[Tensor, ""]:
         """Perceptual distance, 0 for equal images; colours in [0, 1].
 
-        Raises UndefinedMetric where the package is missing or the image is too small.
+        Raises UndefinedMetric where the image is too small, MissingWeights where the package is
+        missing.
 
         Reference: Ghildyal and Liu, "Shift-tolerant Perceptual Similarity Metric", ECCV 2022.
         """
@@ -105,7 +106,7 @@ class ShiftTolerantLpips(nn.Module):
             self.network = self._load()
         network = self.network.to(rgb.device)
         return weighted_distance(
-            network(network_input(rgb)),
-            network(network_input(target_rgb)),
+            network(network_input(rgb[None])),
+            network(network_input(target_rgb[None])),
             [weight.to(rgb.device) for weight in self.linear],
-        )
+        )[0]

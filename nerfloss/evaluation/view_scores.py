@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from nerfloss.backbones.weights import MissingWeights
 from nerfloss.evaluation.scores import Score
 from nerfloss.evaluation.undefined import UndefinedMetric
 from nerfloss.quantities.signature import inputs_of
@@ -48,7 +49,7 @@ def score_view(
             try:
                 with torch.no_grad():
                     value = float(metric(*(quantities[key] for key in inputs_of(metric))))
-            except UndefinedMetric as undefined:
+            except (UndefinedMetric, MissingWeights) as undefined:
                 reason = str(undefined)
         scores[name] = Score(value, reason=reason)
     return scores

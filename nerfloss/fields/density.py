@@ -1,12 +1,13 @@
 """A density field: how much light each point stops, and what it emits."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from nerfloss.fields.hash_grid import HashGrid
+from nerfloss.fields.heads import head_parameters, heads_on
 from nerfloss.fields.mlp import MLP
 
 # exp(12) stops all light within 1e-4 scene units; beyond it only overflow is to be had.
@@ -16,7 +17,8 @@ LARGEST_LOG_DENSITY = 12.0
 class DensityField(nn.Module):
     """Hash grid and a small network: ``densities`` and the ``embeddings`` that colours need.
 
-    The density is the exponential of the first output, as in instant-ngp.
+    The density is the exponential of the first output, as in instant-ngp. ``heads``, by the name
+    of their quantity, are made for the embeddings.
 
     Reference: Müller et al., "Instant Neural Graphics Primitives", SIGGRAPH 2022, sec. 5.4.
     """
@@ -32,12 +34,14 @@ class DensityField(nn.Module):
         width: int = 64,
         embedding: int = 16,
         surface_density: float = 25.0,
+        heads: Mapping[str, Callable[[int], nn.Module]] | None = None,
     ) -> None:
         super().__init__()
         self.grid = grid
         self.appearance = appearance
         self.surface_density = surface_density
         self.network = MLP(grid.channels, embedding, hidden=hidden, width=width)
+        self.heads = heads_on(embedding, heads)
 
     @property
     def box(self) -> Float[Tensor, "2 3"]:
@@ -72,10 +76,21 @@ class DensityField(nn.Module):
         """Let the grid span another box, before anything is learned."""
         self.grid.set_box(box)
 
+    def grid_levels(self) -> tuple[Float[Tensor, "rows features"], ...]:
+        """What the grid has learned, level by level: for terms on its size."""
+        return self.grid.levels()
+
+    def grid_neighbours(
+        self, generator: torch.Generator, vertices: int
+    ) -> list[Float[Tensor, "4 vertices features"]]:
+        """Features at random vertices and their neighbours: for terms on the grid's roughness."""
+        return self.grid.neighbours(generator, vertices)
+
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Parameters by the name under which the optimizer sets their rate."""
         return {
             "grid": list(self.grid.parameters()),
             "geometry": list(self.network.parameters()),
             "appearance": list(self.appearance.parameters()),
+            **head_parameters(self.heads),
         }

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from nerfloss.kernels.hash_grid import Kernel, check_active, encode, kernel
 from nerfloss.kernels.layout import GridLayout
+from nerfloss.kernels.reference_cells import corner_rows
 
 UNIT_BALL = ((-1.0, -1.0, -1.0), (1.0, 1.0, 1.0))
 
@@ -96,6 +97,26 @@ class HashGrid(nn.Module):
         free = (points - lower) / (upper - lower)
         unit = free.clamp(0, 1)
         return unit, torch.where(free == unit, 1 / (upper - lower), 0.0)
+
+    def levels(self) -> tuple[Float[Tensor, "rows features"], ...]:
+        """The part of the table that each active level has."""
+        # One split: slices would each send back a gradient of the whole table's size.
+        parts = self.table.split([level.entries for level in self.layout.grids])
+        return parts[: self.active_levels]
+
+    def neighbours(
+        self, generator: torch.Generator, vertices: int
+    ) -> list[Float[Tensor, "4 vertices features"]]:
+        """Features of every active level at random vertices, and one step along x, y and z."""
+        size = (vertices, 3)
+        unit = torch.rand(size, generator=generator, device=generator.device).to(self.table)
+        # Of a cell's corners, x alternating fastest: the first, and those one step away from it.
+        corners = [0, 1, 2, 4]
+        found = []
+        for part, level in zip(self.levels(), self.layout.grids, strict=False):
+            rows = corner_rows(unit, level)[corners]
+            found.append(part.index_select(0, rows.flatten()).unflatten(0, rows.shape))
+        return found
 
     def kernel(self) -> Kernel:
         """The kernel that computes this grid where its table lies."""

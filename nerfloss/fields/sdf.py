@@ -1,12 +1,13 @@
 """A signed distance field: its values, its explicit gradient and its second derivatives."""
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from nerfloss.fields.heads import head_parameters, heads_on
 from nerfloss.fields.sdf_network import SDFNetwork
 
 # The sharpness is exp(10 v), so that one learning rate suits values from 10 to 10 000 (NeuS).
@@ -18,7 +19,8 @@ class SDFField(nn.Module):
 
     ``sharpness`` (how fast opacity rises across the surface) is learned with the field.
     Second derivatives are central differences over ``difference_cells`` cells of the finest
-    active level: inside a cell a trilinear grid has no pure second derivatives.
+    active level: inside a cell a trilinear grid has no pure second derivatives. ``heads``, by the
+    name of their quantity, are made for the embeddings.
     """
 
     offers = frozenset({"sdf", "gradients", "laplacian", "hessian_gradients", "embeddings"})
@@ -30,6 +32,7 @@ class SDFField(nn.Module):
         *,
         sharpness: float = 20.0,
         difference_cells: float = 1.0,
+        heads: Mapping[str, Callable[[int], nn.Module]] | None = None,
     ) -> None:
         super().__init__()
         if not sharpness > 0:
@@ -37,6 +40,7 @@ class SDFField(nn.Module):
         self.network = network
         self.appearance = appearance
         self.difference_cells = difference_cells
+        self.heads = heads_on(network.embedding, heads)
         self.log_sharpness = nn.Parameter(torch.tensor(math.log(sharpness) / SHARPNESS_RATE))
 
     @property
@@ -77,6 +81,16 @@ class SDFField(nn.Module):
         """Let the grid span another box, before anything is learned."""
         self.network.grid.set_box(box)
 
+    def grid_levels(self) -> tuple[Float[Tensor, "rows features"], ...]:
+        """What the grid has learned, level by level: for terms on its size."""
+        return self.network.grid.levels()
+
+    def grid_neighbours(
+        self, generator: torch.Generator, vertices: int
+    ) -> list[Float[Tensor, "4 vertices features"]]:
+        """Features at random vertices and their neighbours: for terms on the grid's roughness."""
+        return self.network.grid.neighbours(generator, vertices)
+
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Parameters by the name under which the optimizer sets their rate."""
         grid = list(self.network.grid.parameters())
@@ -86,6 +100,7 @@ class SDFField(nn.Module):
             "geometry": [p for p in self.network.parameters() if id(p) not in inner],
             "appearance": list(self.appearance.parameters()),
             "sharpness": [self.log_sharpness],
+            **head_parameters(self.heads),
         }
 
     def difference_step(self) -> float:

@@ -45,7 +45,7 @@ class SDFNetwork(nn.Module):
         sizes = [grid.channels + 3, *[width] * hidden, 1 + embedding]
         layers = [nn.Linear(inner, outer) for inner, outer in pairwise(sizes)]
         self.layers = nn.ModuleList(layers)
-        self.beta = beta
+        self.beta, self.embedding = beta, embedding
         become_sphere(layers, radius=radius, beta=beta, inside_out=inside_out)
 
     def forward(self, points: Float[Tensor, "points 3"]) -> Float[Tensor, "points outputs"]:

@@ -1,7 +1,17 @@
-"""Depth terms that look at where along a ray the light stops, not only at its mean."""
+"""Depth terms: where along a ray light stops, depths of unknown scale, and how depth changes."""
 
-from jaxtyping import Float
+import math
+
+import torch
+from jaxtyping import Float, Int
 from torch import Tensor
+
+from nerfloss.losses.settings import require_positive
+from nerfloss.maths.differences import forward_differences
+from nerfloss.maths.groups import Groups
+
+# A view whose depths spread by less than this, in scene units, has no scale that could be fitted.
+FLATTEST = 1e-3
 
 
 def depth_nll(
@@ -24,3 +34,104 @@ def depth_nll(
     middles = 0.5 * (t_starts + t_ends)
     near = (-(middles - target_depth[..., None]).square() / (2 * sigma**2)).exp()
     return -((weights + 1e-5).log() * near * (t_ends - t_starts)).sum(-1)
+
+
+def _check_depth_nll(*, sigma: float) -> None:
+    require_positive("depth_nll", sigma=sigma)
+
+
+def line_of_sight(
+    weights: Float[Tensor, "rays samples"],
+    t_starts: Float[Tensor, "rays samples"],
+    t_ends: Float[Tensor, "rays samples"],
+    target_depth: Float[Tensor, "rays"],
+    *,
+    epsilon: float = 0.05,
+) -> Float[Tensor, "rays"]:
+    """Ask for nothing before an observed depth D, and for everything within ``epsilon`` of it.
+
+    ``sum_i (w_i - K_i)^2`` over the samples that begin before ``D + epsilon``, where K_i is the
+    share in the interval of a normal distribution around D of deviation ``epsilon / 3``, cut off at
+    ``epsilon`` and of sum 1. Before ``D - epsilon`` K is 0: there space is empty. D and ``epsilon``
+    in scene units. What lies behind is left alone. Comparing shares, not densities, the term
+    depends little on how finely a ray is sampled.
+
+    Reference: Rematas et al., "Urban Radiance Fields", CVPR 2022, the line-of-sight losses.
+    """
+    until_start, until_end = (
+        torch.erf(3 / 2**0.5 * ((t - target_depth[:, None]) / epsilon).clamp(-1, 1))
+        for t in (t_starts, t_ends)
+    )
+    # Within three deviations of its mean lies this much of a normal distribution.
+    wanted = 0.5 * (until_end - until_start) / math.erf(3 / 2**0.5)
+    seen = t_starts < target_depth[:, None] + epsilon
+    return torch.where(seen, (weights - wanted).square(), 0.0).sum(-1)
+
+
+def _check_line_of_sight(*, epsilon: float) -> None:
+    require_positive("line_of_sight", epsilon=epsilon)
+
+
+def scale_shift_depth(
+    depth: Float[Tensor, "rays"],
+    target_depth: Float[Tensor, "rays"],
+    view: Int[Tensor, "rays"],
+) -> Float[Tensor, "rays"]:
+    """Squared difference from depths that are known up to a scale and a shift for each view.
+
+    ``(s d + q - D)^2`` with the s and q that make its sum over a view's rays least, in closed
+    form: ``s = cov(d, D) / var(d)``. In the units of the target, squared. Rays without a depth
+    (0) take no part and have the value 0, and so has a view with one ray; where the rendered
+    depths of a view spread by less than 1e-3 scene units, the scale fades to 0 and the mean of
+    the target remains.
+
+    Reference: Ranftl et al., "Towards Robust Monocular Depth Estimation: Mixing Datasets for
+    Zero-shot Cross-dataset Transfer", TPAMI 2022, the scale- and shift-invariant squared error;
+    Yu et al., "MonoSDF", NeurIPS 2022, its depth consistency loss.
+    """
+    groups = Groups.of(view)
+    known = target_depth > 0
+    share = known.to(depth.dtype)
+    share = share / groups.sum(share).clamp_min(1)[groups.index]
+    targets = torch.where(known, target_depth, 0.0)
+    d, wanted = (x - groups.sum(share * x)[groups.index] for x in (depth, targets))
+    scale = groups.sum(share * d * wanted) / groups.sum(share * d * d).clamp_min(FLATTEST**2)
+    return torch.where(known, (scale[groups.index] * d - wanted).square(), 0.0)
+
+
+def depth_smoothness(
+    patch_depth: Float[Tensor, "patches height width 1"],
+    patch_target_rgb: Float[Tensor, "patches height width 3"],
+) -> Float[Tensor, "patches rows columns"]:
+    """Change of depth where the image does not change: ``|d_x D| e^-|d_x I| + |d_y D| e^-|d_y I|``.
+
+    Forward differences, at every pixel that has a right and a lower neighbour; ``|d I|`` is the
+    mean over the colours. In scene units per pixel. Where nothing is hit depth is 0, so that the
+    object's rim counts as a step.
+
+    Reference: Godard et al., "Unsupervised Monocular Depth Estimation with Left-Right
+    Consistency", CVPR 2017, equation 3, there for disparities.
+    """
+    steps = forward_differences(patch_depth)
+    edges = forward_differences(patch_target_rgb)
+    across, down = (
+        step[..., 0].abs() * (-edge.abs().mean(-1)).exp()
+        for step, edge in zip(steps, edges, strict=True)
+    )
+    return across + down
+
+
+def depth_tv(
+    patch_depth: Float[Tensor, "patches height width 1"],
+) -> Float[Tensor, "patches rows columns"]:
+    """Total variation of depth, ``|d_x D| + |d_y D|``: flat pieces with few and short steps.
+
+    Forward differences, at every pixel that has a right and a lower neighbour; in scene units per
+    pixel.
+
+    Reference: Niemeyer et al., "RegNeRF: Regularizing Neural Radiance Fields for View Synthesis
+    from Sparse Inputs", CVPR 2022, its geometry regularization, with absolute differences as in
+    Rudin et al., "Nonlinear Total Variation Based Noise Removal Algorithms", Physica D 60, 1992.
+    """
+    across, down = forward_differences(patch_depth)
+    return (across.abs() + down.abs())[..., 0]

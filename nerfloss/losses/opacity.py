@@ -1,7 +1,10 @@
 """Opacity terms: a ray meets something or nothing, rarely half of something."""
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from nerfloss.losses.settings import require_clamp, require_positive
 
 
 def opacity_entropy(
@@ -16,3 +19,32 @@ def opacity_entropy(
     """
     clamped = opacity.clamp(eps, 1 - eps)
     return -(clamped * clamped.log() + (1 - clamped) * (1 - clamped).log())
+
+
+def _check_opacity_entropy(*, eps: float) -> None:
+    require_clamp("opacity_entropy", eps)
+
+
+def ray_entropy(
+    weights: Float[Tensor, "rays samples"],
+    opacity: Float[Tensor, "rays"],
+    *,
+    threshold: float = 0.1,
+) -> Float[Tensor, "rays"]:
+    """Entropy of where along a ray light is stopped: pulls a ray's weight into few samples.
+
+    ``-sum_i p_i log p_i`` with ``p_i = w_i / o``, in nats, at most the logarithm of the number of
+    samples. 0 for rays of which no more than ``threshold`` is stopped: they may be empty, and a
+    share of next to nothing means nothing. Shares are floored at 1e-10 in the logarithm.
+
+    Reference: Kim et al., "InfoNeRF: Ray Entropy Minimization for Few-Shot Neural Volume
+    Rendering", CVPR 2022; it normalises opacities of samples where we take compositing weights,
+    which leave out what is hidden.
+    """
+    shares = weights / opacity.clamp_min(threshold)[:, None]
+    entropy = -(shares * shares.clamp_min(1e-10).log()).sum(-1)
+    return torch.where(opacity > threshold, entropy, 0.0)
+
+
+def _check_ray_entropy(*, threshold: float) -> None:
+    require_positive("ray_entropy", threshold=threshold)

@@ -3,6 +3,8 @@
 from jaxtyping import Float
 from torch import Tensor
 
+from nerfloss.losses.settings import require_positive
+
 
 def l2(
     prediction: Float[Tensor, "*shape"], target: Float[Tensor, "*shape"]
@@ -40,6 +42,10 @@ def huber(
     return c * (distance - 0.5 * c)
 
 
+def _check_huber(*, delta: float) -> None:
+    require_positive("huber", delta=delta)
+
+
 def charbonnier(
     prediction: Float[Tensor, "*shape"], target: Float[Tensor, "*shape"], *, eps: float = 1e-3
 ) -> Float[Tensor, "*shape"]:
@@ -49,6 +55,10 @@ def charbonnier(
     Computed Imaging", ICIP 1994.
     """
     return ((prediction - target).square() + eps**2).sqrt()
+
+
+def _check_charbonnier(*, eps: float) -> None:
+    require_positive("charbonnier", eps=eps)
 
 
 def relative_l2(
@@ -63,6 +73,10 @@ def relative_l2(
     Raw Images", CVPR 2022.
     """
     return ((prediction - target) / (prediction.detach() + eps)).square()
+
+
+def _check_relative_l2(*, eps: float) -> None:
+    require_positive("relative_l2", eps=eps)
 
 
 def log_l1(

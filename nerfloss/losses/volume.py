@@ -1,9 +1,29 @@
-"""Terms on how a ray's weight is distributed, for any field."""
+"""Terms for any field: how a ray's weight is distributed, how much is there, how rough its grid."""
 
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Generator, Tensor
 
-from nerfloss.maths.spread import pairwise_spread
+from nerfloss.losses.settings import require_count, require_positive
+from nerfloss.maths.spread import mass_of_overlaps, pairwise_spread
+
+
+@runtime_checkable
+class GridField(Protocol):
+    """A field over a grid of several levels, as `grid_tv` and `grid_decay` ask for."""
+
+    def grid_levels(self) -> Sequence[Float[Tensor, "rows features"]]:
+        """The learned features of every level, coarsest first."""
+        ...
+
+    def grid_neighbours(
+        self, generator: Generator, vertices: int
+    ) -> Sequence[Float[Tensor, "4 vertices features"]]:
+        """Level by level, the features at random vertices and one step along x, y and z."""
+        ...
 
 
 def distortion(
@@ -22,3 +42,77 @@ def distortion(
     between = pairwise_spread(weights, 0.5 * (t_starts + t_ends))
     within = (weights.square() * (t_ends - t_starts)).sum(-1) / 3
     return between + within
+
+
+def density_cauchy(
+    densities: Float[Tensor, "*shape"], *, scale: float | int = 1.0
+) -> Float[Tensor, "*shape"]:
+    """Density is 0 nearly everywhere: ``log(1 + 2 sigma^2 / scale^2)`` per sample.
+
+    Quadratic below ``scale`` (per scene unit), logarithmic above: what is dense stays dense.
+
+    Reference: Hedman et al., "Baking Neural Radiance Fields for Real-Time View Synthesis" (SNeRG),
+    ICCV 2021, equation 10, whose c is ``scale^2 / 2``.
+    """
+    return torch.log1p(2 * (densities / scale).square())
+
+
+def _check_density_cauchy(*, scale: float | int) -> None:
+    require_positive("density_cauchy", scale=scale)
+
+
+def interlevel(
+    weights: Float[Tensor, "rays samples"],
+    t_starts: Float[Tensor, "rays samples"],
+    t_ends: Float[Tensor, "rays samples"],
+    proposal_weights: Float[Tensor, "rays proposals"],
+    proposal_t_starts: Float[Tensor, "rays proposals"],
+    proposal_t_ends: Float[Tensor, "rays proposals"],
+) -> Float[Tensor, "rays"]:
+    """A proposal may claim too much weight, not too little: ``sum_i max(0, w_i - b_i)^2 / w_i``.
+
+    b_i is the weight of all proposal intervals that overlap the sample's. Teaches the proposal
+    alone: no gradient flows into the weights, which would otherwise learn what is easily proposed.
+    1e-7 is added to the divisor, where nothing is proposed for nothing.
+
+    Reference: Barron et al., "Mip-NeRF 360: Unbounded Anti-Aliased Neural Radiance Fields", CVPR
+    2022, equation 13.
+    """
+    bound = mass_of_overlaps(t_starts, t_ends, proposal_weights, proposal_t_starts, proposal_t_ends)
+    w = weights.detach()
+    return ((w - bound).clamp_min(0).square() / (w + 1e-7)).sum(-1)
+
+
+def grid_tv(
+    field: GridField, generator: Generator, *, vertices: int = 4096
+) -> Float[Tensor, "levels"]:
+    """Total variation of each level of the field's grid, at random vertices.
+
+    The mean over ``vertices`` and features of ``sqrt(dx^2 + dy^2 + dz^2)``, the differences to the
+    next vertex along each axis. Squares are floored at 1e-12: equal neighbours have no slope.
+    ``field`` is a `GridField`. Vertices that share a row of a hashed level share its price.
+
+    Reference: Fridovich-Keil et al., "Plenoxels: Radiance Fields without Neural Networks", CVPR
+    2022, equation 4.
+    """
+    found = []
+    for own, *ahead in field.grid_neighbours(generator, vertices):
+        squares = torch.stack([(each - own).square() for each in ahead]).sum(0)
+        found.append(squares.clamp_min(1e-12).sqrt().mean())
+    return torch.stack(found)
+
+
+def _check_grid_tv(*, vertices: int) -> None:
+    require_count("grid_tv", vertices=vertices)
+
+
+def grid_decay(field: GridField) -> Float[Tensor, ""]:
+    """Weight decay that asks as much of a coarse level as of a fine one: ``sum_l mean(V_l^2)``.
+
+    V_l are the learned features of level l; ``field`` is a `GridField`. A mean per level, because a
+    plain sum of squares would be one over the finest level, which has nearly all of the features.
+
+    Reference: Barron et al., "Zip-NeRF: Anti-Aliased Grid-Based Neural Radiance Fields", ICCV 2023,
+    section 5.
+    """
+    return torch.stack([level.square().mean() for level in field.grid_levels()]).sum()

@@ -1,5 +1,6 @@
-"""How far a ray's weight is spread out: pairwise distances, in time linear in the samples."""
+"""How a ray's weight is spread out along it, without comparing every pair of samples."""
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -18,3 +19,26 @@ def pairwise_spread(
     after = before[..., -1:] - before
     gaps = positions.diff(dim=-1)
     return 2 * (gaps * before[..., :-1] * after[..., :-1]).sum(-1)
+
+
+def mass_of_overlaps(
+    begins: Float[Tensor, "rays samples"],
+    ends: Float[Tensor, "rays samples"],
+    weights: Float[Tensor, "rays others"],
+    other_begins: Float[Tensor, "rays others"],
+    other_ends: Float[Tensor, "rays others"],
+) -> Float[Tensor, "rays samples"]:
+    """Sum of the weights of all other intervals that an interval shares more than an end with.
+
+    The other intervals follow one another along the ray; gaps between them and padding are fine.
+
+    Reference: Barron et al., "Mip-NeRF 360", CVPR 2022, equation 12.
+    """
+    before = torch.nn.functional.pad(weights.cumsum(-1), (1, 0))
+    # Edges are only compared, so that their gradients are not wanted.
+    begins, ends, other_begins, other_ends = (
+        each.detach().contiguous() for each in (begins, ends, other_begins, other_ends)
+    )
+    first = torch.searchsorted(other_ends, begins, right=True)
+    last = torch.searchsorted(other_begins, ends)
+    return before.gather(-1, torch.maximum(first, last)) - before.gather(-1, first)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from nerfloss.quantities.signature import inputs_of, plain, settings_of, underlying
+from nerfloss.terms.settings import faults_of_values
 from nerfloss.terms.term import Term
 
 KEYS = ("fn", "weight", "schedule", "where", "inputs")
@@ -61,7 +62,7 @@ def _faults(name: str, spec: Any) -> Iterator[str]:
             f"of its own, or add yours with +loss/term@loss.terms.{name}=<file in conf/loss/term>"
         )
     else:
-        yield from _faults_of_function(spec["fn"], spec.get("inputs"))
+        yield from _faults_of_function(name, spec["fn"], spec.get("inputs"))
     yield from _faults_of_values(spec)
 
 
@@ -79,7 +80,7 @@ def _faults_of_values(spec: Mapping[str, Any]) -> Iterator[str]:
         yield f"has where {spec['where']!r}: name one quantity, e.g. target_mask"
 
 
-def _faults_of_function(fn: Any, inputs: Any) -> Iterator[str]:
+def _faults_of_function(name: str, fn: Any, inputs: Any) -> Iterator[str]:
     if not callable(fn):
         yield f"has fn {fn!r}, which cannot be called: name a function by '_target_'"
         return
@@ -101,11 +102,11 @@ def _faults_of_function(fn: Any, inputs: Any) -> Iterator[str]:
                 f"fn {_name(function)} has a default for '{parameter.name}': a quantity is always "
                 f"required, and a setting goes after '*'"
             )
-    yield from _faults_of_settings(fn)
+    yield from _faults_of_settings(name, fn)
     yield from _faults_of_inputs(fn, inputs)
 
 
-def _faults_of_settings(fn: Callable) -> Iterator[str]:
+def _faults_of_settings(term: str, fn: Callable) -> Iterator[str]:
     quantities, settings = inputs_of(fn), settings_of(fn)
     partial = fn if isinstance(fn, functools.partial) else functools.partial(fn)
     bound = {*partial.keywords, *quantities[: len(partial.args)]}
@@ -116,10 +117,12 @@ def _faults_of_settings(fn: Callable) -> Iterator[str]:
         )
     for name in sorted(bound - settings.keys() - set(quantities)):
         known = ", ".join(settings) or "none"
-        yield f"has no setting '{name}' (settings: {known}){suggestion(name, settings)}"
+        hint = suggestion(name, settings) or f": remove loss.terms.{term}.fn.{name}"
+        yield f"has no setting '{name}' (settings: {known}){hint}"
     for name, default in settings.items():
         if default is inspect.Parameter.empty and name not in bound:
             yield f"leaves its setting '{name}' without a value: bind it beside '_target_'"
+    yield from faults_of_values(term, fn)
 
 
 def _faults_of_inputs(fn: Callable, inputs: Any) -> Iterator[str]:

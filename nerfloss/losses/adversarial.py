@@ -1,0 +1,169 @@
+"""Adversarial term: patches that a discriminator, trained along, takes for observed ones."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn import functional
+
+from nerfloss.losses.discriminator import PatchDiscriminator, gradient_penalty
+
+MODES = ("vanilla", "wasserstein", "hinge", "least_squares")
+
+
+def discriminator_loss(
+    real_scores: Float[Tensor, "*real"], fake_scores: Float[Tensor, "*fake"], *, mode: str
+) -> Float[Tensor, ""]:
+    """What a discriminator descends, r being its scores of real and f those of fake patches.
+
+    ``<softplus(-r)> + <softplus(f)>`` (vanilla: cross entropy of logits); ``<f> - <r>``
+    (wasserstein, without its penalty); ``<max(0, 1 - r)> + <max(0, 1 + f)>`` (hinge);
+    ``1/2 <(r - 1)^2> + 1/2 <f^2>`` (least_squares). Raises ValueError for another mode.
+
+    Reference: Goodfellow et al., "Generative Adversarial Nets", NIPS 2014, equation 1; Arjovsky,
+    Chintala and Bottou, "Wasserstein GAN", ICML 2017, equation 3; Lim and Ye, "Geometric GAN",
+    2017; Mao et al., "Least Squares Generative Adversarial Networks", ICCV 2017, equation 9.
+    """
+    _check_mode(mode)
+    if mode == "vanilla":
+        return functional.softplus(-real_scores).mean() + functional.softplus(fake_scores).mean()
+    if mode == "wasserstein":
+        return fake_scores.mean() - real_scores.mean()
+    if mode == "hinge":
+        return (1 - real_scores).clamp_min(0).mean() + (1 + fake_scores).clamp_min(0).mean()
+    return 0.5 * (real_scores - 1).square().mean() + 0.5 * fake_scores.square().mean()
+
+
+def generator_loss(fake_scores: Float[Tensor, "*fake"], *, mode: str) -> Float[Tensor, ""]:
+    """What makes patches look real, f being their scores: it falls as they rise.
+
+    ``<softplus(-f)>`` (vanilla, which does not saturate where f is low), ``-<f>`` (wasserstein,
+    hinge), ``1/2 <(f - 1)^2>`` (least_squares). Raises ValueError for another mode.
+
+    Reference: as for ``discriminator_loss``.
+    """
+    _check_mode(mode)
+    if mode == "vanilla":
+        return functional.softplus(-fake_scores).mean()
+    if mode == "least_squares":
+        return 0.5 * (fake_scores - 1).square().mean()
+    return -fake_scores.mean()
+
+
+class Adversarial(nn.Module):
+    """Patches look like observed ones: the loss of a generator against a patch discriminator.
+
+    ``generator_loss`` of the discriminator's scores D(patch_rgb), a scalar, in one of the modes
+    vanilla, wasserstein, hinge and least_squares. After each step the discriminator takes one of
+    its own with Adam, on that step's patches, down ``discriminator_loss``; wasserstein adds
+    ``penalty`` times the gradient penalty, at points drawn from ``seed`` and the step. The render
+    is compared with no patch in particular, so beside a term that says what colour belongs where.
+    No gradient of this term reaches the discriminator. ``channels`` and ``layers`` are those of
+    ``PatchDiscriminator``. Logged: its loss, and its mean scores of real and of fake patches.
+
+    Reference: Isola et al., "Image-to-Image Translation with Conditional Adversarial Networks",
+    CVPR 2017, section 3, with an unconditional discriminator; the modes' papers are named at
+    ``discriminator_loss``.
+    """
+
+    def __init__(
+        self,
+        *,
+        mode: str = "vanilla",
+        channels: int = 32,
+        layers: int = 2,
+        learning_rate: float = 2e-4,
+        betas: Sequence[float] = (0.5, 0.999),
+        penalty: float = 10.0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        _check_mode(mode)
+        if learning_rate <= 0 or penalty < 0:
+            raise ValueError(
+                f"a discriminator needs learning_rate > 0 and penalty >= 0, got "
+                f"learning_rate={learning_rate} and penalty={penalty}"
+            )
+        if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
+            raise ValueError(f"betas are two numbers in [0, 1), got {list(betas)}")
+        self.mode, self.penalty, self.seed = mode, penalty, seed
+        self.discriminator = PatchDiscriminator(channels=channels, layers=layers)
+        self.smallest_patch = self.discriminator.smallest
+        self.optimizer = torch.optim.Adam(
+            self.discriminator.parameters(), lr=learning_rate, betas=(betas[0], betas[1])
+        )
+        # What the discriminator learns from after the step: real and fake patches.
+        self._seen: tuple[Tensor, Tensor] | None = None
+
+    def forward(
+        self,
+        patch_rgb: Float[Tensor, "patches height width 3"],
+        patch_target_rgb: Float[Tensor, "patches height width 3"],
+    ) -> Float[Tensor, ""]:
+        """Return the generator's loss. Raises ValueError where the patches are too small."""
+        self.show(real=patch_target_rgb, fake=patch_rgb)
+        return generator_loss(self.judge(patch_rgb)[-1], mode=self.mode)
+
+    def show(
+        self,
+        *,
+        real: Float[Tensor, "patches height width 3"],
+        fake: Float[Tensor, "patches height width 3"],
+    ) -> None:
+        """Keep a step's patches for the discriminator, which learns from them after the step."""
+        self._seen = (real.detach(), fake.detach())
+
+    def judge(self, patches: Float[Tensor, "patches height width 3"]) -> list[Tensor]:
+        """Return the discriminator's features, scores last, with gradients to the patches alone."""
+        fixed = {name: p.detach() for name, p in self.discriminator.named_parameters()}
+        return functional_call(self.discriminator, fixed, (patches,))
+
+    def after_step(self, step: int) -> dict[str, float] | None:
+        """Train the discriminator for one step on what this step showed."""
+        if self._seen is None:
+            return None
+        real, fake = self._seen
+        self._seen = None
+        real_scores, fake_scores = self.discriminator(real)[-1], self.discriminator(fake)[-1]
+        loss = discriminator_loss(real_scores, fake_scores, mode=self.mode)
+        if self.mode == "wasserstein":
+            loss = loss + self.penalty * self._gradient_penalty(real, fake, step)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return {
+            "discriminator": loss.item(),
+            "real_score": real_scores.mean().item(),
+            "fake_score": fake_scores.mean().item(),
+        }
+
+    def _gradient_penalty(
+        self,
+        real: Float[Tensor, "patches height width 3"],
+        fake: Float[Tensor, "patches height width 3"],
+        step: int,
+    ) -> Float[Tensor, ""]:
+        # From the step alone, so that a resumed run draws what the first one would have drawn.
+        generator = torch.Generator(real.device).manual_seed(self.seed * 1_000_003 + step)
+        return gradient_penalty(lambda x: self.discriminator(x)[-1], real, fake, generator)
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """Return what the discriminator's optimizer has gathered."""
+        return {"optimizer": self.optimizer.state_dict()}
+
+    def set_extra_state(self, state: Mapping[str, Any]) -> None:
+        """Go on with what the optimizer had gathered."""
+        self.optimizer.load_state_dict(state["optimizer"])
+
+
+def _check_mode(mode: str) -> None:
+    if mode not in MODES:
+        raise ValueError(f"mode is one of {', '.join(MODES)}, got '{mode}'")
+
+
+# As the term is called: conf/loss/term/adversarial.yaml.
+adversarial = Adversarial

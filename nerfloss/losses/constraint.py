@@ -1,0 +1,94 @@
+"""Soft constraints on any quantity: bind it with ``inputs``."""
+
+import math
+
+from jaxtyping import Float
+from torch import Tensor
+
+
+def bounds(
+    x: Float[Tensor, "*shape"], *, lower: float | int, upper: float | int
+) -> Float[Tensor, "*shape"]:
+    """Squared distance from an interval: ``max(0, x - upper)^2 + max(0, lower - x)^2``.
+
+    Either end may be infinite (``.inf``), which leaves that side free.
+
+    Reference: Courant, "Variational Methods for the Solution of Problems of Equilibrium and
+    Vibrations", Bulletin of the American Mathematical Society 49, 1943: quadratic penalties.
+    """
+    return (x - upper).clamp_min(0).square() + (lower - x).clamp_min(0).square()
+
+
+def _check_bounds(*, lower: float | int, upper: float | int) -> None:
+    if not lower <= upper:
+        raise ValueError(f"bounds needs lower <= upper, got lower={lower}, upper={upper}")
+
+
+def non_negative(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Squared size of what is negative: ``max(0, -x)^2``.
+
+    Reference: Courant, "Variational Methods for the Solution of Problems of Equilibrium and
+    Vibrations", Bulletin of the American Mathematical Society 49, 1943: quadratic penalties.
+    """
+    return (-x).clamp_min(0).square()
+
+
+def sum_to(x: Float[Tensor, "*shape"], *, total: float | int = 1.0) -> Float[Tensor, "*rest"]:
+    """Squared difference between a sum and what it should be: ``(sum x - total)^2``, last axis.
+
+    Reference: Raissi, Perdikaris and Karniadakis, "Physics-Informed Neural Networks", Journal of
+    Computational Physics 378, 2019: constraints as squared residuals.
+    """
+    return (x.sum(-1) - total).square()
+
+
+def _check_sum_to(*, total: float | int) -> None:
+    if not math.isfinite(total):
+        raise ValueError(f"sum_to needs a finite total, got total={total}")
+
+
+def monotone_sequence(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*rest"]:
+    """Squared falls along the last axis, ``max(0, x_i - x_i+1)^2``: rising is right.
+
+    One value per pair of neighbours.
+
+    Reference: Gupta et al., "How to Incorporate Monotonicity in Deep Networks While Preserving
+    Flexibility?", NeurIPS 2019 workshop, equation 1: penalties on slopes of the wrong sign.
+    """
+    return (-x.diff(dim=-1)).clamp_min(0).square()
+
+
+def laplacian_smooth(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*rest"]:
+    """Squared second differences along the last axis, ``(x_i-1 - 2 x_i + x_i+1)^2``.
+
+    0 for straight lines; two values less than there are entries.
+
+    Reference: Whittaker, "On a New Method of Graduation", Proceedings of the Edinburgh Mathematical
+    Society 41, 1923, with second differences.
+    """
+    return x.diff(n=2, dim=-1).square()
+
+
+def conserve(x: Float[Tensor, "*before"], y: Float[Tensor, "*after"]) -> Float[Tensor, "*rest"]:
+    """Squared difference of two sums over the last axis, ``(sum x - sum y)^2``.
+
+    What is there in total stays the same, however it is spread; lengths may differ.
+
+    Reference: Raissi, Perdikaris and Karniadakis, "Physics-Informed Neural Networks", Journal of
+    Computational Physics 378, 2019: conservation as a squared residual.
+    """
+    return (x.sum(-1) - y.sum(-1)).square()
+
+
+def fixed(x: Float[Tensor, "*shape"], *, value: float | int) -> Float[Tensor, "*shape"]:
+    """Squared difference from a constant, ``(x - value)^2``: a boundary condition.
+
+    Reference: Raissi, Perdikaris and Karniadakis, "Physics-Informed Neural Networks", Journal of
+    Computational Physics 378, 2019, equation 4.
+    """
+    return (x - value).square()
+
+
+def _check_fixed(*, value: float | int) -> None:
+    if not math.isfinite(value):
+        raise ValueError(f"fixed needs a finite value, got value={value}")

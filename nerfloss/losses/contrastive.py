@@ -1,0 +1,182 @@
+"""Contrastive terms: features of one instance lie together, those of others apart."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from nerfloss.losses.settings import require_positive
+from nerfloss.maths.embeddings import group_means, squared_distances, unit_features
+
+PAIRS = 2**22  # compared at once: 16 MB for each of a few tables
+
+
+def triplet(
+    features: Float[Tensor, "rays channels"],
+    target_instance: Int[Tensor, "rays"],
+    *,
+    margin: float = 0.2,
+    mining: Literal["semi_hard", "hard"] = "semi_hard",
+) -> Float[Tensor, "rays"]:
+    """Another instance is farther than one's own, by a margin: ``max(0, d(a, p) - d(a, n) + m)``.
+
+    d is the squared distance of unit-length features, in [0, 4]. Every ray is an anchor a; p and n
+    are rays of the same and of another instance. ``semi_hard``: the mean over all p, each with the
+    nearest n that is farther than p, or with the farthest n where none is. ``hard``: the farthest p
+    and the nearest n. 0 for a ray without a p or an n. Negative instances are unknown: neither
+    anchors nor compared with. All pairs are compared, in blocks of bounded memory.
+
+    Reference: Schroff, Kalenichenko and Philbin, "FaceNet: A Unified Embedding for Face Recognition
+    and Clustering", CVPR 2015, section 3; ``hard``: Hermans, Beyer and Leibe, "In Defense of the
+    Triplet Loss for Person Re-Identification", 2017, equation 5, here with FaceNet's distance.
+    """
+    unit = unit_features(features)
+    mine = _semi_hard if mining == "semi_hard" else _hard
+    if not len(unit):
+        return unit.sum(-1)
+    rows = max(1, PAIRS // len(unit))
+    of_anchors = partial(_of_anchors, unit, target_instance, margin=margin, mine=mine)
+    if rows >= len(unit):
+        return of_anchors(0, len(unit))
+    # Kept for the backward pass, the tables of all blocks would need memory for all pairs.
+    blocks = [
+        checkpoint(of_anchors, begin, min(begin + rows, len(unit)), use_reentrant=False)
+        for begin in range(0, len(unit), rows)
+    ]
+    return torch.cat(blocks)
+
+
+def _of_anchors(
+    unit: Float[Tensor, "rays channels"],
+    instance: Int[Tensor, "rays"],
+    begin: int,
+    end: int,
+    *,
+    margin: float,
+    mine: Any,
+) -> Float[Tensor, "anchors"]:
+    distance = squared_distances(unit[begin:end], unit)
+    same = instance[begin:end, None] == instance
+    known = (instance[begin:end, None] >= 0) & (instance >= 0)
+    itself = torch.arange(begin, end, device=unit.device)[:, None] == torch.arange(
+        len(unit), device=unit.device
+    )
+    return mine(distance, same & known & ~itself, ~same & known, margin)
+
+
+def _semi_hard(
+    distance: Float[Tensor, "anchors rays"],
+    positive: Bool[Tensor, "anchors rays"],
+    negative: Bool[Tensor, "anchors rays"],
+    margin: float,
+) -> Float[Tensor, "anchors"]:
+    # Negatives by distance, the others behind them: the first beyond a positive is its partner.
+    by_distance, order = distance.detach().masked_fill(~negative, torch.inf).sort(-1)
+    place = torch.searchsorted(by_distance, distance.detach().contiguous(), right=True)
+    last = negative.sum(-1, keepdim=True) - 1
+    partner = order.gather(-1, torch.minimum(place, last).clamp_min(0))
+    excess = (distance - distance.gather(-1, partner) + margin).clamp_min(0)
+    counted = positive & (last >= 0)
+    return torch.where(counted, excess, 0.0).sum(-1) / counted.sum(-1).clamp_min(1)
+
+
+def _hard(
+    distance: Float[Tensor, "anchors rays"],
+    positive: Bool[Tensor, "anchors rays"],
+    negative: Bool[Tensor, "anchors rays"],
+    margin: float,
+) -> Float[Tensor, "anchors"]:
+    farthest = distance.masked_fill(~positive, -1.0).amax(-1)
+    nearest = distance.masked_fill(~negative, 5.0).amin(-1)
+    possible = positive.any(-1) & negative.any(-1)
+    return torch.where(possible, (farthest - nearest + margin).clamp_min(0), 0.0)
+
+
+def _check_triplet(*, margin: float) -> None:
+    require_positive("triplet", margin=margin)
+
+
+class InfoNCE(nn.Module):
+    """Tell a ray's instance from all others by its feature, with a memory of every instance.
+
+    ``-log exp(f . m_y / temperature) / sum_k exp(f . m_k / temperature)`` per ray, with f its
+    unit-length feature and m the memory bank: one unit-length feature for each instance seen so
+    far, also for those that no ray of this batch shows. After each step the instances in the batch
+    move: ``m <- momentum m + (1 - momentum) mean f``, back to length one. No gradient enters the
+    bank. An instance seen for the first time is represented by its mean in the batch. Negative
+    instances are unknown and cost 0. The bank grows with the largest instance and is saved.
+
+    Reference: Wu et al., "Unsupervised Feature Learning via Non-Parametric Instance
+    Discrimination", CVPR 2018, equation 2 (the bank, its momentum and temperature are there and in
+    its code); van den Oord, Li and Vinyals, "Representation Learning with Contrastive Predictive
+    Coding", 2018, equation 4.
+    """
+
+    bank: Tensor
+
+    def __init__(self, *, temperature: float = 0.07, momentum: float = 0.5) -> None:
+        super().__init__()
+        require_positive("info_nce", temperature=temperature)
+        if not 0 <= momentum < 1:
+            raise ValueError(f"info_nce needs momentum in [0, 1), got momentum={momentum}")
+        self.temperature, self.momentum = temperature, momentum
+        # Not saved as a buffer: only the data tell its size. An empty row has not been seen.
+        self.register_buffer("bank", torch.empty(0, 0), persistent=False)
+        self._next: Tensor | None = None
+
+    def forward(
+        self, features: Float[Tensor, "rays channels"], target_instance: Int[Tensor, "rays"]
+    ) -> Float[Tensor, "rays"]:
+        """Return each ray's loss, in nats; 0 where no other instance is known."""
+        unit, instance = unit_features(features), target_instance.long()
+        means, counts = self._of_batch(unit.detach(), instance)
+        bank = self._resized(len(counts), unit)
+        seen = bank.square().sum(-1) > 0
+        present = counts > 0
+        moved = self.momentum * bank + (1 - self.momentum) * means
+        self._next = torch.where((present & seen)[:, None], unit_features(moved), bank)
+        self._next = torch.where((present & ~seen)[:, None], unit_features(means), self._next)
+        keys = torch.where(seen[:, None], bank, self._next)
+        scores = unit @ keys.T / self.temperature
+        counted = seen | present
+        # Where no instance is known at all, none can be left out either.
+        scores = scores.masked_fill(~counted & counted.any(), -torch.inf)
+        known = instance >= 0
+        own = scores.log_softmax(-1).gather(-1, instance.clamp_min(0)[:, None])[:, 0]
+        return torch.where(known, -own, 0.0)
+
+    def after_step(self, step: int) -> dict[str, float] | None:  # noqa: ARG002
+        """Move the bank to where the step's batch wants it."""
+        if self._next is None:
+            return None
+        self.bank, self._next = self._next, None
+        return {"instances": float((self.bank.square().sum(-1) > 0).sum())}
+
+    def _of_batch(
+        self, unit: Float[Tensor, "rays channels"], instance: Int[Tensor, "rays"]
+    ) -> tuple[Tensor, Tensor]:
+        largest = int(instance.max()) + 1 if len(instance) else 0
+        return group_means(unit, instance, max(largest, len(self.bank), 1))
+
+    def _resized(self, rows: int, like: Float[Tensor, "rays channels"]) -> Tensor:
+        """The bank with ``rows`` rows, new ones empty, of the kind of the features."""
+        bank = like.new_zeros(rows, like.shape[1])
+        if len(self.bank):
+            bank[: len(self.bank)] = self.bank.to(bank)
+        return bank
+
+    def get_extra_state(self) -> dict[str, Tensor]:
+        """Return the bank, whatever its size."""
+        return {"bank": self.bank}
+
+    def set_extra_state(self, state: Mapping[str, Tensor]) -> None:
+        """Go on with a saved bank."""
+        self.bank = state["bank"].to(self.bank.device)
+
+
+# As the term is called: conf/loss/term/info_nce.yaml.
+info_nce = InfoNCE

@@ -1,0 +1,131 @@
+"""Learnable Chamfer distance: a network, trained against the surface, weighs what is far off."""
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from nerfloss.losses.settings import require_not_negative, require_positive
+from nerfloss.maths.neighbours import nearest
+
+
+class Attention(nn.Module):
+    """A weight for each point of two clouds; the weights of each cloud sum to 1.
+
+    Points pass through layers that all share, and a maximum over the cloud makes them a feature of
+    the whole: one of each cloud for the pair, one of a point's own cloud. From these and the point
+    a score s follows; weights are in proportion to ``sigma + exp(-s^2)``.
+
+    Reference: as for ``LearnableChamfer``.
+    """
+
+    def __init__(self, *, sigma: float) -> None:
+        super().__init__()
+        self.sigma = sigma
+        self.shape = _layers(3, 64, 128)
+        self.cloud = _layers(3, 64, 64)
+        self.score = nn.Sequential(
+            nn.Linear(3 + 64 + 2 * 128, 64), nn.LeakyReLU(0.2), nn.Linear(64, 16),
+            nn.LeakyReLU(0.2), nn.Linear(16, 1),
+        )  # fmt: skip
+
+    def forward(
+        self, points: Float[Tensor, "points 3"], others: Float[Tensor, "others 3"]
+    ) -> tuple[Float[Tensor, "points"], Float[Tensor, "others"]]:
+        pair = torch.cat([self.shape(points).amax(0), self.shape(others).amax(0)])
+        return self._weights(points, pair), self._weights(others, pair)
+
+    def _weights(
+        self, points: Float[Tensor, "points 3"], pair: Float[Tensor, "channels"]
+    ) -> Float[Tensor, "points"]:
+        whole = torch.cat([self.cloud(points).amax(0), pair]).expand(len(points), -1)
+        score = self.score(torch.cat([points, whole], -1))[:, 0]
+        raw = self.sigma + (-score.square()).exp()
+        return raw / raw.sum()
+
+
+class LearnableChamfer(nn.Module):
+    """Chamfer distance whose matches are weighed by a network that seeks where they are worst.
+
+    ``1/2 (sum_i w_i min_j |x_i - y_j| + sum_j v_j min_i |x_i - y_j|)``, in scene units; w and v are
+    the weights that ``Attention`` gives to target and surface points. After each step its network
+    takes a step of Adam down ``-log(distance + 1e-3)``, on that step's points held fixed: it learns
+    to put weight on defects. ``sigma`` keeps every point's weight above 0; large, it makes this the
+    plain average. Which points match is found anew each time, in blocks of bounded memory. 0 where
+    a set is empty; distances are floored at 1e-6, where they have no slope. Logged: the distance
+    that the network sees.
+
+    Reference: Huang et al., "Learnable Chamfer Distance for Point Cloud Reconstruction", Pattern
+    Recognition Letters 2024 (arXiv 2312.16582), section 3, and its released code.
+    """
+
+    def __init__(self, *, sigma: float = 0.01, learning_rate: float = 1e-3) -> None:
+        super().__init__()
+        require_positive("learnable_chamfer", learning_rate=learning_rate)
+        require_not_negative("learnable_chamfer", sigma=sigma)
+        self.attention = Attention(sigma=sigma)
+        self.optimizer = torch.optim.Adam(self.attention.parameters(), lr=learning_rate)
+        self._seen: tuple[Tensor, Tensor] | None = None
+
+    def forward(
+        self,
+        surface_points: Float[Tensor, "*surface 3"],
+        target_points: Float[Tensor, "*observed 3"],
+    ) -> Float[Tensor, ""]:
+        """Return the weighed distance of the two sets; no gradient of it reaches the network."""
+        if not len(surface_points) or not len(target_points):
+            return surface_points.sum() * 0
+        self._seen = (target_points.detach(), surface_points.detach())
+        fixed = {name: p.detach() for name, p in self.attention.named_parameters()}
+        weights = functional_call(self.attention, fixed, (target_points, surface_points))
+        return _weighed(target_points, surface_points, *weights)
+
+    def after_step(self, step: int) -> dict[str, float] | None:  # noqa: ARG002
+        """Let the network look for what is worst in this step's points."""
+        if self._seen is None:
+            return None
+        points, others = self._seen
+        self._seen = None
+        distance = _weighed(points, others, *self.attention(points, others))
+        self.optimizer.zero_grad()
+        # 1e-3 as in the source: the better the match, the less there is to seek.
+        (-(distance + 1e-3).log()).backward()
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return {"attention": distance.item()}
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """Return what the network's optimizer has gathered."""
+        return {"optimizer": self.optimizer.state_dict()}
+
+    def set_extra_state(self, state: Mapping[str, Any]) -> None:
+        """Go on with what the optimizer had gathered."""
+        self.optimizer.load_state_dict(state["optimizer"])
+
+
+def _weighed(
+    points: Float[Tensor, "points 3"],
+    others: Float[Tensor, "others 3"],
+    weights: Float[Tensor, "points"],
+    other_weights: Float[Tensor, "others"],
+) -> Float[Tensor, ""]:
+    there = _length(points - others[nearest(points, others)[:, 0]])
+    back = _length(others - points[nearest(others, points)[:, 0]])
+    return 0.5 * ((weights * there).sum() + (other_weights * back).sum())
+
+
+def _length(vectors: Float[Tensor, "points 3"]) -> Float[Tensor, "points"]:
+    return vectors.square().sum(-1).clamp_min(1e-12).sqrt()
+
+
+def _layers(*widths: int) -> nn.Sequential:
+    steps = ((nn.Linear(a, b), nn.ReLU()) for a, b in pairwise(widths))
+    return nn.Sequential(*(part for step in steps for part in step))
+
+
+# As the term is called: conf/loss/term/learnable_chamfer.yaml.
+learnable_chamfer = LearnableChamfer

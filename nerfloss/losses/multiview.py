@@ -1,0 +1,162 @@
+"""What all views say about a surface together: where it looks alike, and where it cannot be."""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from jaxtyping import Bool, Float, Int, Integer
+from torch import Tensor
+
+from nerfloss.losses.settings import require_count, require_not_negative
+from nerfloss.maths.directions import unit
+from nerfloss.maths.images import grey_at, inside
+from nerfloss.maths.projections import NEAREST, centre_and_inverse, project
+
+# A plane seen at a cosine below this is too oblique for its texture to be compared.
+OBLIQUE = 0.1
+# Products of views and points that are projected at once.
+PROJECTED = 2**20
+
+
+def patch_ncc(
+    field: Callable[..., Mapping[str, Tensor]],
+    surface_points: Float[Tensor, "rays 3"],
+    surface_hit: Bool[Tensor, "rays"],
+    pixel: Float[Tensor, "rays 2"],
+    view: Int[Tensor, "rays"],
+    view_images: Integer[Tensor, "views height width 3"],
+    view_projections: Float[Tensor, "views 3 4"],
+    view_neighbours: Int[Tensor, "views sources"],
+    *,
+    patch: int = 11,
+    best: int = 4,
+    rays: int = 512,
+) -> Float[Tensor, "rays"]:
+    """Grey patches look alike in all views that see a surface point: ``1 - NCC^2``, in [0, 1].
+
+    The ``patch`` x ``patch`` pixels around a ray's own are cast onto the plane through its surface
+    point, perpendicular to the SDF's gradient there, and from there into each source view (the
+    neighbours of its view). ``NCC^2 = cov^2 / (var var' + 1e-5)``, with sums over the patch of grey
+    values in [0, 1]: patches that vary by less than about half a percent count as unlike. The mean
+    of the ``best`` sources counts, as the others may be occluded; sources that do not see the whole
+    patch from in front are left out, and a ray without any costs 0, as one without a hit does.
+
+    At most ``rays`` of the rays that hit are compared; their values are scaled so that the mean
+    over all hits (``where: surface_hit``) is theirs. Differentiable in the surface points and in
+    the field's gradient there. Raises ValueError for images smaller than a patch.
+
+    Reference: Fu et al., "Geo-Neus: Geometry-Consistent Neural Implicit Surfaces Learning for
+    Multi-view Reconstruction", NeurIPS 2022, equations 10 to 13, and its released code for the
+    square; the code stops the gradient into the normal, which is let through here.
+    """
+    height, width = view_images.shape[1:3]
+    if patch > min(height, width):
+        raise ValueError(
+            f"patch_ncc compares patches of patch={patch} pixels, but the images are {width} x "
+            f"{height}: lower loss.terms.<name>.fn.patch"
+        )
+    hits = surface_hit.nonzero().squeeze(-1)
+    chosen = hits[torch.linspace(0, len(hits) - 1, min(rays, len(hits))).long().to(hits.device)]
+    values = surface_points.new_zeros(len(surface_points))
+    if not len(chosen):
+        return values + 0 * surface_points.sum()
+    points, own, sources = surface_points[chosen], view[chosen], view_neighbours[view[chosen]]
+    normals = unit(field(points, {"gradients"})["gradients"])
+    around = pixel[chosen][:, None] + _offsets(patch).to(pixel)
+    places, seen = _on_plane(around, points, normals, view_projections[own])
+    pixels, depth = project(places[:, None], view_projections[sources][:, :, None])
+    whole = (inside(pixels, height, width) & (depth > NEAREST)).all(-1)
+    whole &= _in_front(points, normals, view_projections[sources])
+    whole &= (seen & inside(around, height, width)).all(-1)[:, None]
+    reference = grey_at(view_images, own[:, None].expand(around.shape[:-1]), around)
+    warped = grey_at(view_images, sources[..., None].expand(pixels.shape[:-1]), pixels)
+    costs = _mean_of_least(1 - _squared_ncc(reference[:, None], warped), whole, best)
+    return values.index_put((chosen,), costs * (len(hits) / len(chosen)))
+
+
+def _check_patch_ncc(*, patch: int, best: int, rays: int) -> None:
+    require_count("patch_ncc", best=best, rays=rays)
+    if not (patch >= 3 and patch % 2 == 1):
+        raise ValueError(f"patch_ncc needs an odd patch of 3 pixels or more, got patch={patch}")
+
+
+def visual_hull(
+    space_sdf: Float[Tensor, "points"],
+    space_points: Float[Tensor, "points 3"],
+    view_masks: Integer[Tensor, "views height width"],
+    view_projections: Float[Tensor, "views 3 4"],
+    *,
+    margin: float | int = 0.01,
+) -> Float[Tensor, "points"]:
+    """What any view sees beside the object is outside of it: ``max(0, margin - sdf)`` there.
+
+    0 at points that every view which sees them sees on the object. A point is beside the object
+    where its pixel's mask is below one half; views that do not see a point say nothing about it.
+    ``margin`` in scene units: how far outside is outside.
+
+    Reference: Laurentini, "The Visual Hull Concept for Silhouette-Based Image Understanding",
+    TPAMI 16, 1994.
+    """
+    carved = torch.zeros_like(space_sdf, dtype=torch.bool)
+    at_once = max(1, PROJECTED // max(1, len(space_points)))
+    for masks, cameras in zip(
+        view_masks.split(at_once), view_projections.split(at_once), strict=True
+    ):
+        carved |= _beside(space_points, masks, cameras).any(0)
+    return (margin - space_sdf).clamp_min(0) * carved
+
+
+def _check_visual_hull(*, margin: float | int) -> None:
+    require_not_negative("visual_hull", margin=margin)
+
+
+@torch.no_grad()
+def _beside(points: Tensor, masks: Tensor, cameras: Tensor) -> Bool[Tensor, "views points"]:
+    """Which views see a point outside their mask."""
+    height, width = masks.shape[1:]
+    pixels, depth = project(points, cameras[:, None])
+    column, row = pixels.clamp(-1, max(height, width)).floor().long().unbind(-1)
+    sees = (column >= 0) & (column < width) & (row >= 0) & (row < height) & (depth > NEAREST)
+    index = row.clamp(0, height - 1) * width + column.clamp(0, width - 1)
+    return sees & (masks.flatten(1).gather(1, index) < 128)
+
+
+def _offsets(patch: int) -> Float[Tensor, "pixels 2"]:
+    """From the middle of a patch to each of its pixels."""
+    along = torch.arange(patch) - patch // 2
+    return torch.cartesian_prod(along, along).flip(-1).float()
+
+
+def _on_plane(
+    pixels: Tensor, points: Tensor, normals: Tensor, cameras: Tensor
+) -> tuple[Float[Tensor, "rays pixels 3"], Bool[Tensor, "rays pixels"]]:
+    """Where rays through pixels meet the plane at a point, and whether they meet its front."""
+    centre, inverse = centre_and_inverse(cameras)
+    through = torch.cat([pixels, torch.ones_like(pixels[..., :1])], -1)
+    directions = through @ inverse.transpose(-1, -2)
+    towards = (directions @ normals[..., None]).squeeze(-1)
+    facing = towards < -OBLIQUE * directions.norm(dim=-1)
+    height = ((points - centre) * normals).sum(-1)[:, None]
+    # A plane seen edge-on is met nowhere; -1 is as good as any number that does no harm.
+    along = height / torch.where(facing, towards, -1.0)
+    return centre[:, None] + along[..., None] * directions, facing & (along > 0)
+
+
+def _in_front(points: Tensor, normals: Tensor, cameras: Tensor) -> Bool[Tensor, "rays sources"]:
+    """Whether cameras look at the outer side of the surface, not too obliquely."""
+    away = centre_and_inverse(cameras)[0] - points[:, None]
+    return (away * normals[:, None]).sum(-1) > OBLIQUE * away.norm(dim=-1)
+
+
+def _squared_ncc(reference: Tensor, warped: Tensor) -> Float[Tensor, "rays sources"]:
+    a = reference - reference.mean(-1, keepdim=True)
+    b = warped - warped.mean(-1, keepdim=True)
+    spread = a.square().sum(-1) * b.square().sum(-1)
+    return (a * b).sum(-1).square() / (spread + 1e-5)
+
+
+def _mean_of_least(costs: Tensor, valid: Tensor, count: int) -> Float[Tensor, "rays"]:
+    """Mean of the ``count`` least of the valid costs of each ray; 0 where none is valid."""
+    # Costs are at most 1, so that 2 sorts behind them.
+    least = torch.where(valid, costs, 2.0).topk(min(count, costs.shape[-1]), -1, largest=False)
+    keep = least.values < 1.5
+    return torch.where(keep, least.values, 0.0).sum(-1) / keep.sum(-1).clamp_min(1)

@@ -1,0 +1,37 @@
+"""The surface passes through points that were observed on it."""
+
+from collections.abc import Callable, Mapping
+
+from jaxtyping import Float
+from torch import Tensor
+
+from nerfloss.maths.directions import unit
+
+
+def surface_points_sdf(
+    field: Callable[..., Mapping[str, Tensor]], target_points: Float[Tensor, "observed 3"]
+) -> Float[Tensor, "observed"]:
+    """Distance of the surface from an observed point, ``|sdf(p)|``, in scene units.
+
+    Points that are trusted less count less with ``where: target_point_confidence``.
+
+    Reference: Fu et al., "Geo-Neus: Geometry-Consistent Neural Implicit Surfaces Learning for
+    Multi-view Reconstruction", NeurIPS 2022, equation 8.
+    """
+    return field(target_points, {"sdf"})["sdf"].abs()
+
+
+def surface_points_normal(
+    field: Callable[..., Mapping[str, Tensor]],
+    target_points: Float[Tensor, "observed 3"],
+    target_point_normals: Float[Tensor, "observed 3"],
+) -> Float[Tensor, "observed"]:
+    """One minus the cosine between the SDF's normal at an observed point and that observed there.
+
+    In [0, 2]; lengths do not matter. Where either vanishes it is 1, with a finite slope.
+
+    Reference: Gropp et al., "Implicit Geometric Regularization for Learning Shapes", ICML 2020,
+    equation 2, which takes the length of the difference.
+    """
+    gradients = field(target_points, {"gradients"})["gradients"]
+    return 1 - (unit(gradients) * unit(target_point_normals)).sum(-1)

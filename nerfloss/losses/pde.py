@@ -1,0 +1,89 @@
+"""Physics-informed terms: residuals of equations that the field must satisfy in space."""
+
+from collections.abc import Callable, Mapping
+
+from jaxtyping import Float
+from torch import Tensor
+
+from nerfloss.losses.settings import require_not_negative, require_positive
+
+
+def viscous_eikonal(
+    space_sdf: Float[Tensor, "points"],
+    space_gradients: Float[Tensor, "points 3"],
+    space_laplacian: Float[Tensor, "points"],
+    *,
+    viscosity: float | int,
+) -> Float[Tensor, "points"]:
+    """Residual of the eikonal equation with viscosity: ``| (|g| - 1) sign(f) - viscosity lap f |``.
+
+    Of the many functions with slopes of length one, the solution for vanishing ``viscosity`` (in
+    scene units) is the distance. The sign has no gradient; the length is floored at 1e-6.
+
+    Reference: Pumarola et al., "VisCo Grids: Surface Reconstruction with Viscosity and Coarea
+    Grids", NeurIPS 2022, equation 5.
+    """
+    length = space_gradients.square().sum(-1).clamp_min(1e-12).sqrt()
+    return ((length - 1) * space_sdf.sign() - viscosity * space_laplacian).abs()
+
+
+def _check_viscous_eikonal(*, viscosity: float | int) -> None:
+    require_not_negative("viscous_eikonal", viscosity=viscosity)
+
+
+def screened_heat(
+    space_sdf: Float[Tensor, "points"],
+    space_gradients: Float[Tensor, "points 3"],
+    *,
+    absorption: float | int,
+) -> Float[Tensor, "points"]:
+    """Energy of heat ``h = exp(-a |f|)`` that spreads and is absorbed: ``h^2 (|g|^2 + 1) / 2``.
+
+    Its minimum given the surface solves ``lap h = a^2 h``, whose ``-log(h) / a`` tends to the
+    distance as the ``absorption`` a (per scene unit) grows. Far surfaces cost nothing, so that
+    superfluous ones are pushed away.
+
+    Reference: Wang et al., "HotSpot: Signed Distance Function Optimization with an Asymptotically
+    Sufficient Condition", CVPR 2025, equation 10.
+    """
+    heat = (-2 * absorption * space_sdf.abs()).exp()
+    return 0.5 * heat * (space_gradients.square().sum(-1) + 1)
+
+
+def _check_screened_heat(*, absorption: float | int) -> None:
+    require_positive("screened_heat", absorption=absorption)
+
+
+def residual(
+    field: Callable[..., Mapping[str, Tensor]],
+    space_points: Float[Tensor, "points 3"],
+    *,
+    equation: Callable[[Tensor, Tensor, Tensor], Tensor],
+) -> Float[Tensor, "points"]:
+    """Squared residual of any equation in the SDF, its gradient and its Laplacian.
+
+    ``equation(value, gradient, laplacian)`` takes one row per point (``[points]``, ``[points 3]``,
+    ``[points]``) and returns, per point, what should be 0.
+
+    Reference: Raissi, Perdikaris and Karniadakis, "Physics-Informed Neural Networks", Journal of
+    Computational Physics 378, 2019, equation 3.
+    """
+    found = field(space_points, {"sdf", "gradients", "laplacian"})
+    return equation(found["sdf"], found["gradients"], found["laplacian"]).square()
+
+
+def _check_residual(*, equation: object) -> None:
+    if not callable(equation):
+        raise ValueError(
+            f"residual needs a function of (value, gradient, laplacian), got "
+            f"equation={equation!r}: write {{_target_: my.equation, _partial_: true}}"
+        )
+
+
+def eikonal_equation(
+    value: Float[Tensor, "points"],  # noqa: ARG001  every equation is handed all three
+    gradient: Float[Tensor, "points 3"],
+    laplacian: Float[Tensor, "points"],  # noqa: ARG001
+) -> Float[Tensor, "points"]:
+    """What a signed distance satisfies: ``|g| - 1``, the length floored at 1e-6."""
+    return gradient.square().sum(-1).clamp_min(1e-12).sqrt() - 1

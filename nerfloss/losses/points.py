@@ -1,0 +1,115 @@
+"""Distances between sets of points: where rays meet the surface, and where it was observed.
+
+All pairs are compared, in blocks of bounded memory.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor
+
+from nerfloss.losses.learnable_chamfer import learnable_chamfer as learnable_chamfer
+from nerfloss.losses.settings import require_count, require_not_negative, require_positive
+from nerfloss.maths.neighbours import nearest
+from nerfloss.maths.transport import sinkhorn_divergence
+
+
+def chamfer(
+    surface_points: Float[Tensor, "*surface 3"], target_points: Float[Tensor, "*observed 3"]
+) -> Float[Tensor, ""]:
+    """Mean squared distance to the nearest point of the other set, both ways, added.
+
+    ``mean_i min_j |x_i - y_j|^2 + mean_j min_i |x_i - y_j|^2``, in squared scene units; 0 where a
+    set is empty. Which points are nearest is found anew each time and has no gradient.
+
+    Reference: Fan, Su and Guibas, "A Point Set Generation Network for 3D Object Reconstruction from
+    a Single Image", CVPR 2017, equation 1, with means for its sums.
+    """
+    x, y = surface_points, target_points
+    if not len(x) or not len(y):
+        return _nothing(x, y)
+    there = (x - y[nearest(x, y)[:, 0]]).square().sum(-1).mean()
+    back = (y - x[nearest(y, x)[:, 0]]).square().sum(-1).mean()
+    return there + back
+
+
+def directional_distance(
+    surface_points: Float[Tensor, "*surface 3"],
+    target_points: Float[Tensor, "*observed 3"],
+    generator: Generator,
+    *,
+    references: int = 3,
+    spread: float = 0.05,
+    neighbours: int = 5,
+    trust: float | int = 3.0,
+) -> Float[Tensor, "references"]:
+    """Difference of both sets' directional distance fields (DirDist) at reference points.
+
+    At a reference point q a set points to itself by ``v(q) = sum_k a_k (q - p_k)`` over its nearest
+    ``neighbours``, with ``a_k`` in proportion to ``1 / |q - p_k|^2``; its distance is ``|v|``. The
+    value is ``e exp(-trust e)`` with ``e = | |v| - |v'| | + |v - v'|_1``, the exponential held
+    fixed: where the sets differ much, their nearest parts need not correspond. References are
+    ``references`` points around each target point, with a normal deviation of ``spread`` scene
+    units, and the surface points themselves, held fixed. The shares a_k are held fixed too. Empty
+    where a set is.
+
+    Reference: Ren et al., "Measuring the Discrepancy between 3D Geometric Models using Directional
+    Distance Fields", TPAMI 2025 (arXiv 2401.09736, 2024), and its released code.
+    """
+    x, y = surface_points, target_points
+    if not len(x) or not len(y):
+        return _nothing(x, y)[None][:0]
+    places = y.detach().repeat_interleave(references, 0)
+    noise = torch.randn(places.shape, generator=generator, device=generator.device)
+    places = torch.cat([places + spread * noise.to(places), x.detach()])
+    (v, length), (w, other) = (_towards(places, each, neighbours) for each in (x, y))
+    error = (length - other).abs() + (v - w).abs().sum(-1)
+    return error * (-trust * error.detach()).exp()
+
+
+def _check_directional_distance(
+    *, references: int, spread: float, neighbours: int, trust: float | int
+) -> None:
+    require_count("directional_distance", references=references, neighbours=neighbours)
+    require_positive("directional_distance", spread=spread)
+    require_not_negative("directional_distance", trust=trust)
+
+
+def sinkhorn_emd(
+    surface_points: Float[Tensor, "*surface 3"],
+    target_points: Float[Tensor, "*observed 3"],
+    *,
+    blur: float = 0.01,
+    steps: int = 10,
+) -> Float[Tensor, ""]:
+    """Earth mover's distance up to a ``blur``: the mean way from one set to the other, at best.
+
+    In scene units, with mass spread evenly over each set, so that sizes may differ. The debiased
+    Sinkhorn divergence: 0 for equal sets, the exact distance as ``blur`` (scene units) vanishes.
+    ``steps`` iterations follow those in which the blur falls to its value; the finer the blur, the
+    more it takes. 0 where a set is empty.
+
+    Reference: Feydy et al., "Interpolating between Optimal Transport and MMD using Sinkhorn
+    Divergences", AISTATS 2019, equation 3.
+    """
+    if not len(surface_points) or not len(target_points):
+        return _nothing(surface_points, target_points)
+    return sinkhorn_divergence(surface_points, target_points, blur, steps)
+
+
+def _check_sinkhorn_emd(*, blur: float, steps: int) -> None:
+    require_positive("sinkhorn_emd", blur=blur)
+    require_count("sinkhorn_emd", steps=steps)
+
+
+def _towards(places: Tensor, points: Tensor, neighbours: int) -> tuple[Tensor, Tensor]:
+    """Mean vector from the nearest points to each place, and its length."""
+    apart = places[:, None] - points[nearest(places, points, min(neighbours, len(points)))]
+    # Places may be points of the set: the floor lets such a point take all of the share.
+    shares = 1 / (apart.detach().square().sum(-1, keepdim=True) + 1e-8)
+    vectors = (apart * shares).sum(1) / shares.sum(1)
+    return vectors, vectors.square().sum(-1).clamp_min(1e-12).sqrt()
+
+
+def _nothing(*points: Tensor) -> Float[Tensor, ""]:
+    """A 0 that is part of the graph, so that it can be descended like any other value."""
+    return torch.stack([0 * each.sum() for each in points]).sum()

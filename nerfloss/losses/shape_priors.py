@@ -1,0 +1,90 @@
+"""What is known of a shape before any image is seen: mirrored, bounded, of little area."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor
+
+from nerfloss.losses.settings import require_count, require_not_negative, require_positive
+from nerfloss.maths.directions import random_directions
+
+
+def symmetry(
+    field: Callable[..., Mapping[str, Tensor]],
+    space_points: Float[Tensor, "points 3"],
+    *,
+    plane: Sequence[float | int],
+) -> Float[Tensor, "points"]:
+    """Difference of the SDF between a point and its mirror image, ``|f(x) - f(mirror x)|``.
+
+    ``plane`` is ``[a, b, c, d]``, the points with ``a x + b y + c z + d = 0``; ``(a, b, c)`` need
+    not be unit. In scene units.
+
+    Reference: Insafutdinov et al., "SNeS: Learning Probably Symmetric Neural Surfaces from
+    Incomplete Data", ECCV 2022.
+    """
+    *normal, offset = plane
+    n = space_points.new_tensor(normal)
+    above = (space_points @ n + offset) / n.square().sum()
+    mirrored = space_points - 2 * above[:, None] * n
+    here, there = field(torch.cat([space_points, mirrored]), {"sdf"})["sdf"].chunk(2)
+    return (here - there).abs()
+
+
+def _check_symmetry(*, plane: Sequence[float | int]) -> None:
+    if len(plane) != 4 or not all(math.isfinite(x) for x in plane) or not any(plane[:3]):
+        raise ValueError(
+            f"symmetry needs plane=[a, b, c, d] with a normal (a, b, c) that is not 0, got "
+            f"plane={list(plane)}"
+        )
+
+
+def boundary(
+    field: Callable[..., Mapping[str, Tensor]],
+    generator: Generator,
+    *,
+    margin: float | int = 0.1,
+    radius: float | int = 1.0,
+    points: int = 512,
+) -> Float[Tensor, "points"]:
+    """Keep the sphere around the scene outside of the object: ``max(0, margin - f(x))^2``.
+
+    At ``points`` random places of the sphere of ``radius`` around the origin, which a normalised
+    scene fits into; ``margin`` and ``radius`` in scene units.
+
+    Reference: Yariv et al., "Volume Rendering of Neural Implicit Surfaces", NeurIPS 2021, appendix
+    B, which bounds the SDF by the scene's sphere.
+    """
+    centre = torch.zeros(points, 3, device=generator.device)
+    places = radius * random_directions(centre, generator)
+    return (margin - field(places, {"sdf"})["sdf"]).clamp_min(0).square()
+
+
+def _check_boundary(*, margin: float | int, radius: float | int, points: int) -> None:
+    require_not_negative("boundary", margin=margin)
+    require_positive("boundary", radius=radius)
+    require_count("boundary", points=points)
+
+
+def minimal_surface(
+    space_sdf: Float[Tensor, "points"],
+    space_gradients: Float[Tensor, "points 3"],
+    *,
+    width: float,
+) -> Float[Tensor, "points"]:
+    """Smeared area: ``delta(f) |grad f|`` with ``delta(f) = width / (pi (width^2 + f^2))``.
+
+    Its mean over a box, times the box's volume, tends to the area of the surface within as the
+    ``width`` (scene units) vanishes, by the coarea formula. Lengths are floored at 1e-6.
+
+    Reference: Zhang et al., "Critical Regularizations for Neural Surface Reconstruction in the
+    Wild", CVPR 2022, section 4.2.
+    """
+    smeared = width / (torch.pi * (width**2 + space_sdf.square()))
+    return smeared * space_gradients.square().sum(-1).clamp_min(1e-12).sqrt()
+
+
+def _check_minimal_surface(*, width: float) -> None:
+    require_positive("minimal_surface", width=width)

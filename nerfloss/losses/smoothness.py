@@ -1,0 +1,89 @@
+"""Smooth surfaces: normals that change little from place to place."""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor
+
+from nerfloss.losses.settings import require_positive
+from nerfloss.maths.directions import random_directions, random_offsets, unit
+
+
+def tangent_curvature(
+    field: Callable[..., Mapping[str, Tensor]],
+    positions: Float[Tensor, "rays samples 3"],
+    generator: Generator,
+    *,
+    step: float,
+) -> Float[Tensor, "rays samples"]:
+    """Angle by which the normal turns a ``step`` along the surface: ``acos(n . n') / pi``, at most 1.
+
+    ``n' = n(x + step tau)`` with tau a unit vector, drawn at random among those that are
+    perpendicular to ``n(x)``; ``step`` in scene units. Small steps give ``step / pi`` times the
+    normal curvature along tau. The angle is the arc tangent of sine over cosine, which keeps its
+    digits and its slope at small angles; the sine is floored at 1e-6. No gradient flows through
+    where the second normal is looked up.
+
+    Reference: Rosu and Behnke, "PermutoSDF: Fast Multi-View Reconstruction with Implicit Surfaces
+    using Permutohedral Lattices", CVPR 2023, section 4.3.
+    """
+    points = positions.detach().reshape(-1, 3)
+    here = unit(field(points, {"gradients"})["gradients"])
+    along = torch.linalg.cross(here.detach(), random_directions(points, generator))
+    there = unit(field(points + step * unit(along), {"gradients"})["gradients"])
+    sine = torch.linalg.cross(here, there).square().sum(-1).clamp_min(1e-12).sqrt()
+    angle = torch.atan2(sine, (here * there).sum(-1))
+    return (angle / torch.pi).reshape(positions.shape[:-1])
+
+
+def _check_tangent_curvature(*, step: float) -> None:
+    require_positive("tangent_curvature", step=step)
+
+
+def directional_divergence(
+    gradients: Float[Tensor, "*shape 3"],
+    hessian_gradients: Float[Tensor, "*shape 3"],
+    *,
+    eps: float = 1e-5,
+) -> Float[Tensor, "*shape"]:
+    """Second derivative of the SDF along its gradient: ``|g . Hg| / (g . g + eps)``.
+
+    Per inverse scene unit; 0 for every exact distance, whatever its surface: unlike the Laplacian
+    it does not flatten. ``eps`` keeps the quotient finite where the gradient vanishes.
+
+    Reference: Yang et al., "StEik: Stabilizing the Optimization of Neural Signed Distance
+    Functions and Finer Shape Representation", NeurIPS 2023, section 3.3.
+    """
+    along = (gradients * hessian_gradients).sum(-1)
+    return along.abs() / (gradients.square().sum(-1) + eps)
+
+
+def _check_directional_divergence(*, eps: float) -> None:
+    require_positive("directional_divergence", eps=eps)
+
+
+def normal_smoothness(
+    field: Callable[..., Mapping[str, Tensor]],
+    surface_points: Float[Tensor, "rays 3"],
+    generator: Generator,
+    *,
+    radius: float,
+) -> Float[Tensor, "rays"]:
+    """Squared distance between the unit normals at a surface point and near it, in [0, 4].
+
+    ``|n(x) - n(x + r)|^2`` with r drawn evenly from the ball of ``radius`` scene units. No gradient
+    flows into the surface points: normals are to agree, not the surface to flee to where they do.
+
+    Reference: Oechsle, Peng and Geiger, "UNISURF: Unifying Neural Implicit Surfaces and Radiance
+    Fields for Multi-View Reconstruction", ICCV 2021, equation 12, whose distance is not squared.
+    """
+    points = surface_points.detach()
+    near = points + random_offsets(points, radius, generator)
+    both = unit(field(torch.cat([points, near]), {"gradients"})["gradients"])
+    here, there = both.chunk(2)
+    return (here - there).square().sum(-1)
+
+
+def _check_normal_smoothness(*, radius: float) -> None:
+    require_positive("normal_smoothness", radius=radius)

@@ -1,0 +1,81 @@
+"""Spatial-BCE: rays decide for themselves between object and empty, at a threshold that learns."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class SpatialBce(nn.Module):
+    """Pull each opacity away from a learned threshold t, to the end on its own side.
+
+    ``1 - ((t - o) / t)^2`` up to t, ``1 - ((o - t) / (1 - t))^2`` above: 1 at t, where it is flat,
+    and 0 at both ends. It needs no mask, and without one nothing else says where the object is:
+    beside a colour term. After each step t takes a step of Adam, on that step's opacities held
+    fixed, down the mean over the rays up to t plus the mean over those above, where there are both:
+    between a group near 0 and one near 1 it settles, but a group that lies wholly below 1/2 it may
+    give up. It stays in [0.01, 0.99]; opacity is clamped to [0, 1]. Logged: the threshold.
+
+    Differs from the paper, which learns from labels of whole images: the threshold is one number
+    instead of a network's output, learns every step instead of 20 in 100, and no prior on the
+    share of foreground is known here.
+
+    Reference: Wu et al., "Adaptive Spatial-BCE Loss for Weakly Supervised Semantic Segmentation",
+    ECCV 2022, and its released code.
+    """
+
+    def __init__(self, *, threshold: float = 0.5, learning_rate: float = 0.01) -> None:
+        super().__init__()
+        if not 0.01 <= threshold <= 0.99:
+            raise ValueError(f"spatial_bce needs threshold in [0.01, 0.99], got {threshold=}")
+        if not learning_rate > 0:
+            raise ValueError(f"spatial_bce needs learning_rate > 0, got {learning_rate=}")
+        self.threshold = nn.Parameter(torch.tensor(float(threshold)))
+        self.optimizer = torch.optim.Adam([self.threshold], lr=learning_rate)
+        self._seen: Tensor | None = None
+
+    def forward(self, opacity: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        """Return each ray's loss, in [0, 1]; no gradient of it reaches the threshold."""
+        self._seen = opacity.detach()
+        return _away_from(opacity, self.threshold.detach())
+
+    def after_step(self, step: int) -> dict[str, float] | None:  # noqa: ARG002
+        """Move the threshold to where it divides this step's opacities better."""
+        if self._seen is None:
+            return None
+        opacity, self._seen = self._seen, None
+        low = opacity <= self.threshold
+        # With all on one side there is nothing to divide, and nothing would hold the threshold.
+        if low.any() and not low.all():
+            errors = _away_from(opacity, self.threshold)
+            # By side, or the larger side alone would say where the threshold goes.
+            loss = errors[low].mean() + errors[~low].mean()
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+            with torch.no_grad():
+                self.threshold.clamp_(0.01, 0.99)
+        return {"threshold": self.threshold.item()}
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """Return what the threshold's optimizer has gathered."""
+        return {"optimizer": self.optimizer.state_dict()}
+
+    def set_extra_state(self, state: Mapping[str, Any]) -> None:
+        """Go on with what the optimizer had gathered."""
+        self.optimizer.load_state_dict(state["optimizer"])
+
+
+def _away_from(
+    opacity: Float[Tensor, "*shape"], threshold: Float[Tensor, ""]
+) -> Float[Tensor, "*shape"]:
+    inside = opacity.clamp(0, 1)
+    room = torch.where(inside <= threshold, threshold, 1 - threshold)
+    return 1 - ((inside - threshold) / room).square()
+
+
+# As the term is called: conf/loss/term/spatial_bce.yaml.
+spatial_bce = SpatialBce

@@ -1,0 +1,68 @@
+"""Spectral terms: the frequencies of an image or a sequence, compared instead of its values."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from nerfloss.losses.settings import require_not_negative
+
+
+def fourier(
+    prediction: Float[Tensor, "*shape"],
+    target: Float[Tensor, "*shape"],
+    *,
+    dims: Sequence[int] = (1, 2),
+    power: int = 1,
+) -> Float[Tensor, "*shape"]:
+    """Difference of the real plus that of the imaginary parts of two spectra, per frequency.
+
+    ``|Re(A - B)|^power + |Im(A - B)|^power`` with the Fourier transforms A and B over the axes
+    ``dims``, divided by the number of values there (normalised forward), so that a constant offset
+    counts once, at frequency 0. ``(1, 2)`` are the rows and columns of patches, ``(-1,)`` serves
+    sequences, such as a ray's weights. White noise spreads over all frequencies and is divided by
+    the root of their number: weigh the term by about that root. Raises IndexError for axes that the
+    quantities lack.
+
+    Reference: Yuan and Qiao, "Diffusion-TS: Interpretable Diffusion for General Time Series
+    Generation", ICLR 2024, the Fourier-based loss.
+    """
+    # The transform is linear: that of the difference is the difference of the transforms.
+    spectrum = torch.fft.fftn(prediction - target, dim=tuple(dims), norm="forward")
+    return spectrum.real.abs() ** power + spectrum.imag.abs() ** power
+
+
+def _check_fourier(*, dims: Sequence[int], power: int) -> None:
+    if not dims or len(set(dims)) < len(dims):
+        raise ValueError(f"fourier needs one or more different axes, got dims={list(dims)}")
+    if power not in (1, 2):
+        raise ValueError(f"fourier takes power 1 (absolute) or 2 (squared), got power={power}")
+
+
+def focal_frequency(
+    patch_rgb: Float[Tensor, "patches height width 3"],
+    patch_target_rgb: Float[Tensor, "patches height width 3"],
+    *,
+    alpha: float = 1.0,
+) -> Float[Tensor, "patches height width 3"]:
+    """Squared difference of spectra, weighted towards the frequencies that are most wrong.
+
+    ``w |A - B|^2`` with orthonormal Fourier transforms A and B over rows and columns and the weight
+    ``w = (|A - B| / max |A - B|)^alpha``, its maximum over the frequencies of a patch and channel.
+    In squared colour; with ``alpha`` 0 the mean is that of ``l2`` over pixels. No gradient flows
+    into w: it says where to look, and is no way to lower the loss.
+
+    Reference: Jiang et al., "Focal Frequency Loss for Image Reconstruction and Synthesis", ICCV
+    2021.
+    """
+    spectrum = torch.fft.fft2(patch_rgb - patch_target_rgb, dim=(1, 2), norm="ortho")
+    distance = spectrum.real.square() + spectrum.imag.square()
+    size = distance.detach().sqrt()
+    # The floor is below any difference that float32 colours can have; it makes 0 / 0 a 0.
+    weight = (size / size.amax((1, 2), keepdim=True).clamp_min(1e-12)) ** alpha
+    return weight * distance
+
+
+def _check_focal_frequency(*, alpha: float) -> None:
+    require_not_negative("focal_frequency", alpha=alpha)

@@ -1,0 +1,70 @@
+"""Stochastic structure: rays of any kind laid out as one image, in orders drawn at random."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn.functional import pad
+
+from nerfloss.losses.settings import require_count
+from nerfloss.maths.ssim import gaussian_window, window_similarities
+
+SIGMA = 1.5  # of the Gaussian window, in pixels of the image that is laid out
+
+
+def s3im(
+    rgb: Float[Tensor, "rays 3"],
+    target_rgb: Float[Tensor, "rays 3"],
+    *,
+    kernel: int = 4,
+    stride: int = 4,
+    repeats: int = 10,
+    patch_height: int = 64,
+    seed: int = 0,
+) -> Float[Tensor, ""]:
+    """One minus the structural similarity of one image made of all rays, over and over.
+
+    The rays in their order, then ``repeats - 1`` permutations of them, fill an image of
+    ``patch_height`` rows one row after another; what does not fill its last column is left out.
+    Its SSIM is taken in Gaussian windows of ``kernel`` pixels (sigma 1.5), ``stride`` apart, with
+    a border of zeros of ``(kernel - 1) // 2`` pixels. Few rays make a lower image, with rows of at
+    least ``kernel`` pixels where they suffice. 0 where all rays agree, at most 2.
+
+    The permutations come from ``seed`` and the number of rays alone, and so are the same at every
+    step: a batch draws its rays anew, so that colours meet new neighbours all the same, and the
+    term has no state to resume. Raises ValueError where rays are fewer than a window needs.
+
+    Reference: Xie et al., "S3IM: Stochastic Structural SIMilarity and Its Unreasonable
+    Effectiveness for Neural Fields", ICCV 2023, and its released code for window and border.
+    """
+    order = _orders(len(rgb), repeats, seed).to(rgb.device)
+    border = (kernel - 1) // 2
+    least = kernel - 2 * border
+    height = min(patch_height, max(len(order) // kernel, least))
+    width = len(order) // height
+    if width < least:
+        raise ValueError(
+            f"s3im with kernel={kernel} needs more than {len(rgb)} ray(s) laid out "
+            f"repeats={repeats} times: raise trainer.pace.rays or 'repeats'"
+        )
+    # index_select, because the gradient of an index expression sorts its indices.
+    ours, theirs = (
+        x.index_select(0, order[: height * width]).reshape(1, height, width, 3)
+        for x in (rgb, target_rgb)
+    )
+    ours, theirs = (pad(x, (0, 0, border, border, border, border)) for x in (ours, theirs))
+    window = gaussian_window(kernel, SIGMA, ours)
+    brightness, pattern = window_similarities(ours, theirs, window, stride)
+    return 1 - (brightness * pattern).mean()
+
+
+def _orders(rays: int, repeats: int, seed: int) -> Int[Tensor, "laid_out"]:
+    """Every ray once in its order, and once in each of ``repeats - 1`` orders of its own."""
+    generator = torch.Generator().manual_seed(seed)
+    shuffled = torch.rand(repeats - 1, rays, generator=generator).argsort(-1)
+    return torch.cat([torch.arange(rays), shuffled.flatten()])
+
+
+def _check_s3im(*, kernel: int, stride: int, repeats: int, patch_height: int, seed: int) -> None:
+    require_count("s3im", kernel=kernel, stride=stride, repeats=repeats, patch_height=patch_height)
+    if not isinstance(seed, int):
+        raise ValueError(f"s3im needs a whole number for seed, got seed={seed}")

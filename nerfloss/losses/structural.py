@@ -1,0 +1,111 @@
+"""Structural terms: patches agree in pattern and edges, not only pixel by pixel."""
+
+from collections.abc import Sequence
+
+from jaxtyping import Float
+from torch import Tensor
+
+from nerfloss.losses.settings import require_count, require_not_negative, require_positive
+from nerfloss.maths.differences import forward_differences
+from nerfloss.maths.ssim import gaussian_window, multiscale_similarity, window_similarities
+
+# Of five scales, from the finest: what observers' judgements were fitted by (Wang et al. 2003).
+SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+
+
+def dssim(
+    patch_rgb: Float[Tensor, "patches height width 3"],
+    patch_target_rgb: Float[Tensor, "patches height width 3"],
+    *,
+    window: int = 11,
+    sigma: float = 1.5,
+) -> Float[Tensor, "patches rows columns 3"]:
+    """One minus the structural similarity, at every pixel around which the window fits whole.
+
+    ``1 - (2 m_a m_b + C1)(2 c + C2) / ((m_a^2 + m_b^2 + C1)(v_a + v_b + C2))`` with the means m,
+    variances v and covariance c in a Gaussian window, in [0, 2]; 0 where both agree. For colours
+    in [0, 1]; ``window`` and ``sigma`` in pixels. Its mean is one minus the metric ``ssim``.
+    Raises ValueError where a patch is smaller than the window.
+
+    Reference: Wang et al., "Image Quality Assessment: From Error Visibility to Structural
+    Similarity", TIP 2004, equation 13; as a loss in Kerbl et al., "3D Gaussian Splatting for
+    Real-Time Radiance Field Rendering", SIGGRAPH 2023, equation 7.
+    """
+    _require_room("dssim", patch_rgb, window, 1)
+    weights = gaussian_window(window, sigma, patch_rgb)
+    brightness, pattern = window_similarities(patch_rgb, patch_target_rgb, weights)
+    return 1 - brightness * pattern
+
+
+def _check_dssim(*, window: int, sigma: float) -> None:
+    require_count("dssim", window=window)
+    require_positive("dssim", sigma=sigma)
+    _require_odd("dssim", window)
+
+
+def ms_ssim(
+    patch_rgb: Float[Tensor, "patches height width 3"],
+    patch_target_rgb: Float[Tensor, "patches height width 3"],
+    *,
+    window: int = 11,
+    sigma: float = 1.5,
+    scale_weights: Sequence[float] = SCALE_WEIGHTS,
+) -> Float[Tensor, "patches 3"]:
+    """One minus the structural similarity over several scales, per patch and channel.
+
+    ``1 - prod_j s_j^w_j``: s_j is the mean similarity of contrast and pattern at a scale, times
+    that of brightness at the coarsest; each scale is half the one before. In [0, 1]. Where a patch
+    is not alike at all at some scale, the value is 1 and there is no slope to descend: combine
+    it with a pointwise term. ``window`` is in pixels of each scale; the published weights are five,
+    for which patches need 161 pixels a side (``(window - 1) 2^(scales - 1) + 1``): give smaller
+    ones fewer weights and a smaller window. Raises ValueError where a patch is smaller.
+
+    Reference: Wang et al., "Multi-Scale Structural Similarity for Image Quality Assessment",
+    Asilomar 2003, equation 7; as a loss in Zhao et al., "Loss Functions for Image Restoration with
+    Neural Networks", TCI 2017.
+    """
+    _require_room("ms_ssim", patch_rgb, window, len(scale_weights))
+    weights = gaussian_window(window, sigma, patch_rgb)
+    return 1 - multiscale_similarity(patch_rgb, patch_target_rgb, weights, scale_weights)
+
+
+def _check_ms_ssim(*, window: int, sigma: float, scale_weights: Sequence[float]) -> None:
+    require_count("ms_ssim", window=window)
+    require_positive("ms_ssim", sigma=sigma)
+    _require_odd("ms_ssim", window)
+    if not scale_weights:
+        raise ValueError("ms_ssim needs one weight per scale, got scale_weights=[]")
+    for weight in scale_weights:
+        require_not_negative("ms_ssim", scale_weights=weight)
+
+
+def image_gradient(
+    patch_rgb: Float[Tensor, "patches height width 3"],
+    patch_target_rgb: Float[Tensor, "patches height width 3"],
+) -> Float[Tensor, "patches rows columns 3"]:
+    """Absolute difference of the slopes of two images: edges lie where edges were seen.
+
+    ``|d_x a - d_x b| + |d_y a - d_y b|`` with forward differences, at every pixel that has a right
+    and a lower neighbour; per pixel of distance. A constant offset in colour costs nothing.
+
+    Reference: Li and Snavely, "MegaDepth: Learning Single-View Depth Prediction from Internet
+    Photos", CVPR 2018, the gradient matching term at one scale.
+    """
+    across, down = forward_differences(patch_rgb - patch_target_rgb)
+    return across.abs() + down.abs()
+
+
+def _require_odd(term: str, window: int) -> None:
+    if window % 2 == 0:
+        raise ValueError(f"{term} needs a window with a middle pixel, got the even window={window}")
+
+
+def _require_room(term: str, patches: Tensor, window: int, scales: int) -> None:
+    height, width = patches.shape[1:3]
+    least = (window - 1) * 2 ** (scales - 1) + 1
+    if min(height, width) < least:
+        raise ValueError(
+            f"{term} with window={window} over {scales} scale(s) needs patches of at least {least} "
+            f"pixels a side, got {height} x {width}: raise batch.height and batch.width, or lower "
+            f"'window'"
+        )

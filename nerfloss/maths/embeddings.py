@@ -1,0 +1,36 @@
+"""Features as directions: lengths, means by group, and distances between all pairs."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+def unit_features(features: Float[Tensor, "items channels"]) -> Float[Tensor, "items channels"]:
+    """Features of length one.
+
+    Lengths are floored at 0.01: a ray that meets almost nothing has features near 0, whose
+    direction means nothing and would have a gradient without bound.
+    """
+    return features / features.square().sum(-1, keepdim=True).clamp_min(1e-4).sqrt()
+
+
+def squared_distances(
+    some: Float[Tensor, "some channels"], others: Float[Tensor, "others channels"]
+) -> Float[Tensor, "some others"]:
+    """Squared distances between all pairs, never below 0."""
+    lengths = some.square().sum(-1)[:, None] + others.square().sum(-1)
+    return (lengths - 2 * some @ others.T).clamp_min(0)
+
+
+def group_means(
+    features: Float[Tensor, "items channels"], group: Int[Tensor, "items"], groups: int
+) -> tuple[Float[Tensor, "groups channels"], Int[Tensor, "groups"]]:
+    """Mean feature of each group, 0 for an empty one, and how many items each has.
+
+    Items whose group is negative belong to none.
+    """
+    kept = group >= 0
+    index = group[kept]
+    counts = torch.bincount(index, minlength=groups)
+    sums = features.new_zeros(groups, features.shape[1]).index_add(0, index, features[kept])
+    return sums / counts.clamp_min(1)[:, None], counts

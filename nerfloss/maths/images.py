@@ -1,0 +1,43 @@
+"""Brightness of images between their pixels, gathered from bytes."""
+
+import torch
+from jaxtyping import Bool, Float, Int, Integer
+from torch import Tensor
+
+# Rec. 601, as most systems make images grey.
+LUMA = (0.299, 0.587, 0.114)
+
+
+def grey_at(
+    images: Integer[Tensor, "images height width 3"],
+    image: Int[Tensor, "*points"],
+    pixels: Float[Tensor, "*points 2"],
+) -> Float[Tensor, "*points"]:
+    """Brightness in [0, 1], bilinear between pixel centres (at .5); outside, that of the border.
+
+    ``image`` says which of the images, ``pixels`` column and row, along which the result is
+    differentiable. Only the bytes that are looked at are converted.
+    """
+    height, width = images.shape[1:3]
+    flat = images.reshape(-1, 3)
+    # Any finite stand-in is as good where a pixel is absurdly far outside.
+    x = (pixels[..., 0] - 0.5).clamp(0, width - 1)
+    y = (pixels[..., 1] - 0.5).clamp(0, height - 1)
+    left = x.detach().floor().long().clamp_max(max(width - 2, 0))
+    top = y.detach().floor().long().clamp_max(max(height - 2, 0))
+    corner = (image * height + top) * width + left
+    right, below = min(1, width - 1), min(1, height - 1) * width
+
+    def grey(index: Tensor) -> Tensor:
+        return flat[index].to(pixels.dtype) @ torch.tensor(LUMA).to(pixels) / 255
+
+    along, down = x - left, y - top
+    upper = (1 - along) * grey(corner) + along * grey(corner + right)
+    lower = (1 - along) * grey(corner + below) + along * grey(corner + below + right)
+    return (1 - down) * upper + down * lower
+
+
+def inside(pixels: Float[Tensor, "*points 2"], height: int, width: int) -> Bool[Tensor, "*points"]:
+    """Whether pixels lie where brightness is interpolated, not extended from the border."""
+    x, y = pixels.unbind(-1)
+    return (x >= 0.5) & (x <= width - 0.5) & (y >= 0.5) & (y <= height - 0.5)

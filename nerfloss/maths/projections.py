@@ -1,0 +1,44 @@
+"""Cameras as 3 x 4 matrices ``P = [M | p]``: from scene points to pixels, and back along rays."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+# A point that lies less than this in front of a camera has no pixel.
+NEAREST = 1e-6
+
+
+def project(
+    points: Float[Tensor, "*#seen 3"], projections: Float[Tensor, "*#seen 3 4"]
+) -> tuple[Float[Tensor, "*seen 2"], Float[Tensor, "*seen"]]:
+    """Pixels (column, row) where cameras see points, and how far in front of them these lie.
+
+    Leading axes are broadcast. Where a point is not in front, its pixel means nothing.
+    """
+    seen = (projections[..., :3] @ points[..., None]).squeeze(-1) + projections[..., 3]
+    depth = seen[..., 2]
+    return seen[..., :2] / depth.clamp_min(NEAREST)[..., None], depth
+
+
+def centre_and_inverse(
+    projections: Float[Tensor, "*cameras 3 4"],
+) -> tuple[Float[Tensor, "*cameras 3"], Float[Tensor, "*cameras 3 3"]]:
+    """Where cameras stand, and what turns ``(column, row, 1)`` into a direction through a pixel.
+
+    Directions point forwards, at depth 1, and are not unit. Written with cross products, so that a
+    matrix that is no camera gives numbers without meaning instead of an error.
+    """
+    first, second, third = projections[..., :3].unbind(-2)
+    adjugate = torch.stack(
+        [
+            torch.linalg.cross(second, third),
+            torch.linalg.cross(third, first),
+            torch.linalg.cross(first, second),
+        ],
+        -1,
+    )
+    determinant = (first * adjugate[..., 0]).sum(-1)[..., None, None]
+    # Far below that of any camera, whose determinant is the square of its focal length in pixels.
+    divisor = torch.where(determinant.abs() > 1e-12, determinant, 1e-12)
+    inverse = adjugate / divisor
+    return -(inverse @ projections[..., 3:]).squeeze(-1), inverse
