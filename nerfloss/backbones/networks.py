@@ -4,6 +4,7 @@ A backbone gives the activations at its *taps*, the layers that a distance compa
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -57,12 +58,9 @@ class Backbone(nn.Module):
     def smallest(self) -> int:
         """Pixels a side below which nothing is left at the deepest tap."""
         side = 1
-        for layer in reversed(self.features[: max(self.taps) + 1]):
+        for layer in reversed(list(self.features)[: max(self.taps) + 1]):
             if isinstance(layer, nn.Conv2d | nn.MaxPool2d):
-                size, stride, padding = (
-                    value[0] if isinstance(value, tuple) else value
-                    for value in (layer.kernel_size, layer.stride, layer.padding)
-                )
+                size, stride, padding = map(_side, (layer.kernel_size, layer.stride, layer.padding))
                 # With ceil_mode the last window may begin up to a stride before the border.
                 spare = stride - 1 if getattr(layer, "ceil_mode", False) else 0
                 side = (side - 1) * stride + size - 2 * padding - spare
@@ -81,7 +79,7 @@ class Backbone(nn.Module):
         taps = [self.names[name] for name in names]
         if taps != sorted(set(taps)):
             raise ValueError(f"layers go from shallow to deep, each once, got {list(names)}")
-        return Backbone(self.features[: taps[-1] + 1], taps, self.names)
+        return Backbone(list(self.features)[: taps[-1] + 1], taps, self.names)
 
     def forward(self, image: Float[Tensor, "images 3 height width"]) -> list[Tensor]:
         """Activations at the taps, shallow to deep; each ``images channels height width``."""
@@ -117,6 +115,10 @@ def frozen(network: Backbone) -> Backbone:
             delattr(module, name)
             module.register_buffer(name, parameter.detach(), persistent=False)
     return network.eval()
+
+
+def _side(value: Any) -> int:
+    return value[0] if isinstance(value, tuple) else value
 
 
 def _convolution(channels: int, out: int, size: int, stride: int = 1) -> list[nn.Module]:

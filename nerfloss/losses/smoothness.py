@@ -17,13 +17,13 @@ def tangent_curvature(
     *,
     step: float,
 ) -> Float[Tensor, "rays samples"]:
-    """Angle by which the normal turns a ``step`` along the surface: ``acos(n . n') / pi``, at most 1.
+    """Angle by which the normal turns a ``step`` along the surface: ``acos(n . n') / pi``.
 
-    ``n' = n(x + step tau)`` with tau a unit vector, drawn at random among those that are
-    perpendicular to ``n(x)``; ``step`` in scene units. Small steps give ``step / pi`` times the
-    normal curvature along tau. The angle is the arc tangent of sine over cosine, which keeps its
-    digits and its slope at small angles; the sine is floored at 1e-6. No gradient flows through
-    where the second normal is looked up.
+    In [0, 1]. ``n' = n(x + step tau)`` with tau a unit vector, drawn at random among those that are
+    perpendicular to ``n(x)``; ``step`` in scene units. For small steps that is ``step / pi`` times
+    the normal curvature along tau. The angle is the arc tangent of sine over cosine, which keeps
+    its digits and its slope where it is small; the sine is floored at 1e-6. No gradient flows
+    through where the second normal is looked up.
 
     Reference: Rosu and Behnke, "PermutoSDF: Fast Multi-View Reconstruction with Implicit Surfaces
     using Permutohedral Lattices", CVPR 2023, section 4.3.

@@ -35,7 +35,7 @@ def made_up_linear(backbone: str, folder: Path) -> Path:
 def supply_weights(fn: MutableMapping[str, Any], folder: Path) -> None:
     """Fill in what a term's ``fn`` leaves null of its files of weights, by its ``backbone``."""
     if "weights" in fn and fn["weights"] is None:
-        backbone = fn["backbone"]
+        backbone = str(fn["backbone"])
         network = LPIPS_NETWORKS.get(backbone, backbone)
         fn["weights"] = str(made_up_weights(network, folder))
     if "linear" in fn and fn["linear"] is None:

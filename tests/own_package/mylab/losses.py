@@ -1,0 +1,25 @@
+"""Losses of our lab."""
+
+from jaxtyping import Float
+from torch import Tensor
+
+
+def colour_angle(
+    rgb: Float[Tensor, "rays 3"], target_rgb: Float[Tensor, "rays 3"], *, black: float = 1e-2
+) -> Float[Tensor, "rays"]:
+    """Compare colours whatever their brightness: ``1 - cos(rgb, target_rgb)``, in [0, 1].
+
+    A colour shorter than ``black`` has hardly a direction: it counts as if it were that long.
+
+    Reference: ours.
+    """
+    # The floor also keeps the root's slope finite at 0.
+    ours, theirs = (
+        c / c.square().sum(-1, keepdim=True).clamp_min(black**2).sqrt() for c in (rgb, target_rgb)
+    )
+    return 1 - (ours * theirs).sum(-1)
+
+
+def _check_colour_angle(*, black: float) -> None:
+    if not black > 0:
+        raise ValueError(f"colour_angle needs black > 0, got black={black}")
