@@ -80,6 +80,7 @@ def assemble(cfg: DictConfig, folder: Path) -> Run:
     budget = Budget(cfg.trainer.max_steps, cfg.trainer.max_seconds, cfg.trainer.clock)
     batch, pace = build(cfg.batch), build(cfg.trainer.pace)
     recipe.check(model.offers(offered(dataset, batch, pace)))
+    recipe.check_sizes(_patch_of(batch), min(pace.rays, pace.max_rays))
     _check_is_taught(model.sampler, recipe)
     return Run(
         scene=dataset.load(),
@@ -114,6 +115,12 @@ def offered(dataset: Any, batch: Any, pace: Pace) -> frozenset[str]:
     # Hydra's partial hides the class that it will make.
     offers = getattr(getattr(batch, "func", batch), "offers", frozenset)
     return offers(dataset.offers)
+
+
+def _patch_of(batch: Any) -> tuple[int, int] | None:
+    """Height and width of a batch's patches; None where it draws single pixels."""
+    sides = getattr(batch, "height", None), getattr(batch, "width", None)
+    return None if None in sides else sides
 
 
 def _check_is_taught(sampler: Any, recipe: LossRecipe) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from nerfloss.quantities.vocabulary import VOCABULARY
 from nerfloss.terms.nonfinite import NonFiniteLoss, explain_gradient, explain_value
 from nerfloss.terms.reading import RecipeError, read_terms, suggestion
+from nerfloss.terms.sizes import faults_of_sizes
 from nerfloss.terms.stateful import finish_step, trained_apart
 from nerfloss.terms.term import Term
 
@@ -86,6 +87,19 @@ class LossRecipe(nn.Module):
         ]
         if faults:
             raise RecipeError("this run cannot feed its loss recipe:\n" + "\n".join(faults))
+
+    def check_sizes(self, patch: tuple[int, int] | None, rays: int) -> None:
+        """Raise one RecipeError that lists every term for which a run's batches are too small.
+
+        ``patch`` is the height and width of its patches, None where it draws single pixels.
+        """
+        faults = [
+            f"  {name}: {fault}"
+            for name, term in self._weighted().items()
+            for fault in faults_of_sizes(name, term.fn, patch, rays)
+        ]
+        if faults:
+            raise RecipeError("this run's batches are too small:\n" + "\n".join(faults))
 
     def forward(self, quantities: Mapping[str, Any], step: int) -> LossReport:
         """The total at ``step``; a constant 0 where no term acts, which nothing can descend.

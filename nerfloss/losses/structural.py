@@ -31,7 +31,7 @@ def dssim(
     Similarity", TIP 2004, equation 13; as a loss in Kerbl et al., "3D Gaussian Splatting for
     Real-Time Radiance Field Rendering", SIGGRAPH 2023, equation 7.
     """
-    _require_room("dssim", patch_rgb, window, 1)
+    _require_room("dssim", patch_rgb, _smallest_patch_dssim(window=window))
     weights = gaussian_window(window, sigma, patch_rgb)
     brightness, pattern = window_similarities(patch_rgb, patch_target_rgb, weights)
     return 1 - brightness * pattern
@@ -41,6 +41,10 @@ def _check_dssim(*, window: int, sigma: float) -> None:
     require_count("dssim", window=window)
     require_positive("dssim", sigma=sigma)
     _require_odd("dssim", window)
+
+
+def _smallest_patch_dssim(*, window: int) -> int:
+    return window
 
 
 def ms_ssim(
@@ -64,7 +68,8 @@ def ms_ssim(
     Asilomar 2003, equation 7; as a loss in Zhao et al., "Loss Functions for Image Restoration with
     Neural Networks", TCI 2017.
     """
-    _require_room("ms_ssim", patch_rgb, window, len(scale_weights))
+    least = _smallest_patch_ms_ssim(window=window, scale_weights=scale_weights)
+    _require_room("ms_ssim", patch_rgb, least)
     weights = gaussian_window(window, sigma, patch_rgb)
     return 1 - multiscale_similarity(patch_rgb, patch_target_rgb, weights, scale_weights)
 
@@ -77,6 +82,10 @@ def _check_ms_ssim(*, window: int, sigma: float, scale_weights: Sequence[float])
         raise ValueError("ms_ssim needs one weight per scale, got scale_weights=[]")
     for weight in scale_weights:
         require_not_negative("ms_ssim", scale_weights=weight)
+
+
+def _smallest_patch_ms_ssim(*, window: int, scale_weights: Sequence[float]) -> int:
+    return (window - 1) * 2 ** (len(scale_weights) - 1) + 1
 
 
 def image_gradient(
@@ -95,17 +104,19 @@ def image_gradient(
     return across.abs() + down.abs()
 
 
+def _smallest_patch_image_gradient() -> int:
+    return 2
+
+
 def _require_odd(term: str, window: int) -> None:
     if window % 2 == 0:
         raise ValueError(f"{term} needs a window with a middle pixel, got the even window={window}")
 
 
-def _require_room(term: str, patches: Tensor, window: int, scales: int) -> None:
+def _require_room(term: str, patches: Tensor, least: int) -> None:
     height, width = patches.shape[1:3]
-    least = (window - 1) * 2 ** (scales - 1) + 1
     if min(height, width) < least:
         raise ValueError(
-            f"{term} with window={window} over {scales} scale(s) needs patches of at least {least} "
-            f"pixels a side, got {height} x {width}: raise batch.height and batch.width, or lower "
-            f"'window'"
+            f"{term} needs patches of at least {least} pixels a side, got {height} x {width}: "
+            f"raise batch.height and batch.width, or lower 'window'"
         )

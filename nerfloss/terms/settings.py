@@ -32,28 +32,40 @@ def faults_of_values(term: str, fn: Callable) -> Iterator[str]:
     kinds = {name: _kind(function, name) for name in settings}
     wrong = {name for name, value in settings.items() if not _is(value, kinds[name])}
     for name in sorted(wrong):
-        yield f"{_key(term, name)} is {settings[name]!r}, but has to be {_said(kinds[name])}"
+        yield f"{key_of(term, name)} is {settings[name]!r}, but has to be {_said(kinds[name])}"
     if not wrong:
-        yield from _faults_found(term, function, settings)
+        yield from _faults_found(term, fn, settings)
 
 
-def _faults_found(term: str, function: Callable, settings: Mapping[str, Any]) -> Iterator[str]:
-    module = sys.modules.get(function.__module__)
-    check = getattr(module, f"_check_{function.__name__}", None)
+def _faults_found(term: str, fn: Callable, settings: Mapping[str, Any]) -> Iterator[str]:
+    check = companion("check", fn)
     if check is None:
         return
-    asked = inspect.signature(check).bind(
-        **{name: settings[name] for name in settings_of(check) if name in settings}
-    )
     try:
-        check(**asked.kwargs)
+        check()
     except ValueError as error:
         named = [name for name in settings if re.search(rf"\b{re.escape(name)}\b", str(error))]
-        keys = ", ".join(_key(term, name) for name in named or settings)
+        keys = ", ".join(key_of(term, name) for name in named or settings)
         yield f"{error} ({keys})"
 
 
-def _key(term: str, setting: str) -> str:
+def companion(prefix: str, fn: Callable) -> functools.partial | None:
+    """The function ``_<prefix>_<name>`` beside a plain one, with those settings that it takes.
+
+    The settings are those that ``fn`` is called with: its defaults, and what a partial binds. None
+    where there is no such function.
+    """
+    function = underlying(fn)
+    module = sys.modules.get(getattr(function, "__module__", ""))
+    beside = getattr(module, f"_{prefix}_{getattr(function, '__name__', '')}", None)
+    if beside is None:
+        return None
+    bound = fn.keywords if isinstance(fn, functools.partial) else {}
+    settings = settings_of(function) | dict(bound)
+    return functools.partial(beside, **{name: settings[name] for name in settings_of(beside)})
+
+
+def key_of(term: str, setting: str) -> str:
     """Where the setting lies in a run's configuration."""
     return f"loss.terms.{term}.fn.{setting}"
 

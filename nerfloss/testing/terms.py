@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from nerfloss.quantities.signature import underlying
 from nerfloss.quantities.vocabulary import VOCABULARY
 from nerfloss.terms.reading import read_terms
+from nerfloss.terms.sizes import fewest_rays, smallest_patch
 from nerfloss.terms.term import Term
 from nerfloss.testing.quantities import SIZES, fake
 
@@ -30,9 +31,9 @@ def check_term(
     It asks for known quantities in the vocabulary's shapes; cites a reference; its gradient agrees
     with finite differences in float64 (``smooth=False`` skips that, for terms that stop gradients
     or draw at random); value and gradient are finite where all quantities are 0, 1 or 1e6; and a
-    mean under ``where`` is one over what it keeps. A module is tried as a copy; one that needs
-    larger patches than the made-up ones says so by its attribute ``smallest_patch``. Raises
-    RecipeError where no recipe takes it.
+    mean under ``where`` is one over what it keeps. A module is tried as a copy. A term that needs
+    larger patches than the made-up ones says so (`nerfloss.terms.sizes`). Raises RecipeError where
+    no recipe takes it.
     """
     term = read_terms({"term": {"fn": fn, "where": where, "inputs": inputs}})["term"]
     _check_quantities(term)
@@ -138,8 +139,9 @@ def _check_selection(term: Term) -> None:
 
 
 def _fakes(term: Term, dtype: torch.dtype) -> dict[str, Any]:
-    side = getattr(term.fn, "smallest_patch", 1)
+    side = smallest_patch(term.fn)
     sizes = {**SIZES, **{axis: max(side, SIZES[axis]) for axis in ("height", "width")}}
+    sizes["rays"] = max(fewest_rays(term.fn), SIZES["rays"])
     if {"rays", "patches"} <= {VOCABULARY[name].shape.partition(" ")[0] for name in term.needs}:
         # Rays that are a patch's, and few: each of them is one more column of the Jacobian.
         sizes |= {"height": max(side, 3), "width": max(side, 4)}
