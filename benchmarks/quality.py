@@ -19,8 +19,8 @@ from runs import DATA, configure, machine, prepare, train  # first: it sets how 
 
 MODELS = {
     "nerf": ("model=nerf", "loss=nerf"),
-    "neus": ("model=neus", "loss=neus_eikonal"),
-    "neus without masks": ("model=neus", "loss=neus_eikonal", "dataset.masks=false"),
+    "neus": ("model=neus", "loss=neus_huber"),
+    "neus without masks": ("model=neus", "loss=neus_huber", "dataset.masks=false"),
 }
 SCORES = ("psnr", "ssim", "normal_angle", "chamfer_l1", "point_to_surface")
 

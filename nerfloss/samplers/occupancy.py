@@ -13,7 +13,8 @@ class OccupancySampler(torch.nn.Module):
 
     The cache holds the SDF (with a band around its surface as candidates; its sharpness is the
     field's, at most ``sharpest``) or the density (cells above ``threshold``). ``mix`` is the share
-    of samples that spreads evenly over the candidates. A ray without candidates that crosses the
+    of samples that spreads evenly over the candidates, ``density_mix`` that in a density, which
+    keeps fog and floaters where nobody looks. A ray without candidates that crosses the
     cache's region has ``explore`` short intervals there: a surface can appear where none is yet.
     """
 
@@ -24,6 +25,7 @@ class OccupancySampler(torch.nn.Module):
         eval_samples: int = 24,
         resolution: int = 96,
         mix: float = 0.3,
+        density_mix: float = 0.6,
         sharpest: float = 100.0,
         threshold: float = 1.0,
         explore: int = 4,
@@ -31,14 +33,16 @@ class OccupancySampler(torch.nn.Module):
         refresh_every: int = 25,
     ) -> None:
         super().__init__()
-        if min(samples, eval_samples, refresh_every) < 1 or not 0 < mix <= 1:
+        mixes = (mix, density_mix)
+        if min(samples, eval_samples, refresh_every) < 1 or not all(0 < x <= 1 for x in mixes):
             raise ValueError(
-                "the occupancy sampler needs samples, eval_samples, refresh_every >= 1 and mix in "
-                f"(0, 1], got {samples}, {eval_samples}, {refresh_every} and {mix}"
+                "the occupancy sampler needs samples, eval_samples, refresh_every >= 1 and mix, "
+                f"density_mix in (0, 1], got {samples}, {eval_samples}, {refresh_every} and {mixes}"
             )
         self.grid = CachedGrid(resolution)
         self.samples, self.eval_samples = samples, eval_samples
-        self.mix, self.sharpest, self.threshold = mix, sharpest, threshold
+        self.mix, self.density_mix = mix, density_mix
+        self.sharpest, self.threshold = sharpest, threshold
         self.explore, self.decay, self.refresh_every = explore, decay, refresh_every
 
     @torch.no_grad()
@@ -70,9 +74,8 @@ class OccupancySampler(torch.nn.Module):
 
     def _march(self, field: Field) -> March:
         step = self.grid.cell(field.box)
-        sharpness = None
-        band = 0.0
-        if "sdf" in field.offers:
-            sharpness = min(float(field.constants()["sharpness"].detach()), self.sharpest)
-            band = max(1.5 * step, 4 / sharpness)
+        if "sdf" not in field.offers:
+            return March(step, 0.0, None, self.threshold, self.density_mix, self.explore)
+        sharpness = min(float(field.constants()["sharpness"].detach()), self.sharpest)
+        band = max(1.5 * step, 4 / sharpness)
         return March(step, band, sharpness, self.threshold, self.mix, self.explore)
