@@ -12,7 +12,7 @@ def fit_distance(
     field: Any,
     distance: Float[Tensor, "depth height width"],
     *,
-    steps: int = 100,
+    steps: int = 200,
     points: int = 8192,
     band: float = 0.08,
     learning_rate: float = 5e-3,
