@@ -1,4 +1,4 @@
-"""What studies measure beside the evaluator's metrics: functions of quantities, laid out as images."""
+"""What studies measure beside the evaluator's metrics: functions of quantities, as images."""
 
 import torch
 from jaxtyping import Float, Int

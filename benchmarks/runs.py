@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from nerfloss.assembly import assemble
 from nerfloss.run import Run
+from nerfloss.start import draw_what_is_looked_at
 from nerfloss.training.sinks.sink import Sinks
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -79,6 +80,7 @@ def train(run: Run) -> None:
     trainer = run.trainer
     with trainer.watch.running():
         run.start(run.model, run.scene.train, background=run.scene.background, seed=run.seed)
+        draw_what_is_looked_at(trainer.batches, run.model)
     trainer.run(Sinks())
 
 

@@ -5,19 +5,22 @@
     python benchmarks/study.py study_mask --show                   # the table and the figure again
 
 An experiment says what is asked of it under ``study``: ``arms``, each the terms of the recipe that
-act in it (the others of all arms get weight 0, the first arm is what is compared with), and
-``scores``, the one in question first. Results go to docs/studies/<name>.json and .md, a figure to
-docs/images/studies/. A difference counts as better or worse where the 95 % interval of the paired
-differences (Student's t) leaves out 0; where it is smaller than the spread of the seeds it is
-inside the noise; between the two, more seeds would have to say.
+act in it (the others of all arms get weight 0), ``scores``, the one in question first, and perhaps
+a ``picture``. An arm is compared with the one that has most of its terms and no others. Results go
+to docs/studies/<name>.json, a figure to docs/images/studies/, and the table into docs/studies.md,
+between ``<!-- <name> -->`` and ``<!-- end -->``.
+
+A difference counts as better or worse where the 95 % interval of the paired differences (Student's
+t) leaves out 0; where it is smaller than the spread of the seeds it is inside the noise; between
+the two, more seeds would have to say.
 """
 
 import argparse
-import functools
 import hashlib
 import json
+import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -81,22 +84,14 @@ def with_arm(cfg: DictConfig, arm: str, seed: int) -> DictConfig:
     return cfg
 
 
-@functools.lru_cache(1)
-def true_mesh(settings: str, load: Callable[[], Any]) -> Any:  # noqa: ARG001 (the key)
-    """The mesh of a scene, made once for runs with the same dataset settings."""
-    return load()
-
-
-def scored(run: Run, cfg: DictConfig) -> dict[str, float | None]:
+def scored(run: Run, wanted: Sequence[str]) -> dict[str, float | None]:
     """An arm's scores on test views and of its surface; None where one is undefined."""
-    wanted = list(cfg.study.scores)
     metrics = {name: METRICS[name] for name in wanted if name in METRICS}
     evaluator, subject = replace(run.evaluator, metrics=metrics), run.subject()
     found, _ = evaluator.score_views(subject, views_of(run.scene, "test"), Truth(), None)
     if any(name in GEOMETRY for name in wanted):
-        truth = true_mesh(OmegaConf.to_yaml(cfg.dataset), lambda: run.scene.mesh)
         mesh, reason = evaluator.extract(subject)
-        found |= evaluator.score_geometry(mesh, reason, Truth(truth))
+        found |= evaluator.score_geometry(mesh, reason, Truth(run.scene.mesh))
     return {name: found[name].value for name in wanted}
 
 
@@ -106,15 +101,16 @@ def measure(cfg: DictConfig, arm: str, seed: int, pictures: Path | None) -> Row:
     train(run)
     if pictures is not None:
         keep_picture(run, cfg.study.get("picture", "rgb"), pictures / f"{arm}.npy")
-    row = {"arm": arm, "seed": seed, "steps": run.trainer.step, **scored(run, cfg)}
+    row = {"arm": arm, "seed": seed, "steps": run.trainer.step, **scored(run, cfg.study.scores)}
     shutil.rmtree(run.folder, ignore_errors=True)
     return row
 
 
 def settings_of(cfg: DictConfig) -> str:
     """A fingerprint of what is run: rows of other settings are not to be mixed with these."""
-    kept = {key: OmegaConf.to_container(cfg[key], resolve=False) for key in cfg if key != "eval"}
-    kept["study"] = {"arms": kept["study"]["arms"]}
+    kept = OmegaConf.to_container(cfg, resolve=False)
+    assert isinstance(kept, dict)
+    kept = {**kept, "eval": None, "study": kept["study"]["arms"]}
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -133,20 +129,25 @@ def verdict(name: str, arm: np.ndarray, base: np.ndarray) -> tuple[str, str]:
     return f"{gap.mean():+.3g} ± {reach:.2g}", word
 
 
+def compared_with(arm: str, arms: Mapping[str, list[str]]) -> str | None:
+    """The arm with most of this one's terms and no others; None for the first."""
+    fewer = [name for name in arms if set(arms[name]) < set(arms[arm])]
+    return max(fewer, key=lambda name: len(arms[name]), default=None)
+
+
 def table(found: Mapping[str, Any]) -> str:
     """Markdown: a row per arm and score, mean and standard deviation, and the difference."""
-    arms, lines = list(found["arms"]), []
-    seeds = sorted({row["seed"] for row in found["rows"]})
-    lines += ["| score | arm | mean ± deviation | difference to "
-              f"'{arms[0]}' (95 %) | |", "|---|---|---|---|---|"]  # fmt: skip
+    arms, seeds = found["arms"], sorted({row["seed"] for row in found["rows"]})
+    lines = ["| score | arm | mean ± deviation | against | difference (95 %) | |",
+             "|---|---|---|---|---|---|"]  # fmt: skip
     for score in found["scores"]:
         values = {arm: values_of(found, arm, score, seeds) for arm in arms}
         said = f"{score} {'↓' if lower_is_better(score) else '↑'}"
-        for arm in arms:
-            mine = values[arm]
+        for arm, mine in values.items():
             what = f"{mine.mean():.4g} ± {mine.std(ddof=1) if len(mine) > 1 else 0:.2g}"
-            gap, word = ("", "") if arm == arms[0] else verdict(score, mine, values[arms[0]])
-            lines.append(f"| {said} | {arm} | {what} | {gap} | {word} |")
+            base = compared_with(arm, arms)
+            gap, word = ("", "") if base is None else verdict(score, mine, values[base])
+            lines.append(f"| {said} | {arm} | {what} | {base or ''} | {gap} | {word} |")
     steps = {row["steps"] for row in found["rows"]}
     lines.append(f"\n{len(seeds)} seeds, {'/'.join(map(str, sorted(steps)))} steps each.")
     return "\n".join(lines) + "\n"
@@ -179,6 +180,13 @@ def study(name: str, seeds: list[int], overrides: list[str], out: Path) -> dict[
     return found
 
 
+def insert(text: str, name: str, page: Path) -> None:
+    """Put a table between its marks on a page; nothing where the page has none."""
+    old = page.read_text() if page.exists() else ""
+    marked = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+    page.write_text(marked.sub(lambda found: f"{found[1]}\n{text}\n{found[2]}", old))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -194,10 +202,10 @@ def main() -> None:
     for name in asked.names:
         found = study(name, [] if asked.show else asked.seeds, asked.set, asked.out)
         text = table(found)
-        (asked.out / f"{name}.md").write_text(text)
+        insert(text, name, asked.out.with_suffix(".md"))
         Console(width=130).print(f"[bold]{name}[/]\n{text}", highlight=False)
-        draw(found, ROOT / "outputs" / "studies" / name,
-             ROOT / "docs" / "images" / "studies" / f"{name}.png")  # fmt: skip
+        figure = asked.out.parent / "images" / "studies" / f"{name}.png"
+        draw(found, ROOT / "outputs" / "studies" / name, figure)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from nerfloss.evaluation.colormaps import colored_by
+from nerfloss.evaluation.image_rendering import render_view
 from nerfloss.run import Run
 from nerfloss.subject import views_of
 
@@ -21,21 +22,14 @@ def keep_picture(run: Run, kind: str, path: Path) -> None:
     """Render a quantity of a test view, and keep it as a picture beside the observed one."""
     view = list(views_of(run.scene, "test"))[VIEW]
 
-    def asks(value: Tensor) -> Tensor:
-        return value
-
-    metric = _asking_for(kind)
-    found = run.evaluator.look_at(run.subject(), view, metrics={kind: metric}, pictured=False)
+    needs = {kind, "opacity"}
+    found = render_view(run.subject().render, view, needs, chunk=run.evaluator.chunk)
+    if kind == "depth":
+        found[kind] = found[kind] * (found["opacity"] > 0.5)  # of nothing there is no depth
     path.parent.mkdir(parents=True, exist_ok=True)
     np.save(path, as_colors(kind, found[kind].cpu()))
-    np.save(path.parent / "observed.npy", as_colors(TARGETS[kind], found[TARGETS[kind]].cpu()))
-
-
-def _asking_for(kind: str) -> Any:
-    """A metric that asks for a quantity, so that it is rendered."""
-    scope: dict[str, Any] = {}
-    exec(f"def asked({kind}): return {kind}", scope)
-    return scope["asked"]
+    observed = view.as_image(view.batch.targets[TARGETS[kind]])
+    np.save(path.parent / "observed.npy", as_colors(TARGETS[kind], observed))
 
 
 def as_colors(kind: str, values: Tensor) -> np.ndarray:
@@ -93,6 +87,7 @@ def draw(found: Mapping[str, Any], pictures: Path, to: Path) -> None:
         axes.set_ylim(len(arms) - 0.5, -0.5)
         axes.set_title(score, fontsize=8)
         axes.tick_params(axis="x", labelsize=7)
+        axes.locator_params(axis="x", nbins=4)
         axes.grid(axis="x", alpha=0.3)
     figure.tight_layout()
     to.parent.mkdir(parents=True, exist_ok=True)

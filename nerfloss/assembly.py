@@ -2,15 +2,18 @@
 
 import random
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from hydra.errors import InstantiationException
+from hydra import compose, initialize_config_dir
+from hydra.errors import HydraException, InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from nerfloss.conf_files import conf_dir
 from nerfloss.model import Model
 from nerfloss.recipe import LossRecipe, RecipeError
 from nerfloss.run import Run
@@ -119,8 +122,8 @@ def offered(dataset: Any, batch: Any, pace: Pace) -> frozenset[str]:
 
 def _patch_of(batch: Any) -> tuple[int, int] | None:
     """Height and width of a batch's patches; None where it draws single pixels."""
-    sides = getattr(batch, "height", None), getattr(batch, "width", None)
-    return None if None in sides else sides
+    height, width = getattr(batch, "height", None), getattr(batch, "width", None)
+    return None if height is None or width is None else (height, width)
 
 
 def _check_is_taught(sampler: Any, recipe: LossRecipe) -> None:
@@ -131,6 +134,18 @@ def _check_is_taught(sampler: Any, recipe: LossRecipe) -> None:
             f"this sampler learns from a term on '{quantity}', and the recipe has none: add "
             f"+loss/term@loss.terms.interlevel=interlevel, or take another sampler"
         )
+
+
+def compose_train(overrides: Sequence[str]) -> DictConfig:
+    """Return the configuration that train.py would run with ``overrides``.
+
+    Raises ValueError, with what Hydra says, for overrides that fit no configuration.
+    """
+    try:
+        with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+            return compose("train", list(overrides))
+    except HydraException as error:
+        raise ValueError(str(error)) from error
 
 
 def seed_everything(seed: int) -> None:

@@ -28,6 +28,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
     _add_terms(verbs)
+    _add_quantities(verbs)
+    _add_schedules(verbs)
     _add_report(verbs)
     _add_bench(verbs)
     _add_docs(verbs)
@@ -39,6 +41,20 @@ def _add_terms(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     verb = verbs.add_parser("terms", help=summary, description=summary.capitalize() + ".")
     verb.add_argument("name", nargs="?", help="a term or recipe to explain, e.g. eikonal")
     verb.set_defaults(verb=_terms)
+
+
+def _add_quantities(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    summary = "list the quantities that a loss or a metric may ask for, and who provides them"
+    verb = verbs.add_parser("quantities", help=summary, description=summary.capitalize() + ".")
+    verb.set_defaults(verb=_quantities)
+
+
+def _add_schedules(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    summary = "every term's weight over training, as a table and, with -o, as a plot"
+    verb = verbs.add_parser("schedules", help=summary, description=summary.capitalize() + ".")
+    verb.add_argument("overrides", nargs="*", help="as for train.py, e.g. loss=neus_full")
+    verb.add_argument("-o", "--output", type=Path, help="a file to draw, .svg or .png")
+    verb.set_defaults(verb=_schedules)
 
 
 def _add_report(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -90,6 +106,25 @@ def _terms(options: argparse.Namespace) -> int:
         return 0
     for table in list_terms(conf_dir()):
         show(table)
+    return 0
+
+
+def _quantities(_: argparse.Namespace) -> int:
+    from nerfloss.reporting.quantities import quantity_table
+    from nerfloss.reporting.table import show
+
+    show(quantity_table())
+    return 0
+
+
+def _schedules(options: argparse.Namespace) -> int:
+    from nerfloss.reporting.table import show
+    from nerfloss.reporting.weights import term_weights, weight_table, write_plot
+
+    found = term_weights(options.overrides)
+    show(weight_table(found))
+    if options.output:
+        write_plot(found, options.output)
     return 0
 
 

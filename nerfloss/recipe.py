@@ -1,16 +1,18 @@
 """The loss recipe: named terms, each weighted, scheduled and averaged in one place."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from nerfloss.quantities.vocabulary import VOCABULARY
+from nerfloss.terms.balance import Balance
+from nerfloss.terms.gradients import Combined
 from nerfloss.terms.nonfinite import NonFiniteLoss, explain_gradient, explain_value
 from nerfloss.terms.reading import RecipeError, read_terms, suggestion
+from nerfloss.terms.report import LossReport
 from nerfloss.terms.sizes import faults_of_sizes
 from nerfloss.terms.stateful import finish_step, trained_apart
 from nerfloss.terms.term import Term
@@ -18,43 +20,12 @@ from nerfloss.terms.term import Term
 __all__ = ["LossRecipe", "LossReport", "NonFiniteLoss", "RecipeError", "Term"]
 
 
-@dataclass(frozen=True)
-class LossReport:
-    """The total to descend, and what each active term contributed to it.
-
-    ``values`` are the raw means, ``weights`` what multiplied them: weight, schedule and balancer.
-    ``afterwards`` is what terms reported once the step was taken, as ``<term>/<name>``.
-    """
-
-    total: Float[Tensor, ""]
-    values: Mapping[str, Tensor]
-    weights: Mapping[str, float | Tensor]
-    afterwards: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def shares(self) -> dict[str, float]:
-        """Each term's part of the total, by size: these sum to 1, or are all 0."""
-        sizes = {name: abs(_number(self.weights[name] * self.values[name])) for name in self.values}
-        total = sum(sizes.values())
-        return {name: size / total if total > 0 else 0.0 for name, size in sizes.items()}
-
-    def scalars(self) -> dict[str, float]:
-        """Everything worth logging, as ``loss/<name>``, ``weight/<name>``, ``share/<name>``."""
-        return {
-            "loss/total": _number(self.total),
-            **{f"loss/{name}": _number(value) for name, value in self.values.items()},
-            **{f"loss/{name}": value for name, value in self.afterwards.items()},
-            **{f"weight/{name}": _number(weight) for name, weight in self.weights.items()},
-            **{f"share/{name}": share for name, share in self.shares.items()},
-        }
-
-
 class LossRecipe(nn.Module):
     """The weighted sum of the terms that act at a step.
 
     A term whose weight is 0 asks for nothing and costs nothing. Terms that are modules, and the
-    balancer, are saved and moved with the recipe under their names. Raises RecipeError with every
-    fault of every term that cannot be read.
+    balancer (`nerfloss.terms.balance` says what one is), are saved and moved with the recipe under
+    their names. Raises RecipeError with every fault of every term that cannot be read.
     """
 
     def __init__(self, terms: Mapping[str, Any], balancer: nn.Module | None = None) -> None:
@@ -64,6 +35,7 @@ class LossRecipe(nn.Module):
             {name: term.fn for name, term in self.terms.items() if isinstance(term.fn, nn.Module)}
         )
         self.balancer = balancer
+        self._balance = Balance.of(balancer, self.terms)
 
     def active(self, step: int) -> dict[str, Term]:
         """The terms whose weight is above 0 at ``step``, in the order of the recipe."""
@@ -71,18 +43,22 @@ class LossRecipe(nn.Module):
 
     def needs(self, step: int) -> frozenset[str]:
         """The quantities to make for this step, and no others."""
-        return frozenset().union(*(term.needs for term in self.active(step).values()))
+        return self._needs(self.active(step))
 
     def all_needs(self) -> frozenset[str]:
         """Every quantity that any term can ask for at some step."""
-        return frozenset().union(*(term.needs for term in self._weighted().values()))
+        return self._needs(self._weighted())
 
     def check(self, offered: Collection[str]) -> None:
         """Raise one RecipeError that lists every quantity this run cannot provide."""
+        asked = {
+            name: dict.fromkeys([*term.arguments.values(), *filter(None, [term.where])])
+            for name, term in self._weighted().items()
+        }
         faults = [
             f"  {name}: needs '{quantity}', {_provision(quantity, offered)}"
-            for name, term in self._weighted().items()
-            for quantity in dict.fromkeys([*term.arguments.values(), *filter(None, [term.where])])
+            for name, quantities in [*asked.items(), ("balancer", sorted(self._balance.needs))]
+            for quantity in quantities
             if quantity not in offered
         ]
         if faults:
@@ -112,12 +88,38 @@ class LossRecipe(nn.Module):
         fed = {name: quantities[name] for name in sorted(self.needs(step))}
         with torch.autocast(_device_type(fed), enabled=False):
             values = {name: _value(name, term, fed) for name, term in active.items()}
-            set_weights = {name: term.weight_at(step) for name, term in active.items()}
-            weights = self._balance(values, set_weights)
-            total = sum((weights[name] * values[name] for name in active), torch.zeros(()))
+            priors = {name: term.weight_at(step) for name, term in active.items()}
+            losses = {name: priors[name] * values[name] for name in active}
+            factors = self._balance.factors(losses, priors, fed)
+            weights = {name: priors[name] * factors.get(name, 1.0) for name in active}
+            penalty = self._balance.penalty(priors)
+            parts = [weights[name] * values[name] for name in active]
+            total = sum(parts, torch.zeros(()) if penalty is None else penalty)
         if not total.isfinite():
             raise explain_value(active, values, fed, step)
-        return LossReport(total, values, weights)
+        return LossReport(total, values, weights, factors, penalty)
+
+    def descent(
+        self, report: LossReport, step: int, parameters: Sequence[nn.Parameter]
+    ) -> Tensor | Combined:
+        """What leaves the gradient to descend in ``parameters``, by its method ``backward``.
+
+        The total, unless the balancer makes this step's gradient itself, from one of each term.
+        """
+        if not self._balance.combines(step):
+            return report.total
+        own = self.descended()
+        ids = {id(each) for each in own}
+        shared = [each for each in parameters if id(each) not in ids]
+        priors = {name: self.terms[name].weight_at(step) for name in report.values}
+        losses = {name: priors[name] * value.detach() for name, value in report.values.items()}
+        combine: Any = getattr(self.balancer, "combine")  # noqa: B009 (of some balancers only)
+        return Combined(
+            {name: report.weights[name] * value for name, value in report.values.items()},
+            shared,
+            own,
+            partial(combine, losses=losses, priors=priors, step=step),
+        )
 
     def after_step(self, step: int) -> dict[str, float]:
         """Let terms with state finish the step that was taken, as ``after_step(step)`` of theirs.
@@ -147,17 +149,13 @@ class LossRecipe(nn.Module):
         weights = {name: term.weight_at(step) for name, term in active.items()}
         return explain_gradient(active, weights, quantities, step)
 
+    def _needs(self, terms: Mapping[str, Term]) -> frozenset[str]:
+        """What these terms look at, and the balancer where there are any."""
+        needs = [term.needs for term in terms.values()]
+        return frozenset().union(*needs, self._balance.needs if needs else ())
+
     def _weighted(self) -> dict[str, Term]:
         return {name: term for name, term in self.terms.items() if term.weight > 0}
-
-    def _balance(
-        self, values: Mapping[str, Tensor], weights: Mapping[str, float]
-    ) -> dict[str, float | Tensor]:
-        """The weights times the factors that the balancer gives to the weighted losses."""
-        if self.balancer is None:
-            return dict(weights)
-        factors = self.balancer({name: weights[name] * values[name] for name in values})
-        return {name: weights[name] * factors[name] for name in values}
 
 
 def _value(name: str, term: Term, quantities: Mapping[str, Any]) -> Tensor:
@@ -166,10 +164,6 @@ def _value(name: str, term: Term, quantities: Mapping[str, Any]) -> Tensor:
     except Exception as error:
         error.add_note(f"in the loss term '{name}'")
         raise
-
-
-def _number(value: float | Tensor) -> float:
-    return value.item() if isinstance(value, Tensor) else float(value)
 
 
 def _provision(quantity: str, offered: Collection[str]) -> str:

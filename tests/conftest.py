@@ -5,12 +5,22 @@ import os
 # Set before torch and numba load: threads that spin while they wait starve each other.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
+import functools
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from small_runs import composed
+
+from nerfloss.assembly import assemble
+from nerfloss.data.analytic import AnalyticDataset
+from nerfloss.run import Run
+from nerfloss.testing.weights import supply_weights
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+# A user's own repository: test_own_package.py runs its tests elsewhere.
+collect_ignore = ["own_package"]
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +54,28 @@ def test_data() -> Path:
 def weights_folder(tmp_path_factory) -> Path:
     """A folder where made-up weights of networks are written once."""
     return tmp_path_factory.mktemp("weights")
+
+
+@pytest.fixture(scope="module")
+def train(tmp_path_factory, weights_folder) -> Iterator[Callable[..., Run]]:
+    """A function that trains a tiny run for two steps, once for the same overrides.
+
+    An exact scene is rendered once, too.
+    """
+
+    @functools.cache
+    def trained(model: str, *overrides: str) -> Run:
+        cfg = composed(f"model={model}", *overrides, model=model)
+        for term in cfg.loss.terms.values():
+            supply_weights(term.fn, weights_folder)
+        run = assemble(cfg, tmp_path_factory.mktemp("run"))
+        assert run.train()
+        assert run.trainer.step == 2
+        return run
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(AnalyticDataset, "load", functools.cache(AnalyticDataset.load))
+        yield trained
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,5 +1,6 @@
 """Runs small enough for a test: a few tiny views, a small field, a handful of steps."""
 
+import csv
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
@@ -54,3 +55,9 @@ def composed(*overrides: str, model: str = "neus", dataset: str = "analytic") ->
 def assembled(folder: Path, *overrides: str, model: str = "neus", dataset: str = "analytic") -> Run:
     """A tiny run, ready to train."""
     return assemble(composed(*overrides, model=model, dataset=dataset), folder)
+
+
+def history(folder: Path) -> list[dict[str, str]]:
+    """The rows that a run logged."""
+    with open(folder / "history.csv") as file:
+        return list(csv.DictReader(file))

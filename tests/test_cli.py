@@ -14,6 +14,7 @@ import yaml
 from nerfloss import conf_files
 from nerfloss.cli import main
 from nerfloss.conf_files import conf_dir, named
+from nerfloss.quantities.vocabulary import VOCABULARY
 
 TERM = '''
 """Terms for a test."""
@@ -189,6 +190,17 @@ def test_every_shipped_term_and_recipe_can_be_explained(
     for name in [*terms, *recipes]:
         assert main(["terms", name]) == 0
         assert "(unknown)" not in capsys.readouterr().out, f"{name} needs an unknown quantity"
+
+
+def test_quantities_lists_the_whole_vocabulary_with_shapes_meanings_and_sources(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["quantities"]) == 0
+    output = capsys.readouterr().out
+    lines = [" ".join(line.split()) for line in output.splitlines()]
+    normal = "target_normal [rays 3] float observed unit normal; 0 = unknown datasets with normals"
+    assert normal in lines
+    assert {line.partition(" ")[0] for line in lines} >= VOCABULARY.keys()
 
 
 def test_a_report_shows_what_was_swept_and_the_scores(

@@ -3,31 +3,45 @@
 import json
 
 import pytest
-from small_runs import assembled
+from small_runs import TINY_PATCHES, composed
 
+from nerfloss.assembly import assemble
 from nerfloss.conf_files import conf_dir, named, read_yaml
 from nerfloss.testing.scenes import small_scene, write_blender, write_neus
+from nerfloss.testing.weights import supply_weights
 
 EXPERIMENTS = named(conf_dir() / "experiment")
 WRITERS = {"blender": write_blender, "neus": write_neus}
 
 
 def group(path, name):
-    """What an experiment overrides a group with."""
-    return next(
-        d[f"override /{name}"] for d in read_yaml(path)["defaults"] if f"override /{name}" in d
-    )
+    """What an experiment overrides a group with, None where it does not."""
+    defaults = [d for d in read_yaml(path)["defaults"] if isinstance(d, dict)]
+    return next((d[f"override /{name}"] for d in defaults if f"override /{name}" in d), None)
+
+
+def patches_for(cfg):
+    """Patches for a tiny batch: a network needs more pixels than a window does."""
+    deep = any("weights" in term.fn for term in cfg.loss.terms.values())
+    size = ["batch.height=18", "batch.width=18", "trainer.pace.rays=324"] if deep else []
+    return [*TINY_PATCHES, *size]
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_an_experiment_takes_two_steps_and_is_scored(tmp_path, name):
+def test_an_experiment_takes_two_steps_and_is_scored(tmp_path, weights_folder, name):
     path = EXPERIMENTS[name]
     overrides = [f"experiment={name}", "trainer.max_seconds=null"]
     dataset = group(path, "dataset")
     if dataset in WRITERS:
         WRITERS[dataset](tmp_path / "scene", small_scene("sphere", views=6, test_views=2, size=24))
         overrides.append(f"dataset.path={tmp_path / 'scene'}")
-    run = assembled(tmp_path / "run", *overrides, model=group(path, "model"), dataset=dataset)
+    sizes = {"model": group(path, "model"), "dataset": dataset}
+    cfg = composed(*overrides, **sizes)
+    if group(path, "batch") == "patch":
+        cfg = composed(*overrides, *patches_for(cfg), **sizes)
+    for term in cfg.loss.terms.values():
+        supply_weights(term.fn, weights_folder)
+    run = assemble(cfg, tmp_path / "run")
     assert run.train()
     assert run.trainer.step == 2
     scores = run.evaluate().values

@@ -29,9 +29,9 @@ class AnalyticDataset:
     ``views`` to train on and ``test_views`` between them, ``size`` pixels square. ``seed`` turns
     the arrangement of cameras. Along edges a pixel averages ``supersampling``^2 rays. Without
     ``masks`` the training views are photographs on the background; test views keep theirs, to be
-    judged by. ``mesh`` names a file to be judged by instead of the exact surface. So many
-    ``points`` of the surface are observed beside the images, those of no confidence off it by
-    ``point_noise`` scene units (`survey`).
+    judged by. ``half_seen``: all cameras to train on stand where x > 0. ``mesh`` names a file to be
+    judged by instead of the exact surface. So many ``points`` of the surface are observed beside
+    the images, those of no confidence off it by ``point_noise`` scene units (`survey`).
     """
 
     scene: str = "craters"
@@ -42,6 +42,7 @@ class AnalyticDataset:
     supersampling: int = 2
     background: str = "white"
     masks: bool = True
+    half_seen: bool = False
     mesh: str | None = None
     points: int = 2000
     point_noise: float | int = 0.005
@@ -71,8 +72,12 @@ class AnalyticDataset:
         mesh = None if self.mesh is None else read_mesh(self.mesh)
         model = MODELS[self.scene]()
         kinds = ("background", *model.kinds)
-        positions = train_and_test_positions(self.views, self.test_views, CAMERA_RADIUS, self.seed)
-        cameras = cameras_at(torch.cat(positions), self.size, FIELD_OF_VIEW)
+        seen, held_out = train_and_test_positions(
+            self.views, self.test_views, CAMERA_RADIUS, self.seed
+        )
+        if self.half_seen:
+            seen = torch.cat([seen[:, :1].abs(), seen[:, 1:]], dim=1)
+        cameras = cameras_at(torch.cat([seen, held_out]), self.size, FIELD_OF_VIEW)
         names = [f"train_{i:03d}" for i in range(self.views)]
         names += [f"test_{i:03d}" for i in range(self.test_views)]
         views = photograph(model, cameras, tuple(names), self.supersampling)

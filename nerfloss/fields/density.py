@@ -81,7 +81,7 @@ class DensityField(nn.Module):
         return self.grid.levels()
 
     def grid_neighbours(
-        self, generator: torch.Generator, vertices: int
+        self, generator: torch.Generator | None, vertices: int
     ) -> list[Float[Tensor, "4 vertices features"]]:
         """Features at random vertices and their neighbours: for terms on the grid's roughness."""
         return self.grid.neighbours(generator, vertices)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from nerfloss.kernels.hash_grid import Kernel, check_active, encode, kernel
 from nerfloss.kernels.layout import GridLayout
 from nerfloss.kernels.reference_cells import corner_rows
+from nerfloss.maths.draws import uniform
 
 UNIT_BALL = ((-1.0, -1.0, -1.0), (1.0, 1.0, 1.0))
 
@@ -105,11 +106,10 @@ class HashGrid(nn.Module):
         return parts[: self.active_levels]
 
     def neighbours(
-        self, generator: torch.Generator, vertices: int
+        self, generator: torch.Generator | None, vertices: int
     ) -> list[Float[Tensor, "4 vertices features"]]:
         """Features of every active level at random vertices, and one step along x, y and z."""
-        size = (vertices, 3)
-        unit = torch.rand(size, generator=generator, device=generator.device).to(self.table)
+        unit = uniform((vertices, 3), generator, self.table)
         # Of a cell's corners, x alternating fastest: the first, and those one step away from it.
         corners = [0, 1, 2, 4]
         found = []

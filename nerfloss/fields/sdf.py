@@ -86,7 +86,7 @@ class SDFField(nn.Module):
         return self.network.grid.levels()
 
     def grid_neighbours(
-        self, generator: torch.Generator, vertices: int
+        self, generator: torch.Generator | None, vertices: int
     ) -> list[Float[Tensor, "4 vertices features"]]:
         """Features at random vertices and their neighbours: for terms on the grid's roughness."""
         return self.network.grid.neighbours(generator, vertices)

@@ -53,7 +53,7 @@ def monotone_sequence(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*rest"]:
     One value per pair of neighbours.
 
     Reference: Gupta et al., "How to Incorporate Monotonicity in Deep Networks While Preserving
-    Flexibility?", NeurIPS 2019 workshop, equation 1: penalties on slopes of the wrong sign.
+    Flexibility?", NeurIPS 2019 workshop: penalties on slopes of the wrong sign.
     """
     return (-x.diff(dim=-1)).clamp_min(0).square()
 
@@ -84,7 +84,7 @@ def fixed(x: Float[Tensor, "*shape"], *, value: float | int) -> Float[Tensor, "*
     """Squared difference from a constant, ``(x - value)^2``: a boundary condition.
 
     Reference: Raissi, Perdikaris and Karniadakis, "Physics-Informed Neural Networks", Journal of
-    Computational Physics 378, 2019, equation 4.
+    Computational Physics 378, 2019, its initial and boundary data.
     """
     return (x - value).square()
 

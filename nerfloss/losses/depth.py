@@ -121,6 +121,10 @@ def depth_smoothness(
     return across + down
 
 
+def _smallest_patch_depth_smoothness() -> int:
+    return 2
+
+
 def depth_tv(
     patch_depth: Float[Tensor, "patches height width 1"],
 ) -> Float[Tensor, "patches rows columns"]:
@@ -135,3 +139,7 @@ def depth_tv(
     """
     across, down = forward_differences(patch_depth)
     return (across.abs() + down.abs())[..., 0]
+
+
+def _smallest_patch_depth_tv() -> int:
+    return 2

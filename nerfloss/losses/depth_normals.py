@@ -22,7 +22,7 @@ def normal_consistency(
     Raises ValueError for patches of a single row or column.
 
     Reference: Huang et al., "2D Gaussian Splatting for Geometrically Accurate Radiance Fields",
-    SIGGRAPH 2024, equations 14 and 15.
+    SIGGRAPH 2024, its normal consistency loss.
     """
     if min(patch_depth.shape[1:3]) < 2:
         raise ValueError(
@@ -36,6 +36,10 @@ def normal_consistency(
     facing = _unit(torch.linalg.cross(_unit(down), _unit(right))).reshape(-1, 3)
     agreement = (normals * facing[:, None]).sum(-1)
     return (weights * (1 - agreement)).sum(-1)
+
+
+def _smallest_patch_normal_consistency() -> int:
+    return 2
 
 
 def _unit(vectors: Float[Tensor, "*shape 3"]) -> Float[Tensor, "*shape 3"]:

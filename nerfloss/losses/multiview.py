@@ -45,8 +45,8 @@ def patch_ncc(
     the field's gradient there. Raises ValueError for images smaller than a patch.
 
     Reference: Fu et al., "Geo-Neus: Geometry-Consistent Neural Implicit Surfaces Learning for
-    Multi-view Reconstruction", NeurIPS 2022, equations 10 to 13, and its released code for the
-    square; the code stops the gradient into the normal, which is let through here.
+    Multi-view Reconstruction", NeurIPS 2022, and its released code for the square; the code
+    stops the gradient into the normal, which is let through here.
     """
     height, width = view_images.shape[1:3]
     if patch > min(height, width):

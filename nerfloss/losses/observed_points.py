@@ -16,7 +16,7 @@ def surface_points_sdf(
     Points that are trusted less count less with ``where: target_point_confidence``.
 
     Reference: Fu et al., "Geo-Neus: Geometry-Consistent Neural Implicit Surfaces Learning for
-    Multi-view Reconstruction", NeurIPS 2022, equation 8.
+    Multi-view Reconstruction", NeurIPS 2022, its SDF loss.
     """
     return field(target_points, {"sdf"})["sdf"].abs()
 
@@ -31,7 +31,7 @@ def surface_points_normal(
     In [0, 2]; lengths do not matter. Where either vanishes it is 1, with a finite slope.
 
     Reference: Gropp et al., "Implicit Geometric Regularization for Learning Shapes", ICML 2020,
-    equation 2, which takes the length of the difference.
+    which takes the length of the difference.
     """
     gradients = field(target_points, {"gradients"})["gradients"]
     return 1 - (unit(gradients) * unit(target_point_normals)).sum(-1)

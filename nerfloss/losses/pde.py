@@ -21,7 +21,7 @@ def viscous_eikonal(
     scene units) is the distance. The sign has no gradient; the length is floored at 1e-6.
 
     Reference: Pumarola et al., "VisCo Grids: Surface Reconstruction with Viscosity and Coarea
-    Grids", NeurIPS 2022, equation 5.
+    Grids", NeurIPS 2022, its viscosity loss.
     """
     length = space_gradients.square().sum(-1).clamp_min(1e-12).sqrt()
     return ((length - 1) * space_sdf.sign() - viscosity * space_laplacian).abs()
@@ -44,7 +44,7 @@ def screened_heat(
     superfluous ones are pushed away.
 
     Reference: Wang et al., "HotSpot: Signed Distance Function Optimization with an Asymptotically
-    Sufficient Condition", CVPR 2025, equation 10.
+    Sufficient Condition", CVPR 2025, its heat loss.
     """
     heat = (-2 * absorption * space_sdf.abs()).exp()
     return 0.5 * heat * (space_gradients.square().sum(-1) + 1)
@@ -66,7 +66,7 @@ def residual(
     ``[points]``) and returns, per point, what should be 0.
 
     Reference: Raissi, Perdikaris and Karniadakis, "Physics-Informed Neural Networks", Journal of
-    Computational Physics 378, 2019, equation 3.
+    Computational Physics 378, 2019.
     """
     found = field(space_points, {"sdf", "gradients", "laplacian"})
     return equation(found["sdf"], found["gradients"], found["laplacian"]).square()

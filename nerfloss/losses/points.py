@@ -9,6 +9,7 @@ from torch import Generator, Tensor
 
 from nerfloss.losses.learnable_chamfer import learnable_chamfer as learnable_chamfer
 from nerfloss.losses.settings import require_count, require_not_negative, require_positive
+from nerfloss.maths.draws import normal
 from nerfloss.maths.neighbours import nearest
 from nerfloss.maths.transport import sinkhorn_divergence
 
@@ -22,7 +23,7 @@ def chamfer(
     set is empty. Which points are nearest is found anew each time and has no gradient.
 
     Reference: Fan, Su and Guibas, "A Point Set Generation Network for 3D Object Reconstruction from
-    a Single Image", CVPR 2017, equation 1, with means for its sums.
+    a Single Image", CVPR 2017, with means for its sums.
     """
     x, y = surface_points, target_points
     if not len(x) or not len(y):
@@ -35,7 +36,7 @@ def chamfer(
 def directional_distance(
     surface_points: Float[Tensor, "*surface 3"],
     target_points: Float[Tensor, "*observed 3"],
-    generator: Generator,
+    generator: Generator | None = None,
     *,
     references: int = 3,
     spread: float = 0.05,
@@ -59,8 +60,8 @@ def directional_distance(
     if not len(x) or not len(y):
         return _nothing(x, y)[None][:0]
     places = y.detach().repeat_interleave(references, 0)
-    noise = torch.randn(places.shape, generator=generator, device=generator.device)
-    places = torch.cat([places + spread * noise.to(places), x.detach()])
+    noise = spread * normal(places.shape, generator, places)
+    places = torch.cat([places + noise, x.detach()])
     (v, length), (w, other) = (_towards(places, each, neighbours) for each in (x, y))
     error = (length - other).abs() + (v - w).abs().sum(-1)
     return error * (-trust * error.detach()).exp()

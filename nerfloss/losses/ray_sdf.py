@@ -23,7 +23,7 @@ def sdf_truncation(
     and longer than it elsewhere. Padding is left out; a ray without samples in a zone pays nothing
     for it.
 
-    Reference: Azinović et al., "Neural RGB-D Surface Reconstruction", CVPR 2022, equations 5 and 6,
+    Reference: Azinović et al., "Neural RGB-D Surface Reconstruction", CVPR 2022,
     whose SDF is itself truncated: here free space may lie farther away than ``truncation``.
     """
     ahead = target_depth[..., None] - 0.5 * (t_starts + t_ends)

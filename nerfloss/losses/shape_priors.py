@@ -43,7 +43,7 @@ def _check_symmetry(*, plane: Sequence[float | int]) -> None:
 
 def boundary(
     field: Callable[..., Mapping[str, Tensor]],
-    generator: Generator,
+    generator: Generator | None = None,
     *,
     margin: float | int = 0.1,
     radius: float | int = 1.0,
@@ -52,12 +52,14 @@ def boundary(
     """Keep the sphere around the scene outside of the object: ``max(0, margin - f(x))^2``.
 
     At ``points`` random places of the sphere of ``radius`` around the origin, which a normalised
-    scene fits into; ``margin`` and ``radius`` in scene units.
+    scene fits into; ``margin`` and ``radius`` in scene units. They lie where the generator does,
+    without one on torch's default device.
 
-    Reference: Yariv et al., "Volume Rendering of Neural Implicit Surfaces", NeurIPS 2021, appendix
-    B, which bounds the SDF by the scene's sphere.
+    Reference: Yariv et al., "Volume Rendering of Neural Implicit Surfaces", NeurIPS 2021,
+    which bounds the SDF by the scene's sphere.
     """
-    centre = torch.zeros(points, 3, device=generator.device)
+    device = None if generator is None else generator.device
+    centre = torch.zeros(points, 3, device=device)
     places = radius * random_directions(centre, generator)
     return (margin - field(places, {"sdf"})["sdf"]).clamp_min(0).square()
 
@@ -72,7 +74,7 @@ def minimal_surface(
     space_sdf: Float[Tensor, "points"],
     space_gradients: Float[Tensor, "points 3"],
     *,
-    width: float,
+    width: float = 0.05,
 ) -> Float[Tensor, "points"]:
     """Smeared area: ``delta(f) |grad f|`` with ``delta(f) = width / (pi (width^2 + f^2))``.
 
@@ -80,7 +82,7 @@ def minimal_surface(
     ``width`` (scene units) vanishes, by the coarea formula. Lengths are floored at 1e-6.
 
     Reference: Zhang et al., "Critical Regularizations for Neural Surface Reconstruction in the
-    Wild", CVPR 2022, section 4.2.
+    Wild", CVPR 2022, its minimal surface term.
     """
     smeared = width / (torch.pi * (width**2 + space_sdf.square()))
     return smeared * space_gradients.square().sum(-1).clamp_min(1e-12).sqrt()

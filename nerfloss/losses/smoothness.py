@@ -13,7 +13,7 @@ from nerfloss.maths.directions import random_directions, random_offsets, unit
 def tangent_curvature(
     field: Callable[..., Mapping[str, Tensor]],
     positions: Float[Tensor, "rays samples 3"],
-    generator: Generator,
+    generator: Generator | None = None,
     *,
     step: float,
 ) -> Float[Tensor, "rays samples"]:
@@ -26,7 +26,7 @@ def tangent_curvature(
     through where the second normal is looked up.
 
     Reference: Rosu and Behnke, "PermutoSDF: Fast Multi-View Reconstruction with Implicit Surfaces
-    using Permutohedral Lattices", CVPR 2023, section 4.3.
+    using Permutohedral Lattices", CVPR 2023, its curvature loss.
     """
     points = positions.detach().reshape(-1, 3)
     here = unit(field(points, {"gradients"})["gradients"])
@@ -53,7 +53,7 @@ def directional_divergence(
     it does not flatten. ``eps`` keeps the quotient finite where the gradient vanishes.
 
     Reference: Yang et al., "StEik: Stabilizing the Optimization of Neural Signed Distance
-    Functions and Finer Shape Representation", NeurIPS 2023, section 3.3.
+    Functions and Finer Shape Representation", NeurIPS 2023, and its released code.
     """
     along = (gradients * hessian_gradients).sum(-1)
     return along.abs() / (gradients.square().sum(-1) + eps)
@@ -66,7 +66,7 @@ def _check_directional_divergence(*, eps: float) -> None:
 def normal_smoothness(
     field: Callable[..., Mapping[str, Tensor]],
     surface_points: Float[Tensor, "rays 3"],
-    generator: Generator,
+    generator: Generator | None = None,
     *,
     radius: float,
 ) -> Float[Tensor, "rays"]:
@@ -76,7 +76,7 @@ def normal_smoothness(
     flows into the surface points: normals are to agree, not the surface to flee to where they do.
 
     Reference: Oechsle, Peng and Geiger, "UNISURF: Unifying Neural Implicit Surfaces and Radiance
-    Fields for Multi-View Reconstruction", ICCV 2021, equation 12, whose distance is not squared.
+    Fields for Multi-View Reconstruction", ICCV 2021, whose distance is not squared.
     """
     points = surface_points.detach()
     near = points + random_offsets(points, radius, generator)

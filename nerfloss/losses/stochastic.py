@@ -37,8 +37,7 @@ def s3im(
     Effectiveness for Neural Fields", ICCV 2023, and its released code for window and border.
     """
     order = _orders(len(rgb), repeats, seed).to(rgb.device)
-    border = (kernel - 1) // 2
-    least = kernel - 2 * border
+    border, least = (kernel - 1) // 2, _lowest_image(kernel)
     height = min(patch_height, max(len(order) // kernel, least))
     width = len(order) // height
     if width < least:
@@ -68,3 +67,16 @@ def _check_s3im(*, kernel: int, stride: int, repeats: int, patch_height: int, se
     require_count("s3im", kernel=kernel, stride=stride, repeats=repeats, patch_height=patch_height)
     if not isinstance(seed, int):
         raise ValueError(f"s3im needs a whole number for seed, got seed={seed}")
+    if patch_height < _lowest_image(kernel):
+        raise ValueError(
+            f"s3im with an even kernel={kernel} needs patch_height >= 2, got patch_height=1"
+        )
+
+
+def _fewest_rays_s3im(*, kernel: int, repeats: int) -> int:
+    return -(-(_lowest_image(kernel) ** 2) // repeats)
+
+
+def _lowest_image(kernel: int) -> int:
+    """Rows (and columns) that one window needs beside the border."""
+    return kernel - 2 * ((kernel - 1) // 2)

@@ -31,7 +31,7 @@ def dssim(
     Similarity", TIP 2004, equation 13; as a loss in Kerbl et al., "3D Gaussian Splatting for
     Real-Time Radiance Field Rendering", SIGGRAPH 2023, equation 7.
     """
-    _require_room("dssim", patch_rgb, _smallest_patch_dssim(window=window))
+    _require_room("dssim", patch_rgb, window, 1)
     weights = gaussian_window(window, sigma, patch_rgb)
     brightness, pattern = window_similarities(patch_rgb, patch_target_rgb, weights)
     return 1 - brightness * pattern
@@ -68,8 +68,7 @@ def ms_ssim(
     Asilomar 2003, equation 7; as a loss in Zhao et al., "Loss Functions for Image Restoration with
     Neural Networks", TCI 2017.
     """
-    least = _smallest_patch_ms_ssim(window=window, scale_weights=scale_weights)
-    _require_room("ms_ssim", patch_rgb, least)
+    _require_room("ms_ssim", patch_rgb, window, len(scale_weights))
     weights = gaussian_window(window, sigma, patch_rgb)
     return 1 - multiscale_similarity(patch_rgb, patch_target_rgb, weights, scale_weights)
 
@@ -85,7 +84,7 @@ def _check_ms_ssim(*, window: int, sigma: float, scale_weights: Sequence[float])
 
 
 def _smallest_patch_ms_ssim(*, window: int, scale_weights: Sequence[float]) -> int:
-    return (window - 1) * 2 ** (len(scale_weights) - 1) + 1
+    return _least_side(window, len(scale_weights))
 
 
 def image_gradient(
@@ -113,10 +112,17 @@ def _require_odd(term: str, window: int) -> None:
         raise ValueError(f"{term} needs a window with a middle pixel, got the even window={window}")
 
 
-def _require_room(term: str, patches: Tensor, least: int) -> None:
+def _least_side(window: int, scales: int) -> int:
+    """Pixels of which a window is left after as many halvings as there are further scales."""
+    return (window - 1) * 2 ** (scales - 1) + 1
+
+
+def _require_room(term: str, patches: Tensor, window: int, scales: int) -> None:
     height, width = patches.shape[1:3]
+    least = _least_side(window, scales)
     if min(height, width) < least:
         raise ValueError(
-            f"{term} needs patches of at least {least} pixels a side, got {height} x {width}: "
-            f"raise batch.height and batch.width, or lower 'window'"
+            f"{term} with window={window} over {scales} scale(s) needs patches of at least {least} "
+            f"pixels a side, got {height} x {width}: raise batch.height and batch.width, or lower "
+            f"'window'"
         )

@@ -20,7 +20,7 @@ class GridField(Protocol):
         ...
 
     def grid_neighbours(
-        self, generator: Generator, vertices: int
+        self, generator: Generator | None, vertices: int
     ) -> Sequence[Float[Tensor, "4 vertices features"]]:
         """Level by level, the features at random vertices and one step along x, y and z."""
         ...
@@ -52,7 +52,7 @@ def density_cauchy(
     Quadratic below ``scale`` (per scene unit), logarithmic above: what is dense stays dense.
 
     Reference: Hedman et al., "Baking Neural Radiance Fields for Real-Time View Synthesis" (SNeRG),
-    ICCV 2021, equation 10, whose c is ``scale^2 / 2``.
+    ICCV 2021, whose c is ``scale^2 / 2``.
     """
     return torch.log1p(2 * (densities / scale).square())
 
@@ -84,7 +84,7 @@ def interlevel(
 
 
 def grid_tv(
-    field: GridField, generator: Generator, *, vertices: int = 4096
+    field: GridField, generator: Generator | None = None, *, vertices: int = 4096
 ) -> Float[Tensor, "levels"]:
     """Total variation of each level of the field's grid, at random vertices.
 
@@ -93,7 +93,7 @@ def grid_tv(
     ``field`` is a `GridField`. Vertices that share a row of a hashed level share its price.
 
     Reference: Fridovich-Keil et al., "Plenoxels: Radiance Fields without Neural Networks", CVPR
-    2022, equation 4.
+    2022, its total variation term.
     """
     found = []
     for own, *ahead in field.grid_neighbours(generator, vertices):
@@ -113,6 +113,6 @@ def grid_decay(field: GridField) -> Float[Tensor, ""]:
     plain sum of squares would be one over the finest level, which has nearly all of the features.
 
     Reference: Barron et al., "Zip-NeRF: Anti-Aliased Grid-Based Neural Radiance Fields", ICCV 2023,
-    section 5.
+    its normalized weight decay.
     """
     return torch.stack([level.square().mean() for level in field.grid_levels()]).sum()

@@ -1,8 +1,9 @@
 """Directions in space: unit vectors, and random ones."""
 
-import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
+
+from nerfloss.maths.draws import normal, uniform
 
 
 def unit(vectors: Float[Tensor, "*shape 3"]) -> Float[Tensor, "*shape 3"]:
@@ -11,19 +12,17 @@ def unit(vectors: Float[Tensor, "*shape 3"]) -> Float[Tensor, "*shape 3"]:
 
 
 def random_directions(
-    like: Float[Tensor, "*shape 3"], generator: Generator
+    like: Float[Tensor, "*shape 3"], generator: Generator | None = None
 ) -> Float[Tensor, "*shape 3"]:
     """Unit vectors spread evenly over the sphere, as many as there are vectors in ``like``."""
-    # Drawn where the generator lives, so that a seed means the same on every device.
-    drawn = torch.randn(like.shape, generator=generator, device=generator.device)
-    return unit(drawn.to(like))
+    return unit(normal(like.shape, generator, like))
 
 
 def random_offsets(
-    like: Float[Tensor, "*shape 3"], radius: float, generator: Generator
+    like: Float[Tensor, "*shape 3"], radius: float, generator: Generator | None = None
 ) -> Float[Tensor, "*shape 3"]:
     """Vectors spread evenly over the ball of ``radius``."""
-    share = torch.rand(like.shape[:-1], generator=generator, device=generator.device)
+    share = uniform(like.shape[:-1], generator, like)
     # The volume within a radius grows with its third power.
-    reach = radius * share.to(like).pow(1 / 3)
+    reach = radius * share.pow(1 / 3)
     return reach[..., None] * random_directions(like, generator)

@@ -97,13 +97,23 @@ def _faults_of_function(name: str, fn: Any, inputs: Any) -> Iterator[str]:
     for parameter in signature.parameters.values():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             yield f"fn {_name(function)} takes {parameter}: quantities and settings need names"
-        elif parameter.default is not parameter.empty and parameter.kind != parameter.KEYWORD_ONLY:
+        elif parameter.kind != parameter.KEYWORD_ONLY and not _always_asked_for(parameter):
             yield (
                 f"fn {_name(function)} has a default for '{parameter.name}': a quantity is always "
                 f"required, and a setting goes after '*'"
             )
     yield from _faults_of_settings(name, fn)
     yield from _faults_of_inputs(fn, inputs)
+
+
+def _always_asked_for(quantity: inspect.Parameter) -> bool:
+    """Whether a positional parameter has no default, beside ``generator=None``.
+
+    A recipe supplies the generator like any quantity; calls by hand may leave it out.
+    """
+    if quantity.name == "generator" and quantity.default is None:
+        return True
+    return quantity.default is quantity.empty
 
 
 def _faults_of_settings(term: str, fn: Callable) -> Iterator[str]:

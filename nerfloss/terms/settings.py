@@ -62,7 +62,8 @@ def companion(prefix: str, fn: Callable) -> functools.partial | None:
         return None
     bound = fn.keywords if isinstance(fn, functools.partial) else {}
     settings = settings_of(function) | dict(bound)
-    return functools.partial(beside, **{name: settings[name] for name in settings_of(beside)})
+    taken = {name: settings[name] for name in settings_of(beside) if name in settings}
+    return functools.partial(beside, **taken)
 
 
 def key_of(term: str, setting: str) -> str:

@@ -1,4 +1,4 @@
-"""For tests of a package of your own: made-up quantities, and the battery that every term passes."""
+"""For tests of your own package: made-up quantities, and the battery that every term passes."""
 
 from nerfloss.testing.quantities import fake
 from nerfloss.testing.terms import check_term

@@ -84,7 +84,7 @@ class FakeField:
         return [torch.rand(rows, 2, generator=generator) - 0.5 for rows in (8, 27)]
 
     def grid_neighbours(
-        self, generator: torch.Generator, vertices: int
+        self, generator: torch.Generator | None, vertices: int
     ) -> list[Float[Tensor, "4 vertices features"]]:
         """Features at random vertices, and one step along each axis."""
         found = []

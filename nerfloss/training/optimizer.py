@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
+from nerfloss.training.parts import Descent
+
 
 class NonFiniteGradient(RuntimeError):
     """A gradient that is not finite; nothing was updated."""
@@ -92,8 +94,16 @@ class Optimizer:
         """Whether every group moves by now, and none slower than it ever will for being new."""
         return step >= max([self._warmup, *(each.wait for each in self._moments)])
 
-    def step(self, total: Tensor, step: int, progress: float) -> None:
-        """Descend ``total``. Raises NonFiniteGradient, before any update, for a broken gradient."""
+    @property
+    def parameters(self) -> list[nn.Parameter]:
+        """All that it moves, group by group."""
+        return [each.parameter for each in self._moments]
+
+    def step(self, total: Descent, step: int, progress: float) -> None:
+        """Descend ``total``, or what stands for it: its ``backward()`` leaves the gradients.
+
+        Raises NonFiniteGradient, before any update, for a broken gradient.
+        """
         total.backward()
         reached = [each for each in self._moments if each.parameter.grad is not None]
         if reached and not torch.isfinite(self._checked_norm(reached)):

@@ -159,8 +159,9 @@ class Trainer:
     def _descend(
         self, report: LossReport, quantities: Mapping[str, Any], at: Mapping[str, Any]
     ) -> None:
+        descent = self.recipe.descent(report, at["step"], self.optimizer.parameters)
         try:
-            self.optimizer.step(report.total, at["step"], at["progress"])
+            self.optimizer.step(descent, at["step"], at["progress"])
         except NonFiniteGradient as error:
             culprit = self.recipe.blame(quantities, at["step"])
             raise NonFiniteGradient(f"{error}: {culprit}") from None

@@ -33,6 +33,14 @@ def positional_default(rgb, scale=1.0):
     return rgb * scale
 
 
+def draws(rgb, generator=None):
+    return rgb * torch.rand(1, generator=generator)
+
+
+def draws_from_another(rgb, generator="mine"):
+    return rgb * len(generator)
+
+
 def takes_anything(rgb, **settings):  # noqa: ARG001
     return rgb
 
@@ -61,6 +69,7 @@ def unset(rgb, *, sigma):
         ({"fn": partial(charbonnier, epss=1)}, r"no setting 'epss' .*; did you mean 'eps'\?"),
         ({"fn": unset}, "leaves its setting 'sigma' without a value"),
         ({"fn": positional_default}, "has a default for 'scale'"),
+        ({"fn": draws_from_another}, "has a default for 'generator'"),
         ({"fn": takes_anything}, r"takes \*\*settings: quantities and settings need names"),
         ({"fn": l1, "inputs": {"predicton": "rgb"}}, "did you mean 'prediction'?"),
         ({"fn": l1, "inputs": {"prediction": 3}}, "inputs give 'prediction' the value 3"),
@@ -71,6 +80,14 @@ def unset(rgb, *, sigma):
 def test_a_term_that_cannot_be_read_is_told_why(spec, reason):
     with pytest.raises(RecipeError, match=rf"cannot be built:\n  mine: .*{reason}"):
         LossRecipe({"mine": spec})
+
+
+def test_a_generator_that_calls_by_hand_may_leave_out_is_asked_for_like_any_quantity():
+    recipe = LossRecipe({"mine": {"fn": draws}})
+    assert recipe.all_needs() == {"rgb", "generator"}
+    fed = {"rgb": torch.ones(2, 3), "generator": torch.Generator().manual_seed(7)}
+    expected = torch.rand(1, generator=torch.Generator().manual_seed(7))
+    torch.testing.assert_close(recipe(fed, 0).total, expected[0])
 
 
 def test_every_fault_of_every_term_is_in_one_message():

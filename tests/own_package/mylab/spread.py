@@ -3,6 +3,8 @@
 from jaxtyping import Float
 from torch import Tensor
 
+from nerfloss.evaluation.undefined import UndefinedMetric
+
 
 def depth_variance(
     weights: Float[Tensor, "rays samples"],
@@ -27,4 +29,7 @@ def mean_spread(
     depth_variance: Float[Tensor, "height width"], opacity: Float[Tensor, "height width"]
 ) -> Float[Tensor, ""]:
     """Mean standard deviation of depth over what is opaque, in scene units."""
-    return depth_variance[opacity > 0.5].sqrt().mean()
+    opaque = opacity > 0.5
+    if not opaque.any():
+        raise UndefinedMetric("the rendering shows no object")
+    return depth_variance[opaque].sqrt().mean()

@@ -1,0 +1,79 @@
+"""Every recipe of conf/loss trains, and is refused by what cannot feed it. None is left out."""
+
+import functools
+import math
+import re
+
+import pytest
+import torch
+from fitting_runs import PLAIN, RECIPES, fed_by, needed
+from small_runs import composed, history
+
+from nerfloss.assembly import build, build_model, offered
+from nerfloss.quantities.vocabulary import VOCABULARY
+from nerfloss.recipe import RecipeError
+from nerfloss.testing.scenes import small_scene, write_neus
+from nerfloss.testing.weights import supply_weights
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_trains(train, name):
+    models, settings = fed_by(name)
+    run = train(name if name in models else min(models), f"loss={name}", *settings)
+    assert all(math.isfinite(float(row["loss/total"])) for row in history(run.folder))
+    assert run.trainer.recipe.terms.keys() == RECIPES[name].terms.keys()
+
+
+@functools.cache
+def offers(model, *settings, dataset="analytic"):
+    """What a run of a model provides, as it is known before an image is read."""
+    cfg = composed(f"model={model}", *settings, model=model, dataset=dataset)
+    found = offered(build(cfg.dataset), build(cfg.batch), build(cfg.trainer.pace))
+    return build_model(cfg, torch.device("cpu")).offers(found)
+
+
+@pytest.fixture(scope="module")
+def recipe(weights_folder):
+    @functools.cache
+    def built(name):
+        loss = composed(f"loss={name}").loss
+        for term in loss.terms.values():
+            supply_weights(term.fn, weights_folder)
+        return build(loss)
+
+    return built
+
+
+@pytest.mark.parametrize("model", PLAIN)
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_fits_the_models_that_can_feed_it_and_is_refused_by_others(recipe, name, model):
+    models, settings = fed_by(name)
+    if model in models:
+        recipe(name).check(offers(model, *settings))
+        return
+    with pytest.raises(RecipeError, match=r"which only SDF fields provide \(model=neus, model="):
+        recipe(name).check(offers(model, *settings))
+
+
+@pytest.mark.parametrize("name", [name for name in RECIPES if "batch=patch" in fed_by(name)[1]])
+def test_a_recipe_on_patches_is_refused_by_scattered_pixels(recipe, name):
+    with pytest.raises(RecipeError, match=r"which only batches of patches provide \(batch=patch\)"):
+        recipe(name).check(offers(min(fed_by(name)[0])))
+
+
+def observed(name):
+    """What a recipe needs of its data that photographs alone do not give."""
+    sources = (VOCABULARY[need].source for term in needed(name) for need in term.needs)
+    return {source for source in sources if source.startswith("datasets with")}
+
+
+@pytest.mark.parametrize("name", [name for name in RECIPES if observed(name)])
+def test_a_recipe_is_refused_by_data_that_lacks_what_it_needs(recipe, tmp_path, name):
+    scene = small_scene(views=2, test_views=1, size=12)
+    photographs = f"dataset.path={write_neus(tmp_path, scene, masks=False)}"
+    models, settings = fed_by(name)
+    given = offers(min(models), *settings, "dataset=neus", photographs, dataset="neus")
+    with pytest.raises(RecipeError) as caught:
+        recipe(name).check(given)
+    refused = re.findall(r"which only (datasets with .+) provide", str(caught.value))
+    assert set(refused) == observed(name)

@@ -1,0 +1,101 @@
+"""Every term of conf/loss/term trains. There is no list of exceptions."""
+
+import functools
+import math
+from collections import defaultdict
+
+import pytest
+import torch
+from fitting_runs import PLAIN, TERMS, models_for, settings_for
+from small_runs import history
+
+from nerfloss.conf_files import conf_dir
+from nerfloss.training import checkpoint
+
+# What every term is tried with: (model, settings) -> names. One run serves all of an entry's terms.
+RUNS = defaultdict(list)
+for _name, _term in TERMS.items():
+    for _model in sorted(models_for(_term)):
+        RUNS[_model, settings_for([_term])].append(_name)
+
+
+@pytest.fixture(scope="module")
+def pulls(train):
+    """A function: what each term of a run comes to after its steps, and whether it pulls."""
+
+    @functools.cache
+    def looked_at(model, *overrides):
+        trainer = train(model, *overrides).trainer
+        batch = trainer.batches.draw(trainer.step, trainer.rays)
+        needs, given = trainer.recipe.needs(trainer.step), {**batch.targets, **trainer.at}
+        generator = torch.Generator().manual_seed(0)
+        quantities = trainer.model(batch.rays, needs, given=given, generator=generator)
+        report = trainer.recipe(quantities, trainer.step)
+        groups = trainer.model.parameter_groups().values()
+        weights = [weight for group in groups for weight in group if weight.requires_grad]
+        return {
+            name: (float(value.detach()), pulled(value, weights))
+            for name, value in report.values.items()
+        }
+
+    return looked_at
+
+
+def pulled(value, weights):
+    found = torch.autograd.grad(value, weights, retain_graph=True, allow_unused=True)
+    assert all(slope.isfinite().all() for slope in found if slope is not None)
+    return any(bool(slope.any()) for slope in found if slope is not None)
+
+
+def with_terms(run):
+    """A model, and overrides that add a run's terms, under names of their own, to its recipe."""
+    model, settings = run
+    added = [f"+loss/term@loss.terms.{name}_added={name}" for name in RUNS[run]]
+    return model, f"loss={PLAIN[model]}", *settings, *added
+
+
+def run_of(name):
+    return next(run for run in RUNS if name in RUNS[run])
+
+
+def test_every_term_is_in_a_run():
+    folder = conf_dir() / "loss" / "term"
+    assert {name for run in RUNS for name in RUNS[run]} == {f.stem for f in folder.glob("*.yaml")}
+
+
+@pytest.mark.parametrize(
+    ("name", "run"),
+    [pytest.param(name, run, id=f"{name}-{run[0]}") for run in RUNS for name in RUNS[run]],
+)
+def test_a_term_takes_part_in_training(train, pulls, name, run):
+    rows = history(train(*with_terms(run)).folder)
+    assert all(math.isfinite(float(row[f"loss/{name}_added"])) for row in rows)
+    value, is_pulling = pulls(*with_terms(run))[f"{name}_added"]
+    assert math.isfinite(value)
+    # Penalties on one side ask for nothing where nothing is wrong.
+    assert is_pulling or value == 0
+
+
+LOGGED = {
+    "adversarial": ("discriminator", "real_score", "fake_score"),
+    "feature_matching": ("discriminator", "real_score", "fake_score"),
+    "info_nce": ("instances",),
+    "spatial_bce": ("threshold",),
+    "learnable_chamfer": ("attention",),
+}
+
+
+@pytest.mark.parametrize("name", LOGGED)
+def test_what_a_term_learned_beside_the_field_is_logged(train, name):
+    rows = history(train(*with_terms(run_of(name))).folder)
+    for entry in LOGGED[name]:
+        assert all(row[f"loss/{name}_added/{entry}"] for row in rows)
+
+
+def test_networks_that_are_not_trained_are_in_no_checkpoint(train):
+    terms = ("perceptual", "style", "lpips")
+    run = run_of("perceptual")
+    assert set(terms) <= set(RUNS[run])
+    saved = checkpoint.load(train(*with_terms(run)).trainer.checkpoint)["recipe"]
+    assert any("adversarial_added" in key for key in saved)
+    assert not [key for key in saved for term in terms if f"{term}_added" in key]
