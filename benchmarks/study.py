@@ -200,7 +200,12 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     for name in asked.names:
-        found = study(name, [] if asked.show else asked.seeds, asked.set, asked.out)
+        kept = asked.out / f"{name}.json"
+        found = (
+            json.loads(kept.read_text())
+            if asked.show
+            else study(name, asked.seeds, asked.set, asked.out)
+        )
         text = table(found)
         insert(text, name, asked.out.with_suffix(".md"))
         Console(width=130).print(f"[bold]{name}[/]\n{text}", highlight=False)

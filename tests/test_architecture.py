@@ -61,7 +61,7 @@ MAY_IMPORT: dict[str, set[str] | None] = {
     "__init__": set(),
 }
 # Parts that hold nothing but mathematics: what they may use beside the standard library.
-PURE = dict.fromkeys(("maths", "backbones", "losses"), {"torch", "jaxtyping"})
+PURE = {part: {"torch", "jaxtyping"} for part in ("maths", "backbones", "losses")}
 KNOW_HYDRA = {"nerfloss/assembly.py", "nerfloss/run_folders.py", "train.py", "eval.py"}
 READ_YAML = {"nerfloss/conf_files.py"}
 IMPORTED_AS = {

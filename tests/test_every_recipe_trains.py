@@ -7,7 +7,7 @@ import re
 import pytest
 import torch
 from fitting_runs import PLAIN, RECIPES, fed_by, needed
-from small_runs import composed, history
+from small_runs import assembled, composed, history
 
 from nerfloss.assembly import build, build_model, offered
 from nerfloss.quantities.vocabulary import VOCABULARY
@@ -61,6 +61,14 @@ def test_a_recipe_on_patches_is_refused_by_scattered_pixels(recipe, name):
         recipe(name).check(offers(min(fed_by(name)[0])))
 
 
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory):
+    """Overrides for data of which nothing is known but colours."""
+    scene = small_scene(views=2, test_views=1, size=12)
+    folder = write_neus(tmp_path_factory.mktemp("photographs"), scene, masks=False)
+    return "dataset=neus", f"dataset.path={folder}"
+
+
 def observed(name):
     """What a recipe needs of its data that photographs alone do not give."""
     sources = (VOCABULARY[need].source for term in needed(name) for need in term.needs)
@@ -68,12 +76,23 @@ def observed(name):
 
 
 @pytest.mark.parametrize("name", [name for name in RECIPES if observed(name)])
-def test_a_recipe_is_refused_by_data_that_lacks_what_it_needs(recipe, tmp_path, name):
-    scene = small_scene(views=2, test_views=1, size=12)
-    photographs = f"dataset.path={write_neus(tmp_path, scene, masks=False)}"
+def test_a_recipe_is_refused_by_data_that_lacks_what_it_needs(recipe, photographs, name):
     models, settings = fed_by(name)
-    given = offers(min(models), *settings, "dataset=neus", photographs, dataset="neus")
+    given = offers(min(models), *settings, *photographs, dataset="neus")
     with pytest.raises(RecipeError) as caught:
         recipe(name).check(given)
     refused = re.findall(r"which only (datasets with .+) provide", str(caught.value))
     assert set(refused) == observed(name)
+
+
+def test_missing_weights_stop_a_run_before_it_begins_and_say_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setattr("nerfloss.backbones.weights.hub_folder", lambda: tmp_path)
+    expected = r"perceptual: the network's weights were not found.*vgg16-397923af\.pth.*fn\.weights"
+    with pytest.raises(RecipeError, match=rf"(?s){expected}"):
+        assembled(tmp_path, "loss=perceptual", *fed_by("perceptual")[1])
+
+
+def test_a_wrong_setting_of_a_module_is_named_with_its_key(tmp_path):
+    wrong = "loss.terms.adversarial.fn.mode=lsgan"
+    with pytest.raises(RecipeError, match=r"loss\.terms\.adversarial\.fn\.mode"):
+        assembled(tmp_path, "loss=adversarial", wrong, *fed_by("adversarial")[1])

@@ -19,6 +19,10 @@ for _name, _term in TERMS.items():
         RUNS[_model, settings_for([_term])].append(_name)
 
 
+# They train too, and ask for nothing while nothing is wrong: as with the sphere of the start.
+ONE_SIDED = {"boundary", "bounds", "monotone", "non_negative", "visual_hull"}
+
+
 @pytest.fixture(scope="module")
 def pulls(train):
     """A function: what each term of a run comes to after its steps, and whether it pulls."""
@@ -43,8 +47,10 @@ def pulls(train):
 
 def pulled(value, weights):
     found = torch.autograd.grad(value, weights, retain_graph=True, allow_unused=True)
-    assert all(slope.isfinite().all() for slope in found if slope is not None)
-    return any(bool(slope.any()) for slope in found if slope is not None)
+    slopes = [slope for slope in found if slope is not None]
+    assert value.isfinite()
+    assert all(slope.isfinite().all() for slope in slopes)
+    return any(bool(slope.any()) for slope in slopes)
 
 
 def with_terms(run):
@@ -71,9 +77,7 @@ def test_a_term_takes_part_in_training(train, pulls, name, run):
     rows = history(train(*with_terms(run)).folder)
     assert all(math.isfinite(float(row[f"loss/{name}_added"])) for row in rows)
     value, is_pulling = pulls(*with_terms(run))[f"{name}_added"]
-    assert math.isfinite(value)
-    # Penalties on one side ask for nothing where nothing is wrong.
-    assert is_pulling or value == 0
+    assert is_pulling or (name in ONE_SIDED and value == 0)
 
 
 LOGGED = {

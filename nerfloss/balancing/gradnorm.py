@@ -14,12 +14,15 @@ class GradNorm(nn.Module):
     """Move every factor ``f`` so that ``G = f |grad L|`` reaches ``mean(G) r^asymmetry``.
 
     ``r`` is a term's ``L(t) / L(0)`` over the mean of all: above 1 where it trains more slowly
-    than the others; ``L(0)`` is the loss when its gradient was first looked at. The factors
-    descend ``sum |G - target| / mean(G)``, whose derivative by ``log f`` is ``+-G / mean(G)``
-    exactly: a gradient's size is linear in its factor, so no second derivative is needed. Steps in
-    the logarithm (the paper's are in ``f``) keep factors positive and ``rate`` free of the losses'
-    units; none goes past its target. Then the mean of the factors that act is set back to 1.
-    The set weights are left out of ``G`` and multiply afterwards: they are priors.
+    than the others; ``L(0)`` is the loss when its gradient was first looked at. Targets are scaled
+    to the mean of ``G``: the paper's have another, so that no factors reach all of them and the
+    smallest runs away to 0.
+
+    The factors descend ``sum |G - target| / mean(G)``, whose derivative by ``log f`` is
+    ``+-G / mean(G)`` exactly: a gradient's size is linear in its factor, so no second derivative
+    is needed. Steps in the logarithm (the paper's are in ``f``) keep factors positive and ``rate``
+    free of the losses' units; none goes past its target. Then the mean of the factors that act is
+    set back to 1. The set weights are left out of ``G`` and multiply afterwards: they are priors.
 
     Every ``every`` steps this takes one backward pass for each term instead of one for all; what
     it finds acts from the next step on.
@@ -69,6 +72,8 @@ class GradNorm(nn.Module):
         # The floor: what is left of a loss cannot be below nothing.
         behind = left.clamp_min(1e-6) / left.clamp_min(1e-6).mean()
         mean = sizes.mean().clamp_min(1e-30)
-        too_large = torch.log(sizes.clamp_min(1e-30)) - torch.log(mean * behind**self.asymmetry)
+        shares = behind**self.asymmetry
+        targets = mean * shares / shares.mean()
+        too_large = torch.log(sizes.clamp_min(1e-30)) - torch.log(targets)
         steps = -too_large.sign() * torch.minimum(self.rate * sizes / mean, too_large.abs())
         return torch.where(sizes > 0, steps, 0.0)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Integer
 from torch import Tensor, nn
 
 from nerfloss.balancing.settings import require_above, require_between
@@ -54,8 +54,8 @@ class SceneAdaptive(nn.Module):
         weights: Float[Tensor, "rays samples"],
         t_starts: Float[Tensor, "rays samples"],
         t_ends: Float[Tensor, "rays samples"],
-        view_images: Int[Tensor, "views height width 3"],
-        view: Int[Tensor, "rays"],
+        view_images: Integer[Tensor, "views height width 3"],
+        view: Integer[Tensor, "rays"],
         pixel: Float[Tensor, "rays 2"],
     ) -> dict[str, Tensor]:
         depth = depth_variance(weights.detach(), 0.5 * (t_starts + t_ends).detach())
@@ -84,8 +84,8 @@ def depth_variance(
 
 
 def color_steps(
-    images: Int[Tensor, "views height width 3"],
-    view: Int[Tensor, "rays"],
+    images: Integer[Tensor, "views height width 3"],
+    view: Integer[Tensor, "rays"],
     pixel: Float[Tensor, "rays 2"],
 ) -> Float[Tensor, "rays"]:
     """Mean difference in colour from a ray's pixel to those on its right and below it."""

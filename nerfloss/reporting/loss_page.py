@@ -48,7 +48,8 @@ def loss_page(conf: Path) -> dict[str, str]:
         functions = [each for each in functions if each[2] or not isinstance(each[1], type)]
         if not functions:
             continue
-        title = module.__name__.rpartition(".")[2]
+        # With its ending, or links to a function of the same name would lead here.
+        title = module.__name__.rpartition(".")[2] + ".py"
         sections.append(f"## {title}\n\n{_markdown(module.__doc__ or '')}\n")
         for name, function, uses in functions:
             image = _plot(uses)
@@ -109,14 +110,16 @@ def _section(name: str, function: Callable, uses: list[TermFile], plotted: bool)
 def _signature(name: str, function: Callable) -> str:
     """Quantities, then after the star settings with their defaults; a class's as one line."""
     is_class = isinstance(function, type)
-    quantities = inputs_of(function)[1:] if is_class else inputs_of(function)
+    parameters = inspect.signature(underlying(function)).parameters
+    quantities = [_said(each, parameters[each].default) for each in inputs_of(function)]
     settings = settings_of(function.__init__ if is_class else function)
-    said = [key if _unset(value) else f"{key}={value!r}" for key, value in settings.items()]
-    return f"{name}({', '.join([*quantities, *(['*', *said] if said else [])])})"
+    said = [_said(key, default) for key, default in settings.items()]
+    given = quantities[1:] if is_class else quantities
+    return f"{name}({', '.join([*given, *(['*', *said] if said else [])])})"
 
 
-def _unset(default: Any) -> bool:
-    return default is inspect.Parameter.empty
+def _said(name: str, default: Any) -> str:
+    return name if default is inspect.Parameter.empty else f"{name}={default!r}"
 
 
 def _terms(uses: list[TermFile]) -> Table:

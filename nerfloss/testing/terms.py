@@ -17,6 +17,8 @@ from nerfloss.terms.term import Term
 from nerfloss.testing.quantities import SIZES, fake
 
 DEGENERATE = (0.0, 1.0, 1e6)
+# Numbers that a term is fed beyond which the gradient is not tried one by one.
+MANY = 500
 
 
 def check_term(
@@ -88,8 +90,9 @@ def _check_gradient(term: Term) -> None:
     def value(*tensors: Tensor) -> Tensor:
         return term(quantities | dict(zip(names, tensors, strict=True)))
 
-    # Through a network, one direction at random stands for the thousand columns of the Jacobian.
-    fast = isinstance(term.fn, nn.Module)
+    # Through a network, or from whole patches, a direction at random stands for the Jacobian's
+    # many columns.
+    fast = isinstance(term.fn, nn.Module) or sum(leaf.numel() for leaf in leaves) > MANY
     right = not leaves or torch.autograd.gradcheck(value, leaves, fast_mode=fast)
     assert right, "its gradient is wrong"
 

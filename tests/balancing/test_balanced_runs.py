@@ -2,9 +2,10 @@
 
 import pytest
 import torch
-from small_runs import assembled
+from small_runs import assembled, composed
 from torch import nn
 
+from nerfloss.assembly import assemble
 from nerfloss.conf_files import conf_dir
 from nerfloss.terms.gradients import gradient_rows
 
@@ -26,6 +27,9 @@ def overrides(name, steps):
         f"+loss.terms.sparsity.schedule={LATE}",
         "loss.terms.sparsity.weight=0.01",
         f"trainer.max_steps={steps}",
+        "dataset.size=16",
+        "dataset.views=3",
+        "dataset.test_views=1",
         *BUSY.get(name, []),
     ]
 
@@ -54,12 +58,13 @@ class Cut:
 
 @pytest.mark.parametrize("name", BALANCERS)
 def test_five_steps_equal_three_and_two_resumed(tmp_path, name):
-    whole = assembled(tmp_path / "whole", *overrides(name, 5))
+    cfg = composed(*overrides(name, 5))
+    whole = assemble(cfg, tmp_path / "whole")
     assert whole.train()
-    first = assembled(tmp_path / "parts", *overrides(name, 5))
+    first = assemble(cfg, tmp_path / "parts")
     first.trainer.budget = Cut(first.trainer.budget, 3)
     assert first.train()
-    second = assembled(tmp_path / "parts", *overrides(name, 5))
+    second = assemble(cfg, tmp_path / "parts")
     second.load(tmp_path / "parts" / "checkpoints" / "last.pt")
     assert second.train()
     resumed, expected = state(second), state(whole)

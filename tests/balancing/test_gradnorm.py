@@ -32,10 +32,11 @@ def test_norms_reach_the_targets_of_the_paper_where_terms_train_unequally():
     # What each lost of what it began with; all three see the whole vector.
     left = {name: values[name] / start[name] for name in SCALES}
     mean_left = sum(left.values()) / 3
+    shares = {name: (left[name] / mean_left) ** asymmetry for name in SCALES}
     found = pulls(recipe, vector)
-    mean = sum(found.values()) / 3
     for name in SCALES:
-        assert found[name] == pytest.approx(mean * (left[name] / mean_left) ** asymmetry, rel=1e-2)
+        expected = sum(found.values()) * shares[name] / sum(shares.values())
+        assert found[name] == pytest.approx(expected, rel=1e-2)
 
 
 def test_set_weights_multiply_the_balanced_gradients():
@@ -63,7 +64,8 @@ def test_one_update_is_the_gradient_of_the_papers_loss_by_the_logarithm_of_the_f
     sizes = logs.exp() * lengths
     # The targets, and the mean that makes the loss free of units, are constants.
     mean = sizes.mean().detach()
-    loss = (sizes - mean * (left / left.mean()) ** asymmetry).abs().sum() / mean
+    shares = (left / left.mean()) ** asymmetry
+    loss = (sizes - mean * shares / shares.mean()).abs().sum() / mean
     (gradient,) = torch.autograd.grad(loss, logs)
     torch.testing.assert_close(balancer._steps(lengths, left), -rate * gradient)
 
