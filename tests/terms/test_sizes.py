@@ -94,9 +94,14 @@ def test_on_the_smallest_patch_a_term_has_values_and_on_a_smaller_one_none(fn):
     found = values(smallest_patch(fn))
     assert found.numel() > 0
     assert found.isfinite().all()
-    with pytest.raises(ValueError, match=r"batch\.height|nothing was left"):
-        if values(smallest_patch(fn) - 1).numel() == 0:
-            raise ValueError("nothing was left")
+
+    def refused_or_empty(side):
+        try:
+            return values(side).numel() == 0
+        except ValueError as error:
+            return "batch.height" in str(error)
+
+    assert refused_or_empty(smallest_patch(fn) - 1)
 
 
 @pytest.mark.parametrize("settings", [{"repeats": 1}, {"kernel": 3, "repeats": 1}, {"repeats": 3}])
