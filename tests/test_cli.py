@@ -1,6 +1,7 @@
 """The ``nerfloss`` command: what its verbs print, and what they say when they cannot."""
 
 import csv
+import functools
 import json
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from nerfloss import conf_files
 from nerfloss.cli import main
 from nerfloss.conf_files import conf_dir, named
 from nerfloss.quantities.vocabulary import VOCABULARY
+from nerfloss.reporting import catalogue
 
 TERM = '''
 """Terms for a test."""
@@ -182,8 +184,10 @@ def test_a_term_whose_function_is_missing_is_named_with_its_file(
 
 
 def test_every_shipped_term_and_recipe_can_be_explained(
-    capsys: pytest.CaptureFixture[str],
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Every explanation reads all files.
+    monkeypatch.setattr(catalogue, "read_yaml", functools.cache(catalogue.read_yaml))
     terms, recipes = named(conf_dir() / "loss" / "term"), named(conf_dir() / "loss")
     assert terms
     assert recipes
