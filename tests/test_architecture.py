@@ -57,6 +57,7 @@ MAY_IMPORT: dict[str, set[str] | None] = {
     "conf_files": ANYTHING,
     "reporting": ANYTHING,
     "cli": ANYTHING,
+    "verbs": ANYTHING,
     "__main__": ANYTHING,
     "__init__": set(),
 }
