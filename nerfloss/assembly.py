@@ -14,9 +14,11 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from nerfloss.conf_files import conf_dir
+from nerfloss.diagnostics.logbook import Diagnostics
 from nerfloss.model import Model
 from nerfloss.recipe import LossRecipe, RecipeError
 from nerfloss.run import Run
+from nerfloss.sweeping.config import ablated
 from nerfloss.training.budget import Budget
 from nerfloss.training.trainer import Pace
 
@@ -74,12 +76,13 @@ def assemble(cfg: DictConfig, folder: Path) -> Run:
 
     Raises RecipeError with every fault before an image is read; DataError for broken data.
     """
+    cfg = ablated(cfg)
     seed_everything(cfg.seed)
     device = device_of(cfg.device)
     model = build_model(cfg, device)
     recipe: LossRecipe = build(cfg.loss).to(device)
     dataset = build(cfg.dataset)
-    evaluator = build(cfg.eval)
+    evaluator, diagnostics = build(cfg.eval), _diagnostics_of(cfg)
     budget = Budget(cfg.trainer.max_steps, cfg.trainer.max_seconds, cfg.trainer.clock)
     batch, pace = build(cfg.batch), build(cfg.trainer.pace)
     recipe.check(model.offers(offered(dataset, batch, pace)))
@@ -94,11 +97,42 @@ def assemble(cfg: DictConfig, folder: Path) -> Run:
         budget=budget,
         pace=pace,
         watchdog=build(cfg.trainer.watchdog),
+        diagnostics=diagnostics,
         evaluator=evaluator,
         start=build(cfg.start),
         seed=cfg.seed,
         device=device,
         folder=folder,
+        config=OmegaConf.to_yaml(cfg),
+    )
+
+
+def rebuild(config: str, device: torch.device) -> tuple[Model, LossRecipe]:
+    """The model and the recipe of a run, from its configuration as text: nothing is learned yet.
+
+    Raises ValueError where a part cannot be made, as one whose code is not to be found here.
+    """
+    cfg = OmegaConf.create(config)
+    assert isinstance(cfg, DictConfig)
+    try:
+        return build_model(cfg, device), build(cfg.loss).to(device)
+    except InstantiationException as error:
+        raise ValueError(
+            f"{error}\nThe run's own code has to be importable: call this where the run was started"
+        ) from error
+
+
+def _diagnostics_of(cfg: DictConfig) -> Diagnostics | None:
+    """What looks at the terms, if anything. A run from before there was such a thing has nothing.
+
+    Raises ValueError for a resumed run that is told to begin with it.
+    """
+    node = cfg.get("diagnostics")
+    if node is None or isinstance(node, DictConfig):
+        return build(node)
+    raise ValueError(
+        f"diagnostics={node}: a run that is resumed keeps the diagnostics that it began with, and "
+        f"this one has none; begin another run with diagnostics=on"
     )
 
 

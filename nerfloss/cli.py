@@ -4,9 +4,19 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from nerfloss.verbs import bench, docs, quantities, report, schedules, terms
+from nerfloss.verbs import (
+    bench,
+    compare,
+    docs,
+    gradcheck,
+    quantities,
+    replay,
+    report,
+    schedules,
+    terms,
+)
 
-VERBS = (terms, quantities, schedules, report, bench, docs)
+VERBS = (terms, quantities, schedules, report, compare, replay, gradcheck, bench, docs)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 
 def conf_dir() -> Path:
@@ -23,8 +24,24 @@ def conf_dir() -> Path:
 
 
 def read_yaml(path: Path | str) -> Any:
-    """A YAML file as plain dicts and lists, its interpolations left as they are written."""
-    return OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+    """A YAML file as plain dicts and lists, its interpolations left as they are written.
+
+    Raises ValueError for a file that is none, or is cut short.
+    """
+    from yaml import YAMLError
+
+    try:
+        return OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+    except FileNotFoundError:
+        raise
+    except (YAMLError, UnicodeDecodeError, OSError, OmegaConfBaseException) as error:
+        first = str(error).partition("\n")[0]
+        raise ValueError(f"{path} cannot be read as YAML: {first}") from error
+
+
+def as_yaml(content: Any) -> str:
+    """Plain dicts and lists as YAML, keys in their order."""
+    return OmegaConf.to_yaml(OmegaConf.create(content))
 
 
 def named(folder: Path) -> dict[str, Path]:

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from nerfloss.quantities.resolve import Quantities
-from nerfloss.rays import Rays
+from nerfloss.rays import Rays, Samples
 from nerfloss.renderers.volume import VolumeRenderer
 
 
@@ -31,6 +31,17 @@ class Model:
     ) -> Quantities:
         """Quantities along rays: jittered with a generator (training), regular without."""
         samples = self.sampler(self.field, rays, generator)
+        return self.render(samples, needs, given=given, generator=generator)
+
+    def render(
+        self,
+        samples: Samples,
+        needs: Collection[str],
+        *,
+        given: Mapping[str, Any],
+        generator: torch.Generator | None = None,
+    ) -> Quantities:
+        """Quantities of samples that were placed before."""
         return self.renderer(self.field, samples, needs, given=given, generator=generator)
 
     def offers(self, given: Collection[str] = ()) -> frozenset[str]:

@@ -51,12 +51,6 @@ class Samples:
     more: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
-    def positions(self) -> Float[Tensor, "rays samples 3"]:
-        """Mid-points of the intervals, world frame."""
-        middle = 0.5 * (self.t_starts + self.t_ends)
-        return self.rays.origins[:, None] + middle[..., None] * self.rays.directions[:, None]
-
-    @property
     def occupied(self) -> Tensor:
         """Where an interval has length: only there is a field evaluated. Shape: rays samples."""
         return self.t_ends > self.t_starts

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from nerfloss.quantities.vocabulary import VOCABULARY
 from nerfloss.terms.balance import Balance
+from nerfloss.terms.fault import Fault
 from nerfloss.terms.gradients import Combined
 from nerfloss.terms.nonfinite import NonFiniteLoss, explain_gradient, explain_value
 from nerfloss.terms.reading import RecipeError, read_terms, suggestion
@@ -17,7 +18,7 @@ from nerfloss.terms.sizes import faults_of_sizes
 from nerfloss.terms.stateful import finish_step, trained_apart
 from nerfloss.terms.term import Term
 
-__all__ = ["LossRecipe", "LossReport", "NonFiniteLoss", "RecipeError", "Term"]
+__all__ = ["Fault", "LossRecipe", "LossReport", "NonFiniteLoss", "RecipeError", "Term"]
 
 
 class LossRecipe(nn.Module):
@@ -96,7 +97,7 @@ class LossRecipe(nn.Module):
             parts = [weights[name] * values[name] for name in active]
             total = sum(parts, torch.zeros(()) if penalty is None else penalty)
         if not total.isfinite():
-            raise explain_value(active, values, fed, step)
+            raise explain_value(active, values, quantities, step)
         return LossReport(total, values, weights, factors, penalty)
 
     def descent(
@@ -108,9 +109,7 @@ class LossRecipe(nn.Module):
         """
         if not self._balance.combines(step):
             return report.total
-        own = self.descended()
-        ids = {id(each) for each in own}
-        shared = [each for each in parameters if id(each) not in ids]
+        own, shared = self.descended(), self.shared(parameters)
         priors = {name: self.terms[name].weight_at(step) for name in report.values}
         losses = {name: priors[name] * value.detach() for name, value in report.values.items()}
         combine: Any = getattr(self.balancer, "combine")  # noqa: B009 (of some balancers only)
@@ -143,7 +142,12 @@ class LossRecipe(nn.Module):
         apart = trained_apart(self.term_modules.values())
         return [p for p in self.parameters() if p.requires_grad and id(p) not in apart]
 
-    def blame(self, quantities: Mapping[str, Any], step: int) -> str:
+    def shared(self, parameters: Sequence[nn.Parameter]) -> list[nn.Parameter]:
+        """Those of the run's parameters that are no term's own: where terms compete."""
+        own = {id(each) for each in self.descended()}
+        return [each for each in parameters if id(each) not in own]
+
+    def blame(self, quantities: Mapping[str, Any], step: int) -> Fault:
         """After a gradient that is not finite: which term's gradient to which quantity is not."""
         active = self.active(step)
         weights = {name: term.weight_at(step) for name, term in active.items()}

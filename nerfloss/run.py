@@ -10,7 +10,9 @@ import rich
 import torch
 
 from nerfloss.data.scene import Scene
+from nerfloss.diagnostics.logbook import Diagnostics
 from nerfloss.evaluation.evaluator import Evaluator, write_panel
+from nerfloss.evaluation.image_rendering import View
 from nerfloss.evaluation.panels import panel
 from nerfloss.evaluation.report import score_table
 from nerfloss.evaluation.scores import Evaluation, Score
@@ -18,7 +20,7 @@ from nerfloss.evaluation.view_scores import score_view
 from nerfloss.model import Model
 from nerfloss.recipe import LossRecipe
 from nerfloss.start import Start, draw_what_is_looked_at
-from nerfloss.subject import subject_of, truth_of, views_of
+from nerfloss.subject import beside, subject_of, truth_of, view_at, views_of
 from nerfloss.training import checkpoint
 from nerfloss.training.budget import Budget
 from nerfloss.training.optimizer import Optimizer
@@ -47,12 +49,15 @@ class Run:
         budget: Budget,
         pace: Pace,
         watchdog: Watchdog | None,
+        diagnostics: Diagnostics | None,
         evaluator: Evaluator,
         start: Start,
         seed: int,
         device: torch.device,
         folder: Path,
+        config: str = "",
     ) -> None:
+        self.diagnostics = diagnostics
         self.scene, self.model, self.evaluator = scene, model, evaluator
         self.start, self.seed, self.folder = start, seed, Path(folder)
         groups = model.parameter_groups()
@@ -78,6 +83,8 @@ class Run:
             folder=self.folder,
             watch=watch,
             watchdog=watchdog,
+            diagnostics=diagnostics,
+            config=config,
             preview=self.preview,
         )
         self._sinks = Sinks()
@@ -98,6 +105,15 @@ class Run:
                     seed=self.seed,
                 )
             draw_what_is_looked_at(trainer.batches, self.model)
+        tensorboard = TensorBoard(self.folder / "tensorboard", start=trainer.step + 1)
+        if self.diagnostics is not None:
+            self.diagnostics.begin(
+                self.folder,
+                trainer.recipe,
+                trainer.optimizer.parameters,
+                start=trainer.step + 1,
+                curves=tensorboard,
+            )
         timed = trainer.budget.max_seconds is not None
         self._sinks = Sinks(
             [
@@ -106,7 +122,7 @@ class Run:
                     progress=(lambda: trainer.at["progress"]) if timed else None,
                 ),
                 History(self.folder / "history.csv", start=trainer.step + 1),
-                TensorBoard(self.folder / "tensorboard", start=trainer.step + 1),
+                tensorboard,
             ]
         )
         with self._sinks:
@@ -119,15 +135,21 @@ class Run:
 
     def preview(self, step: int) -> None:
         """Render the first test view as it is learned so far, for the console and TensorBoard."""
-        view = next(views_of(self.scene, "test"))
         metrics = {k: m for k, m in self.evaluator.metrics.items() if k == "psnr"}
         subject = self.subject()
-        quantities = self.evaluator.look_at(subject, view, metrics=metrics, pictured=True)
-        scores = score_view(metrics, quantities, subject.offers)
+
+        def seen(view: View) -> tuple[Mapping[str, Any], dict[str, float]]:
+            found = self.evaluator.look_at(subject, view, metrics=metrics, pictured=True)
+            scores = score_view(metrics, found, subject.offers)
+            return found, {k: s.value for k, s in scores.items() if s.value is not None}
+
+        view = view_at(self.scene, "test", 0)
+        quantities, scores = seen(view)
         self._sinks.image(step, f"test/{view.name}", panel(quantities))
-        self._sinks.write_all(
-            step, {f"test/{k}": s.value for k, s in scores.items() if s.value is not None}
-        )
+        self._sinks.write_all(step, {f"test/{k}": value for k, value in scores.items()})
+        if self.diagnostics is not None and scores:
+            _, trained = seen(view_at(self.scene, "train", beside(self.scene, 0)))
+            self.diagnostics.gap(step, trained["psnr"], scores["psnr"])
         write_panel(quantities, self.folder / "images" / "preview" / f"{step:07d}.png")
 
     def subject(self) -> Any:

@@ -5,10 +5,12 @@ from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import cosine_similarity
 
 from nerfloss.data.batches import image_batch
 from nerfloss.data.hull import hull_mesh, visual_hull
 from nerfloss.data.scene import Scene
+from nerfloss.data.views import Views
 from nerfloss.evaluation.evaluator import Subject, Truth
 from nerfloss.evaluation.image_rendering import View
 from nerfloss.model import Model
@@ -40,12 +42,27 @@ def subject_of(model: Model, at: Mapping[str, Any]) -> Subject:
 
 def views_of(scene: Scene, split: str) -> Iterator[View]:
     """The views of a split as images to be judged, made one at a time."""
+    return (view_at(scene, split, index) for index in range(len(_split(scene, split))))
+
+
+def view_at(scene: Scene, split: str, index: int) -> View:
+    """One view of a split as an image to be judged."""
+    views = _split(scene, split)
+    batch = image_batch(views, index, scene.background)
+    return View(views.names[index], batch, views.cameras.height, views.cameras.width)
+
+
+def beside(scene: Scene, index: int) -> int:
+    """The training view whose camera looks at the origin from nearest by a test view's."""
+    place = scene.test.cameras.poses[index, :, 3]
+    cosines = cosine_similarity(scene.train.cameras.poses[:, :, 3], place[None])
+    return int(cosines.argmax())
+
+
+def _split(scene: Scene, split: str) -> Views:
     if split not in ("train", "test"):
         raise ValueError(f"eval.split={split!r} is no split: use train or test")
-    views = scene.train if split == "train" else scene.test
-    for index, name in enumerate(views.names):
-        batch = image_batch(views, index, scene.background)
-        yield View(name, batch, views.cameras.height, views.cameras.width)
+    return scene.train if split == "train" else scene.test
 
 
 def truth_of(scene: Scene, box: Float[Tensor, "2 3"]) -> Truth:

@@ -18,6 +18,10 @@ from nerfloss.data.analytic import AnalyticDataset
 from nerfloss.run import Run
 from nerfloss.testing.weights import supply_weights
 
+if not torch.cuda.is_available():
+    # Without a GPU Triton's kernels are tested as Python. Read when a test first imports triton.
+    os.environ.setdefault("TRITON_INTERPRET", "1")
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 # A user's own repository: test_own_package.py runs its tests elsewhere.
 collect_ignore = ["own_package"]

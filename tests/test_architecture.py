@@ -23,6 +23,7 @@ MAY_IMPORT: dict[str, set[str] | None] = {
     "kernels": {"maths"},
     "schedules": set(),
     "balancing": set(),
+    "statistics": set(),
     "backbones": set(),
     "losses": {"maths", "backbones"},
     "rays": {"maths"},
@@ -34,7 +35,7 @@ MAY_IMPORT: dict[str, set[str] | None] = {
     "renderers": {"maths", "rays", "quantities"},
     "model": {"rays", "quantities", "renderers"},
     "data": {"rays", "quantities", "kernels"},
-    "training": {"recipe", "rays", "quantities"},
+    "training": {"recipe", "rays", "quantities", "kernels"},
     "scouting": {
         "data",
         "fields",
@@ -48,11 +49,22 @@ MAY_IMPORT: dict[str, set[str] | None] = {
     },
     "start": {"data", "model", "samplers", "scouting", "training"},
     "subject": {"data", "evaluation", "model", "quantities", "rays"},
-    "run": {"data", "evaluation", "model", "recipe", "start", "subject", "training"},
+    "run": {
+        "data",
+        "diagnostics",
+        "evaluation",
+        "model",
+        "recipe",
+        "start",
+        "subject",
+        "training",
+    },
     "evaluation": {"maths", "backbones", "rays", "quantities"},
-    "diagnostics": {"maths", "rays", "quantities", "recipe", "terms"},
+    "diagnostics": {"rays", "quantities", "recipe", "terms", "testing", "training"},
     "testing": {"maths", "backbones", "rays", "quantities", "recipe", "terms", "data"},
     "run_folders": set(),
+    "provenance": set(),
+    "sweeping": {"provenance"},
     "assembly": ANYTHING,
     "conf_files": ANYTHING,
     "reporting": ANYTHING,
@@ -63,7 +75,14 @@ MAY_IMPORT: dict[str, set[str] | None] = {
 }
 # Parts that hold nothing but mathematics: what they may use beside the standard library.
 PURE = {part: {"torch", "jaxtyping"} for part in ("maths", "backbones", "losses")}
-KNOW_HYDRA = {"nerfloss/assembly.py", "nerfloss/run_folders.py", "train.py", "eval.py"}
+SWEEPERS = ("config", "overrides", "jobs", "space", "grid", "search")
+KNOW_HYDRA = {
+    "nerfloss/assembly.py",
+    "nerfloss/run_folders.py",
+    *(f"nerfloss/sweeping/{name}.py" for name in SWEEPERS),
+    "train.py",
+    "eval.py",
+}
 READ_YAML = {"nerfloss/conf_files.py"}
 IMPORTED_AS = {
     "hydra-core": "hydra",
@@ -147,7 +166,7 @@ def test_mathematics_uses_torch_alone(part: str) -> None:
         assert eager <= PURE[part], f"{path.relative_to(ROOT)} imports {eager - PURE[part]}"
 
 
-def test_only_the_assembly_and_the_two_programs_know_hydra() -> None:
+def test_only_the_assembly_the_sweepers_and_the_two_programs_know_hydra() -> None:
     scripts = [ROOT / "train.py", ROOT / "eval.py"]
     for path in [*FILES, *(script for script in scripts if script.exists())]:
         name = str(path.relative_to(ROOT))

@@ -2,6 +2,7 @@
 
 import csv
 import functools
+import itertools
 import json
 import subprocess
 import sys
@@ -334,7 +335,9 @@ def test_a_folder_without_runs_says_what_a_run_is(
 
 
 def table_of(markdown: str) -> list[dict[str, str]]:
-    """Rows of the Markdown table in a text, by column."""
-    lines = [line for line in markdown.splitlines() if line.startswith("|")]
+    """Rows of the first Markdown table in a text, by column."""
+    every = markdown.splitlines()
+    first = next(i for i, line in enumerate(every) if line.startswith("|"))
+    lines = list(itertools.takewhile(lambda line: line.startswith("|"), every[first:]))
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     return [dict(zip(cells[0], row, strict=True)) for row in cells[2:]]

@@ -1,11 +1,10 @@
 """Colour at a point: networks whose parameters' names say which quantities they look at."""
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from nerfloss.fields.mlp import MLP
-from nerfloss.maths.spherical_harmonics import spherical_harmonics
+from nerfloss.kernels.directions import spherical_harmonics
 
 HARMONICS = 16
 
@@ -18,7 +17,7 @@ class SurfaceColor(nn.Module):
 
     def __init__(self, *, embedding: int = 15, hidden: int = 2, width: int = 64) -> None:
         super().__init__()
-        self.network = MLP(embedding + 3 + HARMONICS, 3, hidden=hidden, width=width)
+        self.network = MLP(embedding + 3 + HARMONICS, 3, hidden=hidden, width=width, squash=True)
 
     def forward(
         self,
@@ -28,7 +27,7 @@ class SurfaceColor(nn.Module):
     ) -> Float[Tensor, "points 3"]:
         """Colours in [0, 1]."""
         seen_from = spherical_harmonics(directions)
-        return torch.sigmoid(self.network(embeddings, normals, seen_from))
+        return self.network(embeddings, normals, seen_from)
 
 
 class RadianceColor(nn.Module):
@@ -39,7 +38,7 @@ class RadianceColor(nn.Module):
 
     def __init__(self, *, embedding: int = 16, hidden: int = 2, width: int = 64) -> None:
         super().__init__()
-        self.network = MLP(embedding + HARMONICS, 3, hidden=hidden, width=width)
+        self.network = MLP(embedding + HARMONICS, 3, hidden=hidden, width=width, squash=True)
 
     def forward(
         self,
@@ -47,4 +46,4 @@ class RadianceColor(nn.Module):
         embeddings: Float[Tensor, "points embedding"],
     ) -> Float[Tensor, "points 3"]:
         """Colours in [0, 1]."""
-        return torch.sigmoid(self.network(embeddings, spherical_harmonics(directions)))
+        return self.network(embeddings, spherical_harmonics(directions))

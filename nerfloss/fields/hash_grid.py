@@ -6,8 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from nerfloss.kernels.hash_grid import Kernel, check_active, encode, kernel
+from nerfloss.kernels.hash_grid import Kernel, check_active, check_backend, encode, kernel
 from nerfloss.kernels.layout import GridLayout
+from nerfloss.kernels.places import to_unit
 from nerfloss.kernels.reference_cells import corner_rows
 from nerfloss.maths.draws import uniform
 
@@ -41,7 +42,7 @@ class HashGrid(nn.Module):
         super().__init__()
         self.layout = GridLayout(levels, features, log2_table, base, finest)
         table = torch.empty(self.layout.entries, features).uniform_(-1e-4, 1e-4)
-        kernel(backend, table)  # a name that does not exist is an error here, not in training
+        check_backend(backend)  # what cannot run is an error here, not in training
         self.table = nn.Parameter(table)
         self.register_buffer("box", torch.tensor(UNIT_BALL))
         self.backend = backend
@@ -94,10 +95,7 @@ class HashGrid(nn.Module):
 
         The derivative is 1 / extent inside and 0 along the axes in which a point lies outside.
         """
-        lower, upper = self.box
-        free = (points - lower) / (upper - lower)
-        unit = free.clamp(0, 1)
-        return unit, torch.where(free == unit, 1 / (upper - lower), 0.0)
+        return to_unit(points, self.box)
 
     def levels(self) -> tuple[Float[Tensor, "rows features"], ...]:
         """The part of the table that each active level has."""

@@ -12,10 +12,14 @@ from nerfloss.kernels.mlp import apply_mlp
 class MLP(nn.Module):
     """``hidden`` layers of ``width`` with ReLU, and a linear layer to ``outputs``.
 
+    With ``squash`` these go through the sigmoid.
+
     Weights start as in He et al., "Delving Deep into Rectifiers", ICCV 2015; biases at 0.
     """
 
-    def __init__(self, inputs: int, outputs: int, *, hidden: int, width: int) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, *, hidden: int, width: int, squash: bool = False
+    ) -> None:
         super().__init__()
         if hidden < 1:
             raise ValueError(f"a small network needs hidden >= 1, got hidden={hidden}")
@@ -26,9 +30,10 @@ class MLP(nn.Module):
             nn.init.zeros_(layer.bias)
         nn.init.xavier_normal_(layers[-1].weight)
         self.layers = nn.ModuleList(layers)
+        self.squash = squash
 
     def forward(self, *inputs: Float[Tensor, "points _"]) -> Float[Tensor, "points outputs"]:
         """Outputs of the last layer, for inputs that are laid side by side."""
         columns = [each.t() for each in inputs]
         joined = torch.cat(columns) if len(columns) > 1 else columns[0]
-        return apply_mlp(joined, list(self.layers.parameters())).t()
+        return apply_mlp(joined, list(self.layers.parameters()), squash=self.squash).t()

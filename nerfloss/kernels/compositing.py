@@ -29,9 +29,7 @@ def neus_alphas(
             sdf, gradients, directions, t_starts, t_ends, sharpness, progress, anneal_end=anneal_end
         )
     late = min(1.0, progress / anneal_end) if anneal_end > 0 else 1.0
-    # Component by component, as a field's gradients lie in memory: no copy.
-    cosine = sum(gradients[..., axis] * directions[:, axis, None] for axis in range(3))
-    return _NeusAlphas.apply(sdf, cosine, t_ends - t_starts, sharpness, late)
+    return _NeusAlphas.apply(sdf, gradients, directions, t_starts, t_ends, sharpness, late)
 
 
 def compositing_weights(
@@ -43,18 +41,34 @@ def compositing_weights(
     return _Weights.apply(alphas)
 
 
+def composited(
+    weights: Float[Tensor, "rays samples"], values: Float[Tensor, "rays samples channels"]
+) -> Float[Tensor, "rays channels"]:
+    """What a ray sees: `nerfloss.maths.compositing.composited`."""
+    if not _compiled(weights):
+        return compositing.composited(weights, values)
+    return _Composited.apply(weights, values)
+
+
 class _NeusAlphas(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, sdf: Tensor, cosine: Tensor, length: Tensor, sharpness: Tensor, late: float
+        ctx: Any,
+        sdf: Tensor,
+        gradients: Tensor,
+        directions: Tensor,
+        t_starts: Tensor,
+        t_ends: Tensor,
+        sharpness: Tensor,
+        late: float,
     ) -> Tensor:
         from nerfloss.kernels import cpu_rays
 
-        given = tuple(each.contiguous() for each in (sdf, cosine, length))
+        given = [each.contiguous() for each in (sdf, gradients, directions, t_starts, t_ends)]
         ctx.save_for_backward(*given, sharpness)
         ctx.late = late
         out = torch.empty_like(given[0])
-        cpu_rays.alphas(*_flat(given), *_scalars(sharpness, late), out.view(-1).numpy())
+        cpu_rays.alphas(*_arrays(*given), *_scalars(sharpness, late), out.numpy())
         return out
 
     @staticmethod
@@ -63,12 +77,14 @@ class _NeusAlphas(torch.autograd.Function):
         from nerfloss.kernels import cpu_rays
 
         *given, sharpness = ctx.saved_tensors
-        found = [torch.empty_like(given[0]) for _ in range(3)]
-        cpu_rays.alphas_backward(
-            *_flat(given), *_scalars(sharpness, ctx.late), *_flat([to_alphas]), *_flat(found)
+        to_sdf, to_gradients = torch.empty_like(given[0]), torch.empty_like(given[1])
+        to_sharpness = cpu_rays.alphas_backward(
+            *_arrays(*given),
+            *_scalars(sharpness, ctx.late),
+            *_arrays(to_alphas, to_sdf, to_gradients),
         )
-        to_sdf, to_cosine, to_sharpness = found
-        return to_sdf, to_cosine, None, to_sharpness.sum(), None
+        by_sharpness = sharpness.new_tensor(to_sharpness)
+        return to_sdf, to_gradients, None, None, None, by_sharpness, None
 
 
 class _Weights(torch.autograd.Function):
@@ -95,12 +111,34 @@ class _Weights(torch.autograd.Function):
         return out
 
 
+class _Composited(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, weights: Tensor, values: Tensor) -> Tensor:
+        from nerfloss.kernels import cpu_rays
+
+        weights, values = weights.contiguous(), values.contiguous()
+        ctx.save_for_backward(weights, values)
+        out = weights.new_empty(len(weights), values.shape[2])
+        cpu_rays.sums(*_arrays(weights, values, out))
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, to_sums: Tensor) -> tuple[Tensor, Tensor]:
+        from nerfloss.kernels import cpu_rays
+
+        weights, values = ctx.saved_tensors
+        to_weights, to_values = torch.empty_like(weights), torch.empty_like(values)
+        cpu_rays.sums_backward(*_arrays(weights, values, to_sums, to_weights, to_values))
+        return to_weights, to_values
+
+
 def _compiled(tensor: Tensor) -> bool:
     return tensor.device.type == "cpu" and tensor.dtype == torch.float32
 
 
-def _flat(tensors: Any) -> list[Any]:
-    return [each.detach().numpy().reshape(-1) for each in tensors]
+def _arrays(*tensors: Tensor) -> list[np.ndarray]:
+    return [each.detach().contiguous().numpy() for each in tensors]
 
 
 def _scalars(sharpness: Tensor, late: float) -> tuple[Any, Any]:

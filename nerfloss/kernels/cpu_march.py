@@ -10,6 +10,7 @@ from torch import Tensor
 
 from nerfloss.kernels.cached_values import cell_of, trilinear
 from nerfloss.kernels.compiled import compiled
+from nerfloss.kernels.cpu_places import meets_box
 from nerfloss.kernels.exponentials import sigmoid
 from nerfloss.kernels.threads import share_out
 
@@ -20,8 +21,6 @@ AHEAD = 16
 def place(
     origins: Tensor,
     directions: Tensor,
-    enter: Tensor,
-    leave: Tensor,
     shifts: Tensor,
     values: Tensor,
     region: Tensor,
@@ -39,9 +38,10 @@ def place(
     starts, ends = (origins.new_zeros(len(origins), count) for _ in range(2))
     arrays = [
         each.detach().contiguous().numpy()
-        for each in (origins, directions, enter, leave, shifts, values, region, box, starts, ends)
+        for each in (origins, directions, shifts, values, region, box, starts, ends)
     ]
-    steps = 3 + int(float((leave - enter).max()) / numbers[0]) if len(origins) else 0
+    # No ray is longer inside than from corner to corner.
+    steps = 3 + int(float((box[1] - box[0]).norm()) / numbers[0])
     settings = np.array(numbers, np.float32)
     share_out(
         len(origins),
@@ -54,22 +54,23 @@ def place(
 
 @compiled
 def _place(
-    origins, directions, enter, leave, shifts, values, region, box, starts, ends, is_sdf, settings,
+    origins, directions, shifts, values, region, box, starts, ends, is_sdf, settings,
     steps, count, explore, begin, end,
 ):  # fmt: skip
     t, mass = np.empty(steps, np.float32), np.empty(steps, np.float32)
     for ray in range(begin, end):
-        if leave[ray] <= enter[ray]:
+        enter, leave = meets_box(origins[ray], directions[ray], box)
+        if leave <= enter:
             continue
         o, d = _in_cells(origins[ray], directions[ray], box, values.shape[0])
-        first = enter[ray] - shifts[0, ray] * settings[0]
+        first = enter - shifts[0, ray] * settings[0]
         if is_sdf:
-            taken = _march_sdf(o, d, first, enter[ray], leave[ray], values, settings, t, mass)
+            taken = _march_sdf(o, d, first, enter, leave, values, settings, t, mass)
         else:
-            taken = _march_density(o, d, first, enter[ray], leave[ray], values, settings, t, mass)
+            taken = _march_density(o, d, first, enter, leave, values, settings, t, mass)
         number, longest = count if is_sdf else min(count, 2 * taken), np.float32(np.inf)
         if taken == 0:
-            taken = _march_region(o, d, first, enter[ray], leave[ray], region, settings, t, mass)
+            taken = _march_region(o, d, first, enter, leave, region, settings, t, mass)
             number, longest = min(count, explore), settings[6]
         if taken > 0:
             _blur_and_mix(mass, taken, settings[4])

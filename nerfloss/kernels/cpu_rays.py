@@ -15,33 +15,49 @@ _HALF, _ONE = np.float32(0.5), np.float32(1)
 
 
 @compiled
-def alphas(sdf, cosine, length, sharpness, late, out):
+def alphas(sdf, gradients, directions, starts, ends, sharpness, late, out):
     """Write NeuS's opacity. ``late`` is the share of the annealing that is done."""
-    for i in range(len(out)):
-        before, after, _ = _ends(sdf[i], cosine[i], length[i], sharpness, late)
-        share = (before - after) / (before + _DARK)
-        share = np.float32(0) if share < 0 else share
-        out[i] = _ONE if share > _ONE else share
+    for ray in range(len(out)):
+        direction = directions[ray]
+        for i in range(out.shape[1]):
+            cosine, length = _dot(gradients[ray, i], direction), ends[ray, i] - starts[ray, i]
+            before, after, _ = _ends(sdf[ray, i], cosine, length, sharpness, late)
+            share = (before - after) / (before + _DARK)
+            share = np.float32(0) if share < 0 else share
+            out[ray, i] = _ONE if share > _ONE else share
 
 
 @compiled
 def alphas_backward(
-    sdf, cosine, length, sharpness, late, to_alphas, to_sdf, to_cosine, to_sharpness
+    sdf, gradients, directions, starts, ends, sharpness, late, to_alphas, to_sdf, to_gradients
 ):  # fmt: skip
-    """Write the derivatives by sdf and cosine, and for every sample that by the sharpness."""
-    for i in range(len(to_alphas)):
-        before, after, change = _ends(sdf[i], cosine[i], length[i], sharpness, late)
-        floored = before + _DARK
-        share = (before - after) / floored
-        passing = to_alphas[i] if share >= 0 and share <= _ONE else np.float32(0)
-        # z_: derivatives by what stands in the two sigmoids
-        z_before = passing * (after + _DARK) / (floored * floored) * before * (_ONE - before)
-        z_after = -passing / floored * after * (_ONE - after)
-        to_sdf[i] = sharpness * (z_before + z_after)
-        to_sharpness[i] = z_before * (sdf[i] - change) + z_after * (sdf[i] + change)
-        early = _HALF * (_ONE - late) if cosine[i] < _ONE else np.float32(0)
-        bend = early + (late if cosine[i] < 0 else np.float32(0))
-        to_cosine[i] = sharpness * (z_after - z_before) * _HALF * length[i] * bend
+    """Write the derivatives by sdf and gradients; return that by the sharpness."""
+    to_sharpness = 0.0
+    for ray in range(len(to_alphas)):
+        direction = directions[ray]
+        for i in range(to_alphas.shape[1]):
+            cosine, length = _dot(gradients[ray, i], direction), ends[ray, i] - starts[ray, i]
+            value = sdf[ray, i]
+            before, after, change = _ends(value, cosine, length, sharpness, late)
+            floored = before + _DARK
+            share = (before - after) / floored
+            passing = to_alphas[ray, i] if share >= 0 and share <= _ONE else np.float32(0)
+            # z_: derivatives by what stands in the two sigmoids
+            z_before = passing * (after + _DARK) / (floored * floored) * before * (_ONE - before)
+            z_after = -passing / floored * after * (_ONE - after)
+            to_sdf[ray, i] = sharpness * (z_before + z_after)
+            to_sharpness += z_before * (value - change) + z_after * (value + change)
+            early = _HALF * (_ONE - late) if cosine < _ONE else np.float32(0)
+            bend = early + (late if cosine < 0 else np.float32(0))
+            to_cosine = sharpness * (z_after - z_before) * _HALF * length * bend
+            for axis in range(3):
+                to_gradients[ray, i, axis] = to_cosine * direction[axis]
+    return to_sharpness
+
+
+@compiled
+def _dot(vector, other):
+    return vector[0] * other[0] + vector[1] * other[1] + vector[2] * other[2]
 
 
 @compiled
@@ -79,3 +95,26 @@ def weights_backward(alphas, to_weights, out):
             shadow = behind / (_ONE - a) if a <= _OPAQUE else np.float32(0)
             out[ray, i] = light[i] * to_w - shadow
             behind += light[i] * a * to_w
+
+
+@compiled
+def sums(weights, values, out):
+    """Write each ray's sum of values by weight."""
+    for ray in range(len(out)):
+        for channel in range(out.shape[1]):
+            total = np.float32(0)
+            for i in range(weights.shape[1]):
+                total += weights[ray, i] * values[ray, i, channel]
+            out[ray, channel] = total
+
+
+@compiled
+def sums_backward(weights, values, to_sums, to_weights, to_values):
+    """Write the derivatives by weights and by values."""
+    for ray in range(len(to_sums)):
+        for i in range(weights.shape[1]):
+            total = np.float32(0)
+            for channel in range(to_sums.shape[1]):
+                total += values[ray, i, channel] * to_sums[ray, channel]
+                to_values[ray, i, channel] = weights[ray, i] * to_sums[ray, channel]
+            to_weights[ray, i] = total

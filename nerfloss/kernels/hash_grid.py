@@ -1,5 +1,7 @@
 """The hash-grid operation: which kernel computes it, and how gradients flow through it."""
 
+import logging
+from functools import cache
 from importlib import import_module
 from typing import Any, Protocol, cast, runtime_checkable
 
@@ -9,9 +11,14 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from nerfloss.kernels import reference
+from nerfloss.kernels.availability import why_never, why_not
 from nerfloss.kernels.layout import GridLayout
 
-BACKENDS = ("auto", "reference", "cpu")
+log = logging.getLogger(__name__)
+
+# The file of each kernel; "auto" is the fastest that can run.
+FILES = {"reference": "reference", "cpu": "cpu", "triton": "triton_grid", "tcnn": "tcnn"}
+BACKENDS = ("auto", *FILES)
 
 
 @runtime_checkable
@@ -69,19 +76,48 @@ def kernel(backend: str, table: Float[Tensor, "entries features"]) -> Kernel:
 
     Raises ValueError for a name that does not exist or cannot run there.
     """
+    _check_name(backend)
+    name = _fastest(table.device, table.dtype) if backend == "auto" else backend
+    _refuse(backend, why_not(name, table.device, table.dtype))
+    # imported when it is needed: numba takes half a second to load, the others may be missing
+    return cast(Kernel, import_module(f"nerfloss.kernels.{FILES[name]}"))
+
+
+def check_backend(backend: str) -> None:
+    """Raises ValueError for a name that does not exist or cannot run on this machine at all."""
+    _check_name(backend)
+    _refuse(backend, why_never(backend))
+
+
+def _refuse(backend: str, reason: str | None) -> None:
+    if reason is not None:
+        raise ValueError(
+            f"hash-grid backend '{backend}' cannot run: {reason}; "
+            "backend=auto takes the fastest that can"
+        )
+
+
+def _check_name(backend: str) -> None:
     if backend not in BACKENDS:
         raise ValueError(
             f"asked for hash-grid backend '{backend}', there are {', '.join(BACKENDS)}"
         )
-    on_cpu = table.device.type == "cpu" and table.dtype in (torch.float32, torch.float64)
-    if backend == "cpu" and not on_cpu:
-        raise ValueError(
-            f"hash-grid backend 'cpu' works on float32 or float64 in CPU memory, the table is "
-            f"{table.dtype} on {table.device}: move it, or use backend=auto"
-        )
-    name = ("cpu" if on_cpu else "reference") if backend == "auto" else backend
-    # imported when it is needed: numba takes half a second to load
-    return cast(Kernel, import_module(f"nerfloss.kernels.{name}"))
+
+
+def _fastest(device: torch.device, dtype: torch.dtype) -> str:
+    if why_not("cpu", device, dtype) is None:
+        return "cpu"
+    if device.type != "cuda":
+        return "reference"
+    reason = why_not("triton", device, dtype)
+    if reason is not None:
+        _say_once(reason)
+    return "triton" if reason is None else "reference"
+
+
+@cache
+def _say_once(reason: str) -> None:
+    log.info("the hash grid runs on plain PyTorch, Triton would be faster: %s", reason)
 
 
 def encode(

@@ -14,31 +14,38 @@ from torch.autograd.function import once_differentiable
 
 
 def apply_mlp(
-    inputs: Float[Tensor, "inputs points"], parameters: Sequence[Tensor]
+    inputs: Float[Tensor, "inputs points"], parameters: Sequence[Tensor], *, squash: bool = False
 ) -> Float[Tensor, "outputs points"]:
-    """Outputs of the network; differentiable once where it is compiled (float32 on a CPU)."""
+    """Outputs of the network, through a sigmoid if they are to be ``squash``-ed.
+
+    Differentiable once where it is compiled (float32 on a CPU).
+    """
     if inputs.device.type == "cpu" and inputs.dtype == torch.float32:
-        return _Compiled.apply(inputs, *parameters)
+        return _Compiled.apply(inputs, squash, *parameters)
     weights, biases = parameters[::2], parameters[1::2]
     values = inputs
     for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
         values = torch.relu(torch.addmm(bias[:, None], weight, values))
-    return torch.addmm(biases[-1][:, None], weights[-1], values)
+    values = torch.addmm(biases[-1][:, None], weights[-1], values)
+    return torch.sigmoid(values) if squash else values
 
 
 class _Compiled(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, inputs: Tensor, *parameters: Tensor) -> Tensor:
+    def forward(ctx: Any, inputs: Tensor, squash: bool, *parameters: Tensor) -> Tensor:
         from nerfloss.kernels import cpu_mlp
 
-        ctx.save_for_backward(inputs, *parameters)
-        return cpu_mlp.forward(inputs, parameters)
+        outputs = cpu_mlp.forward(inputs, parameters, squash)
+        ctx.squash = squash
+        ctx.save_for_backward(inputs, outputs, *parameters)
+        return outputs
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, to_outputs: Tensor) -> tuple[Tensor, ...]:
+    def backward(ctx: Any, to_outputs: Tensor) -> tuple[Tensor | None, ...]:
         from nerfloss.kernels import cpu_mlp
 
-        inputs, *parameters = ctx.saved_tensors
-        to_inputs, to_parameters = cpu_mlp.backward(inputs, parameters, to_outputs)
-        return to_inputs, *to_parameters
+        inputs, outputs, *parameters = ctx.saved_tensors
+        squashed = outputs if ctx.squash else None
+        to_inputs, to_parameters = cpu_mlp.backward(inputs, parameters, to_outputs, squashed)
+        return to_inputs, None, *to_parameters

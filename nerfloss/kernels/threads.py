@@ -8,10 +8,13 @@ slows these down: programs should set ``OMP_WAIT_POLICY=PASSIVE`` before they im
 
 import os
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache, partial
+from typing import TypeVar
 
 import torch
+
+Result = TypeVar("Result")
 
 
 def run(tasks: Iterable[Callable[[], None]]) -> None:
@@ -26,12 +29,24 @@ def run(tasks: Iterable[Callable[[], None]]) -> None:
 
     if threads <= 1:
         return work()
-    pool = _pool(os.getpid(), threads - 1)
+    pool = _pool(os.getpid(), torch.get_num_threads() - 1)
     others = [pool.submit(work) for _ in range(threads - 1)]
     work()
     for other in others:
-        other.result()
+        # All is taken: a thread that had other things to do need not come any more.
+        if not other.cancel():
+            other.result()
     return None
+
+
+def beside(task: Callable[[], Result], *, now: bool = False) -> "Future[Result]":
+    """Begin a task on another thread if torch uses more than one; do it ``now`` otherwise."""
+    threads = torch.get_num_threads()
+    if threads > 1 and not now:
+        return _pool(os.getpid(), threads - 1).submit(task)
+    done: Future[Result] = Future()
+    done.set_result(task())
+    return done
 
 
 def share_out(
@@ -43,8 +58,10 @@ def share_out(
     so that vector and remainder loops meet the same items, and round them the same, however many
     threads there are.
     """
-    threads = max(1, min(torch.get_num_threads(), count // least))
-    size = -(-count // (threads * block)) * block
+    shares = max(1, min(2 * torch.get_num_threads(), count // least))
+    # One for a lone thread; more than there are threads, for one may come late.
+    shares = shares if torch.get_num_threads() > 1 else 1
+    size = -(-count // (shares * block)) * block
     run(partial(loop, begin, min(begin + size, count)) for begin in range(0, count, max(size, 1)))
 
 

@@ -102,6 +102,10 @@ def _check_sinkhorn_emd(*, blur: float, steps: int) -> None:
     require_count("sinkhorn_emd", steps=steps)
 
 
+def _approximate_gradient_sinkhorn_emd() -> str:
+    return "exact once the iterations have converged"
+
+
 def _towards(places: Tensor, points: Tensor, neighbours: int) -> tuple[Tensor, Tensor]:
     """Mean vector from the nearest points to each place, and its length."""
     apart = places[:, None] - points[nearest(places, points, min(neighbours, len(points)))]

@@ -30,6 +30,16 @@ def compositing_weights(alphas: Float[Tensor, "*rays samples"]) -> Float[Tensor,
     return transmittance(alphas) * alphas
 
 
+def composited(
+    weights: Float[Tensor, "*rays samples"], values: Float[Tensor, "*rays samples channels"]
+) -> Float[Tensor, "*rays channels"]:
+    """What a ray sees of what its samples show: ``sum_i w_i v_i``; the rest of the light is dark.
+
+    Reference: Mildenhall et al., "NeRF", ECCV 2020, eq. 3.
+    """
+    return (weights[..., None] * values).sum(-2)
+
+
 def density_alphas(
     densities: Float[Tensor, "*rays samples"],
     t_starts: Float[Tensor, "*rays samples"],

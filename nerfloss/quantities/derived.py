@@ -3,9 +3,21 @@
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from nerfloss.kernels.compositing import compositing_weights
+from nerfloss.kernels.compositing import composited, compositing_weights
+from nerfloss.kernels.directions import unit
 from nerfloss.maths.compositing import expected_distance
 from nerfloss.maths.crossing import first_crossing
+
+
+def positions(
+    origins: Float[Tensor, "rays 3"],
+    directions: Float[Tensor, "rays 3"],
+    t_starts: Float[Tensor, "rays samples"],
+    t_ends: Float[Tensor, "rays samples"],
+) -> Float[Tensor, "rays samples 3"]:
+    """Mid-points of the intervals, world frame."""
+    middle = 0.5 * (t_starts + t_ends)
+    return origins[:, None] + middle[..., None] * directions[:, None]
 
 
 def weights(alphas: Float[Tensor, "rays samples"]) -> Float[Tensor, "rays samples"]:
@@ -25,7 +37,7 @@ def rgb(
     background: Float[Tensor, "rays 3"],
 ) -> Float[Tensor, "rays 3"]:
     """Colour of a ray, in [0, 1]: ``sum_i w_i c_i``, and the background with what is left."""
-    return (weights[..., None] * colors).sum(-2) + (1 - opacity)[:, None] * background
+    return composited(weights, colors) + (1 - opacity)[:, None] * background
 
 
 def depth(
@@ -39,15 +51,14 @@ def depth(
 
 def normals(gradients: Float[Tensor, "rays samples 3"]) -> Float[Tensor, "rays samples 3"]:
     """Unit gradients of the SDF; 0 where the gradient vanishes."""
-    length = gradients.square().sum(-1, keepdim=True).clamp_min(1e-12).sqrt()
-    return gradients / length
+    return unit(gradients)
 
 
 def normal(
     weights: Float[Tensor, "rays samples"], normals: Float[Tensor, "rays samples 3"]
 ) -> Float[Tensor, "rays 3"]:
     """Composited normal; its length says how much surface agrees."""
-    return (weights[..., None] * normals).sum(-2)
+    return composited(weights, normals)
 
 
 def surface_distance(

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from nerfloss.kernels import places
+from nerfloss.kernels.compositing import composited
 from nerfloss.quantities import derived, patches
 from nerfloss.quantities.field import Field
 from nerfloss.quantities.resolve import Quantities, Rule, obtainable, primitives, rules_in
@@ -16,7 +18,7 @@ from nerfloss.rays import Samples
 from nerfloss.renderers.packed import Packed, select, spread
 
 RAYS_GIVE = frozenset({"origins", "directions", "pixel", "view", "background"})
-SAMPLES_GIVE = frozenset({"t_starts", "t_ends", "positions", "occupied"})
+SAMPLES_GIVE = frozenset({"t_starts", "t_ends", "occupied"})
 RUN_GIVES = frozenset({"field", "box", "generator", "step", "progress"})
 
 
@@ -116,7 +118,7 @@ def _composited(
 ) -> Float[Tensor, "rays channels"]:
     """What a head says along rays; 0 where nothing is hit."""
     share = weights if moves_surface else weights.detach()
-    return (share[..., None] * values(weights, *seen)).sum(-2)
+    return composited(share, values(weights, *seen))
 
 
 def _in_space(name: str) -> str:
@@ -145,11 +147,14 @@ def _evaluate(
     """One call of the field: at samples that have length, then at the points in space."""
     along = set(along) & field.offers
     in_space = {name.removeprefix("space_") for name in space} & field.offers
-    index = samples.occupied.reshape(-1).nonzero().squeeze(-1) if along else None
+    index = places.occupied(samples.t_starts, samples.t_ends) if along else None
     shape = samples.t_starts.shape
     if not along and not in_space:
         return Packed(index, shape, {}), {}
-    parts = [] if index is None else [select(values["positions"].reshape(-1, 3), index)]
+    rays, ends = samples.rays, (samples.t_starts, samples.t_ends)
+    parts = []
+    if index is not None:
+        parts.append(places.middles(rays.origins, rays.directions, *ends, index))
     parts += [values["space_points"]] if in_space else []
     found = field(torch.cat(parts) if len(parts) > 1 else parts[0], along | in_space)
     count = 0 if index is None else len(index)

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nerfloss.reporting.arms import SEED, swept_settings
+from nerfloss.reporting.contrasts import directions
 from nerfloss.reporting.runs import Run
 from nerfloss.reporting.table import Cell, Table
 
@@ -20,7 +22,7 @@ MAIN_METRICS = (
     "mask_iou",
     "depth_rmse",
 )
-_COST = ("train_seconds", "seconds")
+COST = ("train_seconds", "seconds")
 
 
 @dataclass(frozen=True)
@@ -44,9 +46,9 @@ def compare(
     Raises ValueError for a metric that no run has.
     """
     swept = swept_settings(runs)
-    names = tuple(metrics) or _scored(runs)
-    _check_known(names, runs)
-    ended = all(run.status == "finished" for run in runs)
+    names = tuple(metrics) or scored(runs)
+    check_known(names, runs)
+    ended = all(run.finished for run in runs)
     lines: list[_Line] = []
     for group in _seed_groups(runs, swept):
         lines += [_single(run, root, swept, ended) for run in group]
@@ -57,25 +59,20 @@ def compare(
         (*heads, *names),
         tuple((*line.head, *(_with_deviation(line, name) for name in names)) for line in lines),
         notes=tuple(_notes(runs, names, absent)),
-        strong=_best(lines, names, len(heads), _better(runs)),
+        strong=_best(lines, names, len(heads), directions(runs)),
         wide=Table((*heads, "runs", *spread), tuple(_wide(line, names) for line in lines)),
     )
 
 
-def swept_settings(runs: Sequence[Run]) -> tuple[str, ...]:
-    """Keys of the overrides in which runs differ, in the order they were written; seed last."""
-    keys = list(dict.fromkeys(key for run in runs for key in run.overrides))
-    differing = [key for key in keys if len({run.setting(key) for run in runs}) > 1]
-    return tuple(sorted(differing, key=lambda key: key == "seed"))
-
-
-def _scored(runs: Sequence[Run]) -> tuple[str, ...]:
+def scored(runs: Sequence[Run]) -> tuple[str, ...]:
+    """The main metrics that any run has, and what they cost last."""
     had = {name for run in runs for name in run.metrics}
-    cost = next((name for name in _COST if name in had), None)
+    cost = next((name for name in COST if name in had), None)
     return tuple(name for name in MAIN_METRICS if name in had) + ((cost,) if cost else ())
 
 
-def _check_known(names: Sequence[str], runs: Sequence[Run]) -> None:
+def check_known(names: Sequence[str], runs: Sequence[Run]) -> None:
+    """Raise ValueError for a metric that no run has; silent where no run has any."""
     had = {name for run in runs for name in (*run.metrics, *run.reasons)}
     unknown = [name for name in names if name not in had]
     if unknown and had:
@@ -88,7 +85,7 @@ def _seed_groups(runs: Sequence[Run], swept: Sequence[str]) -> list[list[Run]]:
     """Runs that agree in everything swept but the seed, in order of first appearance."""
     groups: dict[tuple[str | None, ...], list[Run]] = {}
     for run in runs:
-        key = tuple(run.setting(name) for name in swept if name != "seed")
+        key = tuple(run.setting(name) for name in swept if name != SEED)
         groups.setdefault(key, []).append(run)
     return list(groups.values())
 
@@ -102,13 +99,13 @@ def _single(run: Run, root: Path, swept: Sequence[str], ended: bool) -> _Line:
 
 def _summary(group: Sequence[Run], swept: Sequence[str], ended: bool) -> list[_Line]:
     """Means and sample standard deviations, where two finished runs differ in their seed."""
-    finished = [run for run in group if run.status == "finished"]
-    if len({run.setting("seed") for run in finished}) < 2:
+    finished = [run for run in group if run.finished]
+    if len({run.setting(SEED) for run in finished}) < 2:
         return []
     names = {name for run in finished for name in run.metrics}
     values = {n: [run.metrics[n] for run in finished if n in run.metrics] for n in names}
     whole = "" if len(finished) == len(group) else f" (of {len(group)})"
-    settings = (group[0].setting(key) if key != "seed" else None for key in swept)
+    settings = (group[0].setting(key) if key != SEED else None for key in swept)
     return [
         _Line(
             (f"mean of {len(finished)}{whole}", *settings, *(() if ended else (None,))),
@@ -128,16 +125,6 @@ def _with_deviation(line: _Line, name: str) -> Cell:
 def _wide(line: _Line, names: Sequence[str]) -> tuple[Cell, ...]:
     pairs = ((line.values.get(name), line.deviations.get(name)) for name in names)
     return (*line.head, line.runs, *(cell for pair in pairs for cell in pair))
-
-
-def _better(runs: Sequence[Run]) -> dict[str, str]:
-    """By metric, whether higher or lower is better, as the runs say themselves."""
-    return {
-        name: about["better"]
-        for run in runs
-        for name, about in run.conventions.items()
-        if "better" in about
-    }
 
 
 def _best(
@@ -160,7 +147,7 @@ def _best(
 def _notes(runs: Sequence[Run], names: Sequence[str], absent: int) -> list[str]:
     """What a reader must know: runs that are missing, and scores that do not compare."""
     notes = []
-    unfinished = sum(run.status != "finished" for run in runs)
+    unfinished = sum(not run.finished for run in runs)
     if unfinished:
         notes.append(f"{unfinished} of {len(runs)} runs did not finish")
     if absent:
@@ -169,7 +156,7 @@ def _notes(runs: Sequence[Run], names: Sequence[str], absent: int) -> list[str]:
         reasons = dict.fromkeys(run.reasons[name] for run in runs if name in run.reasons)
         notes += [f"{name}: {reason}" for reason in reasons]
         stated = [run.conventions[name] for run in runs if name in run.conventions]
-        for key in sorted({key for entry in stated for key in entry} - {"seed"}):
+        for key in sorted({key for entry in stated for key in entry} - {SEED}):
             values = sorted({str(entry.get(key)) for entry in stated})
             if len(values) > 1:
                 notes.append(f"{name} does not compare: its {key} is {' and '.join(values)}")

@@ -44,15 +44,20 @@ def as_text(cell: Cell) -> str:
 
 
 def as_markdown(table: Table) -> str:
-    """The table in GitHub's Markdown, title and remarks around it; numbers to the right."""
+    """The table in GitHub's Markdown, title and remarks around it; numbers to the right.
+
+    Of a table without rows that is all.
+    """
     texts = [[as_text(cell).replace("|", r"\|") for cell in row] for row in table.rows]
     for row, column in table.strong:
         texts[row][column] = f"**{texts[row][column]}**"
-    marks = ["---:" if right else "---" for right in _numeric(table)]
+    marks = ["---:" if right else "---" for right in numeric_columns(table)]
     heads = [column.replace("|", r"\|") for column in table.columns]
     lines = ["| " + " | ".join(cells) + " |" for cells in [heads, marks, *texts]]
     title = [f"### {table.title}", ""] if table.title else []
     notes = ["", *(f"- {note}" for note in table.notes)] if table.notes else []
+    if not table.rows:
+        return "\n".join([*title, *notes[1:]]) + "\n"
     return "\n".join([*title, *lines, *notes]) + "\n"
 
 
@@ -71,19 +76,22 @@ def show(table: Table) -> None:
     console = Console()
     if not console.is_terminal:
         console = Console(width=240)
-    console.print(as_rich(table))
+    # Below the table and not in its caption: a caption is as narrow as the table.
+    console.print(as_rich(table) if table.rows else Text(table.title, style="italic"))
+    for note in table.notes:
+        console.print(Text(f"- {note}"))
+    if table.notes:
+        console.print()
 
 
 def as_rich(table: Table) -> rich.table.Table:
-    """The table for a terminal."""
+    """The table for a terminal, without its remarks."""
     drawn = rich.table.Table(
         title=Text(table.title) if table.title else None,
         title_justify="left",
-        caption=Text("\n".join(table.notes)) if table.notes else None,
-        caption_justify="left",
         box=box.SIMPLE_HEAD,
     )
-    for column, right in zip(table.columns, _numeric(table), strict=True):
+    for column, right in zip(table.columns, numeric_columns(table), strict=True):
         drawn.add_column(Text(column), justify="right" if right else "left", overflow="fold")
     for i, row in enumerate(table.rows):
         styles = ["bold" if (i, j) in table.strong else "" for j in range(len(row))]
@@ -91,7 +99,7 @@ def as_rich(table: Table) -> rich.table.Table:
     return drawn
 
 
-def _numeric(table: Table) -> Sequence[bool]:
+def numeric_columns(table: Table) -> Sequence[bool]:
     """Which columns hold numbers, possibly beside empty cells and means written with a ±."""
     return [
         all(cell is None or _is_number(cell) for cell in cells)

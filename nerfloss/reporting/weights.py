@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from nerfloss.assembly import build, compose_train
 from nerfloss.reporting.curves import Curves
+from nerfloss.reporting.drawing import PALETTE, drawing
 from nerfloss.reporting.plots import HEIGHT, WIDTH, as_svg
 from nerfloss.reporting.table import Table
 from nerfloss.terms.term import Term
@@ -91,22 +93,18 @@ def _write_svg(found: TermWeights, path: Path) -> None:
 
 
 def _write_png(found: TermWeights, path: Path) -> None:
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise ValueError(
-            "a .png takes matplotlib, which is not installed: pip install 'nerfloss[bench]', or "
-            "write an .svg"
-        ) from None
     across = min(ACROSS, len(found.weights))
     down = -(-len(found.weights) // across)
-    figure = Figure(figsize=(3.6 * across, 2.4 * down), layout="constrained")
-    for index, (name, row) in enumerate(found.weights.items()):
-        axes = figure.add_subplot(down, across, index + 1)
-        axes.plot(found.steps.numpy(), row.numpy(), color="#2563eb")
-        axes.set(title=name, xlabel="step", ylim=(0, 1.08 * float(row.max())))
-    figure.suptitle(found.title)
-    figure.savefig(path, dpi=150)
+
+    def draw(figure: Any) -> None:
+        for index, (name, row) in enumerate(found.weights.items()):
+            axes = figure.add_subplot(down, across, index + 1)
+            axes.plot(found.steps.numpy(), row.numpy(), color=PALETTE[0])
+            axes.set(title=name, xlabel="step", ylim=(0, 1.08 * float(row.max())))
+        figure.suptitle(found.title)
+
+    drawn = drawing(draw, title=found.title, width=3.6 * across, height=2.4 * down)
+    path.write_bytes(drawn.png)
 
 
 def _acting(steps: Float[Tensor, "steps"], row: Float[Tensor, "steps"]) -> str:

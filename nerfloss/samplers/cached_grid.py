@@ -5,6 +5,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import grid_sample
 
+from nerfloss.kernels.places import in_cells, live_cells
 from nerfloss.quantities.field import Field
 
 CHUNK = 1 << 16
@@ -37,22 +38,32 @@ class CachedGrid(nn.Module):
         """Smallest edge of a cell, in scene units."""
         return float((box[1] - box[0]).min()) / self.resolution
 
-    def refresh_sdf(self, field: Field, *, reach: float) -> None:
+    def refresh_sdf(self, field: Field, *, reach: float, first: int = 0, stride: int = 1) -> None:
         """Renew the SDF in cells of the region within ``reach`` of the surface, as cached.
 
-        The first call renews all cells, one with an infinite reach those of the region.
+        Only in planes ``first``, ``first + stride`` ... The first call renews every cell there is.
         """
-        near = self.region & (self.values.abs() < reach)
-        live = near if self.fresh else torch.ones_like(self.region)
-        self.fresh.fill_(True)
-        index = live.reshape(-1).nonzero().squeeze(-1)
+        if self.fresh:
+            index = live_cells(self.values, self.region, reach, first, stride)
+        else:
+            index = torch.arange(self.values.numel(), device=self.values.device)
         self.values.view(-1)[index] = self._evaluate(field, "sdf", index, None)
+        self.fresh.fill_(True)
 
     def refresh_density(
-        self, field: Field, *, decay: float, generator: torch.Generator | None
+        self,
+        field: Field,
+        *,
+        decay: float,
+        generator: torch.Generator | None,
+        first: int = 0,
+        stride: int = 1,
     ) -> None:
-        """Renew the densities: the larger of the decayed old value and one at a random point."""
-        index = self.region.reshape(-1).nonzero().squeeze(-1)
+        """Renew the densities: the larger of the decayed old value and one at a random point.
+
+        Only in planes ``first``, ``first + stride`` ...
+        """
+        index = live_cells(self.values, self.region, float("inf"), first, stride)
         new = self._evaluate(field, "densities", index, generator)
         values = self.values.view(-1)
         values[index] = torch.maximum(values[index] * decay, new)
@@ -90,16 +101,13 @@ class CachedGrid(nn.Module):
         return (z * self.resolution + y) * self.resolution + x
 
     def _evaluate(
-        self, field: Field, name: str, index: Tensor, generator: torch.Generator | None
+        self,
+        field: Field,
+        name: str,
+        index: Int[Tensor, "cells"],
+        generator: torch.Generator | None,
     ) -> Float[Tensor, "cells"]:
         """The field's ``name`` at cell centres, or at random points of the cells."""
-        g = self.resolution
-        corner = torch.stack([index % g, index // g % g, index // (g * g)], -1).float()
-        inside = (
-            torch.full_like(corner, 0.5)
-            if generator is None
-            else torch.rand(corner.shape, generator=generator, device=corner.device)
-        )
-        points = field.box[0] + (corner + inside) / g * (field.box[1] - field.box[0])
-        parts = [field(part, {name})[name] for part in points.split(CHUNK)]
-        return torch.cat(parts) if parts else points.new_zeros(0)
+        points = in_cells(index, self.resolution, field.box, generator)
+        found = [field(some, {name})[name] for some in points.split(CHUNK)]
+        return torch.cat(found) if found else points.new_zeros(0)

@@ -58,33 +58,31 @@ def place_samples(
 
     In a density a step has at most two, so a ray with few candidates has few of them.
     """
-    enter, leave = intersect_box(rays, box)
-    shape, device = (2, len(rays)), enter.device
+    shape, device = (2, len(rays)), rays.origins.device
     shifts = torch.full(shape, 0.5, device=device)
     if generator is not None:
         shifts = torch.rand(shape, generator=generator, device=device)
     place = _place_compiled if device.type == "cpu" else _place
-    starts, ends = place(rays, enter, leave, shifts, grid, box, march, count)
+    starts, ends = place(rays, shifts, grid, box, march, count)
     return Samples(rays, starts, ends)
 
 
 def _place_compiled(
-    rays: Rays, enter: Tensor, leave: Tensor, shifts: Tensor, grid: CachedGrid, box: Tensor,
-    march: March, count: int,
-) -> tuple[Tensor, Tensor]:  # fmt: skip
+    rays: Rays, shifts: Tensor, grid: CachedGrid, box: Tensor, march: March, count: int
+) -> tuple[Tensor, Tensor]:
     numbers = (march.step, march.band, march.sharpness or 0.0, march.threshold, march.mix, DARK)
     numbers += (EXPLORING, BEYOND)
     known = march.sharpness is not None
     return cpu_march.place(
-        rays.origins, rays.directions, enter, leave, shifts, grid.values, grid.region, box, known,
+        rays.origins, rays.directions, shifts, grid.values, grid.region, box, known,
         numbers, count, march.explore,
     )  # fmt: skip
 
 
 def _place(
-    rays: Rays, enter: Tensor, leave: Tensor, shifts: Tensor, grid: CachedGrid, box: Tensor,
-    march: March, count: int,
-) -> tuple[Tensor, Tensor]:  # fmt: skip
+    rays: Rays, shifts: Tensor, grid: CachedGrid, box: Tensor, march: March, count: int
+) -> tuple[Tensor, Tensor]:
+    enter, leave = intersect_box(rays, box)
     steps = int(((leave - enter).max() / march.step).ceil()) + 1 if len(rays) else 1
     offsets = torch.arange(steps, device=enter.device) - shifts[0][:, None]
     starts = enter[:, None] + march.step * offsets

@@ -1,6 +1,8 @@
 """Occupancy sampling: march through a cached copy of the field, spend few samples where it is."""
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from nerfloss.quantities.field import Field
 from nerfloss.rays import Rays, Samples
@@ -11,12 +13,17 @@ from nerfloss.samplers.march import March, place_samples
 class OccupancySampler(torch.nn.Module):
     """Place at most ``samples`` intervals per ray by inverse-CDF on a cached grid of the field.
 
-    The cache holds the SDF (with a band around its surface as candidates; its sharpness is the
-    field's, at most ``sharpest``) or the density (cells above ``threshold``). ``mix`` is the share
-    of samples that spreads evenly over the candidates, ``density_mix`` that in a density, which
-    keeps fog and floaters where nobody looks. A ray without candidates that crosses the
-    cache's region has ``explore`` short intervals there: a surface can appear where none is yet.
+    The cache holds the SDF or the density. Of an SDF the band around its surface is worth samples,
+    as sharp as the field was when last looked at, but at most ``sharpest``; of a density the cells
+    above ``threshold``. ``mix`` is the share of samples that spreads evenly over these candidates,
+    ``density_mix`` that in a density, which keeps fog and floaters where nobody looks. A ray
+    without candidates that crosses the cache's region has ``explore`` short intervals there: a
+    surface can appear where none is yet.
     """
+
+    # What it sees of the field is its own copy: it may sample a step before the field has moved.
+    looks_ahead = True
+    sharpness: Float[Tensor, ""]
 
     def __init__(
         self,
@@ -40,6 +47,7 @@ class OccupancySampler(torch.nn.Module):
                 f"density_mix in (0, 1], got {samples}, {eval_samples}, {refresh_every} and {mixes}"
             )
         self.grid = CachedGrid(resolution)
+        self.register_buffer("sharpness", torch.tensor(0.0))
         self.samples, self.eval_samples = samples, eval_samples
         self.mix, self.density_mix = mix, density_mix
         self.sharpest, self.threshold = sharpest, threshold
@@ -57,25 +65,32 @@ class OccupancySampler(torch.nn.Module):
 
     @torch.no_grad()
     def refresh(self, field: Field, step: int, generator: torch.Generator | None = None) -> None:
-        """Renew the cache when it is due: more often early, all of it every eighth time."""
+        """Renew the part of the cache that is due, and the sharpness by which it is read.
+
+        Every so many steps the whole cache has had its turn, early more often: a few planes a step,
+        so that all steps cost alike. In every eighth round all of the region is renewed.
+        """
+        if "sdf" in field.offers:
+            self.sharpness.copy_(field.constants()["sharpness"].detach().clamp_max(self.sharpest))
         # Late, a fourth as often would save a tenth of a step, and cost in geometry.
         every = self.refresh_every if step > 4 * self.refresh_every else self.refresh_every // 3 + 1
-        if self.grid.fresh and step % every:
-            return
+        first, stride = (step % every, every) if self.grid.fresh else (0, 1)
         if "sdf" in field.offers:
             everything = step // every % 8 == 0
             reach = float("inf") if everything else 6 * self.grid.cell(field.box)
-            self.grid.refresh_sdf(field, reach=reach)
+            self.grid.refresh_sdf(field, reach=reach, first=first, stride=stride)
         else:
             if not self.grid.fresh:
                 # An untrained density says nothing yet: look everywhere.
                 self.grid.values.copy_(self.grid.region * 2 * self.threshold)
-            self.grid.refresh_density(field, decay=self.decay, generator=generator)
+            self.grid.refresh_density(
+                field, decay=self.decay, generator=generator, first=first, stride=stride
+            )
 
     def _march(self, field: Field) -> March:
         step = self.grid.cell(field.box)
         if "sdf" not in field.offers:
             return March(step, 0.0, None, self.threshold, self.density_mix, self.explore)
-        sharpness = min(float(field.constants()["sharpness"].detach()), self.sharpest)
+        sharpness = float(self.sharpness)
         band = max(1.5 * step, 4 / sharpness)
         return March(step, band, sharpness, self.threshold, self.mix, self.explore)

@@ -82,9 +82,9 @@ def _check_reference(term: Term) -> None:
 
 
 def _check_gradient(term: Term) -> None:
-    term = _in_dtype(term, torch.float64)
-    quantities = _fakes(term, torch.float64)
-    names = [name for name in sorted(quantities) if _predicted(term, name, quantities[name])]
+    term = in_dtype(term, torch.float64)
+    quantities = fakes_for(term, torch.float64)
+    names = [name for name in sorted(quantities) if is_predicted(term, name, quantities[name])]
     leaves = tuple(quantities[name].requires_grad_() for name in names)
 
     def value(*tensors: Tensor) -> Tensor:
@@ -98,10 +98,10 @@ def _check_gradient(term: Term) -> None:
 
 
 def _check_finite(term: Term) -> None:
-    term = _in_dtype(term, torch.float32)
+    term = in_dtype(term, torch.float32)
     for degenerate in DEGENERATE:
         for observed_too in (True, False):
-            quantities = _fakes(term, torch.float32)
+            quantities = fakes_for(term, torch.float32)
             for name, value in quantities.items():
                 if not isinstance(value, Tensor) or not value.is_floating_point():
                     continue
@@ -126,8 +126,8 @@ def _check_finite_at(term: Term, quantities: Mapping[str, Any], situation: str) 
 
 def _check_selection(term: Term) -> None:
     """Half of what the term returns is kept, and the mean is over that half alone."""
-    term = _in_dtype(term, torch.float64)
-    quantities = _fakes(term, torch.float64)
+    term = in_dtype(term, torch.float64)
+    quantities = fakes_for(term, torch.float64)
     errors = term.unreduced(quantities)
     assert errors.is_floating_point(), f"returns {errors.dtype}, not floating point"
     if errors.ndim == 0:
@@ -141,7 +141,8 @@ def _check_selection(term: Term) -> None:
         assert torch.allclose(mean, expected), f"a mean under 'where' is {mean}, not {expected}"
 
 
-def _fakes(term: Term, dtype: torch.dtype) -> dict[str, Any]:
+def fakes_for(term: Term, dtype: torch.dtype) -> dict[str, Any]:
+    """Made-up values of all that a term looks at, of sizes that it can do with."""
     side = smallest_patch(term.fn)
     sizes = {**SIZES, **{axis: max(side, SIZES[axis]) for axis in ("height", "width")}}
     sizes["rays"] = max(fewest_rays(term.fn), SIZES["rays"])
@@ -152,14 +153,14 @@ def _fakes(term: Term, dtype: torch.dtype) -> dict[str, Any]:
     return {name: fake(name, dtype=dtype, sizes=sizes) for name in sorted(term.needs)}
 
 
-def _in_dtype(term: Term, dtype: torch.dtype) -> Term:
-    """The term, if it is a module as a copy with its numbers in ``dtype``."""
+def in_dtype(term: Term, dtype: torch.dtype) -> Term:
+    """The term; if it is a module as a copy with its numbers in ``dtype``."""
     if not isinstance(term.fn, nn.Module):
         return term
     return replace(term, fn=copy.deepcopy(term.fn).to(dtype))
 
 
-def _predicted(term: Term, name: str, value: Any) -> bool:
+def is_predicted(term: Term, name: str, value: Any) -> bool:
     """Whether a gradient may flow into a quantity: not into what is observed or selects."""
     differentiable = isinstance(value, Tensor) and value.is_floating_point()
     return differentiable and not name.startswith("target_") and name != term.where

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
 from nerfloss.quantities.resolve import Quantities
-from nerfloss.rays import Rays
+from nerfloss.rays import Rays, Samples
+from nerfloss.recipe import LossReport
 
 
 @runtime_checkable
@@ -30,7 +31,7 @@ class Model(Protocol):
     def field(self) -> Any: ...
     @property
     def sampler(self) -> Any: ...
-    def __call__(self, rays: Rays, needs: Any, *, given: Any, generator: Any) -> Quantities: ...
+    def render(self, samples: Samples, needs: Any, *, given: Any, generator: Any) -> Quantities: ...
     def state_dict(self) -> dict[str, Any]: ...
     def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
 
@@ -40,3 +41,11 @@ class Descent(Protocol):
     """A loss, or what stands for one: leaves its gradient in the parameters."""
 
     def backward(self) -> None: ...
+
+
+@runtime_checkable
+class Diagnostics(Protocol):
+    """Looks at a step between its forward pass and its update; changes nothing in it."""
+
+    def due(self, step: int) -> bool: ...
+    def look(self, step: int, report: LossReport) -> None: ...

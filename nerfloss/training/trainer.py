@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,34 +10,18 @@ import torch
 
 from nerfloss.recipe import LossRecipe, LossReport
 from nerfloss.training import checkpoint
+from nerfloss.training.ahead import Ahead
 from nerfloss.training.budget import Budget
+from nerfloss.training.failure import Failures
 from nerfloss.training.interrupt import Interrupt
 from nerfloss.training.optimizer import NonFiniteGradient, Optimizer
-from nerfloss.training.parts import Batches, Model
+from nerfloss.training.pace import Pace
+from nerfloss.training.parts import Batches, Diagnostics, Model
 from nerfloss.training.sinks.sink import Sinks
 from nerfloss.training.stopwatch import Stopwatch
 from nerfloss.training.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Pace:
-    """How much a step does, and how often what is around the steps is done.
-
-    The number of rays adapts so that a step evaluates about ``samples`` samples.
-    """
-
-    samples: int = 8192
-    rays: int = 512
-    max_rays: int = 8192
-    checkpoint_every: int = 500
-    preview_every: int = 500
-
-    def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if value < 1:
-                raise ValueError(f"trainer.pace.{name} must be at least 1, got {value}")
 
 
 class Trainer:
@@ -61,15 +45,19 @@ class Trainer:
         folder: Path,
         watch: Stopwatch | None = None,
         watchdog: Watchdog | None = None,
+        diagnostics: Diagnostics | None = None,
+        config: str = "",
         preview: Callable[[int], None] | None = None,
     ) -> None:
         self.model, self.recipe, self.batches, self.optimizer = model, recipe, batches, optimizer
         self.budget, self.pace, self.seed, self.device = budget, pace, seed, device
         self.checkpoint = Path(folder) / "checkpoints" / "last.pt"
         self.watch, self.watchdog = watch or Stopwatch(), watchdog
-        self.preview = preview
+        self.diagnostics, self.preview = diagnostics, preview
+        self.failures = Failures(Path(folder), config)
         self.step, self.rays, self.rays_seen = 0, pace.rays, 0
         self.start_seconds = 0.0
+        self._ahead = Ahead(model, batches, device, seed)
 
     @property
     def seconds(self) -> float:
@@ -110,8 +98,10 @@ class Trainer:
         checkpoint.save(self.checkpoint, self.state_dict())
 
     def state_dict(self) -> dict[str, Any]:
+        self._ahead.join()
         return {
             "step": self.step,
+            "renewed": self._ahead.renewed,
             "seconds": self.watch.state_dict(),
             "start_seconds": self.start_seconds,
             "rays": self.rays,
@@ -126,6 +116,7 @@ class Trainer:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.step, self.start_seconds = state["step"], state["start_seconds"]
+        self._ahead.forget(state["renewed"])
         self.watch.load_state_dict(state["seconds"])
         self.rays, self.rays_seen = state["rays"], state["rays_seen"]
         self.model.load_state_dict(state["model"])
@@ -137,34 +128,38 @@ class Trainer:
 
     def _train_step(self) -> tuple[LossReport, Mapping[str, Any]]:
         at = self.at
-        generator = torch.Generator(self.device).manual_seed(self.seed * 1_000_003 + self.step)
-        batch = self.batches.draw(self.step, self.rays)
         self.model.field.advance(at["step"])
-        self.model.sampler.refresh(self.model.field, self.step, generator)
-        quantities = self.model(
-            batch.rays,
-            self.recipe.needs(at["step"]),
-            given={**batch.targets, **at},
-            generator=generator,
-        )
-        report = self.recipe(quantities, at["step"])
-        # Where no sample has length and no term reads the parameters, there is nothing to descend.
-        if report.total.requires_grad:
-            self._descend(report, quantities, at)
-        report = replace(report, afterwards=self.recipe.after_step(at["step"]))
+        begun = self._ahead.take(self.step, self.rays)
+        batch, generator = begun.batch, begun.generator
         self.rays_seen += len(batch.rays)
-        self._adapt_rays(len(batch.rays), int(quantities["occupied"].sum()))
-        return report, quantities
+        self._adapt_rays(len(batch.rays), int(begun.samples.occupied.sum()))
+        self._ahead.begin(self.step + 1, self.rays)
+        with self.failures.kept(self.model, self.recipe, begun, self.step, at):
+            quantities = self.model.render(
+                begun.samples,
+                self.recipe.needs(at["step"]),
+                given={**batch.targets, **at},
+                generator=generator,
+            )
+            report = self.recipe(quantities, at["step"])
+            if self.diagnostics is not None and self.diagnostics.due(self.step + 1):
+                with self.watch.paused():
+                    self.diagnostics.look(self.step + 1, report)
+            # Where nothing has length and no term reads the parameters, nothing can descend.
+            if report.total.requires_grad:
+                self._descend(report, quantities, at)
+        self._ahead.join()
+        return replace(report, afterwards=self.recipe.after_step(at["step"])), quantities
 
     def _descend(
         self, report: LossReport, quantities: Mapping[str, Any], at: Mapping[str, Any]
     ) -> None:
         descent = self.recipe.descent(report, at["step"], self.optimizer.parameters)
         try:
-            self.optimizer.step(descent, at["step"], at["progress"])
+            self.optimizer.step(descent, at["step"], at["progress"], before=self._ahead.join)
         except NonFiniteGradient as error:
             culprit = self.recipe.blame(quantities, at["step"])
-            raise NonFiniteGradient(f"{error}: {culprit}") from None
+            raise NonFiniteGradient(f"{error}: {culprit}", culprit) from None
 
     def _adapt_rays(self, drawn: int, samples: int) -> None:
         """Move the number of rays a tenth of the way to what the budget of samples allows.

@@ -1,15 +1,17 @@
-"""``nerfloss report``: one table over the runs of a folder."""
+"""``nerfloss report``: the runs of a folder in tables, with verdicts where there are seeds."""
 
 import argparse
+import sys
 from pathlib import Path
 
 
 def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the verb and its options."""
-    summary = "one table over the runs of a folder, e.g. of a sweep"
+    summary = "the runs of a folder in tables, e.g. of a sweep, and whether they differ"
     verb = verbs.add_parser("report", help=summary, description=summary.capitalize() + ".")
     verb.add_argument("folder", type=Path, help="a run's folder, a sweep's, or any above them")
-    verb.add_argument("-f", "--format", choices=["table", "markdown", "csv"], default="table")
+    formats = ["table", "markdown", "csv", "latex"]
+    verb.add_argument("-f", "--format", choices=formats, default="table")
     verb.add_argument("-o", "--output", type=Path, help="write there instead of printing")
     verb.add_argument(
         "-m",
@@ -18,21 +20,57 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
         default=[],
         help="which, separated by commas (default: the main ones)",
     )
+    verb.add_argument(
+        "-b",
+        "--baseline",
+        metavar="KEY=VALUE",
+        help="the setting that others are compared with (default: the plainest, else the first)",
+    )
+    verb.add_argument(
+        "--only",
+        choices=["runs", "arms"],
+        help="one of the tables: every run, or means and verdicts (csv: runs, if not told)",
+    )
+    verb.add_argument(
+        "--html",
+        action=argparse.BooleanOptionalAction,
+        help="write report.html and figures/ into the folder (default: where tables are printed)",
+    )
     verb.set_defaults(verb=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the table, or write it where ``-o`` says."""
-    from nerfloss.reporting.report import FORMATS, report
+    """Print the tables, or write them where ``-o`` says."""
+    from nerfloss.reporting.report import FORMATS, report, selected
     from nerfloss.reporting.table import as_markdown, show
 
-    table = report(options.folder, metrics=options.metrics)
+    found = report(options.folder, metrics=options.metrics, baseline=options.baseline)
+    tables = selected(found, options.only or ("runs" if options.format == "csv" else None))
     write = FORMATS.get(options.format)
     if options.output:
         options.output.parent.mkdir(parents=True, exist_ok=True)
-        options.output.write_text((write or as_markdown)(table))
+        options.output.write_text("\n".join(map(write or as_markdown, tables)))
     elif write:
-        print(write(table), end="")
+        print("\n".join(map(write, tables)), end="")
     else:
-        show(table)
+        for table in tables:
+            show(table)
+    printed = options.format == "table" and not options.output
+    if options.html or (options.html is None and printed):
+        _write_page(options)
     return 0
+
+
+def _write_page(options: argparse.Namespace) -> None:
+    """Write the page and say where, on stderr: a table may be on its way into a pipe."""
+    from nerfloss.reporting.html.page import write_report
+
+    try:
+        path = write_report(options.folder, baseline=options.baseline)
+    except ValueError as error:
+        if options.html:
+            raise
+        print(f"no report.html: {error}", file=sys.stderr)
+        return
+    said = f"wrote {path} ({path.stat().st_size / 1e6:.1f} MB), its figures in {path.parent}/figures"
+    print(said, file=sys.stderr)

@@ -64,6 +64,21 @@ def test_weights_and_their_derivatives_are_those_of_the_definition() -> None:
         torch.testing.assert_close(ours.double(), exact, rtol=1e-5, atol=1e-5)
 
 
+def test_what_a_ray_sees_and_its_derivatives_are_those_of_the_definition() -> None:
+    weights, values = torch.rand(30, 7), torch.randn(30, 7, 5)
+    found = []
+    for function, dtype in (
+        (compositing.composited, torch.float32),
+        (defined.composited, torch.float64),
+    ):
+        given = [each.to(dtype).requires_grad_() for each in (weights, values)]
+        seen = function(*given)
+        total = (seen * torch.linspace(-1, 1, seen.numel()).view_as(seen)).sum()
+        found.append((seen, *torch.autograd.grad(total, given)))
+    for ours, exact in zip(*found, strict=True):
+        torch.testing.assert_close(ours.double(), exact, rtol=1e-5, atol=1e-5)
+
+
 def test_rays_that_move_are_differentiated_too() -> None:
     given = along_rays()
     given["directions"].requires_grad_()
@@ -75,4 +90,5 @@ def test_rays_that_move_are_differentiated_too() -> None:
 def test_no_rays_are_no_error() -> None:
     empty = torch.empty(0, 8, requires_grad=True)
     compositing.compositing_weights(empty).sum().backward()
+    assert compositing.composited(empty, torch.empty(0, 8, 3)).shape == (0, 3)
     assert compositing.compositing_weights(empty).shape == (0, 8)

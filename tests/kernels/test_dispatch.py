@@ -1,9 +1,14 @@
 """A kernel is chosen by name and device, and says so when it cannot run."""
 
+import logging
+
 import pytest
 import torch
+from omegaconf import OmegaConf
+from small_runs import composed
 
-from nerfloss.kernels import cpu, reference
+from nerfloss.fields.hash_grid import HashGrid
+from nerfloss.kernels import availability, cpu, hash_grid, reference
 from nerfloss.kernels.hash_grid import encode, kernel
 from nerfloss.kernels.layout import GridLayout
 
@@ -18,7 +23,7 @@ def test_the_fastest_kernel_that_can_run_is_chosen() -> None:
 
 
 def test_a_name_that_does_not_exist_is_answered_with_those_that_do() -> None:
-    with pytest.raises(ValueError, match="'gpu', there are auto, reference, cpu"):
+    with pytest.raises(ValueError, match="'gpu', there are auto, reference, cpu, triton, tcnn"):
         kernel("gpu", torch.empty(4, 2))
 
 
@@ -40,3 +45,108 @@ def test_points_outside_have_the_features_of_the_border() -> None:
     torch.testing.assert_close(
         encode(points, table, LAYOUT), encode(points.clamp(0, 1), table, LAYOUT)
     )
+
+
+CUDA = torch.device("cuda", 0)
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """As if a GPU of today were there, and every package installed."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(availability, "_capability", lambda _: (9, 0))
+    monkeypatch.setattr(availability, "_installed", lambda _: True)
+    monkeypatch.setenv("TRITON_INTERPRET", "0")
+    return monkeypatch
+
+
+@pytest.fixture
+def no_gpu(gpu: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Every package installed, but no GPU."""
+    gpu.setattr(torch.cuda, "is_available", lambda: False)
+    return gpu
+
+
+def lines_of(caplog: pytest.LogCaptureFixture, times: int) -> list[str]:
+    """What choosing a kernel for a GPU's table writes to the log."""
+    hash_grid._say_once.cache_clear()
+    caplog.clear()
+    with caplog.at_level(logging.INFO):
+        for _ in range(times):
+            hash_grid._fastest(CUDA, torch.float32)
+    return [record.getMessage() for record in caplog.records]
+
+
+@pytest.mark.usefixtures("gpu")
+def test_a_gpu_is_served_by_triton_without_a_word(caplog) -> None:
+    assert hash_grid._fastest(CUDA, torch.float32) == "triton"
+    assert lines_of(caplog, 3) == []
+
+
+def test_a_gpu_that_triton_cannot_serve_falls_back_with_one_line(gpu, caplog) -> None:
+    gpu.setattr(availability, "_installed", lambda name: name != "triton")
+    (line,) = lines_of(caplog, 3)
+    assert "plain PyTorch" in line
+    assert "triton is not installed (pip install triton)" in line
+    gpu.setattr(availability, "_installed", lambda _: True)
+    gpu.setattr(availability, "_capability", lambda _: (6, 1))
+    (line,) = lines_of(caplog, 3)
+    assert "needs compute capability 7.5, cuda:0 has 6.1" in line
+    assert hash_grid._fastest(CUDA, torch.float32) == "reference"
+
+
+@pytest.mark.usefixtures("no_gpu")
+@pytest.mark.parametrize("backend", ["triton", "tcnn"])
+def test_without_a_gpu_a_backend_asked_for_by_name_says_so_at_once(backend: str) -> None:
+    says = f"'{backend}' cannot run: it needs a CUDA device and there is none here"
+    with pytest.raises(ValueError, match=says):
+        HashGrid(backend=backend)
+    with pytest.raises(ValueError, match=says):
+        kernel(backend, torch.empty(4, 2))
+
+
+def test_a_backend_that_is_not_installed_says_how_to_get_it(gpu) -> None:
+    gpu.setattr(availability, "_installed", lambda _: False)
+    with pytest.raises(ValueError, match=r"triton is not installed \(pip install triton\); back"):
+        HashGrid(backend="triton")
+    with pytest.raises(ValueError, match=r"pip install git.*tiny-cuda-nn.*nothing is lost without"):
+        HashGrid(backend="tcnn")
+
+
+def test_an_old_gpu_is_named_with_what_it_lacks(gpu) -> None:
+    gpu.setattr(availability, "_capability", lambda _: (7, 0))
+    with pytest.raises(ValueError, match=r"needs compute capability 7.5, cuda:0 has 7.0"):
+        HashGrid(backend="triton")
+
+
+@pytest.mark.usefixtures("gpu")
+def test_a_table_that_is_still_in_cpu_memory_is_no_fault_of_the_settings() -> None:
+    grid = HashGrid(levels=1, log2_table=4, base=2, finest=2, backend="triton")
+    with pytest.raises(ValueError, match="needs a CUDA device, the table is on cpu"):
+        grid(torch.rand(1, 3))
+
+
+@pytest.mark.usefixtures("gpu")
+def test_numbers_that_a_kernel_cannot_read_are_named() -> None:
+    assert availability.why_not("triton", CUDA, torch.bfloat16) is None
+    reason = availability.why_not("tcnn", CUDA, torch.bfloat16)
+    assert reason == "it reads tables of float16, float32, this one is torch.bfloat16"
+
+
+def test_triton_runs_without_a_gpu_when_it_is_interpreted(no_gpu) -> None:
+    no_gpu.setenv("TRITON_INTERPRET", "1")
+    assert availability.why_never("triton") is None
+    assert availability.why_not("triton", torch.device("cpu"), torch.float16) is None
+
+
+@pytest.mark.parametrize(
+    ("model", "sampler", "grids"),
+    [("neus", "occupancy", 1), ("volsdf", "occupancy", 1), ("nerf", "proposal", 2)],
+)
+def test_one_setting_chooses_the_kernel_of_every_grid(model: str, sampler: str, grids: int) -> None:
+    asked = [f"model={model}", f"sampler={sampler}", "kernels.backend=reference"]
+    cfg = composed(*asked, model=model)
+    resolved = OmegaConf.to_yaml(cfg, resolve=True)
+    assert resolved.count("backend: reference") == grids + 1  # the setting itself
+    assert "backend: auto" not in resolved

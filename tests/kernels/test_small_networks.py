@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from nerfloss.kernels import cpu_mlp, cpu_sdf_mlp, sdf_mlp
+from nerfloss.kernels import cpu_sdf_mlp, sdf_mlp
 from nerfloss.kernels.mlp import apply_mlp
 
 SHAPES = [((5, 7, 3), 3), ((19, 64, 16), 256), ((19, 64, 64, 4), 1029), ((34, 33, 33, 3), 2048)]
@@ -31,18 +31,22 @@ def assert_agree(found: list[Tensor], expected: list[Tensor]) -> None:
         torch.testing.assert_close(ours.double() / scale, theirs / scale, rtol=0, atol=2e-5)
 
 
+@pytest.mark.parametrize("squash", [False, True])
 @pytest.mark.parametrize(("sizes", "count"), SHAPES)
 def test_a_compiled_network_has_the_values_and_derivatives_of_its_layers(
-    sizes: tuple[int, ...], count: int
+    sizes: tuple[int, ...], count: int, squash: bool
 ) -> None:
-    inputs, parameters = torch.randn(sizes[0], count), parameters_of(sizes)
-    exact = precise([inputs, *parameters])
-    expected = apply_mlp(exact[0], exact[1:])
-    assert_agree([cpu_mlp.forward(inputs, parameters)], [expected])
+    given = [torch.randn(sizes[0], count), *parameters_of(sizes)]
+    exact = precise(given)
+    given = [each.requires_grad_() for each in given]
+    found = apply_mlp(given[0], given[1:], squash=squash)
+    expected = apply_mlp(exact[0], exact[1:], squash=squash)
+    assert_agree([found], [expected])
     to_outputs = torch.randn(sizes[-1], count)
-    to_inputs, to_parameters = cpu_mlp.backward(inputs, parameters, to_outputs)
-    expected = torch.autograd.grad(expected, exact, to_outputs.double())
-    assert_agree([to_inputs, *to_parameters], list(expected))
+    assert_agree(
+        list(torch.autograd.grad(found, given, to_outputs)),
+        list(torch.autograd.grad(expected, exact, to_outputs.double())),
+    )
 
 
 @pytest.mark.parametrize("pulled", [True, False])

@@ -17,12 +17,12 @@ def term(name):
 
 
 class Clock:
-    """A second passes whenever a batch is drawn, and a minute whenever something is previewed."""
+    """A second passes in every step, and a minute whenever something is previewed."""
 
     def __init__(self, run):
         self.now = 0.0
-        draw, preview = run.trainer.batches.draw, run.trainer.preview
-        run.trainer.batches.draw = lambda *of: self.passed(1.0) and draw(*of)
+        advance, preview = run.model.field.advance, run.trainer.preview
+        run.model.field.advance = lambda step: self.passed(1.0) and advance(step)
         run.trainer.preview = lambda step: self.passed(60.0) and preview(step)
         run.trainer.watch = Stopwatch({"wall": lambda: self.now, "cpu": lambda: 2 * self.now})
 

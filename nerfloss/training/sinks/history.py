@@ -1,4 +1,4 @@
-"""history.csv: one row per recorded step, in a file that is readable at any moment."""
+"""history.csv and its kin: one row per recorded step, in a file that is readable at any moment."""
 
 import csv
 import io
@@ -10,20 +10,24 @@ import numpy as np
 
 
 class History:
-    """Write scalars to a CSV file with the columns ``step`` and one per scalar.
+    """Write scalars, or words, to a CSV file with the columns ``step`` and one per name.
 
-    A scalar that turns up later (a term that starts at step 1000) gets a column then, empty in the
-    rows before. Two writes of one step share a row. ``start`` is the first step that will be
-    recorded: rows from it on, left by a run that was killed after its last checkpoint, are dropped,
-    so that a resumed history has the rows of an uninterrupted one; at 0 the file begins anew.
+    The ``columns`` that are known beforehand come first, also while they are empty. A name that
+    turns up later (a term that starts at step 1000) gets a column then, empty in the rows before.
+    Two writes of one step share a row. ``start`` is the first step that will be recorded: rows from
+    it on, left by a run that was killed after its last checkpoint, are dropped, so that a resumed
+    history has the rows of an uninterrupted one; at 0 the file begins anew.
     """
 
-    def __init__(self, path: Path | str, *, every: int = 10, start: int = 0) -> None:
-        if every < 1:
-            raise ValueError(f"history.csv needs every >= 1 step, got every={every}")
+    def __init__(
+        self, path: Path | str, *, every: int = 10, start: int = 0, columns: Sequence[str] = ()
+    ) -> None:
         self.path = Path(path)
+        if every < 1:
+            raise ValueError(f"{self.path.name} needs every >= 1 step, got every={every}")
         self.every = every
-        self._columns, rows = _rows_before(self.path, start)
+        found, rows = _rows_before(self.path, start)
+        self._columns = list(dict.fromkeys(["step", *columns, *found]))
         self._row: dict[str, str] = {}
         self._row_begins = 0
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -32,9 +36,15 @@ class History:
     def due(self, step: int) -> bool:
         return step % self.every == 0
 
-    def write(self, step: int, scalars: Mapping[str, float]) -> None:
+    def rows(self) -> list[dict[str, str]]:
+        """What the file holds, as text."""
+        return _read(self.path)[1]
+
+    def write(self, step: int, scalars: Mapping[str, float | str]) -> None:
         """Append a row, or complete the last one where it is of the same step."""
-        row = {"step": str(step)} | {name: format(v, ".9g") for name, v in scalars.items()}
+        row = {"step": str(step)} | {
+            name: v if isinstance(v, str) else format(v, ".9g") for name, v in scalars.items()
+        }
         begin = self.path.stat().st_size
         if self._row.get("step") == row["step"]:
             row, begin = self._row | row, self._row_begins

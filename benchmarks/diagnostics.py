@@ -1,0 +1,63 @@
+"""What a look of the diagnostics costs, in plain steps.
+
+    python benchmarks/diagnostics.py --steps 60
+
+Plain steps and steps with a look take turns in one run, so that both meet the same machine.
+"""
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from runs import configure, machine, prepare  # first: it sets how threads wait
+
+from nerfloss.diagnostics.logbook import Diagnostics
+from nerfloss.training.sinks.tensorboard import TensorBoard
+
+MORE = [f"loss.terms.{name}.weight=0.001" for name in ("opacity_entropy", "sparsity", "distortion")]
+RECIPES = {"3 terms": ["loss=neus_full"], "6 terms": ["loss=neus_full", *MORE]}
+
+
+def measure(overrides: list[str], steps: int) -> tuple[float, float]:
+    """Median milliseconds of CPU time of a plain step and of one with a look."""
+    torch.set_num_threads(1)
+    run, _ = prepare(configure("model=neus", "dataset.views=24", *overrides))
+    trainer = run.trainer
+    run.start(run.model, run.scene.train, background=run.scene.background, seed=run.seed)
+    taken: dict[bool, list[float]] = {False: [], True: []}
+    with tempfile.TemporaryDirectory() as folder:
+        looking = Diagnostics(every=1)
+        curves = TensorBoard(Path(folder) / "tensorboard")
+        parameters = trainer.optimizer.parameters
+        looking.begin(Path(folder), trainer.recipe, parameters, start=1, curves=curves)
+        for step in range(30 + 2 * steps):
+            trainer.diagnostics = looking if step % 2 else None
+            begin = time.process_time()
+            trainer._train_step()  # what `run` repeats, without its sinks
+            trainer.step += 1
+            if step >= 30:
+                taken[bool(step % 2)].append(1e3 * (time.process_time() - begin))
+        curves.close()
+    return median(taken[False]), median(taken[True])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--steps", type=int, default=60)
+    steps = parser.parse_args().steps
+    table = Table("recipe", "plain step, ms", "with a look, ms", "ratio", title=machine(), box=None)
+    for name, overrides in RECIPES.items():
+        plain, looked = measure(overrides, steps)
+        table.add_row(name, f"{plain:.1f}", f"{looked:.1f}", f"{looked / plain:.2f}")
+    Console(width=100).print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,26 @@
+"""Where Hydra looks for sweepers: it takes classes of the package ``hydra_plugins`` only."""
+
+from importlib.util import find_spec
+
+from hydra.core.config_store import ConfigStore
+
+from nerfloss.sweeping.grid import Grid
+from nerfloss.sweeping.search import Search
+
+
+class GridSweeper(Grid):
+    """``hydra/sweeper=grid``."""
+
+
+class OptunaSweeper(Search):
+    """``hydra/sweeper=optuna``."""
+
+
+if find_spec("hydra_plugins.hydra_joblib_launcher") is None:
+    # Known by name, so that asking for it is answered with what to install.
+    ConfigStore.instance().store(
+        group="hydra/launcher",
+        name="joblib",
+        node={"_target_": "hydra_plugins.hydra_joblib_launcher.JoblibLauncher", "n_jobs": -1},
+        provider="nerfloss",
+    )

@@ -1,0 +1,91 @@
+"""Which kernels of the hash grid can run where, and if one cannot, why.
+
+A reason is the end of a sentence. Nothing is imported to find it.
+"""
+
+import os
+from functools import cache
+from importlib.util import find_spec
+
+import torch
+
+# Triton promises 8.0; our kernels also compile for 7.5, which many rented machines have.
+OLDEST = (7, 5)
+IN_TRITON = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+IN_TCNN = (torch.float16, torch.float32)
+
+
+def why_not(backend: str, device: torch.device, dtype: torch.dtype) -> str | None:
+    """Why a table of this type cannot be read there by that kernel; None: it can."""
+    if backend == "cpu" and (device.type != "cpu" or dtype not in (torch.float32, torch.float64)):
+        return f"it works on float32 or float64 in CPU memory, the table is {dtype} on {device}"
+    if backend == "triton":
+        return _why_no_triton(device) or _unknown(dtype, IN_TRITON)
+    if backend == "tcnn":
+        return _why_no_tcnn(device) or _unknown(dtype, IN_TCNN)
+    return None
+
+
+def why_never(backend: str) -> str | None:
+    """Why that kernel cannot run anywhere on this machine; None: it can, somewhere."""
+    if backend in ("triton", "tcnn"):
+        seen = torch.cuda.is_available()
+        device = torch.device("cuda", torch.cuda.current_device()) if seen else torch.device("cpu")
+        return why_not(backend, device, torch.float32)
+    return None
+
+
+def interpreted() -> bool:
+    """Whether Triton's kernels run as Python, on the CPU: slow, for tests."""
+    return os.environ.get("TRITON_INTERPRET", "0").lower() in ("1", "true", "on", "yes")
+
+
+def _why_no_triton(device: torch.device) -> str | None:
+    if not _installed("triton"):
+        return "triton is not installed (pip install triton)"
+    if interpreted():
+        return None
+    if (reason := _why_no_cuda(device)) is not None:
+        return f"{reason} (TRITON_INTERPRET=1 runs it without, for tests)"
+    if (found := _capability(device)) < OLDEST:
+        return f"it needs compute capability {_dotted(OLDEST)}, {device} has {_dotted(found)}"
+    return None
+
+
+def _why_no_tcnn(device: torch.device) -> str | None:
+    if not _installed("tinycudann"):
+        return (
+            "tinycudann is not installed (it is built on your machine, with nvcc: pip install "
+            "git+https://github.com/NVlabs/tiny-cuda-nn/#subdirectory=bindings/torch), and nothing "
+            "is lost without it: the other backends compute the same"
+        )
+    return _why_no_cuda(device)
+
+
+def _why_no_cuda(device: torch.device) -> str | None:
+    if not torch.cuda.is_available():
+        return "it needs a CUDA device and there is none here"
+    if device.type != "cuda":
+        return f"it needs a CUDA device, the table is on {device}"
+    return None
+
+
+def _unknown(dtype: torch.dtype, known: tuple[torch.dtype, ...]) -> str | None:
+    if dtype in known:
+        return None
+    names = ", ".join(str(each).removeprefix("torch.") for each in known)
+    return f"it reads tables of {names}, this one is {dtype}"
+
+
+def _dotted(capability: tuple[int, int]) -> str:
+    return ".".join(map(str, capability))
+
+
+@cache
+def _capability(device: torch.device) -> tuple[int, int]:
+    return torch.cuda.get_device_capability(device)
+
+
+@cache
+def _installed(package: str) -> bool:
+    return find_spec(package) is not None

@@ -1,0 +1,138 @@
+"""Arms of an experiment: runs that agree in all that was swept but the seed and the scene."""
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from nerfloss.reporting.runs import Run
+
+SEED = "seed"
+_SCENE = ("dataset", "dataset.scene", "dataset.path")
+_ABLATE = "ablate"
+# What a setting is called where nothing special is asked for.
+_PLAIN = frozenset({None, "none", "null", "None", "off", "false", "False", "0", "0.0", "full", ""})
+
+
+@dataclass(frozen=True)
+class Arm:
+    """``settings`` are those in which arms differ, with the value here; ``name`` says them."""
+
+    name: str
+    settings: Mapping[str, str | None]
+    runs: tuple[Run, ...]
+
+    @property
+    def scenes(self) -> tuple[str, ...]:
+        """Scenes of its runs, in their order."""
+        return tuple(dict.fromkeys(run.scene for run in self.runs))
+
+
+def swept_settings(runs: Sequence[Run]) -> tuple[str, ...]:
+    """Keys of the overrides in which runs differ, in the order they were written; seed last."""
+    keys = list(dict.fromkeys(key for run in runs for key in run.overrides))
+    differing = [key for key in keys if len({run.setting(key) for run in runs}) > 1]
+    return tuple(sorted(differing, key=lambda key: key == SEED))
+
+
+def arms_of(runs: Sequence[Run]) -> list[Arm]:
+    """The arms among ``runs``: along numbers by size, else in order of first appearance."""
+    keys = [key for key in swept_settings(runs) if key not in (SEED, *_SCENE)]
+    groups: dict[tuple[str | None, ...], list[Run]] = {}
+    for run in runs:
+        groups.setdefault(tuple(run.setting(key) for key in keys), []).append(run)
+    telling = _telling(keys, list(groups))
+    return [
+        Arm(_named({key: settings[key] for key in telling}), settings, tuple(group))
+        for values, group in sorted(groups.items(), key=lambda item: [*map(_size, item[0])])
+        for settings in [dict(zip(keys, values, strict=True))]
+    ]
+
+
+def scores(arm: Arm, metric: str, scene: str | None = None) -> dict[tuple[str, str], float]:
+    """What the arm's finished runs scored, by scene and seed; of one scene if it is named.
+
+    Runs that were made twice with one seed count once, by their mean: they are not two draws.
+    """
+    found: dict[tuple[str, str], list[float]] = {}
+    for run in arm.runs:
+        if run.finished and metric in run.metrics and scene in (None, run.scene):
+            found.setdefault((run.scene, run.seed), []).append(run.metrics[metric])
+    return {key: statistics.fmean(values) for key, values in found.items()}
+
+
+def is_repeated(arm: Arm) -> bool:
+    """Whether two of its finished runs on one scene differ in their seed."""
+    made = {(run.scene, run.seed) for run in arm.runs if run.finished}
+    return len(made) > len({scene for scene, _ in made})
+
+
+def choose_baseline(arms: Sequence[Arm], asked: str | None = None) -> Arm:
+    """The arm that is ``asked`` for by its name or as ``key=value[,key=value]``.
+
+    By default the one with most settings at none, off or 0 (or the full recipe), and the first
+    among equals. Raises ValueError where no arm, or more than one, is meant.
+    """
+    if asked is None:
+        plainness = [sum(value in _PLAIN for value in arm.settings.values()) for arm in arms]
+        return arms[plainness.index(max(plainness))]
+    named = [arm for arm in arms if arm.name == asked]
+    meant = named or [arm for arm in arms if _fits(arm, asked)]
+    if len(meant) != 1:
+        said = "means several arms" if meant else "is no arm here"
+        choices = "; ".join(arm.name for arm in arms)
+        raise ValueError(f"the baseline '{asked}' {said}: choose from {choices}")
+    return meant[0]
+
+
+def _telling(keys: Sequence[str], arms: Sequence[Sequence[str | None]]) -> list[str]:
+    """Keys enough to tell the arms apart: of several that sort them alike, one, of the loss if any.
+
+    Settings that go together, as those of an experiment do, would make names that nobody reads.
+    """
+    chosen: dict[tuple[int, ...], str] = {}
+    for key in sorted(keys, key=lambda key: not key.startswith(("ablate", "loss"))):
+        column = [values[keys.index(key)] for values in arms]
+        chosen.setdefault(tuple(column.index(value) for value in column), key)
+    return [key for key in keys if key in chosen.values()]
+
+
+def _named(settings: Mapping[str, str | None]) -> str:
+    words = [
+        value.replace("_", " ", 1) if key == _ABLATE and value else f"{_short(key)}={_said(value)}"
+        for key, value in settings.items()
+    ]
+    return ", ".join(words) or "all runs"
+
+
+def _size(value: str | None) -> float:
+    """Where a value stands among others; what is no number comes first, in its own order."""
+    try:
+        return -math.inf if value is None else float(value)
+    except ValueError:
+        return -math.inf
+
+
+def _said(value: str | None) -> str:
+    return "absent" if value is None else value
+
+
+def _short(key: str) -> str:
+    return key.removeprefix("loss.terms.")
+
+
+def _fits(arm: Arm, asked: str) -> bool:
+    """Whether every ``key=value`` asked for is true of the arm."""
+    wanted = {key: value for key, _, value in (p.strip().partition("=") for p in asked.split(","))}
+    settings = {_short(key): value for key, value in arm.settings.items()}
+    return all(
+        _short(key) in settings and _equal(_said(settings[_short(key)]), value)
+        for key, value in wanted.items()
+    )
+
+
+def _equal(one: str, other: str) -> bool:
+    try:
+        return float(one) == float(other)
+    except ValueError:
+        return one == other

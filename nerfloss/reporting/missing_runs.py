@@ -1,0 +1,49 @@
+"""How many runs of a sweep have no folder: those that ended before they began."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from nerfloss.reporting.run_files import RunFiles, group
+from nerfloss.reporting.runs import Run
+
+
+def never_started(folder: Path | str, runs: Sequence[Run]) -> int:
+    """How many runs of the sweeps in ``folder`` have no folder.
+
+    Looks into the list of jobs, sweep.json. A sweep without one (of another sweeper) is counted by
+    the choices written in multirun.yaml; where only hydra can tell their number (``range()``,
+    ``choice()``) it counts as complete.
+    """
+    absent = 0
+    for sweep in sorted({path.parent for path in Path(folder).rglob("multirun.yaml")}):
+        begun = {run.folder for run in runs if run.folder.is_relative_to(sweep)}
+        jobs = group(RunFiles(sweep).mapping("sweep.json"), "jobs")
+        if jobs:
+            absent += sum(sweep / name not in begun for name in jobs)
+        else:
+            absent += max(_asked(sweep) - len(begun), 0)
+    return absent
+
+
+def _asked(sweep: Path) -> int:
+    """The number of runs that a sweep asks for; 0 where that cannot be read off."""
+    saved = RunFiles(sweep).mapping("multirun.yaml")
+    tasks = group(saved, "hydra", "overrides").get("task") or []
+    values = [str(task).partition("=")[2] for task in tasks]
+    return 0 if any("(" in value for value in values) else math.prod(map(_choices, values))
+
+
+def _choices(value: str) -> int:
+    """Number of alternatives in ``a,b,c``: commas inside brackets and quotes do not count."""
+    depth, quote, count = 0, "", 1
+    for letter in value:
+        if quote or letter in "'\"":
+            quote = "" if letter == quote else quote or letter
+        elif letter in "[{":
+            depth += 1
+        elif letter in "]}":
+            depth -= 1
+        elif letter == "," and depth == 0:
+            count += 1
+    return count

@@ -1,0 +1,158 @@
+"""What ``nerfloss compare`` says: sets of runs beside each other, settings, origin and scores."""
+
+import statistics
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from nerfloss.reporting.arms import Arm
+from nerfloss.reporting.arms_table import how_to_read, mean_of, score_of
+from nerfloss.reporting.comparison import check_known, scored
+from nerfloss.reporting.contrasts import Contrast, contrasts, directions
+from nerfloss.reporting.differences import config_table, provenance_table
+from nerfloss.reporting.run_sets import RunSet, names_of, run_sets
+from nerfloss.reporting.table import Cell, Table
+from nerfloss.statistics.summary import ends
+
+OF_VIEWS = (
+    "views of one run share its seed: they say where a difference lies, not whether another seed "
+    "would show it"
+)
+
+
+def compared(folders: Sequence[Path], *, metrics: Sequence[str] = ()) -> list[Table]:
+    """Tables of the runs in ``folders``: which they are, what differs, and what they scored.
+
+    A set is compared with the first one of its scene. Raises as `run_sets` does, and ValueError for
+    a metric that no run has.
+    """
+    sets = run_sets(folders)
+    runs = [run for each in sets for run in each.runs]
+    check_known(metrics, runs)
+    names = tuple(metrics) or scored(runs)
+    return [_runs_table(sets), config_table(sets), provenance_table(sets), _scores(sets, names)]
+
+
+def as_one(tables: Sequence[Table]) -> Table:
+    """The tables for machines: they have the same columns, one for each set of runs."""
+    wide = [table.wide or table for table in tables]
+    labels = wide[0].columns[1:]
+    rows = [(t.title.lower(), *row) for t, w in zip(tables, wide, strict=True) for row in w.rows]
+    return Table(("table", "key", *labels), tuple(rows))
+
+
+def _runs_table(sets: Sequence[RunSet]) -> Table:
+    every = [run for each in sets for run in each.runs]
+    facts = [
+        ("folder", *(names_of(each.runs, every) for each in sets)),
+        ("loss", *(each.runs[0].choices.get("loss", "") for each in sets)),
+        ("scene", *(each.scene for each in sets)),
+        ("seeds", *(", ".join(run.seed for run in each.runs) for each in sets)),
+        ("finished", *(f"{sum(r.finished for r in e.runs)} of {len(e.runs)}" for e in sets)),
+    ]
+    notes = [f"{run.folder.name}: {run.status}" for run in every if not run.finished]
+    return Table(("runs", *(each.label for each in sets)), tuple(facts), "Runs", tuple(notes))
+
+
+def _scores(sets: Sequence[RunSet], metrics: Sequence[str]) -> Table:
+    arms = {each.label: Arm(each.label, {}, each.runs) for each in sets}
+    references = {each.label: _reference(sets, each) for each in sets}
+    lines: dict[tuple[str, str], Contrast] = {}
+    for reference in dict.fromkeys(references.values()):
+        family = [arms[label] for label, own in references.items() if own == reference]
+        found = contrasts(family, arms[reference], metrics)
+        lines |= {(line.metric, line.arm.name): line for line in found}
+    columns = [label for label, reference in references.items() if reference != label]
+    seen: list[str] = []
+    rows = []
+    for metric in metrics:
+        of_metric = {label: lines.get((metric, label)) for label in arms}
+        gaps = []
+        for label in columns:
+            views = _views(arms[references[label]], arms[label], metric)
+            gaps.append(_gap(of_metric[label], views))
+            seen += [views] if views and gaps[-1] and views in gaps[-1] else []
+        rows.append((_title(metric, of_metric.values()), *map(_mean, of_metric.values()), *gaps))
+    heads = ("score", *arms, *(f"{label} − {references[label]}" for label in columns))
+    notes = [*how_to_read(list(lines.values())), *([OF_VIEWS] if seen else [])]
+    wide = Table(("key", *arms), tuple(_wide(lines, metrics, list(arms))))
+    return Table(heads, tuple(rows), title="Scores", notes=tuple(notes), wide=wide)
+
+
+def _reference(sets: Sequence[RunSet], one: RunSet) -> str:
+    """The first set of the same scene."""
+    return next(each.label for each in sets if each.scene == one.scene)
+
+
+def _title(metric: str, lines: Iterable[Contrast | None]) -> str:
+    return next((score_of(line) for line in lines if line is not None), metric)
+
+
+def _mean(line: Contrast | None) -> Cell:
+    return None if line is None else mean_of(line, mixed=False)
+
+
+def _gap(line: Contrast | None, views: str) -> str | None:
+    """Difference, its interval and the verdict; of too few runs, what their views say."""
+    if line is None or line.pair is None or line.pair.mean is None:
+        return None
+    parts = [f"{line.pair.mean:+.3g}"]
+    if line.pair.interval and line.verdict and line.verdict.test:
+        parts.append(f"({' to '.join(ends(line.pair.interval))})")
+    if line.verdict and line.verdict.test:
+        parts.append(line.verdict.word)
+    elif views:
+        parts.append(f"({views})")
+    return " ".join(parts)
+
+
+def _views(baseline: Arm, arm: Arm, metric: str) -> str:
+    """In how many of the views that both were judged by the arm is better; "" where none is."""
+    better = directions([*baseline.runs, *arm.runs]).get(metric)
+    ours, theirs = _by_view(arm, metric), _by_view(baseline, metric)
+    shared = ours.keys() & theirs.keys()
+    if better is None or not shared:
+        return ""
+    sign = 1 if better == "higher" else -1
+    won = sum(sign * (ours[view] - theirs[view]) > 0 for view in shared)
+    return f"better in {won} of {len(shared)} views"
+
+
+def _by_view(arm: Arm, metric: str) -> dict[str, float]:
+    """A metric's mean over the runs, view by view."""
+    found: dict[str, list[float]] = {}
+    for run in arm.runs:
+        for view, scores in run.views.items():
+            if metric in scores:
+                found.setdefault(view, []).append(scores[metric])
+    return {view: statistics.fmean(values) for view, values in found.items()}
+
+
+def _wide(
+    lines: dict[tuple[str, str], Contrast], metrics: Sequence[str], labels: Sequence[str]
+) -> list[tuple[Cell, ...]]:
+    """The scores for machines: a row for each number that there is of a metric."""
+    rows = []
+    for metric in metrics:
+        found = [lines.get((metric, label)) for label in labels]
+        for name, cells in _numbers(found).items():
+            if any(cell is not None for cell in cells):
+                rows.append((f"{metric}{name}", *cells))
+    return rows
+
+
+def _numbers(found: Sequence[Contrast | None]) -> dict[str, list[Cell]]:
+    pairs = [line.pair if line else None for line in found]
+    judged = [line.verdict if line else None for line in found]
+    between = [pair.interval if pair else None for pair in pairs]
+    return {
+        "": [line.summary.mean if line else None for line in found],
+        "_std": [line.summary.std if line else None for line in found],
+        "_runs": [line.summary.n if line else None for line in found],
+        "_pairs": [pair.n if pair else None for pair in pairs],
+        "_difference": [pair.mean if pair else None for pair in pairs],
+        "_difference_low": [interval.low if interval else None for interval in between],
+        "_difference_high": [interval.high if interval else None for interval in between],
+        "_p": [verdict.p if verdict else None for verdict in judged],
+        "_test": [verdict.test if verdict else None for verdict in judged],
+        "_verdict": [verdict.word if verdict else None for verdict in judged],
+    }

@@ -1,0 +1,54 @@
+"""What several runs scored, in a few numbers: mean, standard deviation, confidence interval."""
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nerfloss.statistics.intervals import Interval, confidence_interval
+
+
+@dataclass(frozen=True)
+class Summary:
+    """``std`` is the sample's (n - 1); it and ``interval`` of the mean are None for one run."""
+
+    n: int
+    mean: float
+    std: float | None
+    interval: Interval | None
+    level: float
+
+    @property
+    def text(self) -> str:
+        """As a person reads it: ``31 ± 1.4 (95 %: 18.3 to 43.7)``, or ``31 (one run)``."""
+        if self.std is None or self.interval is None:
+            return f"{self.mean:.5g} (one run)"
+        low, high = ends(self.interval)
+        return f"{self.mean:.5g} ± {self.std:.2g} ({100 * self.level:g} %: {low} to {high})"
+
+
+def summary(values: Sequence[float], *, level: float = 0.95, seed: int = 0) -> Summary:
+    """Mean, sample standard deviation and confidence interval of the mean of ``values``.
+
+    Raises ValueError where there is no value, or one that is not finite.
+    """
+    if not values:
+        raise ValueError("a summary needs at least one value, got none: did any run finish?")
+    if not all(math.isfinite(value) for value in values):
+        raise ValueError(f"a summary needs finite values, got {list(values)}: leave others out")
+    several = len(values) > 1
+    return Summary(
+        n=len(values),
+        mean=statistics.fmean(values),
+        std=statistics.stdev(values) if several else None,
+        interval=confidence_interval(values, level=level, seed=seed),
+        level=level,
+    )
+
+
+def ends(interval: Interval) -> tuple[str, str]:
+    """Both ends as text, in digits that tell one from the other."""
+    width = interval.high - interval.low
+    digits = 2 - math.floor(math.log10(width)) if width > 0 else 4
+    digits = min(max(digits, 0), 12)
+    return f"{interval.low:.{digits}f}", f"{interval.high:.{digits}f}"

@@ -1,0 +1,41 @@
+"""What was typed after -m, as Hydra reads it; and ``seeds``, which stands for many of it."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig, OmegaConf
+
+
+def read_overrides(words: Sequence[str], loader: Any = None) -> list[Override]:
+    """Overrides as Hydra understands them; globs ask the ``loader`` what there is."""
+    return OverridesParser.create(config_loader=loader).parse_overrides(list(words))
+
+
+def seeds_of(config: DictConfig, typed: Sequence[Override]) -> list[int] | None:
+    """The seeds that were asked for; None where ``seeds`` is not set. Raises ValueError."""
+    seeds = config.get("seeds")
+    keys = {each.get_key_element(): each.is_sweep_override() for each in typed}
+    if keys.get("seeds"):
+        raise ValueError("seeds takes a list: seeds=[0,1,2]; or sweep the seed: seed=0,1,2")
+    if seeds is None:
+        return None
+    found: Any = OmegaConf.to_container(seeds) if OmegaConf.is_list(seeds) else seeds
+    whole = isinstance(found, list) and all(type(seed) is int for seed in found)
+    if not whole or not found:
+        raise ValueError(f"seeds={found} is no list of whole numbers: seeds=[0,1,2]")
+    if "seed" in keys:
+        raise ValueError("seed and seeds were both given: leave one of them away")
+    return found
+
+
+def with_seeds(words: Sequence[Sequence[str]], seeds: Sequence[int]) -> Iterator[list[str]]:
+    """Every combination once for each seed, which stands where ``seeds`` was typed, or last."""
+    for each in words:
+        keys = [word.partition("=")[0] for word in each]
+        # Where an experiment's file has them, a job has to be told that it is one run.
+        own = list(each) if "seeds" in keys else [*each, "", "seeds=null"]
+        place = keys.index("seeds") if "seeds" in keys else len(each)
+        for seed in seeds:
+            yield [*own[:place], f"seed={seed}", *own[place + 1 :]]

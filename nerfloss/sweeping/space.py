@@ -1,0 +1,63 @@
+"""What a study searches: a dimension for every override that was typed as a sweep."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
+
+LOG = "log"
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """Numbers from ``low`` to ``high``, both included, or one of the ``choices``.
+
+    With a ``step`` only multiples of it beyond ``low``; with ``log`` even over the logarithm.
+    """
+
+    low: int | float | None = None
+    high: int | float | None = None
+    step: int | float | None = None
+    log: bool = False
+    choices: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """As plain values, to be compared with what an earlier session searched."""
+        return {**asdict(self), "choices": list(self.choices)}
+
+
+def search_space(overrides: Sequence[Override]) -> dict[str, Dimension]:
+    """The dimensions of those overrides that are sweeps, by key. Raises ValueError."""
+    return {
+        each.get_key_element(): _dimension(each) for each in overrides if each.is_sweep_override()
+    }
+
+
+def _dimension(override: Override) -> Dimension:
+    value, key = override.value(), override.get_key_element()
+    if isinstance(value, IntervalSweep):
+        assert value.start is not None
+        assert value.end is not None
+        return _numbers(key, value.start, value.end, None, value.tags)
+    if isinstance(value, RangeSweep):
+        numbers = list(value.range())
+        if not numbers:
+            raise ValueError(f"{key}: range({value.start}, {value.stop}, {value.step}) is empty")
+        low, high = min(numbers), max(numbers)
+        return _numbers(key, low, high, abs(value.step), value.tags)
+    return Dimension(choices=tuple(override.sweep_string_iterator()))
+
+
+def _numbers(
+    key: str, low: int | float, high: int | float, step: int | float | None, tags: set[str]
+) -> Dimension:
+    unknown = sorted(tags - {LOG})
+    if unknown:
+        raise ValueError(f"{key}: there is no tag '{unknown[0]}', only '{LOG}'")
+    if not low <= high or (LOG in tags and low <= 0):
+        least = "above 0, " if LOG in tags else ""
+        raise ValueError(f"{key}: an interval runs {least}from the smaller to the larger number")
+    if LOG in tags and step is not None:
+        raise ValueError(f"{key}: a range has equal steps, so no tag '{LOG}': take an interval")
+    return Dimension(low, high, step, LOG in tags)

@@ -1,0 +1,70 @@
+"""What a step begins with, rays and samples, made beside the step before it."""
+
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+import torch
+
+from nerfloss.kernels.threads import beside
+from nerfloss.rays import Samples
+from nerfloss.training.parts import Batch, Batches, Model
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """A step's batch, where the sampler looks along its rays, and the generator for the rest."""
+
+    batch: Batch
+    samples: Samples
+    generator: torch.Generator
+
+
+class Ahead:
+    """Makes the beginning of a step; of the next one already, where the sampler allows it.
+
+    A sampler that ``looks_ahead`` sees nothing of the field but its own copy, and renews that from
+    the field as it is before a step's update. So what the next step needs can be made while this
+    one goes forward and back, on another thread, and is the same without one. `join` must be
+    called before the parameters move.
+    """
+
+    def __init__(self, model: Model, batches: Batches, device: torch.device, seed: int) -> None:
+        self.model, self.batches = model, batches
+        self.device, self.seed = device, seed
+        # The sampler is ready for all steps before this one.
+        self.renewed = 0
+        self._next: Future[Beginning] | None = None
+
+    def take(self, step: int, rays: int) -> Beginning:
+        """The beginning of a step: as begun before, or made now."""
+        found, self._next = self._next, None
+        return self._make(step, rays) if found is None else found.result()
+
+    def begin(self, step: int, rays: int) -> None:
+        """Let the beginning of a step be made, if it can be made before the step."""
+        if getattr(self.model.sampler, "looks_ahead", False):
+            # A GPU works through one queue: a thread would gain nothing there.
+            now = self.device.type != "cpu"
+            self._next = beside(lambda: self._make(step, rays), now=now)
+
+    def join(self) -> None:
+        """Return when nothing looks at the parameters any more."""
+        if self._next is not None:
+            self._next.result()
+
+    def forget(self, renewed: int) -> None:
+        """Drop what was begun; the sampler is ready for steps before ``renewed``."""
+        self.join()
+        self._next, self.renewed = None, renewed
+
+    def _make(self, step: int, rays: int) -> Beginning:
+        model, batch = self.model, self.batches.draw(step, rays)
+        if self.renewed <= step:
+            model.sampler.refresh(model.field, step, self._generator(2 * step + 1))
+            self.renewed = step + 1
+        # Its own generator: a resumed run does not renew again, and must draw the same.
+        generator = self._generator(2 * step)
+        return Beginning(batch, model.sampler(model.field, batch.rays, generator), generator)
+
+    def _generator(self, number: int) -> torch.Generator:
+        return torch.Generator(self.device).manual_seed(self.seed * 1_000_003 + number)

@@ -1,0 +1,154 @@
+"""A step that failed, in one file: all that it takes to see it fail again."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nerfloss.rays import Rays, Samples
+from nerfloss.recipe import Fault, LossRecipe, NonFiniteLoss
+from nerfloss.training import checkpoint
+from nerfloss.training.ahead import Beginning
+from nerfloss.training.optimizer import NonFiniteGradient
+from nerfloss.training.parts import Model
+
+log = logging.getLogger(__name__)
+FILE = "failure.pt"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What a step began with, and how it failed.
+
+    ``config`` is the run's configuration as text. ``step`` counts the steps taken before, ``at``
+    is where on its schedules the run was. The ``model`` is its state, no parameter moved, and
+    ``recipe`` that of the recipe before the step. ``samples`` are the intervals along the ``rays``.
+    ``seed`` is what the step's generator was seeded with, ``generator`` and ``torch_rng`` are the
+    states of what the step drew from once the samples were placed.
+
+    A sampler that learns is saved, and places its samples again: gradients go through it. Any other
+    is not, since it may be at the next step's samples already.
+    """
+
+    config: str
+    step: int
+    at: Mapping[str, Any]
+    seed: int
+    generator: Tensor
+    torch_rng: Tensor
+    model: Mapping[str, Any]
+    recipe: Mapping[str, Any]
+    rays: Rays
+    samples: Mapping[str, Any]
+    targets: Mapping[str, Any]
+    fault: Fault
+
+    @classmethod
+    def read(cls, path: Path | str, device: torch.device | str = "cpu") -> "Failure":
+        """The failure in a file, its tensors on ``device``.
+
+        Raises FileNotFoundError for a missing file, CheckpointError for a damaged or foreign one
+        and ValueError for a checkpoint.
+        """
+        state = checkpoint.load(path)
+        if "fault" not in state:
+            raise ValueError(f"{path} is a checkpoint, no failed step: give a run's {FILE}")
+        fault = Fault(**{**state["fault"], "rays": tuple(state["fault"]["rays"])})
+        moved = {name: _on(device, state[name]) for name in ("rays", "samples", "targets")}
+        return cls(**{**state, **moved, "rays": Rays(**moved["rays"]), "fault": fault})
+
+    def write(self, path: Path) -> None:
+        """Write it so that the file is whole or not there. Raises OSError where that fails."""
+        found = {each.name: getattr(self, each.name) for each in fields(self)}
+        found["fault"] = self.fault.as_dict()
+        found["rays"] = {each.name: getattr(self.rays, each.name) for each in fields(self.rays)}
+        checkpoint.save(path, found)
+
+
+@dataclass(frozen=True)
+class Failures:
+    """Where a run keeps its failed step; ``config`` is the text of the run's configuration."""
+
+    folder: Path
+    config: str
+
+    @contextmanager
+    def kept(
+        self,
+        model: Model,
+        recipe: LossRecipe,
+        begun: Beginning,
+        step: int,
+        at: Mapping[str, Any],
+    ) -> Iterator[None]:
+        """Write the step in the ``with`` block to a file if a number in it is not finite.
+
+        The error goes on, with a note that says how to see it again.
+        """
+        # A balancer moves in the forward pass: what it was is needed. This takes microseconds.
+        draws, more_draws = begun.generator.get_state(), torch.get_rng_state()
+        balancer = _balancer_state(recipe)
+        try:
+            yield
+        except (NonFiniteLoss, NonFiniteGradient) as error:
+            failure = Failure(
+                config=self.config,
+                step=step,
+                at=dict(at),
+                seed=begun.generator.initial_seed(),
+                generator=draws,
+                torch_rng=more_draws,
+                model=_what_learns(model),
+                recipe=_with_balancer(recipe.state_dict(), balancer),
+                rays=begun.batch.rays,
+                samples=_intervals(begun.samples),
+                targets=begun.batch.targets,
+                fault=error.fault or Fault("gradient", str(error)),
+            )
+            error.add_note(self._keep(failure))
+            raise
+
+    def _keep(self, failure: Failure) -> str:
+        path = self.folder / FILE
+        try:
+            failure.write(path)
+        except (OSError, TypeError) as error:
+            # What stopped the run matters more than that it cannot be kept.
+            return f"what it takes to see this again could not be saved: {error}"
+        log.error("step %d failed: see it again with  nerfloss replay %s", failure.step, path)
+        return f"see it again with  nerfloss replay {path}"
+
+
+def _what_learns(model: Model) -> dict[str, Any]:
+    state = dict(model.state_dict())
+    if not list(model.sampler.parameters()):
+        del state["sampler"]
+    return state
+
+
+def _intervals(samples: Samples) -> dict[str, Any]:
+    return {"t_starts": samples.t_starts, "t_ends": samples.t_ends, "more": dict(samples.more)}
+
+
+def _on(device: torch.device | str, value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _on(device, each) for name, each in value.items()}
+    return value.to(device) if isinstance(value, Tensor) else value
+
+
+def _balancer_state(recipe: LossRecipe) -> dict[str, Any]:
+    state = {} if recipe.balancer is None else recipe.balancer.state_dict()
+    return {
+        f"balancer.{name}": value.clone() if isinstance(value, Tensor) else value
+        for name, value in state.items()
+    }
+
+
+def _with_balancer(recipe: Mapping[str, Any], balancer: Mapping[str, Any]) -> dict[str, Any]:
+    others = {name: value for name, value in recipe.items() if not name.startswith("balancer.")}
+    return {**others, **balancer}

@@ -1,0 +1,191 @@
+"""A step that fails is kept whole: replayed elsewhere, it fails in the same way."""
+
+import broken_terms
+import pytest
+import torch
+from small_runs import assembled
+
+from nerfloss.assembly import rebuild
+from nerfloss.cli import main
+from nerfloss.diagnostics.replay import replay
+from nerfloss.recipe import NonFiniteLoss
+from nerfloss.training.failure import Failure
+from nerfloss.training.optimizer import NonFiniteGradient
+
+SCENE = ["dataset.size=16", "dataset.views=3", "dataset.test_views=1", "trainer.max_steps=5"]
+CPU = torch.device("cpu")
+
+
+def term(name):
+    return f"+loss.terms.bad={{fn: {{_target_: broken_terms.{name}, _partial_: true}}}}"
+
+
+def failed(folder, kind, *overrides, model="neus"):
+    """A tiny run that must fail; the error and the path of what it left."""
+    run = assembled(folder, *SCENE, *overrides, model=model)
+    with pytest.raises(kind) as caught:
+        run.train()
+    return run, caught.value, folder / "failure.pt"
+
+
+def again(path):
+    failure = Failure.read(path)
+    return failure, replay(failure, *rebuild(failure.config, CPU))
+
+
+@pytest.fixture(scope="module")
+def spoilt(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("spoilt")
+    return failed(folder, NonFiniteLoss, term("spoils_a_view"))
+
+
+@pytest.fixture(scope="module")
+def steep(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("steep")
+    return failed(folder, NonFiniteGradient, term("steep_in_a_view"))
+
+
+def test_a_value_that_is_not_finite_names_the_step_the_term_and_the_rays(spoilt):
+    run, error, path = spoilt
+    fault, failure = error.fault, Failure.read(path)
+    assert (fault.kind, fault.term, run.trainer.step) == ("value", "bad", 2)
+    assert fault.rays == tuple((failure.rays.view == 1).nonzero().squeeze(-1).tolist())
+    first = fault.rays[0]
+    column, row = failure.rays.pixel[first].int().tolist()
+    assert "loss term 'bad' is nan at step 2" in str(error)
+    assert f"(the first: view 1, column {column}, row {row})" in str(error)
+    assert f"rays {first}, " in str(error)
+    assert f"nerfloss replay {path}" in error.__notes__[0]
+
+
+def test_a_gradient_that_is_not_finite_names_the_step_the_term_and_the_rays(steep):
+    run, error, path = steep
+    fault, failure = error.fault, Failure.read(path)
+    assert (fault.kind, fault.term, fault.quantity) == ("gradient", "bad", "opacity")
+    assert run.trainer.step == failure.step == 2
+    assert fault.rays == tuple((failure.rays.view == 1).nonzero().squeeze(-1).tolist())
+    assert "at step 2 the gradient of loss term 'bad'" in str(error)
+
+
+@pytest.mark.parametrize("kind", ["spoilt", "steep"])
+def test_the_file_loads_without_running_code_and_holds_no_optimizer(kind, request):
+    *_, path = request.getfixturevalue(kind)
+    state = torch.load(path, weights_only=True)["state"]
+    assert "optimizer" not in state
+    assert {"config", "step", "at", "seed", "generator", "model", "recipe"} <= set(state)
+    assert len(state["rays"]["origins"]) == len(state["targets"]["target_rgb"])
+
+
+@pytest.mark.parametrize("kind", ["spoilt", "steep"])
+def test_a_replayed_step_fails_in_every_respect_as_it_did(kind, request):
+    _, error, path = request.getfixturevalue(kind)
+    failure, found = again(path)
+    assert found.fault == error.fault == failure.fault
+    assert "grid" in found.groups or kind == "spoilt"
+
+
+def test_a_replay_says_what_each_term_did(steep):
+    _, found = again(steep[2])
+    assert set(found.terms) == {"rgb", "eikonal", "bad"}
+    good, bad = found.terms["rgb"], found.terms["bad"]
+    assert good.gradient > 0
+    assert good.value > 0
+    assert good.faults == {}
+    assert bad.value > 0
+    assert bad.gradient != bad.gradient  # NaN
+    assert "has a gradient with" in bad.faults["opacity"]
+    assert "opacity" in found.behind
+
+
+@pytest.mark.parametrize(
+    ("model", "overrides"),
+    [
+        ("nerf", ["model=nerf", "loss=nerf"]),
+        (
+            "nerf",
+            ["model=nerf", "loss=nerf", "sampler=proposal", "+loss/term@loss.terms.i=interlevel"],
+        ),
+        ("neus", ["loss/balancer=dwa", "loss.balancer.window=1"]),
+        ("neus", ["loss/balancer=gradnorm", "loss.balancer.every=1"]),
+        ("neus", ["loss/balancer=pcgrad", "+loss/term@loss.terms.n=normal_smoothness"]),
+    ],
+    ids=[
+        "a cache renewed at random",
+        "a sampler that learns",
+        "a memory",
+        "a memory of gradients",
+        "terms that draw",
+    ],
+)
+@pytest.mark.parametrize("way", ["spoils_a_view", "steep_in_a_view"])
+def test_whatever_moved_in_the_step_is_put_back(tmp_path, model, overrides, way):
+    kinds = (NonFiniteLoss, NonFiniteGradient)
+    _, error, path = failed(tmp_path, kinds, *overrides, term(way), model=model)
+    failure, found = again(path)
+    assert found.fault == error.fault
+    memory = {k: v for k, v in failure.recipe.items() if "memory" in k}
+    assert all(value.isfinite().all() for value in memory.values())
+
+
+def test_a_fault_behind_the_quantities_of_the_terms_is_traced_by_the_replay(tmp_path, capsys):
+    own = "+quantities.rough={_target_: broken_terms.rough, _partial_: true}"
+    _, error, path = failed(tmp_path, NonFiniteGradient, own, term("of_rough"))
+    assert "so the fault lies behind the quantities" in str(error)
+    _, found = again(path)
+    assert found.terms["bad"].faults == {}
+    assert "rough" not in found.behind
+    assert list(found.behind)[-1] == "opacity"
+    assert main(["replay", str(path), "--device", "cpu"]) == 0
+    assert "the first gradient to break is that of 'opacity'" in capsys.readouterr().out
+
+
+def test_the_command_says_the_same_and_ends_well(spoilt, steep, capsys):
+    for _, error, path in (spoilt, steep):
+        assert main(["replay", str(path), "--device", "cpu"]) == 0
+        said = capsys.readouterr().out
+        assert f"reproduced: {error.fault}" in said
+        assert "bad" in said
+
+
+def test_a_step_that_no_longer_fails_ends_with_one_and_says_so(spoilt, capsys, monkeypatch):
+    monkeypatch.setattr(broken_terms, "spoils_a_view", broken_terms.flat)
+    assert main(["replay", str(spoilt[2]), "--device", "cpu"]) == 1
+    assert "not reproduced: every value and gradient of this step is finite" in (
+        capsys.readouterr().out
+    )
+
+
+def test_a_step_that_fails_otherwise_is_not_called_the_same(spoilt, capsys, monkeypatch):
+    monkeypatch.setattr(broken_terms, "spoils_a_view", broken_terms.steep_in_a_view)
+    assert main(["replay", str(spoilt[2]), "--device", "cpu"]) == 1
+    assert "not reproduced: the step fails here in another way" in capsys.readouterr().out
+
+
+def test_what_is_no_failed_step_is_refused(tmp_path, capsys):
+    (tmp_path / "rubbish.pt").write_bytes(b"no file of ours")
+    run = assembled(tmp_path, *SCENE)
+    run.trainer.save()
+    refused = {
+        tmp_path / "nothing.pt": "no checkpoint at",
+        tmp_path / "rubbish.pt": "cannot be read",
+        tmp_path / "checkpoints" / "last.pt": "is a checkpoint, no failed step",
+    }
+    for path, reason in refused.items():
+        assert main(["replay", str(path), "--device", "cpu"]) == 2
+        assert reason in capsys.readouterr().err
+
+
+def test_a_term_whose_code_is_not_there_is_named(spoilt):
+    config = Failure.read(spoilt[2]).config.replace("broken_terms", "terms_of_somebody")
+    with pytest.raises(ValueError, match=r"terms_of_somebody[\s\S]*has to be importable"):
+        rebuild(config, CPU)
+
+
+def test_a_full_disk_does_not_hide_why_the_run_stopped(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("nerfloss.training.checkpoint.save", full)
+    _, error, path = failed(tmp_path, NonFiniteLoss, term("not_a_number"))
+    assert "could not be saved: [Errno 28] No space left" in error.__notes__[0]
+    assert not path.exists()

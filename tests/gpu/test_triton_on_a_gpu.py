@@ -1,0 +1,88 @@
+"""Triton's hash grid on a GPU, at sizes that fill it. tests/kernels has the small ones."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from nerfloss.kernels import reference
+from nerfloss.kernels.layout import GridLayout
+
+pytestmark = pytest.mark.gpu
+LAYOUT = GridLayout(levels=16, features=2, log2_table=19, base=16, finest=2048)
+
+
+@pytest.fixture
+def kernel():
+    """Imported in tests alone: the module needs triton."""
+    from nerfloss.kernels import triton_grid
+
+    return triton_grid
+
+
+def drawn(count: int, order: str, dtype: torch.dtype) -> dict[str, Tensor]:
+    device, channels = torch.device("cuda"), LAYOUT.channels
+    points = torch.rand(count, 3, device=device)
+    if order == "rays":
+        ends = torch.rand(2, count // 64, 1, 3, device=device)
+        points = (ends[0] + torch.linspace(0, 1, 64, device=device)[:, None] * ends[1]) / 2
+        points = points.reshape(-1, 3)
+    return {
+        "points": points,
+        "table": torch.randn(LAYOUT.entries, 2, device=device).to(dtype),
+        "grad": torch.randn(count, channels, device=device),
+        "tangent": torch.randn(count, 3, device=device),
+        "slope_grad": torch.randn(count, channels, device=device),
+    }
+
+
+def assert_close(found: Tensor, expected: Tensor, allowed: float = 1e-4) -> None:
+    assert float((found - expected).norm() / expected.norm()) < allowed
+
+
+@pytest.mark.parametrize("order", ["random", "rays"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_it_agrees_with_the_reference(kernel, order: str, dtype: torch.dtype) -> None:
+    x, table, grad, tangent, slope_grad = drawn(2**17, order, dtype).values()
+    at, exact = (LAYOUT, 16), table.float()
+    found, slopes = kernel.features_and_slopes(x, table, *at)
+    right, right_slopes = reference.features_and_slopes(x, exact, *at)
+    assert_close(found, right)
+    assert_close(slopes, right_slopes)
+    assert_close(kernel.pull_back(slopes, grad), reference.pull_back(right_slopes, grad))
+    assert_close(kernel.push_forward(slopes, tangent), reference.push_forward(slopes, tangent))
+    assert_close(kernel.vjp(x, table, grad, *at), reference.vjp(x, exact, grad, *at))
+    assert_close(kernel.jvp(x, table, tangent, *at), reference.jvp(x, exact, tangent, *at))
+    bent = kernel.hvp(x, table, grad, tangent, *at)
+    assert_close(bent, reference.hvp(x, exact, grad, tangent, *at))
+    both = (x, grad, tangent, slope_grad, *at)
+    assert_close(kernel.scatter(*both), reference.scatter(*both))
+
+
+def test_more_than_two_to_the_31_numbers_are_addressed_right(kernel) -> None:
+    """Slopes of 2^25 points and 32 channels are 3 * 2^30 numbers."""
+    if torch.cuda.get_device_properties(0).total_memory < 60 * 2**30:
+        pytest.skip("needs 60 GB of memory on the device")
+    count = 2**25
+    x = torch.rand(count, 3, device="cuda")
+    table = torch.randn(LAYOUT.entries, 2, device="cuda")
+    found, slopes = kernel.features_and_slopes(x, table, LAYOUT, 16)
+    last = slice(count - 1000, count)
+    right, right_slopes = reference.features_and_slopes(x[last], table, LAYOUT, 16)
+    assert_close(found[last], right)
+    assert_close(slopes[:, :, last], right_slopes)
+
+
+def test_it_is_not_slower_than_plain_pytorch(kernel) -> None:
+    x, table, *_ = drawn(2**18, "random", torch.float32).values()
+
+    def seconds(chosen) -> float:
+        first, last = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        chosen.features_and_slopes(x, table, LAYOUT, 16)
+        first.record()
+        for _ in range(5):
+            chosen.features_and_slopes(x, table, LAYOUT, 16)
+        last.record()
+        last.synchronize()
+        return first.elapsed_time(last)
+
+    assert seconds(kernel) < seconds(reference)

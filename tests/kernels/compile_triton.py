@@ -1,0 +1,88 @@
+"""Compile every kernel of Triton for a processor that need not be there: no GPU takes part.
+
+    python compile_triton.py 90
+
+prints, per kernel, what it was compiled to, as JSON. Run by test_triton_compiles.py, as a program
+of its own, for here triton must not be in its interpreting mode.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import triton
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+
+from nerfloss.kernels import (
+    triton_gather,
+    triton_opacity,
+    triton_scatter,
+    triton_slopes,
+    triton_weights,
+)
+from nerfloss.kernels.triton_language import tl
+
+REAL = "*fp32"
+GRID = {"FEATURES": 2, "LANES": 2, "BLOCK": 128, "REAL": tl.float32}
+Variant = tuple[str, Any, dict[str, Any], dict[str, str]]
+
+
+def variants() -> Iterator[Variant]:
+    """Name, kernel, what is fixed when it is compiled, and types other than the usual ones."""
+    read = {**GRID, "LEVEL_OUTER": True}
+    for half in ("fp32", "fp16", "bf16"):
+        flags = {"TILTED": False, "SLOPES": True}
+        yield f"slopes {half}", triton_gather.read_grid, read | flags, {"table": f"*{half}"}
+        added = {**read, "TILTED": True}
+        yield f"scatter {half}", triton_scatter.add_to_grid, added, {"out": f"*{half}"}
+    tilted = read | {"TILTED": True, "SLOPES": False}
+    yield "jvp", triton_gather.read_grid, tilted, {}
+    yield "hvp", triton_gather.project_grid, GRID | {"ACTIVE": 16, "BENT": True}, {}
+    four = read | {"FEATURES": 4, "LANES": 4, "TILTED": False, "SLOPES": False}
+    yield "four features", triton_gather.read_grid, four, {}
+    sums = {"CHANNELS": 32, "BLOCK": 128, "REAL": tl.float32}
+    yield "pull_back", triton_slopes.sum_over_channels, sums, {}
+    yield "push_forward", triton_slopes.sum_over_axes, sums, {}
+    for way, backward in (("forward", False), ("backward", True)):
+        flags = {"BACKWARD": backward, "BLOCK": 1024}
+        yield f"neus {way}", triton_opacity.neus, flags, {"late": "fp32"}
+        yield f"volsdf {way}", triton_opacity.slab, flags | {"SDF": True}, {}
+        rays = {"RAYS": 32, "SAMPLES": 64, "BACKWARD": backward}
+        yield f"weights {way}", triton_weights.weigh, rays, {}
+
+
+# Types of arguments; all others are 32-bit numbers.
+NAMES = "points table tangent out slopes grad slope_grad sdf cosine length sharpness to_alphas "
+NAMES += "to_sdf to_cosine to_sharpness values to_values alphas to_weights"
+POINTERS = dict.fromkeys(NAMES.split(), REAL) | {"levels": "*i64"}
+
+
+def compiled(kernel: Any, fixed: dict[str, Any], types: dict[str, str], target: GPUTarget) -> Any:
+    signature, constants, aligned = {}, {}, {}
+    for index, name in enumerate(kernel.arg_names):
+        if name in fixed:
+            signature[name], constants[(index,)] = "constexpr", fixed[name]
+        else:
+            signature[name] = (POINTERS | types).get(name, "i32")
+        if name in POINTERS:
+            aligned[(index,)] = [["tt.divisibility", 16]]
+    source = ASTSource(kernel, signature=signature, constexprs=constants, attrs=aligned)
+    return triton.compile(source, target=target, options={"num_warps": 4})
+
+
+def main() -> None:
+    capability, wanted = int(sys.argv[1]), sys.argv[2:]
+    target, found = GPUTarget("cuda", capability, 32), {}
+    for name, kernel, fixed, types in variants():
+        if not wanted or name in wanted:
+            done = compiled(kernel, fixed, types, target)
+            memory = re.findall(r"(?:ld|st|atom|red)\.global\S*", done.asm["ptx"])
+            found[name] = {"memory": memory, "shared": done.metadata.shared}
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
