@@ -1,6 +1,8 @@
-"""Where the time of a training step goes, part by part, on one thread and on two.
+"""Where the time of a training step goes, part by part, on one thread.
 
-    python benchmarks/step.py --models neus nerf --threads 1 2
+    python benchmarks/step.py --models neus nerf
+
+With more threads parts overlap: `threads.py` takes whole steps.
 
 The parts are timed inside the trainer's own steps, so they are met as cold or warm as they are.
 """
@@ -50,9 +52,9 @@ def watched(run: Run) -> dict[str, list[float]]:
     return taken
 
 
-def measure(model: str, threads: int, steps: int) -> tuple[dict[str, float], float, float]:
+def measure(model: str, steps: int) -> tuple[dict[str, float], float, float]:
     """Milliseconds per step of every part, of a whole step (wall), and in CPU time."""
-    torch.set_num_threads(threads)
+    torch.set_num_threads(1)
     loss = "nerf" if model == "nerf" else "neus_eikonal"
     run, _ = prepare(configure(f"model={model}", f"loss={loss}", "dataset.views=24"))
     trainer = run.trainer
@@ -81,30 +83,17 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--models", nargs="+", default=["neus", "nerf"])
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--steps", type=int, default=200)
     asked = parser.parse_args()
-    console = Console(width=120)
-    found = {
-        (model, threads): measure(model, threads, asked.steps)
-        for model in asked.models
-        for threads in asked.threads
-    }
     for model in asked.models:
-        table = Table("ms per step", title=f"{model}: {machine()}", box=None)
-        columns = [found[model, threads] for threads in asked.threads]
-        for threads in asked.threads:
-            table.add_column(f"{threads} threads" if threads > 1 else "1 thread")
-        for name in columns[0][0]:
-            table.add_row(name, *(f"{parts[name]:.2f}" for parts, _, _ in columns))
-        others = [wall - sum(parts.values()) for parts, wall, _ in columns]
-        table.add_row("the rest", *(f"{value:.2f}" for value in others))
-        table.add_row("whole step", *(f"{wall:.2f}" for _, wall, _ in columns))
-        table.add_row("CPU time", *(f"{cpu:.2f}" for _, _, cpu in columns))
-        console.print(table)
-        walls = {threads: found[model, threads][1] for threads in asked.threads}
-        if {1, 2} <= walls.keys():
-            console.print(f"two threads are {walls[1] / walls[2]:.2f} times faster than one\n")
+        parts, wall, cpu = measure(model, asked.steps)
+        table = Table("", "ms per step", title=f"{model}: {machine()}", box=None)
+        for name, value in parts.items():
+            table.add_row(name, f"{value:.2f}")
+        table.add_row("the rest", f"{wall - sum(parts.values()):.2f}")
+        table.add_row("whole step", f"{wall:.2f}")
+        table.add_row("CPU time", f"{cpu:.2f}")
+        Console(width=120).print(table)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ MAY_IMPORT: dict[str, set[str] | None] = {
     "recipe": {"quantities", "schedules", "terms"},
     "fields": {"maths", "kernels", "quantities"},
     "samplers": {"maths", "rays", "quantities", "kernels"},
-    "renderers": {"maths", "rays", "quantities"},
+    "renderers": {"maths", "rays", "quantities", "kernels"},
     "model": {"rays", "quantities", "renderers"},
     "data": {"rays", "quantities", "kernels"},
     "training": {"recipe", "rays", "quantities", "kernels"},

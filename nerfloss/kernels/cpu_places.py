@@ -53,10 +53,10 @@ def to_unit(points, box, unit, scale):
 
 
 @compiled
-def live_cells(values, region, first, stride, reach, index):
-    """Write the flat indices of cells of every ``stride``-th plane that are to be renewed."""
+def live_cells(values, region, reach, index):
+    """Write the flat indices of cells of a region with a small value; return how many there are."""
     count, size = 0, values.shape[0]
-    for z in range(first, size, stride):
+    for z in range(size):
         for y in range(size):
             for x in range(size):
                 if region[z, y, x] and abs(values[z, y, x]) < reach:

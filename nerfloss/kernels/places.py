@@ -61,24 +61,15 @@ def live_cells(
     values: Float[Tensor, "size size size"],
     region: Bool[Tensor, "size size size"],
     reach: float,
-    first: int,
-    stride: int,
 ) -> Int[Tensor, "cells"]:
-    """Flat indices of cells of a region whose value is smaller than ``reach``.
-
-    Only of the planes ``first``, ``first + stride`` ...
-    """
-    size = len(values)
+    """Flat indices of cells of a region whose value is smaller than ``reach``."""
     if not _compiled(values):
-        planes = slice(first, None, stride)
-        live = region[planes] & (values[planes].abs() < reach)
-        plane, y, x = live.nonzero().unbind(-1)
-        return ((first + stride * plane) * size + y) * size + x
+        return (region & (values.abs() < reach)).reshape(-1).nonzero().squeeze(-1)
     from nerfloss.kernels import cpu_places
 
-    index = torch.empty(len(range(first, size, stride)) * size**2, dtype=torch.int64)
+    index = torch.empty(values.numel(), dtype=torch.int64)
     arrays = _arrays(values, region, index)
-    return index[: cpu_places.live_cells(*arrays[:2], first, stride, np.float32(reach), arrays[2])]
+    return index[: cpu_places.live_cells(*arrays[:2], np.float32(reach), arrays[2])]
 
 
 def in_cells(

@@ -1,4 +1,4 @@
-"""Marching through a cached grid and placing samples on a GPU: a ray per program, its steps at once.
+"""Marching through a cached grid and placing samples on a GPU: a ray per program, all its steps.
 
 `nerfloss.samplers.march` defines it, step by step in the same order. What is there a dozen tensors
 of ``rays steps`` stays in registers here: of a ray nothing is written but its samples' bounds.
@@ -12,9 +12,8 @@ from nerfloss.kernels.triton_weights import OPAQUE, times
 
 
 def place(
-    origins: Tensor, directions: Tensor, enter: Tensor, leave: Tensor, shifts: Tensor,
-    values: Tensor, region: Tensor, box: Tensor, is_sdf: bool, numbers: tuple[float, ...],
-    count: int, explore: int,
+    origins: Tensor, directions: Tensor, shifts: Tensor, values: Tensor, region: Tensor,
+    box: Tensor, is_sdf: bool, numbers: tuple[float, ...], count: int, explore: int,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """Bounds of ``count`` intervals per ray, each ``rays count``.
 
@@ -23,12 +22,11 @@ def place(
     """
     rays = len(origins)
     starts, ends = (torch.zeros(rays, count, device=origins.device) for _ in range(2))
-    if rays == 0:
-        return starts, ends
-    steps = int(((leave - enter).max() / numbers[0]).ceil().clamp_min(0)) + 1
+    # No ray is longer inside than from corner to corner.
+    steps = 3 + int(float((box[1] - box[0]).norm()) / numbers[0])
     given = [
         each.detach().contiguous()
-        for each in (origins, directions, enter, leave, shifts, values, region.byte(), box)
+        for each in (origins, directions, shifts, values, region.byte(), box)
     ]
     launch(
         place_ray, (rays,), *given, starts, ends, rays, steps, values.shape[0], *numbers, explore,
@@ -39,13 +37,13 @@ def place(
 
 @jit
 def place_ray(
-    origins, directions, enter, leave, shifts, values, region, box, starts, ends, rays, steps,
-    resolution, step, band, sharpness, threshold, mix, dark, exploring, beyond, explore,
+    origins, directions, shifts, values, region, box, starts, ends, rays, steps, resolution, step,
+    band, sharpness, threshold, mix, dark, exploring, beyond, explore,
     COUNT: tl.constexpr, WIDE: tl.constexpr, STEPS: tl.constexpr, SDF: tl.constexpr,
 ):  # fmt: skip
-    """Write where the samples of one ray begin and end."""
+    """Write where the samples of one ray begin and end; a ray that misses the box has none."""
     ray = tl.program_id(0)
-    first, last = tl.load(enter + ray), tl.load(leave + ray)
+    first, last = meets_box(origins, directions, box, ray)
     first_step = first - step * tl.load(shifts + ray)
     index = tl.arange(0, STEPS)
     middle = first_step + step * (index + 0.5)
@@ -66,8 +64,8 @@ def place_ray(
     wanted = wanted & inside
     passed = tl.cumsum((wanted & (light <= dark)).to(tl.float32), 0)
     wanted = (wanted & (passed <= spare)).to(tl.float32)
-    mass, number = light * alpha, COUNT + 0.0
-    found = tl.sum(wanted, 0)
+    mass, found = light * alpha, tl.sum(wanted, 0)
+    number = found * 0.0 + COUNT
     if not SDF:
         number = tl.minimum(2.0 * found, number)
     if found == 0:
@@ -82,9 +80,23 @@ def place_ray(
     half = 0.5 * step * tl.minimum(tl.maximum(end - begin, 0.0), longest)
     center = first_step + step * (whole + middle)
     sample = tl.arange(0, WIDE)
-    to, kept = ray.to(tl.int64) * COUNT + sample, (sample < COUNT) & (last > first)
+    to, kept = ray.to(tl.int64) * COUNT + sample, sample < COUNT
     tl.store(starts + to, center - half, mask=kept)
     tl.store(ends + to, center + half, mask=kept)
+
+
+@jit
+def meets_box(origins, directions, box, ray):
+    """Distances at which a ray enters and leaves a box; 0 and 0 where it misses."""
+    enter, leave = 0.0, float("inf")
+    for axis in tl.static_range(3):
+        o, d = tl.load(origins + ray * 3 + axis), tl.load(directions + ray * 3 + axis)
+        d = tl.where(tl.abs(d) < 1e-12, 1e-12, d)
+        near, far = (tl.load(box + axis) - o) / d, (tl.load(box + 3 + axis) - o) / d
+        enter = tl.maximum(tl.minimum(near, far), enter)
+        leave = tl.minimum(tl.maximum(near, far), leave)
+    hit = leave > enter
+    return tl.where(hit, enter, 0.0), tl.where(hit, leave, 0.0)
 
 
 @jit

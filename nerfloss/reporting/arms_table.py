@@ -58,13 +58,18 @@ def mean_of(line: Contrast, *, mixed: bool) -> Cell:
     return f"{line.summary.mean:.5g} ± {line.summary.std:.2g}"
 
 
+def signed(difference: float) -> str:
+    """A difference with its sign; 0 has none."""
+    return f"{difference:+.3g}" if difference else "0"
+
+
 def told(line: Contrast) -> tuple[Cell, Cell, Cell, Cell]:
     """Interval of the mean, difference, its interval, verdict."""
     own = line.summary.interval if line.scene is not None else None
     pair = line.pair
     return (
         " to ".join(ends(own)) if own else None,
-        None if pair is None or pair.mean is None else f"{pair.mean:+.3g}",
+        None if pair is None or pair.mean is None else signed(pair.mean),
         " to ".join(ends(pair.interval)) if pair and pair.interval else None,
         line.verdict.word if line.verdict else None,
     )

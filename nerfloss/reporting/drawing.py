@@ -67,6 +67,7 @@ def drawing(
         svg, png = io.StringIO(), io.BytesIO()
         said = {"Date": None, "Creator": None, "Title": title}
         figure.savefig(svg, format="svg", metadata=said)
+        figure.set_layout_engine("none")  # everything is in its place: that takes half of the time
         figure.savefig(png, format="png", dpi=DOTS_PER_INCH, facecolor="white")
     return Drawing(svg.getvalue(), png.getvalue())
 

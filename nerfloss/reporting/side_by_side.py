@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from nerfloss.reporting.arms import Arm
-from nerfloss.reporting.arms_table import how_to_read, mean_of, score_of
+from nerfloss.reporting.arms_table import how_to_read, mean_of, score_of, signed
 from nerfloss.reporting.comparison import check_known, scored
 from nerfloss.reporting.contrasts import Contrast, contrasts, directions
 from nerfloss.reporting.differences import config_table, provenance_table
@@ -95,7 +95,7 @@ def _gap(line: Contrast | None, views: str) -> str | None:
     """Difference, its interval and the verdict; of too few runs, what their views say."""
     if line is None or line.pair is None or line.pair.mean is None:
         return None
-    parts = [f"{line.pair.mean:+.3g}"]
+    parts = [signed(line.pair.mean)]
     if line.pair.interval and line.verdict and line.verdict.test:
         parts.append(f"({' to '.join(ends(line.pair.interval))})")
     if line.verdict and line.verdict.test:
@@ -112,6 +112,8 @@ def _views(baseline: Arm, arm: Arm, metric: str) -> str:
     shared = ours.keys() & theirs.keys()
     if better is None or not shared:
         return ""
+    if all(ours[view] == theirs[view] for view in shared):
+        return f"equal in all of {len(shared)} views"
     sign = 1 if better == "higher" else -1
     won = sum(sign * (ours[view] - theirs[view]) > 0 for view in shared)
     return f"better in {won} of {len(shared)} views"

@@ -38,32 +38,23 @@ class CachedGrid(nn.Module):
         """Smallest edge of a cell, in scene units."""
         return float((box[1] - box[0]).min()) / self.resolution
 
-    def refresh_sdf(self, field: Field, *, reach: float, first: int = 0, stride: int = 1) -> None:
+    def refresh_sdf(self, field: Field, *, reach: float) -> None:
         """Renew the SDF in cells of the region within ``reach`` of the surface, as cached.
 
-        Only in planes ``first``, ``first + stride`` ... The first call renews every cell there is.
+        The first call renews all cells, one with an infinite reach those of the region.
         """
         if self.fresh:
-            index = live_cells(self.values, self.region, reach, first, stride)
+            index = live_cells(self.values, self.region, reach)
         else:
             index = torch.arange(self.values.numel(), device=self.values.device)
         self.values.view(-1)[index] = self._evaluate(field, "sdf", index, None)
         self.fresh.fill_(True)
 
     def refresh_density(
-        self,
-        field: Field,
-        *,
-        decay: float,
-        generator: torch.Generator | None,
-        first: int = 0,
-        stride: int = 1,
+        self, field: Field, *, decay: float, generator: torch.Generator | None
     ) -> None:
-        """Renew the densities: the larger of the decayed old value and one at a random point.
-
-        Only in planes ``first``, ``first + stride`` ...
-        """
-        index = live_cells(self.values, self.region, float("inf"), first, stride)
+        """Renew the densities: the larger of the decayed old value and one at a random point."""
+        index = live_cells(self.values, self.region, float("inf"))
         new = self._evaluate(field, "densities", index, generator)
         values = self.values.view(-1)
         values[index] = torch.maximum(values[index] * decay, new)

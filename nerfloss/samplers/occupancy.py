@@ -65,27 +65,27 @@ class OccupancySampler(torch.nn.Module):
 
     @torch.no_grad()
     def refresh(self, field: Field, step: int, generator: torch.Generator | None = None) -> None:
-        """Renew the part of the cache that is due, and the sharpness by which it is read.
+        """Renew the cache when it is due: more often early, all of it every eighth time.
 
-        Every so many steps the whole cache has had its turn, early more often: a few planes a step,
-        so that all steps cost alike. In every eighth round all of the region is renewed.
+        The sharpness by which it is read is the field's at this step.
         """
         if "sdf" in field.offers:
             self.sharpness.copy_(field.constants()["sharpness"].detach().clamp_max(self.sharpest))
         # Late, a fourth as often would save a tenth of a step, and cost in geometry.
         every = self.refresh_every if step > 4 * self.refresh_every else self.refresh_every // 3 + 1
-        first, stride = (step % every, every) if self.grid.fresh else (0, 1)
+        # All at once: a few planes at every step would make steps alike, but where planes of unlike
+        # age meet the cache has edges that no field has (three decibels, in one seed of two).
+        if self.grid.fresh and step % every:
+            return
         if "sdf" in field.offers:
             everything = step // every % 8 == 0
             reach = float("inf") if everything else 6 * self.grid.cell(field.box)
-            self.grid.refresh_sdf(field, reach=reach, first=first, stride=stride)
+            self.grid.refresh_sdf(field, reach=reach)
         else:
             if not self.grid.fresh:
                 # An untrained density says nothing yet: look everywhere.
                 self.grid.values.copy_(self.grid.region * 2 * self.threshold)
-            self.grid.refresh_density(
-                field, decay=self.decay, generator=generator, first=first, stride=stride
-            )
+            self.grid.refresh_density(field, decay=self.decay, generator=generator)
 
     def _march(self, field: Field) -> March:
         step = self.grid.cell(field.box)

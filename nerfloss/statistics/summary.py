@@ -49,6 +49,8 @@ def summary(values: Sequence[float], *, level: float = 0.95, seed: int = 0) -> S
 def ends(interval: Interval) -> tuple[str, str]:
     """Both ends as text, in digits that tell one from the other."""
     width = interval.high - interval.low
-    digits = 2 - math.floor(math.log10(width)) if width > 0 else 4
+    if width == 0:
+        return f"{interval.low:.5g}", f"{interval.high:.5g}"
+    digits = 2 - math.floor(math.log10(width))
     digits = min(max(digits, 0), 12)
     return f"{interval.low:.{digits}f}", f"{interval.high:.{digits}f}"

@@ -38,11 +38,16 @@ class Ahead:
     def take(self, step: int, rays: int) -> Beginning:
         """The beginning of a step: as begun before, or made now."""
         found, self._next = self._next, None
-        return self._make(step, rays) if found is None else found.result()
+        if found is not None:
+            return found.result()
+        self._renew(step)
+        return self._make(step, rays)
 
     def begin(self, step: int, rays: int) -> None:
         """Let the beginning of a step be made, if it can be made before the step."""
         if getattr(self.model.sampler, "looks_ahead", False):
+            # Now and then much work, which is shared out; the rest is for one thread.
+            self._renew(step)
             # A GPU works through one queue: a thread would gain nothing there.
             now = self.device.type != "cpu"
             self._next = beside(lambda: self._make(step, rays), now=now)
@@ -57,14 +62,18 @@ class Ahead:
         self.join()
         self._next, self.renewed = None, renewed
 
-    def _make(self, step: int, rays: int) -> Beginning:
-        model, batch = self.model, self.batches.draw(step, rays)
+    def _renew(self, step: int) -> None:
+        """Renew the sampler for a step, once: with numbers of its own, so that a resumed run, which
+        need not renew again, draws the same.
+        """
         if self.renewed <= step:
-            model.sampler.refresh(model.field, step, self._generator(2 * step + 1))
+            self.model.sampler.refresh(self.model.field, step, self._generator(2 * step + 1))
             self.renewed = step + 1
-        # Its own generator: a resumed run does not renew again, and must draw the same.
-        generator = self._generator(2 * step)
-        return Beginning(batch, model.sampler(model.field, batch.rays, generator), generator)
+
+    def _make(self, step: int, rays: int) -> Beginning:
+        batch, generator = self.batches.draw(step, rays), self._generator(2 * step)
+        samples = self.model.sampler(self.model.field, batch.rays, generator)
+        return Beginning(batch, samples, generator)
 
     def _generator(self, number: int) -> torch.Generator:
         return torch.Generator(self.device).manual_seed(self.seed * 1_000_003 + number)

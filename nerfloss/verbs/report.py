@@ -67,10 +67,10 @@ def _write_page(options: argparse.Namespace) -> None:
 
     try:
         path = write_report(options.folder, baseline=options.baseline)
-    except ValueError as error:
+    except (ValueError, OSError) as error:  # matplotlib is missing, the folder is read-only
         if options.html:
             raise
         print(f"no report.html: {error}", file=sys.stderr)
         return
-    said = f"wrote {path} ({path.stat().st_size / 1e6:.1f} MB), its figures in {path.parent}/figures"
-    print(said, file=sys.stderr)
+    size = f"{path.stat().st_size / 1e6:.1f} MB"
+    print(f"wrote {path} ({size}), its figures in {path.parent}/figures", file=sys.stderr)

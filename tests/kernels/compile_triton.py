@@ -18,6 +18,7 @@ from triton.compiler import ASTSource
 
 from nerfloss.kernels import (
     triton_gather,
+    triton_march,
     triton_opacity,
     triton_scatter,
     triton_slopes,
@@ -52,12 +53,18 @@ def variants() -> Iterator[Variant]:
         yield f"volsdf {way}", triton_opacity.slab, flags | {"SDF": True}, {}
         rays = {"RAYS": 32, "SAMPLES": 64, "BACKWARD": backward}
         yield f"weights {way}", triton_weights.weigh, rays, {}
+    numbers = "step band sharpness threshold mix dark exploring beyond"
+    sizes = {"COUNT": 8, "WIDE": 8, "STEPS": 256}
+    for sdf in (True, False):
+        fixed = sizes | {"SDF": sdf}
+        yield f"march {sdf}", triton_march.place_ray, fixed, dict.fromkeys(numbers.split(), "fp32")
 
 
 # Types of arguments; all others are 32-bit numbers.
 NAMES = "points table tangent out slopes grad slope_grad sdf cosine length sharpness to_alphas "
-NAMES += "to_sdf to_cosine to_sharpness values to_values alphas to_weights"
-POINTERS = dict.fromkeys(NAMES.split(), REAL) | {"levels": "*i64"}
+NAMES += "to_sdf to_cosine to_sharpness values to_values alphas to_weights "
+NAMES += "origins directions shifts box starts ends"
+POINTERS = dict.fromkeys(NAMES.split(), REAL) | {"levels": "*i64", "region": "*u8"}
 
 
 def compiled(kernel: Any, fixed: dict[str, Any], types: dict[str, str], target: GPUTarget) -> Any:

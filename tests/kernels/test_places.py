@@ -52,14 +52,12 @@ def test_points_come_into_the_unit_cube_with_their_derivative(formulas):
     assert not found[0][1, [0, 2]].isnan().any()
 
 
-@pytest.mark.parametrize(("first", "stride"), [(0, 1), (2, 5), (7, 9), (20, 25)])
 @pytest.mark.parametrize("reach", [0.3, float("inf")])
-def test_cells_to_be_renewed_are_those_of_the_planes_that_lie_near(formulas, first, stride, reach):
+def test_cells_to_be_renewed_are_those_of_the_region_that_lie_near(formulas, reach):
     values, region = torch.randn(16, 16, 16), torch.rand(16, 16, 16) > 0.3
-    given = (values, region, reach, first, stride)
-    found = places.live_cells(*given)
-    assert torch.equal(found, formulas(places.live_cells, *given))
-    assert set((found // 256).tolist()) <= set(range(first, 16, stride))
+    found = places.live_cells(values, region, reach)
+    assert torch.equal(found, formulas(places.live_cells, values, region, reach))
+    assert 0 < len(found) < 16**3
 
 
 @pytest.mark.parametrize("seed", [None, 3])
@@ -84,9 +82,3 @@ def test_a_ray_meets_a_box_where_the_formula_says():
     found = [meets_box(o, d, BOX.numpy()) for o, d in zip(*arrays, strict=True)]
     torch.testing.assert_close(torch.tensor(found), expected, rtol=1e-5, atol=1e-5)
     assert 0 < int((expected[:, 1] > 0).sum()) < 50
-
-
-def test_each_plane_of_a_cache_has_its_turn():
-    values, region = torch.zeros(16, 16, 16), torch.ones(16, 16, 16, dtype=torch.bool)
-    turns = [places.live_cells(values, region, 1.0, first, 9) for first in range(9)]
-    assert torch.equal(torch.cat(turns).sort().values, torch.arange(16**3))

@@ -38,8 +38,8 @@ def wide(memory: list[str], kind: str) -> int:
 
 def test_on_hopper_a_row_is_one_load_and_one_atomic(compiled) -> None:
     found = compiled(90)
-    along_rays = {name for name in found if name.startswith(("neus", "volsdf", "weights"))}
-    assert len(along_rays) == 6
+    along_rays = {name for name in found if name.startswith(("neus", "volsdf", "weights", "march"))}
+    assert len(along_rays) == 8
     for name, kernel in found.items():
         if name in along_rays:
             continue  # sums and running products over a ray are made in shared memory

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 
 
 def close(found: Tensor, expected: Tensor, tolerance: float = 2e-5) -> None:
-    limit = tolerance * max(1.0, float(expected.abs().max()))
+    limit = tolerance * float(expected.abs().amax().clamp_min(1)) if expected.numel() else 0.0
     torch.testing.assert_close(found.to(expected.dtype), expected, rtol=0, atol=limit)
 
 
@@ -78,7 +78,7 @@ def test_opacity_of_slabs_and_its_derivatives(samples: dict[str, Tensor], kind: 
         assert found[1] is None
 
 
-@pytest.mark.parametrize("shape", [(0, 8), (1, 1), (5, 7), (200, 64), (3, 300)])
+@pytest.mark.parametrize("shape", [(0, 8), (1, 1), (5, 7), (70, 40), (3, 300)])
 def test_weights_and_their_derivative(shape: tuple[int, int]) -> None:
     alphas = torch.rand(shape, device=DEVICE) ** 3
     alphas[::3, -1:] = 1.0  # opaque

@@ -65,6 +65,13 @@ def test_one_run_each_is_told_apart_by_views_at_most(tmp_path, capsys) -> None:
     assert "views of one run share its seed" in said
 
 
+def test_runs_that_score_the_same_are_said_to(tmp_path, capsys) -> None:
+    views = {"view 0": 30.0, "view 1": 31.0}
+    a = write_run(tmp_path / "a", {"psnr": 30.5}, terms=RGB, views=views)
+    b = write_run(tmp_path / "b", {"psnr": 30.5}, terms=FULL, views=views)
+    assert rows_of(said_of(capsys, a, b), "Scores")[0]["B − A"] == "0 (equal in all of 2 views)"
+
+
 def test_runs_of_another_scene_are_not_subtracted(tmp_path, capsys) -> None:
     a = write_run(tmp_path / "a", {"psnr": 30.0})
     b = write_run(tmp_path / "b", {"psnr": 20.0}, scene="rings")

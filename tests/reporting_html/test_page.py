@@ -1,4 +1,4 @@
-"""The report as a page: what it holds of a sweep, an ablation and one run, and what it leaves out."""
+"""The report as a page: what it holds of a sweep, an ablation, one run; what it leaves out."""
 
 import re
 import shutil
@@ -17,7 +17,7 @@ pytest.importorskip("jinja2")
 
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory) -> Path:
-    """Nine runs and a failed one, with their page."""
+    """Six runs and a failed one, with their page."""
     root = tmp_path_factory.mktemp("sweep")
     pretend_sweep(root)
     override = "loss.terms.eikonal.weight=0.1"
@@ -54,9 +54,9 @@ def test_the_page_needs_nothing_else(page):
 
 def test_a_failed_run_is_listed_with_its_error_and_its_words_are_no_markup(page):
     assert "weight=0.1,seed=3: failed after step 190" in page
-    assert "&lt;b&gt;rgb&lt;/b&gt;" in page
-    assert "<b>rgb</b>" not in page
-    assert "10 runs, 3 arms, 4 seeds, scene sphere, 1 not finished" in page
+    assert "&lt;i&gt;rgb&lt;/i&gt;" in page
+    assert "<i>rgb</i>" not in page
+    assert "7 runs, 2 arms, 4 seeds, scene sphere, 1 not finished" in page
 
 
 def test_verdicts_are_in_the_page(page):
@@ -166,7 +166,7 @@ def test_without_matplotlib_the_table_is_printed_and_one_line_says_how_to_get_th
 
 def test_a_second_report_does_not_take_figures_for_runs(tmp_path):
     scores = {"psnr": 30.0}
-    pretend_run(tmp_path / "a", scores, pictured=False)
+    pretend_run(tmp_path / "a", scores, pictured=False, diagnosed=False)
     write_report(tmp_path)
     shutil.copytree(tmp_path / "a", tmp_path / "b")
     assert "2 runs" in write_report(tmp_path).read_text()

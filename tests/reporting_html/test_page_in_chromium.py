@@ -1,4 +1,4 @@
-"""The report's page in a browser: no errors, a slider that slides, a mesh that turns, no overflow."""
+"""The page in a browser: no errors, a slider that slides, a mesh that turns, no overflow."""
 
 import io
 from pathlib import Path
@@ -81,8 +81,8 @@ def test_the_other_picture_of_a_pair_can_be_chosen(browser, page):
     browser.open(page, width=DESKTOP)
     assert browser.ask("document.querySelector('[data-role=left-tag]').textContent") == "photograph"
     browser.ask(
-        "(() => { const s = document.querySelector('[data-role=left]'); s.value = s.options[2].value;"
-        "s.dispatchEvent(new Event('change')); })()"
+        "(() => { const s = document.querySelector('[data-role=left]');"
+        "s.value = s.options[2].value; s.dispatchEvent(new Event('change')); })()"
     )
     tag = browser.ask("document.querySelector('[data-role=left-tag]').textContent")
     assert tag == "eikonal.weight=0.1 · rendered"
@@ -96,7 +96,7 @@ def test_the_mesh_is_drawn_and_turns_when_it_is_dragged(browser, page):
     browser.drag(middle(box, 0.4), middle(box, 0.42))  # once touched, it does not turn by itself
     resting = pixels(browser, canvas)
     again = pixels(browser, canvas)
-    assert len(np.unique(resting.reshape(-1, 3), axis=0)) > 50, "the canvas shows a shaded mesh"
+    assert len(np.unique(resting.reshape(-1, 3), axis=0)) > 30, "the canvas shows a shaded mesh"
     np.testing.assert_array_equal(resting, again)
     browser.drag(middle(box, 0.3, 0.4), middle(box, 0.6, 0.6))
     turned = pixels(browser, canvas)

@@ -86,6 +86,7 @@ def test_a_summary_of_several_says_mean_deviation_and_interval() -> None:
 def test_equal_scores_have_an_interval_without_width() -> None:
     same = summary([0.5, 0.5, 0.5])
     assert (same.std, same.interval) == (0.0, (0.5, 0.5, "t"))
+    assert same.text == "0.5 ± 0 (95 %: 0.5 to 0.5)"
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ OK = "ok"
 
 
 def health(study: Study) -> Section | LeftOut:
-    """A table over all arms that were diagnosed, and the shares of the gradient of the first few."""
+    """A table over all arms that were diagnosed, and the gradient's shares of the first few."""
     looked_at = [
         group for group in study.groups if any(len(each.steps) for each in group.diagnostics)
     ]
@@ -35,7 +35,7 @@ def health(study: Study) -> Section | LeftOut:
             f"gradient-{group.scene}-{group.label}",
             f"share of the gradient, {group.label}" if several else "share of the gradient",
             line_plot(
-                lines, title="share of the gradient", label="share", limits=(0, 1), linear=True
+                lines, title="share of the gradient", label="share", limits=(0.0, 1.0), linear=True
             ),
         )
         for group in looked_at[:MOST_ARMS]

@@ -15,6 +15,7 @@ from nerfloss.evaluation.panels import GAP, TITLE
 KINDS = ("rendered", "photograph", "error", "depth", "normals")
 MOST_TILES = len(KINDS)
 
+Panel = UInt8[np.ndarray, "panel_height panel_width 3"]
 Picture = UInt8[np.ndarray, "height width 3"]
 
 
@@ -23,7 +24,7 @@ def panels_of(run: Path) -> dict[str, Path]:
     return {path.stem: path for path in sorted((run / "images").glob("*.png"))}
 
 
-def cut(panel: Picture) -> dict[str, Picture]:
+def cut(panel: Panel) -> dict[str, Picture]:
     """The pictures of a panel by kind; the panel as "rendered" where it shows no more than one."""
     picture = panel[TITLE:]
     width = picture.shape[1]
@@ -56,6 +57,6 @@ def bytes_of(pictures: Mapping[str, str]) -> int:
     return sum(map(len, pictures.values()))
 
 
-def _is_cut_at(picture: Picture, ends: range) -> bool:
+def _is_cut_at(picture: UInt8[np.ndarray, "tiles_height tiles_width 3"], ends: range) -> bool:
     """Whether white bars as wide as the gap end at all these columns."""
     return all((picture[:, end - GAP : end] == 255).all() for end in ends)

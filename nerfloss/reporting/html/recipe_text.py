@@ -13,7 +13,7 @@ MOST_RECIPES = 12
 
 
 def recipe_text(study: Study) -> Section | LeftOut:
-    """The composed YAML of each arm's loss, the same one once; and one run's whole configuration."""
+    """The composed YAML of each arm's loss, the same one once; and one whole configuration."""
     texts: dict[str, list[str]] = {}
     for group in study.groups:
         loss = group.shown.config.get("loss")

@@ -28,13 +28,17 @@ def renders(study: Study) -> Section | LeftOut:
     scenes: dict[str, Any] = {}
     for scene in dict.fromkeys(group.scene for group in groups):
         members = [group for group in groups if group.scene == scene]
-        scenes[scene] = {"views": {}}
         for view in _spread(_shared_views(members), views):
-            shown = {
+            found = {
                 group.label: dict(_pictures(group, view, list(KINDS)[:kinds], longest, pictures))
                 for group in members
             }
-            scenes[scene]["views"][view] = _entry(shown, members, view)
+            shown = {label: kinds for label, kinds in found.items() if kinds}
+            if shown:
+                entry = _entry(shown, members, view)
+                scenes.setdefault(scene, {"views": {}})["views"][view] = entry
+    if not scenes:
+        return LeftOut(TITLE, "no view has a picture of every arm that can be read")
     data = {"pictures": pictures, "scenes": scenes, "kinds": dict(list(KINDS.items())[:kinds])}
     reading = (
         "Pull the divider. Each side shows the photograph or an arm's render of the same view, or "
@@ -65,7 +69,11 @@ def _pictures(
     group: Group, view: str, kinds: Sequence[str], longest: int, pictures: dict[str, str]
 ) -> Iterator[tuple[str, str]]:
     """Kinds and keys of a view's pictures, which go to ``pictures``: the same one once."""
-    for kind, picture in read_panel(panels_of(group.shown.folder)[view]).items():
+    try:
+        panel = read_panel(panels_of(group.shown.folder)[view])
+    except OSError:  # cut short, or no image at all
+        return
+    for kind, picture in panel.items():
         if kind in (*kinds, "photograph"):
             key = sha256(picture.tobytes()).hexdigest()[:12]
             if key not in pictures:
@@ -74,9 +82,9 @@ def _pictures(
 
 
 def _shared_views(groups: Sequence[Group]) -> list[str]:
-    """The views of which every group has a picture; those of the first where there is none."""
+    """The views of which every group has a picture."""
     first, *others = [panels_of(group.shown.folder) for group in groups]
-    return [view for view in first if all(view in other for other in others)] or []
+    return [view for view in first if all(view in other for other in others)]
 
 
 def _spread(names: Sequence[str], count: int) -> list[str]:

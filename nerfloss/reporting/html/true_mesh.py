@@ -11,7 +11,7 @@ from nerfloss.data.gallery import MODELS
 from nerfloss.data.meshes import read_mesh
 from nerfloss.data.truth import surface_mesh
 
-RESOLUTION = 128  # of an exact scene's mesh: finer than the page shows
+RESOLUTION = 96  # of an exact scene's mesh: about as fine as the page shows
 
 
 def true_mesh(config: Mapping[str, Any]) -> trimesh.Trimesh | None:

@@ -1,0 +1,72 @@
+"""What surrounds the steps: the first step of a run, a view of 200x200, a mesh of 256^3.
+
+python benchmarks/evaluation.py
+python benchmarks/evaluation.py --steps 2000 --threads 1
+"""
+
+# ruff: noqa: E402 (the clock starts before torch is loaded: a user waits for that too)
+import time
+
+BEGAN = time.perf_counter()
+
+import argparse
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from runs import configure, machine, prepare  # first: it sets how threads wait
+
+from nerfloss.data.batches import gather
+from nerfloss.data.rig import cameras_at
+from nerfloss.data.views import Views
+from nerfloss.run import Run
+from nerfloss.training.sinks.sink import Sinks
+
+SIZE = 200
+
+
+def view_seconds(run: Run) -> float:
+    """Render one image of SIZE x SIZE as the evaluator does, in chunks of rays."""
+    cameras = cameras_at(torch.tensor([[0.0, -2.7, 0.5]]), SIZE, 38.0)
+    colors = torch.zeros(1, SIZE, SIZE, 3, dtype=torch.uint8)
+    views = Views(names=("view",), cameras=cameras, rgb=colors)
+    flat = torch.arange(SIZE * SIZE)
+    rays = gather(views, flat, torch.ones(len(flat), 3), False, torch.device("cpu")).rays
+    subject, begin = run.subject(), time.perf_counter()
+    with torch.no_grad():
+        for part in rays.chunks(run.evaluator.chunk):
+            _ = subject.render(part, {"rgb"})["rgb"]
+    return time.perf_counter() - begin
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--threads", type=int, default=2)
+    asked = parser.parse_args()
+    torch.set_num_threads(asked.threads)
+    cfg = configure("model=neus", f"trainer.max_steps={asked.steps}", mesh=256)
+    run, _ = prepare(cfg)
+    trainer = run.trainer
+    with trainer.watch.running():
+        run.start(run.model, run.scene.train, background=run.scene.background, seed=run.seed)
+        trainer._train_step()
+    trainer.step += 1
+    rows = {"first step after the start of the program": time.perf_counter() - BEGAN}
+    trainer.run(Sinks())
+    view_seconds(run)
+    rows[f"view of {SIZE}x{SIZE}"] = min(view_seconds(run) for _ in range(3))
+    subject, begin = run.subject(), time.perf_counter()
+    mesh, reason = run.evaluator.extract(subject)
+    found = reason if mesh is None else f"{len(mesh.faces)} triangles"
+    rows[f"mesh of 256^3 ({found})"] = time.perf_counter() - begin
+    table = Table("", "seconds", title=f"{machine()}, {asked.threads} threads", box=None)
+    for name, seconds in rows.items():
+        table.add_row(name, f"{seconds:.2f}")
+    Console(width=110).print(table)
+
+
+if __name__ == "__main__":
+    main()
