@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from nerfloss.kernels.layout import HASH_FACTORS, GridLayout
-from nerfloss.kernels.triton_language import jit, tl
+from nerfloss.kernels.triton_language import constexpr, jit, tl
 
 COLUMNS = tl.constexpr(8)
 
@@ -36,7 +36,7 @@ def levels_on(
 
 
 @jit
-def read_level(levels, level, REAL: tl.constexpr):
+def read_level(levels, level, REAL: constexpr):
     """A level's numbers, as the functions below take them."""
     at = levels + level * COLUMNS
     resolution = tl.load(at).to(REAL)
@@ -49,7 +49,7 @@ def read_level(levels, level, REAL: tl.constexpr):
 
 
 @jit
-def read_vectors(vectors, point, inside, per_point, per_axis, REAL: tl.constexpr):
+def read_vectors(vectors, point, inside, per_point, per_axis, REAL: constexpr):
     """Three numbers of every point; the strides say how they lie."""
     at = vectors + point * per_point
     x = tl.load(at, mask=inside, other=0.0).to(REAL)
@@ -68,7 +68,7 @@ def cell(along, resolution):
 
 
 @jit
-def corner_row(x, y, z, mask, dense, factor_y, factor_z, corner: tl.constexpr):
+def corner_row(x, y, z, mask, dense, factor_y, factor_z, corner: constexpr):
     """The row of a corner, counted from the level's first."""
     a = x + (corner & 1)
     b = (y + ((corner >> 1) & 1)) * factor_y
@@ -77,7 +77,7 @@ def corner_row(x, y, z, mask, dense, factor_y, factor_z, corner: tl.constexpr):
 
 
 @jit
-def corner_ends(u, v, w, resolution, corner: tl.constexpr):
+def corner_ends(u, v, w, resolution, corner: constexpr):
     """Weights a, b, c of a corner along the axes, and their derivatives."""
     a = u if corner & 1 else 1.0 - u
     b = v if corner & 2 else 1.0 - v
@@ -95,7 +95,7 @@ def slopes_along(a, b, c, da, db, dc, s, t, r):
 
 
 @jit
-def held_lanes(inside, lane, FEATURES: tl.constexpr, LANES: tl.constexpr):
+def held_lanes(inside, lane, FEATURES: constexpr, LANES: constexpr):
     """Which features of which points exist; asking by feature would hinder wide loads."""
     if LANES == FEATURES:
         return inside[:, None]

@@ -21,12 +21,21 @@ from nerfloss.kernels.triton_cells import (
     read_vectors,
     slopes_along,
 )
-from nerfloss.kernels.triton_language import blocks, jit, lanes, launch, real, strided, tl
+from nerfloss.kernels.triton_language import (
+    blocks,
+    constexpr,
+    jit,
+    lanes,
+    launch,
+    real,
+    strided,
+    tl,
+)
 from nerfloss.kernels.triton_tuning import MEASURED, Tuning
 
 
 @jit
-def block_and_level(count, levels, BLOCK: tl.constexpr, LEVEL_OUTER: tl.constexpr):
+def block_and_level(count, levels, BLOCK: constexpr, LEVEL_OUTER: constexpr):
     """What this program works on. Level outer: all points of a level, then the next level."""
     program = tl.program_id(0)
     if LEVEL_OUTER:
@@ -39,8 +48,8 @@ def block_and_level(count, levels, BLOCK: tl.constexpr, LEVEL_OUTER: tl.constexp
 @jit
 def read_grid(
     points, point_stride, axis_stride, table, levels, tangent, along_stride, across_stride, out,
-    slopes, count, active, stride, FEATURES: tl.constexpr, LANES: tl.constexpr, BLOCK: tl.constexpr,
-    REAL: tl.constexpr, TILTED: tl.constexpr, SLOPES: tl.constexpr, LEVEL_OUTER: tl.constexpr,
+    slopes, count, active, stride, FEATURES: constexpr, LANES: constexpr, BLOCK: constexpr,
+    REAL: constexpr, TILTED: constexpr, SLOPES: constexpr, LEVEL_OUTER: constexpr,
 ):  # fmt: skip
     """Write features, or with TILTED their change along the tangents; with SLOPES these too."""
     block, level = block_and_level(count, active, BLOCK, LEVEL_OUTER)
@@ -81,8 +90,8 @@ def read_grid(
 @jit
 def project_grid(
     points, point_stride, axis_stride, table, levels, grad, grad_stride, channel_stride, tangent,
-    along_stride, across_stride, out, count, ACTIVE: tl.constexpr, FEATURES: tl.constexpr,
-    LANES: tl.constexpr, BLOCK: tl.constexpr, REAL: tl.constexpr, BENT: tl.constexpr,
+    along_stride, across_stride, out, count, ACTIVE: constexpr, FEATURES: constexpr,
+    LANES: constexpr, BLOCK: constexpr, REAL: constexpr, BENT: constexpr,
 ):  # fmt: skip
     """Write ``J^T grad``, or with BENT ``H tangent``: sums over all active levels."""
     point = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)

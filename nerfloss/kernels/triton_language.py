@@ -5,7 +5,7 @@ Import it only where `nerfloss.kernels.availability` finds nothing against it.
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -20,6 +20,12 @@ def _imported() -> tuple[Any, Any]:
 
 # Of no type that a checker knows: what is written in this language is not run as Python.
 triton, tl = _imported()
+
+# Marks an argument whose value is known when a kernel is compiled.
+if TYPE_CHECKING:
+    constexpr: TypeAlias = Any
+else:
+    constexpr = tl.constexpr
 
 
 def jit(function: Callable) -> Any:
@@ -47,7 +53,7 @@ def real(points: Tensor) -> tuple[Any, torch.dtype]:
 
 def strided(vectors: Tensor) -> tuple[Tensor, int, int]:
     """As a kernel takes a matrix: however it lies, without a copy."""
-    return vectors.detach(), *vectors.stride()
+    return vectors.detach(), vectors.stride(0), vectors.stride(1)
 
 
 def blocks(count: int, size: int) -> int:

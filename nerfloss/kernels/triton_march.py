@@ -7,7 +7,7 @@ of ``rays steps`` stays in registers here: of a ray nothing is written but its s
 import torch
 from torch import Tensor
 
-from nerfloss.kernels.triton_language import jit, lanes, launch, tl
+from nerfloss.kernels.triton_language import constexpr, jit, lanes, launch, tl
 from nerfloss.kernels.triton_weights import OPAQUE, times
 
 
@@ -39,7 +39,7 @@ def place(
 def place_ray(
     origins, directions, shifts, values, region, box, starts, ends, rays, steps, resolution, step,
     band, sharpness, threshold, mix, dark, exploring, beyond, explore,
-    COUNT: tl.constexpr, WIDE: tl.constexpr, STEPS: tl.constexpr, SDF: tl.constexpr,
+    COUNT: constexpr, WIDE: constexpr, STEPS: constexpr, SDF: constexpr,
 ):  # fmt: skip
     """Write where the samples of one ray begin and end; a ray that misses the box has none."""
     ray = tl.program_id(0)
@@ -51,15 +51,9 @@ def place_ray(
     x = along(origins, directions, box, ray, 0, middle, resolution)
     y = along(origins, directions, box, ray, 1, middle, resolution)
     z = along(origins, directions, box, ray, 2, middle, resolution)
-    if SDF:
-        value = trilinear(values, x, y, z, resolution)
-        before = tl.sigmoid(sharpness * value)
-        after = tl.gather(before, tl.minimum(index + 1, steps - 1), 0)
-        alpha = tl.minimum(tl.maximum((before - after) / (before + 1e-6), 0.0), 1.0)
-        wanted, spare = tl.abs(value) < band, 0.0
-    else:
-        value = tl.load(values + cell(x, y, z, resolution))
-        alpha, wanted, spare = 1.0 - tl.exp(-value * step), value > threshold, beyond
+    alpha, wanted, spare = look(
+        values, x, y, z, resolution, index, steps, step, band, sharpness, threshold, beyond, SDF
+    )
     light = reaching(tl.where(inside, alpha, 0.0), index)
     wanted = wanted & inside
     passed = tl.cumsum((wanted & (light <= dark)).to(tl.float32), 0)
@@ -86,6 +80,27 @@ def place_ray(
 
 
 @jit
+def look(
+    values, x, y, z, resolution, index, steps, step, band, sharpness, threshold, beyond,
+    SDF: constexpr,
+):  # fmt: skip
+    """How opaque the cache thinks each step, which it thinks worth sampling, and how many behind.
+
+    The last number: so many are sampled where no light is thought to be left.
+    """
+    if SDF:
+        value = trilinear(values, x, y, z, resolution)
+        before = tl.sigmoid(sharpness * value)
+        after = tl.gather(before, tl.minimum(index + 1, steps - 1), 0)
+        alpha = tl.minimum(tl.maximum((before - after) / (before + 1e-6), 0.0), 1.0)
+        wanted, spare = tl.abs(value) < band, 0.0
+    else:
+        value = tl.load(values + cell(x, y, z, resolution))
+        alpha, wanted, spare = 1.0 - tl.exp(-value * step), value > threshold, beyond
+    return alpha, wanted, spare
+
+
+@jit
 def meets_box(origins, directions, box, ray):
     """Distances at which a ray enters and leaves a box; 0 and 0 where it misses."""
     enter, leave = 0.0, float("inf")
@@ -100,7 +115,7 @@ def meets_box(origins, directions, box, ray):
 
 
 @jit
-def along(origins, directions, box, ray, axis: tl.constexpr, t, resolution):
+def along(origins, directions, box, ray, axis: constexpr, t, resolution):
     """Where the steps are along an axis, in units of cells."""
     lower, upper = tl.load(box + axis), tl.load(box + 3 + axis)
     o, d = tl.load(origins + ray * 3 + axis), tl.load(directions + ray * 3 + axis)
@@ -171,7 +186,7 @@ def quantile(order, number, shift, cdf, mass, joined, wanted, steps):
 
 
 @jit
-def cut(mass, wanted, shift, number, steps, WIDE: tl.constexpr):
+def cut(mass, wanted, shift, number, steps, WIDE: constexpr):
     """Intervals of equal mass: begin, end, and the middle as a step and the place within it."""
     cdf, joined = tl.cumsum(mass, 0), tl.cumsum(wanted, 0)
     order = tl.arange(0, WIDE).to(tl.float32)

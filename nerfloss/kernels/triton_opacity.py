@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nerfloss.kernels.triton_language import blocks, jit, launch, tl
+from nerfloss.kernels.triton_language import blocks, constexpr, jit, launch, tl
 
 BLOCK = 1024
 # As in the definitions: below this light a NeuS sample is transparent.
@@ -28,7 +28,7 @@ def neus_ends(sdf, cosine, length, sharpness, late):
 @jit
 def neus(
     sdf, cosine, length, sharpness, late, to_alphas, out, to_sdf, to_cosine, to_sharpness, count,
-    BACKWARD: tl.constexpr, BLOCK: tl.constexpr,
+    BACKWARD: constexpr, BLOCK: constexpr,
 ):  # fmt: skip
     """Write opacities, or with BACKWARD the derivatives, that by the sharpness summed per block."""
     at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
@@ -71,14 +71,14 @@ def one_minus_exp(x):
 @jit
 def slab(
     values, length, sharpness, to_alphas, out, to_values, to_sharpness, count,
-    SDF: tl.constexpr, BACKWARD: tl.constexpr, BLOCK: tl.constexpr,
+    SDF: constexpr, BACKWARD: constexpr, BLOCK: constexpr,
 ):  # fmt: skip
     """Opacity of slabs of constant density, given as such or with SDF by VolSDF's conversion."""
     at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     inside = at < count
     value = tl.load(values + at, mask=inside, other=0.0)
     long = tl.load(length + at, mask=inside, other=0.0)
-    density = value
+    density, tail, share, s = value, value, value, 1.0
     if SDF:
         s = tl.load(sharpness)
         tail = 0.5 * tl.exp(-s * tl.abs(value))

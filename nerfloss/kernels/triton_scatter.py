@@ -21,7 +21,16 @@ from nerfloss.kernels.triton_cells import (
     slopes_along,
 )
 from nerfloss.kernels.triton_gather import block_and_level
-from nerfloss.kernels.triton_language import blocks, jit, lanes, launch, real, strided, tl
+from nerfloss.kernels.triton_language import (
+    blocks,
+    constexpr,
+    jit,
+    lanes,
+    launch,
+    real,
+    strided,
+    tl,
+)
 from nerfloss.kernels.triton_tuning import MEASURED, Tuning
 
 
@@ -29,8 +38,8 @@ from nerfloss.kernels.triton_tuning import MEASURED, Tuning
 def add_to_grid(
     points, point_stride, axis_stride, levels, grad, grad_stride, channel_stride, tangent,
     along_stride, across_stride, slope_grad, slope_grad_stride, slope_channel_stride, out, count,
-    active, FEATURES: tl.constexpr, LANES: tl.constexpr, BLOCK: tl.constexpr, REAL: tl.constexpr,
-    TILTED: tl.constexpr, LEVEL_OUTER: tl.constexpr,
+    active, FEATURES: constexpr, LANES: constexpr, BLOCK: constexpr, REAL: constexpr,
+    TILTED: constexpr, LEVEL_OUTER: constexpr,
 ):  # fmt: skip
     """Add ``w grad``, and with TILTED ``(dw . tangent) slope_grad``, to every corner's row.
 
@@ -81,14 +90,17 @@ def scatter(
     )
     out = torch.zeros(rows, layout.features, device=points.device, dtype=dtype or widest)
     tilted = tangent is not None and slope_grad is not None
+    along, slope_grad = (tangent, slope_grad) if tilted else (points, grad)
+    assert along is not None
+    assert slope_grad is not None
     launch(
         add_to_grid,
         (blocks(len(points), tuning.block) * active,),
         *strided(points),
         levels_on(points.device, layout, copies),
         *strided(grad),
-        *strided(tangent if tilted else points),
-        *strided(slope_grad if tilted else grad),
+        *strided(along),
+        *strided(slope_grad),
         out,
         len(points),
         active,

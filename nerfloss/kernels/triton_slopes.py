@@ -6,14 +6,14 @@ import torch
 from torch import Tensor
 
 from nerfloss.kernels.triton_cells import read_vectors
-from nerfloss.kernels.triton_language import blocks, jit, launch, real, strided, tl
+from nerfloss.kernels.triton_language import blocks, constexpr, jit, launch, real, strided, tl
 from nerfloss.kernels.triton_tuning import MEASURED, Tuning
 
 
 @jit
 def sum_over_channels(
     slopes, grad, grad_stride, channel_stride, out, count, stride,
-    CHANNELS: tl.constexpr, BLOCK: tl.constexpr, REAL: tl.constexpr,
+    CHANNELS: constexpr, BLOCK: constexpr, REAL: constexpr,
 ):  # fmt: skip
     """Write ``J^T grad``: sums over channels."""
     point = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
@@ -37,7 +37,7 @@ def sum_over_channels(
 @jit
 def sum_over_axes(
     slopes, tangent, along_stride, across_stride, out, count, stride,
-    CHANNELS: tl.constexpr, BLOCK: tl.constexpr, REAL: tl.constexpr,
+    CHANNELS: constexpr, BLOCK: constexpr, REAL: constexpr,
 ):  # fmt: skip
     """Write ``J tangent``, all channels of a block of points."""
     point = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)

@@ -8,7 +8,7 @@ a division by the light that is left.
 import torch
 from torch import Tensor
 
-from nerfloss.kernels.triton_language import blocks, jit, lanes, launch, tl
+from nerfloss.kernels.triton_language import blocks, constexpr, jit, lanes, launch, tl
 
 # As in the definition: the most opaque sample.
 OPAQUE = tl.constexpr(1 - 1e-7)
@@ -30,7 +30,7 @@ def behind(far_m, far_c, near_m, near_c):
 @jit
 def weigh(
     alphas, to_weights, out, rays, samples,
-    RAYS: tl.constexpr, SAMPLES: tl.constexpr, BACKWARD: tl.constexpr,
+    RAYS: constexpr, SAMPLES: constexpr, BACKWARD: constexpr,
 ):  # fmt: skip
     """Write weights, or with BACKWARD the derivative by the opacities."""
     ray = tl.program_id(0) * RAYS + tl.arange(0, RAYS)
