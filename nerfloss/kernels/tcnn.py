@@ -158,7 +158,7 @@ def _read(
 @cache
 def _encoding(resolution: int, features: int, log2_rows: int, dtype: torch.dtype) -> Any:
     """An encoding that has this one grid: its scale is one less than its base resolution."""
-    import tinycudann
+    import tinycudann  # pyright: ignore[reportMissingImports]
 
     config = {
         "otype": "HashGrid",

@@ -12,8 +12,8 @@ from torch import Tensor
 
 
 def _imported() -> tuple[Any, Any]:
-    import triton
-    import triton.language
+    import triton  # pyright: ignore[reportMissingImports]
+    import triton.language  # pyright: ignore[reportMissingImports]
 
     return triton, triton.language
 

@@ -66,7 +66,7 @@ def place_ray(
         # nothing is thought to be here: a few short intervals explore the region
         in_region = tl.load(region + cell(x, y, z, resolution)) > 0
         wanted = (inside & in_region).to(tl.float32)
-        mass, number = mass * 0.0, tl.minimum(explore + 0.0, COUNT + 0.0)
+        mass, number = mass * 0.0, tl.minimum(found * 0.0 + explore, COUNT)
     longest = tl.where(found == 0, exploring, 1e30)
     mass = mixed(mass, wanted, index, steps, mix)
     shift = tl.load(shifts + rays + ray)

@@ -39,7 +39,7 @@ def verdicts(pairs: Mapping[Name, Paired], better: str) -> dict[Name, Verdict]:
     """Verdicts on several arms against one baseline, p values corrected by Holm's method.
 
     Sign flips decide as soon as there are enough pairs for them to be able to (6 for one arm at
-    95 %, 9 for five), because they assume least. Below that a paired t test does: it takes
+    95 %, 8 for five), because they assume least. Below that a paired t test does: it takes
     differences to be normal, which so few cannot contradict.
     """
     if better not in ("higher", "lower"):

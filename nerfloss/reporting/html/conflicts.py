@@ -27,7 +27,7 @@ def conflicts(study: Study) -> Section | LeftOut:
     for group in looked_at[:MOST_ARMS]:
         figures = _figures(group)
         if figures:
-            blocks.append(Figures(figures, title=study.name_of(group), wide=True))
+            blocks.append(Figures(figures, title=study.name_of(group)))
     if not blocks:
         return LeftOut(TITLE, "takes two terms that act at the same steps")
     left = len(looked_at) - MOST_ARMS
@@ -89,7 +89,7 @@ def draw_matrix(terms: Sequence[str], table: Float[np.ndarray, "terms terms"]) -
         for side in ("left", "bottom"):
             axes.spines[side].set_visible(False)
 
-    size = min(1.1 + 0.55 * count, 5.0)
+    size = min(0.6 + 0.5 * count, 4.6)
     return drawing(draw, title="mean cosine between gradients", width=4.2, height=size)
 
 
@@ -106,7 +106,8 @@ def draw_over_time(pairs: Mapping[tuple[str, str], Sequence[tuple]]) -> Drawing:
             axes.axhline(0, color=FAINT, linewidth=0.8)
             axes.fill_between(steps, low, high, color=PALETTE[0], alpha=0.16, linewidth=0)
             axes.plot(steps, mean, color=PALETTE[0], linewidth=1.3)
-            axes.set_title(" · ".join(pair), fontsize=8.5)
+            mean_of_all = f"{_mean(pairs[pair]):+.2f}"
+            axes.set_title(f"{' · '.join(pair)}  {mean_of_all}", fontsize=8.5)
             axes.set(ylim=(-1.05, 1.05), yticks=(-1, 0, 1))
             axes.tick_params(labelsize=8)
             if index >= len(chosen) - across:
@@ -123,8 +124,9 @@ def _figures(group: Group) -> list[Figure]:
     name = f"{group.scene}-{group.label}"
     pairs = pairs_of(group.diagnostics)
     figures = []
-    if pairs:
+    if len(pairs) > 1:
         figures.append(Figure(f"conflicts-{name}", "mean cosine", draw_matrix(*matrix(pairs))))
+    if pairs:
         drawn = draw_over_time(pairs)
         title = "over training" if len(pairs) <= MOST_PAIRS else "over training, the worst pairs"
         figures.append(Figure(f"conflicts-over-time-{name}", title, drawn))

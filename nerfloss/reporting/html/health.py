@@ -26,7 +26,7 @@ def health(study: Study) -> Section | LeftOut:
     several = len(looked_at) > 1
     columns = ("term", "looks", "share of the total", "share of the gradient", "state", "")
     rows = [
-        (*([f"{group.label}, {group.scene}"] if several else []), *row)
+        (*([study.name_of(group)] if several else []), *row)
         for group in looked_at
         for row in _rows(group.diagnostics)
     ]

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from nerfloss.reporting.drawing import INK, Drawing, colors_of, drawing
+from nerfloss.reporting.drawing import Drawing, colors_of, drawing
+from nerfloss.reporting.html.legend import legend_of
 from nerfloss.reporting.html.series import Series, mean_curve
 from nerfloss.reporting.html.study import Group, number
 
-MOST_LABELS = 8
-ROOM = 52  # letters that fit beside each other above a figure
+MOST_BANDS = 8  # of more lines the ranges hide each other
 LOG_FROM = 30.0  # values that differ by this factor are shown on a log axis
 
 
@@ -58,12 +58,13 @@ def line_plot(
 ) -> Drawing:
     """The lines over the step; a log axis where their values differ much, unless ``linear``."""
     values = np.concatenate([line.mean for line in lines])
+    names = legend_of([line.label for line in lines])
     log = not linear and values.min() > 0 and values.max() > LOG_FROM * values.min()
 
     def draw(figure: Any) -> None:
         axes = figure.add_subplot()
         for line in lines:
-            if len(lines) <= MOST_LABELS and (line.high > line.low).any():
+            if len(lines) <= MOST_BANDS and (line.high > line.low).any():
                 low = np.maximum(line.low, values.min() * 0.5) if log else line.low
                 band = {"color": line.color, "alpha": 0.16, "linewidth": 0}
                 axes.fill_between(line.steps, low, line.high, **band)
@@ -72,42 +73,15 @@ def line_plot(
         axes.set(xlabel="step", ylabel=label, yscale="log" if log else "linear")
         if log:
             plain_log(axes.yaxis)
+        else:
+            axes.locator_params(axis="y", nbins=5)
+        axes.locator_params(axis="x", nbins=6)
         axes.margins(x=0.01)
         if limits is not None:
             axes.set_ylim(*limits)
-        legend(axes, [line.label for line in lines])
+        names.add_to(axes)
 
-    return drawing(draw, title=title)
-
-
-def legend(axes: Any, labels: Sequence[str]) -> None:
-    """Name the lines above the axes; of many, some spread over all; nothing where all are one.
-
-    Labels that begin with the same ``setting=`` say it once.
-    """
-    handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
-    names = [label for label in dict.fromkeys(labels) if label in handles]
-    if len(names) < 2:
-        return
-    if len(names) > MOST_LABELS:
-        places = np.linspace(0, len(names) - 1, MOST_LABELS - 2).round().astype(int)
-        names = [names[place] for place in places]
-    heads = {name.partition("=")[0] for name in names if name.count("=") == 1}
-    shared = heads.pop() if len(heads) == 1 and all("=" in name for name in names) else ""
-    said = [name.partition("=")[2] if shared else name for name in names]
-    columns = max(1, min(len(said), (ROOM - len(shared)) // (max(map(len, said)) + 5)))
-    axes.figure.legend(
-        [handles[name] for name in names],
-        said,
-        loc="outside upper left",
-        ncols=columns,
-        title=shared or None,
-        alignment="left",
-        labelcolor=INK,
-        columnspacing=1.2,
-        handletextpad=0.5,
-        borderaxespad=0.1,
-    )
+    return drawing(draw, title=title, height=2.5 + names.height)
 
 
 def plain_log(axis: Any) -> None:

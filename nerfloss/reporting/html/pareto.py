@@ -6,7 +6,8 @@ from statistics import fmean
 from typing import Any
 
 from nerfloss.reporting.drawing import FAINT, Drawing, drawing
-from nerfloss.reporting.html.line_plot import colors_for, legend, plain_log
+from nerfloss.reporting.html.legend import legend_of
+from nerfloss.reporting.html.line_plot import colors_for, plain_log
 from nerfloss.reporting.html.section import Figure, Figures, LeftOut, Section
 from nerfloss.reporting.html.study import Group, Study
 from nerfloss.reporting.html.weight_response import LOG_FROM, axis_of
@@ -43,7 +44,7 @@ def pareto(study: Study) -> Section | LeftOut:
         "Large points are means over seeds, small ones the seeds. The line joins the arms that no "
         "other beats in both scores; arms off it are hollow."
     )
-    return Section("pareto", TITLE, reading, [Figures(figures, wide=True)])
+    return Section("pareto", TITLE, reading, [Figures(figures)])
 
 
 def points(groups: Sequence[Group]) -> list[Point]:
@@ -78,6 +79,7 @@ def front(found: Sequence[Point]) -> list[Point]:
 def draw_pareto(found: Sequence[Point], axes_labels: tuple[str, str], title: str) -> Drawing:
     """The arms, and the front between those on it."""
     best = front(found)
+    names = legend_of([point.label for point in found])
 
     def draw(figure: Any) -> None:
         axes = figure.add_subplot()
@@ -95,6 +97,9 @@ def draw_pareto(found: Sequence[Point], axes_labels: tuple[str, str], title: str
         if min(costs) > 0 and max(costs) > LOG_FROM * min(costs):
             axes.set_xscale("log")
             plain_log(axes.xaxis)
-        legend(axes, [point.label for point in found])
+        else:
+            axes.locator_params(axis="x", nbins=5)
+        axes.locator_params(axis="y", nbins=6)
+        names.add_to(axes)
 
-    return drawing(draw, title=title, height=3.0)
+    return drawing(draw, title=title, height=2.7 + names.height)

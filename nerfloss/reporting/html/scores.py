@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from nerfloss.reporting.arms import choose_baseline
 from nerfloss.reporting.arms_table import ARROWS, mean_of
-from nerfloss.reporting.comparison import MAIN_METRICS, compare
+from nerfloss.reporting.comparison import COST, MAIN_METRICS, compare
 from nerfloss.reporting.contrasts import Contrast, contrasts
 from nerfloss.reporting.html.section import Block, LeftOut, Notes, PageTable, Section
 from nerfloss.reporting.html.study import Study
@@ -13,6 +13,7 @@ from nerfloss.reporting.runs import Run
 from nerfloss.reporting.table import Cell, Table
 
 TITLE = "Scores"
+LONGEST = 18  # rows of a table that is shown without being asked for
 JUDGED = ("psnr", "chamfer_l1", "normal_angle")  # what verdicts are shown of
 
 
@@ -53,8 +54,8 @@ def single(run: Run) -> list[PageTable]:
     """Every score of one run, baselines beside them, and the main scores of each view."""
     stated = run.conventions
     beside = dict.fromkeys(c["baseline"] for c in stated.values() if c.get("baseline"))
-    rows: list[tuple[Cell, ...]] = [
-        (
+    rows: dict[str, tuple[Cell, ...]] = {
+        name: (
             name,
             value,
             *(run.metrics.get(f"{other}_{name}") for other in beside),
@@ -63,10 +64,13 @@ def single(run: Run) -> list[PageTable]:
         )
         for name, value in run.metrics.items()
         if not stated.get(name, {}).get("baseline")
-    ]
+    }
     notes = [f"{name}: {reason}" for name, reason in run.reasons.items()]
     missing = tuple(note for note in notes if not note.startswith(tuple(f"{b}_" for b in beside)))
-    tables = [PageTable(Table(("score", "value", *beside, "better", "units"), tuple(rows)))]
+    columns = ("score", "value", *beside, "better", "units")
+    main = tuple(rows[name] for name in (*MAIN_METRICS, *COST) if name in rows)
+    every = PageTable(Table(columns, tuple(rows.values())), folded="every score")
+    tables = [PageTable(Table(columns, main)), every]
     if missing:
         reasons = tuple((name, why) for name, _, why in (n.partition(": ") for n in missing))
         table = Table(("score", "why it has no value, or not one of every view"), reasons)
@@ -86,9 +90,16 @@ def _several(study: Study) -> list[PageTable]:
     every = compare(study.runs, study.root, absent=study.absent)
     return [
         PageTable(overview(lines, metrics, study)),
-        *map(PageTable, verdicts),
+        *(PageTable(table, folded=_fold(table)) for table in verdicts),
         PageTable(every, folded="every run"),
     ]
+
+
+def _fold(table: Table) -> str:
+    """The line to click where a table is too long to be read in passing."""
+    if len(table.rows) <= LONGEST:
+        return ""
+    return f"{table.title}: every difference with its verdict ({len(table.rows)} rows)"
 
 
 def overview(lines: Sequence[Contrast], metrics: Sequence[str], study: Study) -> Table:

@@ -41,7 +41,6 @@ class Figures:
 
     figures: Sequence[Figure]
     title: str = ""
-    wide: bool = False
     kind: ClassVar[str] = "figures"
 
 
@@ -57,6 +56,13 @@ class PageTable:
     def numeric(self) -> Sequence[bool]:
         """Which columns hold numbers."""
         return numeric_columns(self.table)
+
+    @property
+    def begins(self) -> list[bool]:
+        """Which rows begin a group: those with another first cell than the row above."""
+        first = [row[0] for row in self.table.rows]
+        grouped = len(set(first)) < len(first)
+        return [i > 0 and grouped and cell != first[i - 1] for i, cell in enumerate(first)]
 
     @property
     def cells(self) -> list[list[tuple[str, str]]]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from nerfloss.reporting.drawing import Drawing, colors_of, drawing
-from nerfloss.reporting.html.line_plot import legend
+from nerfloss.reporting.html.legend import legend_of
 from nerfloss.reporting.html.section import Figure, Figures, LeftOut, Section
 from nerfloss.reporting.html.study import Group, Study, number, short
 from nerfloss.statistics.summary import summary
@@ -50,20 +50,33 @@ def weight_response(study: Study) -> Section | LeftOut:
 
 
 def responses(groups: Sequence[Group], key: str, metric: str) -> list[Response]:
-    """One response for each combination of what else was swept."""
+    """One response for each combination of what else was swept, whatever the setting was."""
+    others = _beside(groups, key)
     found: dict[str, dict[float, list[float]]] = {}
     for group in groups:
         at = number(group.settings.get(key))
         values = list(group.scores(metric).values())
         if at is not None and values:
-            others = (f"{short(k)}={v}" for k, v in group.settings.items() if k != key)
-            found.setdefault(", ".join(others), {}).setdefault(at, []).extend(values)
+            label = ", ".join(f"{short(other)}={group.settings[other]}" for other in others)
+            found.setdefault(label, {}).setdefault(at, []).extend(values)
     return [Response(label, dict(sorted(values.items()))) for label, values in found.items()]
+
+
+def _beside(groups: Sequence[Group], key: str) -> list[str]:
+    """The other settings that took several values at one value of this one."""
+    taken: dict[str, dict[str | None, set[str | None]]] = {}
+    for group in groups:
+        for other, value in group.settings.items():
+            if other != key:
+                at = group.settings.get(key)
+                taken.setdefault(other, {}).setdefault(at, set()).add(value)
+    return [other for other, at in taken.items() if any(len(values) > 1 for values in at.values())]
 
 
 def draw_responses(found: Sequence[Response], *, setting: str, label: str, title: str) -> Drawing:
     """Points, means and confidence bands over the setting."""
     places = sorted({at for response in found for at in response.values})
+    names = legend_of([response.label for response in found])
 
     def draw(figure: Any) -> None:
         axes = figure.add_subplot()
@@ -71,10 +84,11 @@ def draw_responses(found: Sequence[Response], *, setting: str, label: str, title
             _draw_one(axes, response, color)
         axes.set(xlabel=setting, ylabel=label)
         _scale(axes, places)
+        axes.locator_params(axis="y", nbins=6)
         axes.margins(x=0.06)
-        legend(axes, [response.label for response in found])
+        names.add_to(axes)
 
-    return drawing(draw, title=title)
+    return drawing(draw, title=title, height=2.5 + names.height)
 
 
 def _draw_one(axes: Any, response: Response, color: str) -> None:
