@@ -74,7 +74,7 @@ class OccupancySampler(torch.nn.Module):
         # Late, a fourth as often would save a tenth of a step, and cost in geometry.
         every = self.refresh_every if step > 4 * self.refresh_every else self.refresh_every // 3 + 1
         # All at once: a few planes at every step would make steps alike, but where planes of unlike
-        # age meet the cache has edges that no field has (three decibels, in one seed of two).
+        # age meet the cache has edges that no field has, and one run of two lost two decibels.
         if self.grid.fresh and step % every:
             return
         if "sdf" in field.offers:
