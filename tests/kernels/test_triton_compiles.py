@@ -12,6 +12,9 @@ pytest.importorskip("triton", reason="triton is made for Linux alone")
 
 pytestmark = pytest.mark.slow
 
+# One that returns nothing is called a reduction by later versions of Triton.
+ATOMICS = ("atom.", "red.")
+
 
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory):
@@ -47,7 +50,7 @@ def test_on_hopper_a_row_is_one_load_and_one_atomic(compiled) -> None:
     assert wide(found["slopes fp32"]["memory"], "ld.global") == 8
     assert wide(found["four features"]["memory"], "ld.global") == 8
     for dtype in ("fp32", "fp16", "bf16"):
-        atomics = [e for e in found[f"scatter {dtype}"]["memory"] if e.startswith("atom")]
+        atomics = [e for e in found[f"scatter {dtype}"]["memory"] if e.startswith(ATOMICS)]
         assert len(atomics) == 8, f"{dtype}: {atomics}"
         assert all("relaxed" in each for each in atomics)
 
@@ -55,7 +58,7 @@ def test_on_hopper_a_row_is_one_load_and_one_atomic(compiled) -> None:
 def test_the_oldest_processor_that_is_served_can_run_them(compiled) -> None:
     found = compiled(75, "slopes fp16", "scatter fp32", "scatter fp16", "hvp")
     atomics = {
-        dtype: sum(each.startswith("atom") for each in found[f"scatter {dtype}"]["memory"])
+        dtype: sum(each.startswith(ATOMICS) for each in found[f"scatter {dtype}"]["memory"])
         for dtype in ("fp32", "fp16")
     }
     assert atomics == {"fp32": 16, "fp16": 8}, "16-bit types are packed there, float32 is not"
