@@ -66,10 +66,11 @@ class Browser:
             self._note(answer)
 
     def open(self, path: Path, *, width: int, height: int = 900, touch: bool = False) -> None:
-        """Show a file, and wait until its script is done."""
+        """Show a file, and wait until its script is done and its pictures have a size."""
         self.size(width, height, touch=touch)
         self.send("Page.navigate", url=path.resolve().as_uri())
         self.wait(lambda: self.ask("document.documentElement?.dataset.ready === 'yes'"))
+        self.wait(lambda: self.ask("[...document.images].every(i => i.complete || !i.src)"))
 
     def size(self, width: int, height: int, *, touch: bool = False, scale: float = 1) -> None:
         """The size of the window, in CSS pixels."""
@@ -119,7 +120,8 @@ class Browser:
         return base64.b64decode(taken["data"])
 
     def _mouse(self, kind: str, x: float, y: float, *, buttons: int) -> None:
-        button = {"button": "left" if kind != "mouseMoved" else "none", "buttons": buttons}
+        pressed = buttons or kind == "mouseReleased"
+        button = {"button": "left" if pressed else "none", "buttons": buttons}
         place = {"type": kind, "x": x, "y": y, "clickCount": 1, **button}
         self.send("Input.dispatchMouseEvent", **place)
 

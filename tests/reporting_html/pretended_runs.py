@@ -74,6 +74,7 @@ def pretend_run(
             path.parent.mkdir(exist_ok=True)
             Image.fromarray(panel(photographed(size, seed, index))).save(path)
         mesh = trimesh.creation.icosphere(subdivisions=2, radius=0.5 + 0.02 * draw.random())
+        mesh.apply_scale((1.0, 0.8, 0.6))
         mesh.visual.vertex_colors = np.full((len(mesh.vertices), 4), (200, 90, 40, 255), np.uint8)
         mesh.export(folder / "mesh.ply")
     return folder

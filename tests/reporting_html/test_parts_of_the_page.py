@@ -14,7 +14,7 @@ from nerfloss.reporting.html.mesh_packing import packed, surface_of, thinned
 from nerfloss.reporting.html.panels import cut
 from nerfloss.reporting.html.pareto import Point, front
 from nerfloss.reporting.html.series import mean_curve, read_series
-from nerfloss.reporting.html.true_mesh import true_mesh
+from nerfloss.reporting.html.true_mesh import distances_to, true_mesh
 
 
 def test_a_line_that_a_crash_cut_is_left_out_and_words_are_kept_apart(tmp_path):
@@ -116,6 +116,17 @@ def test_the_true_surface_of_an_exact_scene_is_its_own():
     assert mesh is not None
     radius = np.linalg.norm(mesh.vertices, axis=1)
     assert np.ptp(radius) < 1e-4
+
+
+def test_distances_to_a_sphere_are_right_to_a_thousandth_on_it_and_off_it():
+    mesh = trimesh.creation.icosphere(subdivisions=5)
+    draw = np.random.default_rng(0)
+    directions = draw.standard_normal((500, 3))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    radius = draw.uniform(0.7, 1.4, 500)
+    radius[:100] = 1.0
+    found = distances_to(mesh, directions * radius[:, None])
+    np.testing.assert_allclose(found, np.abs(radius - 1), atol=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,8 @@ def draw_bars(bars: Sequence[AblationLine], *, label: str, title: str) -> Drawin
         axes.grid(visible=False, axis="y")
         axes.invert_yaxis()
         axes.locator_params(axis="x", nbins=4)
+        axes.use_sticky_edges = False
+        axes.margins(x=0.04)
         axes.set_xlabel(label)
 
     return drawing(draw, title=title, height=max(1.5, 0.9 + 0.34 * len(bars)))

@@ -23,12 +23,12 @@ def conflicts(study: Study) -> Section | LeftOut:
     ]
     if not looked_at:
         return LeftOut(TITLE, NO_DIAGNOSTICS)
-    blocks = []
-    for group in looked_at[:MOST_ARMS]:
-        figures = _figures(group)
-        if figures:
-            blocks.append(Figures(figures, title=study.name_of(group)))
-    if not blocks:
+    figures = [
+        figure
+        for group in looked_at[:MOST_ARMS]
+        for figure in _figures(group, study.name_of(group))
+    ]
+    if not figures:
         return LeftOut(TITLE, "takes two terms that act at the same steps")
     left = len(looked_at) - MOST_ARMS
     reading = (
@@ -36,7 +36,7 @@ def conflicts(study: Study) -> Section | LeftOut:
         "undoes the other, 0 where they do not meddle, 1 where they agree; mean over training and "
         "seeds, and over the steps." + (f" {left} more arms are not shown." if left > 0 else "")
     )
-    return Section("conflicts", TITLE, reading, blocks)
+    return Section("conflicts", TITLE, reading, [Figures(figures)])
 
 
 def pairs_of(series: Sequence[Series]) -> dict[tuple[str, str], list[tuple]]:
@@ -79,7 +79,7 @@ def draw_matrix(terms: Sequence[str], table: Float[np.ndarray, "terms terms"]) -
                 opacity = min(1.0, 0.06 + 0.94 * abs(value))
                 axes.barh(row, 0.94, 0.94, column - 0.47, color=color, alpha=opacity)
                 said = {"ha": "center", "va": "center", "fontsize": 8 if count < 8 else 6.5}
-                axes.text(column, row, f"{value:+.2f}", color=INK, **said)
+                axes.text(column, row, signed(value), color=INK, **said)
         axes.set(xlim=(-0.5, count - 1.5), ylim=(count - 0.5, 0.5), aspect="equal")
         turned = {"rotation": 35, "ha": "right"} if count > 4 else {}
         axes.set_xticks(range(count - 1), list(terms)[:-1], color=FAINT, **turned)
@@ -106,7 +106,7 @@ def draw_over_time(pairs: Mapping[tuple[str, str], Sequence[tuple]]) -> Drawing:
             axes.axhline(0, color=FAINT, linewidth=0.8)
             axes.fill_between(steps, low, high, color=PALETTE[0], alpha=0.16, linewidth=0)
             axes.plot(steps, mean, color=PALETTE[0], linewidth=1.3)
-            mean_of_all = f"{_mean(pairs[pair]):+.2f}"
+            mean_of_all = signed(_mean(pairs[pair]))
             axes.set_title(f"{' · '.join(pair)}  {mean_of_all}", fontsize=8.5)
             axes.set(ylim=(-1.05, 1.05), yticks=(-1, 0, 1))
             axes.tick_params(labelsize=8)
@@ -116,18 +116,28 @@ def draw_over_time(pairs: Mapping[tuple[str, str], Sequence[tuple]]) -> Drawing:
     return drawing(draw, title="cosine between gradients over training", height=0.5 + 1.3 * down)
 
 
+def signed(cosine: float) -> str:
+    """Two digits and a sign; what rounds to 0 is not called negative."""
+    return f"{round(cosine, 2) + 0.0:+.2f}"
+
+
 def _mean(curves: Sequence[tuple]) -> float:
     return float(np.concatenate([values for _, values in curves]).mean())
 
 
-def _figures(group: Group) -> list[Figure]:
+def _figures(group: Group, place: str) -> list[Figure]:
     name = f"{group.scene}-{group.label}"
+    titled = f"{place}: " if place else ""
     pairs = pairs_of(group.diagnostics)
     figures = []
     if len(pairs) > 1:
-        figures.append(Figure(f"conflicts-{name}", "mean cosine", draw_matrix(*matrix(pairs))))
+        figures.append(
+            Figure(f"conflicts-{name}", f"{titled}mean cosine", draw_matrix(*matrix(pairs)))
+        )
     if pairs:
         drawn = draw_over_time(pairs)
-        title = "over training" if len(pairs) <= MOST_PAIRS else "over training, the worst pairs"
-        figures.append(Figure(f"conflicts-over-time-{name}", title, drawn))
+        worst = "" if len(pairs) <= MOST_PAIRS else ", the worst pairs"
+        figures.append(
+            Figure(f"conflicts-over-time-{name}", f"{titled}over training{worst}", drawn)
+        )
     return figures

@@ -111,9 +111,11 @@ def summary_of(study: Study) -> str:
         parts.append(_counted(len(study.arms), "arm"))
     parts.append(_counted(len(seeds), "seed") if len(seeds) > 1 else "one seed")
     parts.append(f"{'scene' if len(study.scenes) == 1 else 'scenes'} {', '.join(study.scenes)}")
-    missing = len(study.runs) - finished
-    if missing or study.absent:
-        parts.append(f"{missing} not finished, {study.absent} never started")
+    for count, what in (
+        (len(study.runs) - finished, "not finished"),
+        (study.absent, "never started"),
+    ):
+        parts += [f"{count} {what}"] if count else []
     return ", ".join(parts)
 
 

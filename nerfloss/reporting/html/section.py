@@ -61,8 +61,8 @@ class PageTable:
     def begins(self) -> list[bool]:
         """Which rows begin a group: those with another first cell than the row above."""
         first = [row[0] for row in self.table.rows]
-        grouped = len(set(first)) < len(first)
-        return [i > 0 and grouped and cell != first[i - 1] for i, cell in enumerate(first)]
+        same = [i > 0 and cell == first[i - 1] for i, cell in enumerate(first)]
+        return [i > 0 and any(same) and not same[i] for i in range(len(first))]
 
     @property
     def cells(self) -> list[list[tuple[str, str]]]:

@@ -61,7 +61,7 @@ def mean_curve(
     """
     curves = [(steps, values) for steps, values in curves if len(steps)]
     if not curves:
-        return (np.empty(0),) * 4
+        return np.empty(0), np.empty(0), np.empty(0), np.empty(0)
     low = min(steps[0] for steps, _ in curves)
     high = max(steps[-1] for steps, _ in curves)
     longest = max(len(steps) for steps, _ in curves)

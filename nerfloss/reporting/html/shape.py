@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 import trimesh
 
-from nerfloss.evaluation.point_to_triangle import distances_to_surface
 from nerfloss.reporting.html.mesh_packing import Surface, packed, surface_of, thinned
 from nerfloss.reporting.html.renders import as_json
 from nerfloss.reporting.html.section import LeftOut, Section, Widget
 from nerfloss.reporting.html.study import Group, Study
-from nerfloss.reporting.html.true_mesh import true_mesh
+from nerfloss.reporting.html.true_mesh import distances_to, true_mesh
 
 TITLE = "Surfaces"
 MOST_MESHES = 12
@@ -85,7 +84,7 @@ def _judged(shown: list[Shown], truth: trimesh.Trimesh) -> list[Shown]:
     if not vertices:
         return []
     ends = np.cumsum([len(some) for some in vertices])[:-1]
-    errors = np.split(distances_to_surface(np.concatenate(vertices), truth), ends)
+    errors = np.split(distances_to(truth, np.concatenate(vertices)), ends)
     return [
         replace(each, surface=replace(each.surface, error=error))
         for each, error in zip(shown, errors, strict=True)

@@ -34,6 +34,20 @@ function pictures(root) {
   };
 
   function slide() { frame.style.setProperty("--at", `${range.value}%`); }
+  // The range is for the keyboard: some browsers drag it by its thumb alone, which is not seen here.
+  function follow(event) {
+    if (!event.buttons) return;
+    const box = frame.getBoundingClientRect();
+    range.value = (100 * (event.clientX - box.left)) / box.width;
+    slide();
+  }
+  frame.addEventListener("pointerdown", (event) => {
+    event.preventDefault();
+    frame.setPointerCapture(event.pointerId);
+    range.focus({ preventScroll: true });
+    follow(event);
+  });
+  frame.addEventListener("pointermove", follow);
   function sides() {
     const place = here();
     const labels = Object.keys(place.runs).map((run) => [run, run]);
