@@ -82,7 +82,7 @@ class Study:
         self.study.tell(trial.number, state=self.optuna.trial.TrialState.FAIL)
 
     def failures(self) -> dict[int, str]:
-        """The errors of the trials that failed, in this session or an earlier one."""
+        """The errors of the trials that failed, now or in an earlier run of the sweep."""
         state = self.optuna.trial.TrialState.FAIL
         trials = self.study.get_trials(deepcopy=False, states=(state,))
         said = self.study.user_attrs
