@@ -2,6 +2,7 @@
 
     python benchmarks/quality.py                                  # a short form: 20 CPU seconds
     python benchmarks/quality.py --budgets 30 60 120 --scenes craters rings lego --out curves.json
+    python benchmarks/quality.py --clock steps --budgets 1200 2400 --seeds 0 1     # at equal steps
     python benchmarks/quality.py --plot curves.json               # figures from results
 
 A budget is one whole run whose schedules fit it, the start included, data and evaluation excluded.
@@ -32,6 +33,13 @@ def dataset(scene: str) -> list[str]:
     return ["dataset=analytic", f"dataset.scene={scene}"]
 
 
+def spent(budget: float, clock: str) -> list[str]:
+    """Overrides for a budget of so many steps, or of so many seconds by a clock."""
+    if clock == "steps":
+        return [f"trainer.max_steps={budget:.0f}"]
+    return [f"trainer.clock={clock}", f"trainer.max_seconds={budget}"]
+
+
 def measure(scene: str, model: str, budget: float, seed: int, clock: str) -> dict[str, Any]:
     """Train once within the budget and score the result."""
     has_surface = scene != "lego"
@@ -39,8 +47,7 @@ def measure(scene: str, model: str, budget: float, seed: int, clock: str) -> dic
         *dataset(scene),
         *MODELS[model],
         f"seed={seed}",
-        f"trainer.clock={clock}",
-        f"trainer.max_seconds={budget}",
+        *spent(budget, clock),
         mesh=192 if has_surface and model != "nerf" else None,
     )
     run, tally = prepare(cfg)
@@ -101,7 +108,7 @@ def main() -> None:
     parser.add_argument("--budgets", type=float, nargs="+", default=[20.0], help="seconds")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--clock", choices=["cpu", "wall"], default="cpu")
+    parser.add_argument("--clock", choices=["cpu", "wall", "steps"], default="cpu")
     parser.add_argument("--out", type=Path, help="append results to this JSON file")
     parser.add_argument("--plot", type=Path, help="only draw the results in this JSON file")
     asked = parser.parse_args()

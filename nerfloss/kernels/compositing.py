@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from nerfloss.kernels.cpu_tensors import as_arrays, on_cpu
 from nerfloss.maths import compositing, sdf_opacity
 
 
@@ -24,7 +25,7 @@ def neus_alphas(
 ) -> Float[Tensor, "rays samples"]:
     """NeuS's opacity, as `nerfloss.maths.sdf_opacity.neus_alphas` defines it."""
     moving = directions.requires_grad or t_starts.requires_grad or t_ends.requires_grad
-    if moving or not _compiled(sdf):
+    if moving or not on_cpu(sdf):
         return sdf_opacity.neus_alphas(
             sdf, gradients, directions, t_starts, t_ends, sharpness, progress, anneal_end=anneal_end
         )
@@ -36,7 +37,7 @@ def compositing_weights(
     alphas: Float[Tensor, "rays samples"],
 ) -> Float[Tensor, "rays samples"]:
     """Share of light that each sample stops: `nerfloss.maths.compositing.compositing_weights`."""
-    if not _compiled(alphas):
+    if not on_cpu(alphas):
         return compositing.compositing_weights(alphas)
     return _Weights.apply(alphas)
 
@@ -45,7 +46,7 @@ def composited(
     weights: Float[Tensor, "rays samples"], values: Float[Tensor, "rays samples channels"]
 ) -> Float[Tensor, "rays channels"]:
     """What a ray sees: `nerfloss.maths.compositing.composited`."""
-    if not _compiled(weights):
+    if not on_cpu(weights):
         return compositing.composited(weights, values)
     return _Composited.apply(weights, values)
 
@@ -68,7 +69,7 @@ class _NeusAlphas(torch.autograd.Function):
         ctx.save_for_backward(*given, sharpness)
         ctx.late = late
         out = torch.empty_like(given[0])
-        cpu_rays.alphas(*_arrays(*given), *_scalars(sharpness, late), out.numpy())
+        cpu_rays.alphas(*as_arrays(*given), *_scalars(sharpness, late), out.numpy())
         return out
 
     @staticmethod
@@ -79,9 +80,9 @@ class _NeusAlphas(torch.autograd.Function):
         *given, sharpness = ctx.saved_tensors
         to_sdf, to_gradients = torch.empty_like(given[0]), torch.empty_like(given[1])
         to_sharpness = cpu_rays.alphas_backward(
-            *_arrays(*given),
+            *as_arrays(*given),
             *_scalars(sharpness, ctx.late),
-            *_arrays(to_alphas, to_sdf, to_gradients),
+            *as_arrays(to_alphas, to_sdf, to_gradients),
         )
         by_sharpness = sharpness.new_tensor(to_sharpness)
         return to_sdf, to_gradients, None, None, None, by_sharpness, None
@@ -119,7 +120,7 @@ class _Composited(torch.autograd.Function):
         weights, values = weights.contiguous(), values.contiguous()
         ctx.save_for_backward(weights, values)
         out = weights.new_empty(len(weights), values.shape[2])
-        cpu_rays.sums(*_arrays(weights, values, out))
+        cpu_rays.sums(*as_arrays(weights, values, out))
         return out
 
     @staticmethod
@@ -129,16 +130,8 @@ class _Composited(torch.autograd.Function):
 
         weights, values = ctx.saved_tensors
         to_weights, to_values = torch.empty_like(weights), torch.empty_like(values)
-        cpu_rays.sums_backward(*_arrays(weights, values, to_sums, to_weights, to_values))
+        cpu_rays.sums_backward(*as_arrays(weights, values, to_sums, to_weights, to_values))
         return to_weights, to_values
-
-
-def _compiled(tensor: Tensor) -> bool:
-    return tensor.device.type == "cpu" and tensor.dtype == torch.float32
-
-
-def _arrays(*tensors: Tensor) -> list[np.ndarray]:
-    return [each.detach().contiguous().numpy() for each in tensors]
 
 
 def _scalars(sharpness: Tensor, late: float) -> tuple[Any, Any]:

@@ -7,21 +7,21 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from nerfloss.kernels.cpu_tensors import on_cpu
 from nerfloss.maths import directions as defined
 from nerfloss.maths import spherical_harmonics as basis
 
 
 def unit(vectors: Float[Tensor, "*rays 3"]) -> Float[Tensor, "*rays 3"]:
     """Vectors of length one: `nerfloss.maths.directions.unit`."""
-    if vectors.device.type != "cpu" or vectors.dtype != torch.float32:
+    if not on_cpu(vectors):
         return defined.unit(vectors)
     return _Unit.apply(vectors)
 
 
 def spherical_harmonics(directions: Float[Tensor, "rays 3"]) -> Float[Tensor, "rays 16"]:
     """Harmonics of directions: `nerfloss.maths.spherical_harmonics.spherical_harmonics`."""
-    plain = directions.device.type == "cpu" and directions.dtype == torch.float32
-    if not plain or directions.requires_grad:
+    if not on_cpu(directions) or directions.requires_grad:
         return basis.spherical_harmonics(directions)
     from nerfloss.kernels import cpu_directions
 

@@ -12,6 +12,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from nerfloss.kernels.cpu_tensors import on_cpu
+
 
 def apply_mlp(
     inputs: Float[Tensor, "inputs points"], parameters: Sequence[Tensor], *, squash: bool = False
@@ -20,7 +22,7 @@ def apply_mlp(
 
     Differentiable once where it is compiled (float32 on a CPU).
     """
-    if inputs.device.type == "cpu" and inputs.dtype == torch.float32:
+    if on_cpu(inputs):
         return _Compiled.apply(inputs, squash, *parameters)
     weights, biases = parameters[::2], parameters[1::2]
     values = inputs

@@ -5,6 +5,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from nerfloss.kernels.cpu_tensors import as_arrays, on_cpu
+
 
 def occupied(
     t_starts: Float[Tensor, "rays samples"], t_ends: Float[Tensor, "rays samples"]
@@ -15,7 +17,7 @@ def occupied(
     from nerfloss.kernels import cpu_places
 
     index = torch.empty(t_starts.numel(), dtype=torch.int64)
-    return index[: cpu_places.occupied(*_arrays(t_starts, t_ends, index))]
+    return index[: cpu_places.occupied(*as_arrays(t_starts, t_ends, index))]
 
 
 def middles(
@@ -34,7 +36,7 @@ def middles(
     from nerfloss.kernels import cpu_places
 
     out = origins.new_empty(3, len(index))
-    cpu_places.middles(*_arrays(*given, index, out))
+    cpu_places.middles(*as_arrays(*given, index, out))
     return out.t()
 
 
@@ -53,7 +55,7 @@ def to_unit(
     from nerfloss.kernels import cpu_places
 
     unit, scale = (points.new_empty(3, len(points)) for _ in range(2))
-    cpu_places.to_unit(*_arrays(points.t(), box, unit, scale))
+    cpu_places.to_unit(*as_arrays(points.t(), box, unit, scale))
     return unit.t(), scale.t()
 
 
@@ -68,8 +70,8 @@ def live_cells(
     from nerfloss.kernels import cpu_places
 
     index = torch.empty(values.numel(), dtype=torch.int64)
-    arrays = _arrays(values, region, index)
-    return index[: cpu_places.live_cells(*arrays[:2], np.float32(reach), arrays[2])]
+    given = as_arrays(values, region, index)
+    return index[: cpu_places.live_cells(*given[:2], np.float32(reach), given[2])]
 
 
 def in_cells(
@@ -89,17 +91,11 @@ def in_cells(
     from nerfloss.kernels import cpu_places
 
     out = box.new_empty(3, len(index))
-    arrays = _arrays(index, box, inside, out)
-    cpu_places.in_cells(arrays[0], size, *arrays[1:])
+    given = as_arrays(index, box, inside, out)
+    cpu_places.in_cells(given[0], size, *given[1:])
     return out.t()
 
 
 def _compiled(*tensors: Tensor) -> bool:
-    return all(
-        each.device.type == "cpu" and each.dtype == torch.float32 and not each.requires_grad
-        for each in tensors
-    )
-
-
-def _arrays(*tensors: Tensor) -> list[np.ndarray]:
-    return [each.detach().contiguous().numpy() for each in tensors]
+    """Whether compiled loops serve: they keep no history."""
+    return on_cpu(*tensors) and not any(each.requires_grad for each in tensors)

@@ -15,6 +15,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from nerfloss.kernels.cpu_tensors import on_cpu
+
 
 def forward(
     inputs: Float[Tensor, "inputs points"],
@@ -25,7 +27,7 @@ def forward(
     by_formula: bool = False,
 ) -> tuple[Float[Tensor, "outputs points"], Float[Tensor, "pull points"]]:
     """Outputs and pull; the pull has no rows unless ``pulled``. ``by_formula``: not compiled."""
-    if _compiled(inputs) and not by_formula:
+    if on_cpu(inputs) and not by_formula:
         from nerfloss.kernels import cpu_sdf_mlp
 
         return cpu_sdf_mlp.forward(inputs, parameters, beta, pulled)
@@ -42,7 +44,7 @@ def backward(
     by_formula: bool = False,
 ) -> tuple[Float[Tensor, "inputs points"], list[Tensor]]:
     """Derivatives of a loss by inputs and parameters, from those by outputs and pull."""
-    if _compiled(inputs) and not by_formula:
+    if on_cpu(inputs) and not by_formula:
         from nerfloss.kernels import cpu_sdf_mlp
 
         return cpu_sdf_mlp.backward(inputs, parameters, beta, to_outputs, to_pull)
@@ -114,7 +116,3 @@ def _pulls(slopes: Sequence[Tensor], weights: Sequence[Tensor]) -> list[tuple[Te
         found.insert(0, (pull, slope * pull))
         pull = weight.t() @ found[0][1]
     return found
-
-
-def _compiled(tensor: Tensor) -> bool:
-    return tensor.device.type == "cpu" and tensor.dtype == torch.float32

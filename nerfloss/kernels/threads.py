@@ -58,9 +58,9 @@ def share_out(
     so that vector and remainder loops meet the same items, and round them the same, however many
     threads there are.
     """
-    shares = max(1, min(2 * torch.get_num_threads(), count // least))
-    # One for a lone thread; more than there are threads, for one may come late.
-    shares = shares if torch.get_num_threads() > 1 else 1
+    threads = torch.get_num_threads()
+    # More than there are threads: one may come late, from the next step's beginning.
+    shares = max(1, min(2 * threads if threads > 1 else 1, count // least))
     size = -(-count // (shares * block)) * block
     run(partial(loop, begin, min(begin + size, count)) for begin in range(0, count, max(size, 1)))
 

@@ -22,10 +22,9 @@ class Beginning:
 class Ahead:
     """Makes the beginning of a step; of the next one already, where the sampler allows it.
 
-    A sampler that ``looks_ahead`` sees nothing of the field but its own copy, and renews that from
-    the field as it is before a step's update. So what the next step needs can be made while this
-    one goes forward and back, on another thread, and is the same without one. `join` must be
-    called before the parameters move.
+    A sampler that ``looks_ahead`` sees nothing of the field but its box and its own copy, which is
+    renewed from the field as it is before a step's update. So what the next step needs can be made
+    beside this one, on another thread, and is the same without one.
     """
 
     def __init__(self, model: Model, batches: Batches, device: torch.device, seed: int) -> None:
@@ -52,14 +51,10 @@ class Ahead:
             now = self.device.type != "cpu"
             self._next = beside(lambda: self._make(step, rays), now=now)
 
-    def join(self) -> None:
-        """Return when nothing looks at the parameters any more."""
-        if self._next is not None:
-            self._next.result()
-
     def forget(self, renewed: int) -> None:
         """Drop what was begun; the sampler is ready for steps before ``renewed``."""
-        self.join()
+        if self._next is not None:
+            self._next.result()
         self._next, self.renewed = None, renewed
 
     def _renew(self, step: int) -> None:

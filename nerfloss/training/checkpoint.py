@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-VERSION = 2
+VERSION = 3
 _FORMAT = "nerfloss checkpoint"
 _SCALARS = (bool, int, float, str, type(None))
 

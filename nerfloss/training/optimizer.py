@@ -1,6 +1,6 @@
 """AdamW over named groups of parameters, each with its rate, warmed up and then decayed."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,26 +104,16 @@ class Optimizer:
         """All that it moves, group by group."""
         return [each.parameter for each in self._moments]
 
-    def step(
-        self,
-        total: Descent,
-        step: int,
-        progress: float,
-        *,
-        before: Callable[[], None] | None = None,
-    ) -> None:
+    def step(self, total: Descent, step: int, progress: float) -> None:
         """Descend ``total``, or what stands for it: its ``backward()`` leaves the gradients.
 
-        ``before`` is called when they are there and before any parameter moves. Raises
-        NonFiniteGradient, before any update, for a broken gradient.
+        Raises NonFiniteGradient, before any update, for a broken gradient.
         """
         total.backward()
         reached = [each for each in self._moments if each.parameter.grad is not None]
         if reached and not torch.isfinite(self._checked_norm(reached)):
             self._drop_gradients()
             raise NonFiniteGradient(f"the gradient at step {step} is not finite")
-        if before is not None:
-            before()
         factor = self.factor(step, progress)
         moving = [each for each in reached if step >= each.wait]
         # A call costs as much as ten thousand numbers: one for all that share a rate.

@@ -98,7 +98,6 @@ class Trainer:
         checkpoint.save(self.checkpoint, self.state_dict())
 
     def state_dict(self) -> dict[str, Any]:
-        self._ahead.join()
         return {
             "step": self.step,
             "renewed": self._ahead.renewed,
@@ -148,7 +147,6 @@ class Trainer:
             # Where nothing has length and no term reads the parameters, nothing can descend.
             if report.total.requires_grad:
                 self._descend(report, quantities, at)
-        self._ahead.join()
         return replace(report, afterwards=self.recipe.after_step(at["step"])), quantities
 
     def _descend(
@@ -156,7 +154,7 @@ class Trainer:
     ) -> None:
         descent = self.recipe.descent(report, at["step"], self.optimizer.parameters)
         try:
-            self.optimizer.step(descent, at["step"], at["progress"], before=self._ahead.join)
+            self.optimizer.step(descent, at["step"], at["progress"])
         except NonFiniteGradient as error:
             culprit = self.recipe.blame(quantities, at["step"])
             raise NonFiniteGradient(f"{error}: {culprit}", culprit) from None

@@ -3,6 +3,8 @@
 import argparse
 import os
 
+from nerfloss.verbs.output import add_format, put_out
+
 
 def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the verb and its options."""
@@ -13,7 +15,7 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     sizes = {"rays": 4096, "samples": 16, "patches": 4, "height": 32, "width": 32, "points": 1024}
     for axis, size in sizes.items():
         verb.add_argument(f"--{axis}", type=int, default=size, help=f"default: {size}")
-    verb.add_argument("-f", "--format", choices=["table", "markdown", "csv"], default="table")
+    add_format(verb)
     verb.set_defaults(verb=run, axes=tuple(sizes))
 
 
@@ -23,14 +25,10 @@ def run(options: argparse.Namespace) -> int:
     os.environ.setdefault("KINETO_LOG_LEVEL", "6")
     from nerfloss.conf_files import conf_dir
     from nerfloss.reporting.costs import cost_table
-    from nerfloss.reporting.report import FORMATS
-    from nerfloss.reporting.table import show
 
     sizes = {axis: getattr(options, axis) for axis in options.axes}
     for axis, size in sizes.items():
         if size < 1:
             raise ValueError(f"--{axis} must be at least 1, got {size}")
-    table = cost_table(conf_dir(), options.names, sizes)
-    write = FORMATS.get(options.format)
-    print(write(table), end="") if write else show(table)
+    put_out([cost_table(conf_dir(), options.names, sizes)], options.format)
     return 0

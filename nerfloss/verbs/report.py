@@ -4,22 +4,15 @@ import argparse
 import sys
 from pathlib import Path
 
+from nerfloss.verbs.output import add_output, put_out
+
 
 def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the verb and its options."""
     summary = "the runs of a folder in tables, e.g. of a sweep, and whether they differ"
     verb = verbs.add_parser("report", help=summary, description=summary.capitalize() + ".")
     verb.add_argument("folder", type=Path, help="a run's folder, a sweep's, or any above them")
-    formats = ["table", "markdown", "csv", "latex"]
-    verb.add_argument("-f", "--format", choices=formats, default="table")
-    verb.add_argument("-o", "--output", type=Path, help="write there instead of printing")
-    verb.add_argument(
-        "-m",
-        "--metrics",
-        type=lambda text: text.split(","),
-        default=[],
-        help="which, separated by commas (default: the main ones)",
-    )
+    add_output(verb)
     verb.add_argument(
         "-b",
         "--baseline",
@@ -41,20 +34,11 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the tables, or write them where ``-o`` says."""
-    from nerfloss.reporting.report import FORMATS, report, selected
-    from nerfloss.reporting.table import as_markdown, show
+    from nerfloss.reporting.report import report, selected
 
     found = report(options.folder, metrics=options.metrics, baseline=options.baseline)
     tables = selected(found, options.only or ("runs" if options.format == "csv" else None))
-    write = FORMATS.get(options.format)
-    if options.output:
-        options.output.parent.mkdir(parents=True, exist_ok=True)
-        options.output.write_text("\n".join(map(write or as_markdown, tables)))
-    elif write:
-        print("\n".join(map(write, tables)), end="")
-    else:
-        for table in tables:
-            show(table)
+    put_out(tables, options.format, options.output)
     printed = options.format == "table" and not options.output
     if options.html or (options.html is None and printed):
         _write_page(options)
