@@ -45,8 +45,10 @@ class Optimizer:
     """Fused AdamW whose rates follow the schedule of the run.
 
     A group's rate is ``rates[group]`` or ``learning_rate``, times a linear warm-up over ``warmup``
-    steps, times an exponential decay that reaches ``final`` at the end of the budget. A group in
-    ``waits`` stands still before its step. Gradients are clipped to the total norm ``clip``.
+    steps, times an exponential decay that would reach ``final`` at the end of the budget, times a
+    linear way down to nothing over its last part, ``cooldown``: what a step's few rays say is
+    mostly noise by then, and only small steps average it. A group in ``waits`` stands still before
+    its step. Gradients are clipped to the total norm ``clip``.
 
     Reference: Loshchilov and Hutter, "Decoupled Weight Decay Regularization", ICLR 2019.
     """
@@ -60,6 +62,7 @@ class Optimizer:
         waits: Mapping[str, int] | None = None,
         warmup: int = 100,
         final: float = 0.03,
+        cooldown: float = 0.0,
         clip: float | None = None,
         weight_decay: float = 0.0,
         betas: Sequence[float] = (0.9, 0.99),
@@ -72,10 +75,10 @@ class Optimizer:
                 f"the optimizer has settings for {sorted(unknown)}, but this model's parameters "
                 f"come as {sorted(groups)}: rename or remove them (model.optimizer)"
             )
-        if not (learning_rate > 0 and 0 < final <= 1 and warmup >= 0):
+        if not (learning_rate > 0 and 0 < final <= 1 and warmup >= 0 and 0 <= cooldown <= 1):
             raise ValueError(
-                "the optimizer needs learning_rate > 0, 0 < final <= 1 and warmup >= 0, got "
-                f"{learning_rate}, {final} and {warmup}"
+                "the optimizer needs learning_rate > 0, 0 < final <= 1, warmup >= 0 and cooldown "
+                f"in [0, 1], got {learning_rate}, {final}, {warmup} and {cooldown}"
             )
         if not (all(0 <= beta < 1 for beta in betas) and weight_decay >= 0 and eps >= 0):
             raise ValueError(
@@ -87,13 +90,14 @@ class Optimizer:
             for name, parameters in groups.items()
             for parameter in parameters
         ]
-        self._warmup, self._final, self._clip = warmup, final, clip
+        self._warmup, self._final, self._cooldown, self._clip = warmup, final, cooldown, clip
         self._betas, self._weight_decay, self._eps = tuple(betas), weight_decay, eps
 
     def factor(self, step: int, progress: float) -> float:
         """What multiplies every rate at a scheduled step."""
         warm = min(1.0, (step + 1) / self._warmup) if self._warmup else 1.0
-        return warm * self._final**progress
+        left = (1.0 - progress) / self._cooldown if self._cooldown else 1.0
+        return warm * self._final**progress * min(1.0, max(0.0, left))
 
     def warm(self, step: int) -> bool:
         """Whether every group moves by now, and none slower than it ever will for being new."""

@@ -18,6 +18,13 @@ def test_the_rate_warms_up_and_decays_to_its_final_share():
     assert optimizer.factor(50, 1.0) == pytest.approx(0.01)
 
 
+def test_the_rate_goes_down_to_nothing_over_the_last_part_of_the_budget():
+    plain = Optimizer({"all": [parameter(1.0)]}, warmup=0, final=0.1)
+    cooled = Optimizer({"all": [parameter(1.0)]}, warmup=0, final=0.1, cooldown=0.4)
+    shares = [cooled.factor(9, at) / plain.factor(9, at) for at in (0.0, 0.6, 0.7, 0.8, 1.0)]
+    assert shares == pytest.approx([1.0, 1.0, 0.75, 0.5, 0.0])
+
+
 def test_the_first_step_moves_each_group_by_its_own_rate():
     fast, slow = parameter(1.0), parameter(1.0)
     optimizer = Optimizer(
