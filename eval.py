@@ -5,9 +5,13 @@ import os
 # Two pools of threads that both spin take each other's cores; must be set before torch is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
+import sys
+
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
+
+from nerfloss.distributed import launched
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="eval")
@@ -16,7 +20,10 @@ def main(cfg: DictConfig) -> float | None:
     if (cfg.run is None) == (cfg.checkpoint is None):
         raise SystemExit("eval.py needs run=<folder> or checkpoint=<file>, one of the two")
     # Here, so that --help and a mistyped setting answer at once: torch takes seconds.
-    from nerfloss.assembly import assemble, saved_config
+    from nerfloss.assembly import assemble, device_of, saved_config
+    from nerfloss.distributed.meeting import meeting
+    from nerfloss.elsewhere import loadable
+    from nerfloss.hardware import with_chunks_for_here
     from nerfloss.run import main_score
     from nerfloss.training.checkpoint import latest
 
@@ -26,10 +33,13 @@ def main(cfg: DictConfig) -> float | None:
     )
     own = ("run=", "checkpoint=", "device=")
     asked = [o for o in HydraConfig.get().overrides.task if not o.startswith(own)]
-    run = assemble(saved_config(folder, [*asked, f"device={cfg.device}"]), folder)
-    run.load(checkpoint)
-    return main_score(run.evaluate(folder / "eval"))
+    saved = with_chunks_for_here(saved_config(folder, [*asked, f"device={cfg.device}"]))
+    with meeting(cfg.device) as team:
+        run = assemble(loadable(saved, device_of(cfg.device)), folder, team)
+        run.load(checkpoint)
+        return main_score(run.evaluate(folder / "eval"))
 
 
 if __name__ == "__main__":
+    sys.argv += launched.overrides_of_this()
     main()

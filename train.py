@@ -1,4 +1,7 @@
-"""Train: python train.py [group=choice] [setting=value] ...; python train.py --help lists them."""
+"""Train: python train.py [group=choice] [setting=value] ...; python train.py --help lists them.
+
+On several GPUs: torchrun --nproc_per_node=4 train.py ... (docs/many_gpus.md).
+"""
 
 import os
 
@@ -6,6 +9,8 @@ import os
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import logging
+import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +19,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from nerfloss.distributed import launched
 from nerfloss.run_folders import register_resolvers
 
 
@@ -34,6 +40,7 @@ def train(cfg: DictConfig) -> Any:
     A job of a sweep whose folder says that it is finished only tells its scores again; one that was
     stopped goes on.
     """
+    from nerfloss.hardware import fitted, with_chunks_for_here
     from nerfloss.provenance import STOPPED, recorded
     from nerfloss.sweeping.config import check_one_run, objectives_of, plain, write_ablation
     from nerfloss.sweeping.standing import checkpoint_of, is_finished, scores_of, told
@@ -41,22 +48,30 @@ def train(cfg: DictConfig) -> Any:
     settings, config = HydraConfig.get(), plain(cfg)
     folder, swept = Path(settings.runtime.output_dir), settings.mode == RunMode.MULTIRUN
     check_one_run(config, swept=swept)
+    launched.refuse_sweeps(swept)
     if swept and is_finished(folder, config):
         logging.getLogger("nerfloss").info("finished before: %s", folder)
         return told(scores_of(folder) or {}, list(objectives_of(config)))
 
     # Here, so that --help and a mistyped setting answer at once: torch takes seconds.
     from nerfloss.assembly import assemble, saved_config
+    from nerfloss.distributed.meeting import meeting
     from nerfloss.training.checkpoint import latest
 
-    begun = checkpoint_of(folder) if swept else None
+    begun, same, asked = checkpoint_of(folder) if swept else None, False, settings.overrides.task
     if resume := cfg.trainer.resume:
-        again = [o for o in settings.overrides.task if not o.startswith("trainer.resume")]
-        cfg, begun = saved_config(Path(resume), again), latest(resume)
-        config = plain(cfg)
-    with recorded(folder, config, overrides=settings.overrides.task) as record:
-        write_ablation(config, folder)
-        run = assemble(cfg, folder)
+        again = [o for o in asked if not o.startswith("trainer.resume")]
+        cfg, begun, same = saved_config(Path(resume), again), latest(resume), not again
+        config, cfg = plain(cfg), with_chunks_for_here(cfg)
+    else:
+        found = [o for o in settings.overrides.hydra if o.startswith("hydra.searchpath=")]
+        cfg = fitted(cfg, folder, [*found, *asked], keep=launched.first())
+    kept = recorded(folder, config, overrides=asked, hardware=cfg.get("hardware"), same=same)
+    with kept if launched.first() else nullcontext({}) as record, meeting(cfg.device) as team:
+        record["processes"], folder = team.size, team.same(folder)
+        if team.first:
+            write_ablation(config, folder)
+        run = assemble(cfg, folder, team)
         if begun is not None:
             run.load(begun)
         if run.train():
@@ -69,4 +84,5 @@ def train(cfg: DictConfig) -> Any:
 
 if __name__ == "__main__":
     register_resolvers()
+    sys.argv += launched.overrides_of_this()
     main()

@@ -19,65 +19,21 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 if "--dry" in sys.argv:
     os.environ["TRITON_INTERPRET"] = "1"  # read when triton is imported
 
 import torch
+from gpu_timing import stopwatch
 from gpu_work import STEP, Setting, arithmetic, inputs, moved, operations
 
 from nerfloss.kernels import reference
 from nerfloss.kernels.availability import why_never
 
-ROUNDS, WARM_UP, SETS = 25, 5, 3
+ROUNDS, SETS = 25, 3
 WRONG = 1e-3  # largest error, relative to the norm
 PLAIN_POINTS = 2**18  # the reference's memory grows by about 3 kB a point
-
-
-def stopwatch(device: torch.device, rounds: int) -> Callable[..., float]:
-    """A function that takes turns among calls of equal cost, and returns the median seconds.
-
-    With ``graphed``, calls are recorded first and then replayed: the time that Python takes to
-    launch kernels is left out.
-    """
-
-    def once(call: Callable[[], Any]) -> float:
-        if device.type != "cuda":
-            begin = time.perf_counter()
-            call()
-            return time.perf_counter() - begin
-        first, last = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        first.record()
-        call()
-        last.record()
-        last.synchronize()
-        return first.elapsed_time(last) / 1e3
-
-    def timed(calls: list[Callable[[], Any]], *, graphed: bool = False) -> float:
-        if graphed and device.type == "cuda":
-            calls = [recorded(call) for call in calls]
-        warm_up = WARM_UP if rounds > 1 else 0
-        taken = [once(calls[turn % len(calls)]) for turn in range(warm_up + rounds)]
-        return median(taken[warm_up:])
-
-    return timed
-
-
-def recorded(call: Callable[[], Any]) -> Callable[[], Any]:
-    """What replays the kernels that a call launches."""
-    call()  # compiles, and makes what is kept for the next time
-    torch.cuda.synchronize()
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        written = call()
-
-    def replay() -> Any:
-        graph.replay()
-        return written  # held, so that its memory stays its own
-
-    return replay
 
 
 def sweep(*, dry: bool) -> Iterator[Setting]:
@@ -149,6 +105,8 @@ def rates_device() -> torch.device:
 
 def measure(asked: argparse.Namespace) -> dict[str, Any]:
     from gpu_ceilings import ceilings
+    from gpu_networks import network_errors, network_rows
+    from gpu_rays import ray_errors, ray_rows
     from gpu_rivals import tcnn_rows
     from gpu_tuning import tuning_rows
 
@@ -161,6 +119,8 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
     for setting in sweep(dry=asked.dry):
         small = Setting(**{**vars(setting), "points": min(setting.points, 2**14)})
         checks[small.name()] = errors(triton_grid, small, device)
+    checks["along rays"] = ray_errors(device, dry=asked.dry)
+    checks["networks"] = network_errors(device, dry=asked.dry)
     wrong = {n: e for n, found in checks.items() for e in found.values() if not e < WRONG}
     rates = ceilings(device, timed, tiny=asked.dry)
     for setting in () if wrong else sweep(dry=asked.dry):
@@ -170,6 +130,8 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
         rows += rows_of(setting, kernels, rates, timed)
         rows += tcnn_rows(setting, device, timed)
     if not wrong:
+        rows += ray_rows(device, timed, rates, dry=asked.dry)
+        rows += network_rows(device, timed, dry=asked.dry)
         rows += tuning_rows(device, timed, dry=asked.dry)
     return {
         "device": torch.cuda.get_device_name() if device.type == "cuda" else platform.machine(),

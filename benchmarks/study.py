@@ -10,9 +10,8 @@ a ``picture``. An arm is compared with the one that has most of its terms and no
 to docs/studies/<name>.json, a figure to docs/images/studies/, and the table into docs/studies.md,
 between ``<!-- <name> -->`` and ``<!-- end -->``.
 
-A difference counts as better or worse where the 95 % interval of the paired differences (Student's
-t) leaves out 0; where it is smaller than the spread of the seeds it is inside the noise; between
-the two, more seeds would have to say.
+The verdicts are those of ``nerfloss report``: paired by seed, corrected for the number of arms that
+are compared with the same one (docs/comparing.md).
 """
 
 import argparse
@@ -26,12 +25,10 @@ from pathlib import Path
 from typing import Any
 
 import measures
-import numpy as np
 import torch
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from runs import ROOT, configure, machine, prepare, train  # first: it sets how threads wait
-from scipy.stats import t as student
 from study_figures import draw, keep_picture
 
 from nerfloss.evaluation import depth_metrics, image_metrics, normal_metrics
@@ -39,6 +36,9 @@ from nerfloss.evaluation.evaluator import Truth
 from nerfloss.evaluation.measures import measure_of
 from nerfloss.evaluation.stlpips import ShiftTolerantLpips
 from nerfloss.run import Run
+from nerfloss.statistics.paired import Paired, paired
+from nerfloss.statistics.summary import ends, summary
+from nerfloss.statistics.verdict import verdicts
 from nerfloss.subject import views_of
 
 GEOMETRY = ("chamfer_l1", "point_to_surface")
@@ -88,7 +88,8 @@ def scored(run: Run, wanted: Sequence[str]) -> dict[str, float | None]:
     """An arm's scores on test views and of its surface; None where one is undefined."""
     metrics = {name: METRICS[name] for name in wanted if name in METRICS}
     evaluator, subject = replace(run.evaluator, metrics=metrics), run.subject()
-    found, _ = evaluator.score_views(subject, views_of(run.scene, "test"), Truth(), None)
+    judged = evaluator.judged(subject, views_of(run.scene, "test"), None)
+    found, _ = evaluator.score_views(judged, Truth())
     if any(name in GEOMETRY for name in wanted):
         mesh, reason = evaluator.extract(subject)
         found |= evaluator.score_geometry(mesh, reason, Truth(run.scene.mesh))
@@ -114,21 +115,6 @@ def settings_of(cfg: DictConfig) -> str:
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def verdict(name: str, arm: np.ndarray, base: np.ndarray) -> tuple[str, str]:
-    """Mean paired difference with its 95 % interval, and what it amounts to."""
-    gap = arm - base
-    count = len(gap)
-    if count < 2 or np.isnan(gap).any():
-        return "-", "too few runs"
-    reach = student.ppf(0.975, count - 1) * gap.std(ddof=1) / np.sqrt(count)
-    spread = np.sqrt((arm.var(ddof=1) + base.var(ddof=1)) / 2)
-    if abs(gap.mean()) > reach:
-        word = "better" if (gap.mean() < 0) == lower_is_better(name) else "worse"
-    else:
-        word = "inside the noise" if abs(gap.mean()) <= spread else "unsettled"
-    return f"{gap.mean():+.3g} ± {reach:.2g}", word
-
-
 def compared_with(arm: str, arms: Mapping[str, list[str]]) -> str | None:
     """The arm with most of this one's terms and no others; None for the first."""
     fewer = [name for name in arms if set(arms[name]) < set(arms[arm])]
@@ -141,21 +127,47 @@ def table(found: Mapping[str, Any]) -> str:
     lines = ["| score | arm | mean ± deviation | against | difference (95 %) | |",
              "|---|---|---|---|---|---|"]  # fmt: skip
     for score in found["scores"]:
-        values = {arm: values_of(found, arm, score, seeds) for arm in arms}
+        values = {arm: values_of(found, arm, score) for arm in arms}
         said = f"{score} {'↓' if lower_is_better(score) else '↑'}"
+        gaps = against(values, arms, "lower" if lower_is_better(score) else "higher")
         for arm, mine in values.items():
-            what = f"{mine.mean():.4g} ± {mine.std(ddof=1) if len(mine) > 1 else 0:.2g}"
-            base = compared_with(arm, arms)
-            gap, word = ("", "") if base is None else verdict(score, mine, values[base])
-            lines.append(f"| {said} | {arm} | {what} | {base or ''} | {gap} | {word} |")
+            what = mean_of(list(mine.values()))
+            lines.append(f"| {said} | {arm} | {what} | {' | '.join(gaps[arm])} |")
     steps = {row["steps"] for row in found["rows"]}
     lines.append(f"\n{len(seeds)} seeds, {'/'.join(map(str, sorted(steps)))} steps each.")
     return "\n".join(lines) + "\n"
 
 
-def values_of(found: Mapping[str, Any], arm: str, score: str, seeds: list[int]) -> np.ndarray:
-    of = {row["seed"]: row[score] for row in found["rows"] if row["arm"] == arm}
-    return np.array([np.nan if of.get(s) is None else of[s] for s in seeds], dtype=float)
+def against(
+    values: Mapping[str, Mapping[int, float]], arms: Mapping[str, list[str]], better: str
+) -> dict[str, tuple[str, str, str]]:
+    """For each arm the one it is compared with, the difference with its interval, the verdict."""
+    found = dict.fromkeys(values, ("", "", ""))
+    bases = {arm: compared_with(arm, arms) for arm in arms}
+    for base in {base for base in bases.values() if base is not None}:
+        family = [arm for arm, own in bases.items() if own == base]
+        pairs = {arm: paired(values[base], values[arm]) for arm in family}
+        said = verdicts(pairs, better)
+        found |= {arm: (base, difference_of(pairs[arm]), said[arm].word) for arm in family}
+    return found
+
+
+def difference_of(pair: Paired) -> str:
+    if pair.mean is None or pair.interval is None:
+        return "-"
+    return f"{pair.mean:+.3g} ({' to '.join(ends(pair.interval))})"
+
+
+def mean_of(values: Sequence[float]) -> str:
+    if not values:
+        return "-"
+    found = summary(values)
+    return f"{found.mean:.4g} ± {found.std or 0:.2g}"
+
+
+def values_of(found: Mapping[str, Any], arm: str, score: str) -> dict[int, float]:
+    rows = [row for row in found["rows"] if row["arm"] == arm and row[score] is not None]
+    return {row["seed"]: row[score] for row in rows}
 
 
 def study(name: str, seeds: list[int], overrides: list[str], out: Path) -> dict[str, Any]:

@@ -15,10 +15,12 @@ from omegaconf import DictConfig, OmegaConf
 
 from nerfloss.conf_files import conf_dir
 from nerfloss.diagnostics.logbook import Diagnostics
+from nerfloss.distributed.team import ALONE, Team
+from nerfloss.elsewhere import loadable
 from nerfloss.model import Model
 from nerfloss.recipe import LossRecipe, RecipeError
 from nerfloss.run import Run
-from nerfloss.sweeping.config import ablated
+from nerfloss.sweeping.config import ablated, plain
 from nerfloss.training.budget import Budget
 from nerfloss.training.trainer import Pace
 
@@ -71,19 +73,17 @@ def build_model(cfg: DictConfig, device: torch.device) -> Model:
     )
 
 
-def assemble(cfg: DictConfig, folder: Path) -> Run:
+def assemble(cfg: DictConfig, folder: Path, team: Team = ALONE) -> Run:
     """Build everything that a configuration names, and check that it fits together.
 
     Raises RecipeError with every fault before an image is read; DataError for broken data.
     """
     cfg = ablated(cfg)
     seed_everything(cfg.seed)
-    device = device_of(cfg.device)
+    device = device_of(team.device_for(cfg.device))
     model = build_model(cfg, device)
     recipe: LossRecipe = build(cfg.loss).to(device)
-    dataset = build(cfg.dataset)
-    evaluator, diagnostics = build(cfg.eval), _diagnostics_of(cfg)
-    budget = Budget(cfg.trainer.max_steps, cfg.trainer.max_seconds, cfg.trainer.clock)
+    dataset, evaluator, diagnostics = build(cfg.dataset), build(cfg.eval), _diagnostics_of(cfg)
     batch, pace = build(cfg.batch), build(cfg.trainer.pace)
     recipe.check(model.offers(offered(dataset, batch, pace)))
     recipe.check_sizes(_patch_of(batch), min(pace.rays, pace.max_rays))
@@ -94,7 +94,7 @@ def assemble(cfg: DictConfig, folder: Path) -> Run:
         recipe=recipe,
         batch=batch,
         optimizer=build(cfg.trainer.optimizer, **cfg.model.optimizer),
-        budget=budget,
+        budget=Budget(cfg.trainer.max_steps, cfg.trainer.max_seconds, cfg.trainer.clock),
         pace=pace,
         watchdog=build(cfg.trainer.watchdog),
         diagnostics=diagnostics,
@@ -104,16 +104,21 @@ def assemble(cfg: DictConfig, folder: Path) -> Run:
         device=device,
         folder=folder,
         config=OmegaConf.to_yaml(cfg),
+        settings=plain(cfg),
+        team=team,
     )
 
 
 def rebuild(config: str, device: torch.device) -> tuple[Model, LossRecipe]:
     """The model and the recipe of a run, from its configuration as text: nothing is learned yet.
 
+    A kernel that the run named and that cannot run here is left to ``auto``.
+
     Raises ValueError where a part cannot be made, as one whose code is not to be found here.
     """
     cfg = OmegaConf.create(config)
     assert isinstance(cfg, DictConfig)
+    cfg = loadable(cfg, device)
     try:
         return build_model(cfg, device), build(cfg.loss).to(device)
     except InstantiationException as error:
@@ -211,4 +216,5 @@ def saved_config(folder: Path, overrides: list[str]) -> DictConfig:
 
 
 def _replaces_a_group(cfg: DictConfig, key: str, value: Any) -> bool:
-    return isinstance(value, str) and isinstance(OmegaConf.select(cfg, key), DictConfig)
+    group = key == "hardware" or isinstance(OmegaConf.select(cfg, key), DictConfig)
+    return isinstance(value, str) and group

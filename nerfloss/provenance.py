@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import os
 import platform
 import shlex
@@ -14,10 +15,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from nerfloss.whole_files import write_whole
+
+log = logging.getLogger(__name__)
+
 FILE = "provenance.json"
 PACKAGES = ("nerfloss", "torch", "numpy", "numba", "hydra-core")
 # Settings that change nothing in what a run computes and writes.
-NOT_COUNTED = ("trainer.resume", "objectives")
+NOT_COUNTED = ("trainer.resume", "objectives", "hardware", "dataset.residence")
 RUNNING, FINISHED, STOPPED, FAILED = "running", "finished", "stopped", "failed"
 
 
@@ -43,17 +48,26 @@ def read_provenance(folder: Path) -> Mapping[str, Any] | None:
 
 @contextmanager
 def recorded(
-    folder: Path, config: Mapping[str, Any], *, overrides: Sequence[str]
+    folder: Path,
+    config: Mapping[str, Any],
+    *,
+    overrides: Sequence[str],
+    hardware: str | None = None,
+    same: bool = False,
 ) -> Iterator[dict[str, Any]]:
     """Write provenance.json now and, with how it ended, when the ``with`` block is left.
 
     ``overrides`` are the run's own: with them it can be repeated. What is yielded may be told
     ``status``; it is "finished" otherwise, and "failed" with the error where one passes through. A
     run that goes on keeps when it began; when it was taken up again is listed under ``resumed``.
+    ``hardware`` is the preset that the configuration was made with, where ``config`` says auto;
+    ``same`` that the run which the folder holds goes on as it is.
     """
     earlier, now = read_provenance(folder), _now()
     content: dict[str, Any] = {"status": RUNNING, "error": None, **_sources(config, overrides)}
-    content |= {"started": now, "ended": None, "resumed": []}
+    content |= {"hardware": hardware, "started": now, "ended": None, "resumed": []}
+    if same and earlier is not None:
+        content["config_hash"] = earlier.get("config_hash")
     if earlier is not None and earlier.get("config_hash") == content["config_hash"]:
         content |= {key: earlier[key] for key in ("started", "command") if key in earlier}
         content["resumed"] = [*earlier.get("resumed", []), now]
@@ -69,7 +83,7 @@ def recorded(
         content["status"] = FINISHED if content["status"] == RUNNING else content["status"]
     finally:
         content["ended"] = _now()
-        _write(folder, content)
+        _write_end(folder, content)
 
 
 def _sources(config: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
@@ -154,7 +168,12 @@ def _now() -> str:
 
 def _write(folder: Path, content: Mapping[str, Any]) -> None:
     """Whole or not at all: what is half written could not say what the folder holds."""
-    folder.mkdir(parents=True, exist_ok=True)
-    unfinished = folder / f"{FILE}.unfinished"
-    unfinished.write_text(json.dumps(content, indent=2, default=str) + "\n")
-    os.replace(unfinished, folder / FILE)
+    write_whole(folder / FILE, f"{json.dumps(content, indent=2, default=str)}\n".encode())
+
+
+def _write_end(folder: Path, content: Mapping[str, Any]) -> None:
+    """How a run ended matters more than that it could not be written down."""
+    try:
+        _write(folder, content)
+    except OSError as error:
+        log.warning("%s", error)

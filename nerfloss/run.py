@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,18 +12,22 @@ import torch
 
 from nerfloss.data.scene import Scene
 from nerfloss.diagnostics.logbook import Diagnostics
+from nerfloss.distributed.evaluating import evaluated
+from nerfloss.distributed.team import ALONE, Team
 from nerfloss.evaluation.evaluator import Evaluator, write_panel
 from nerfloss.evaluation.image_rendering import View
 from nerfloss.evaluation.panels import panel
 from nerfloss.evaluation.report import score_table
 from nerfloss.evaluation.scores import Evaluation, Score
 from nerfloss.evaluation.view_scores import score_view
+from nerfloss.memory import OutOfMemory
 from nerfloss.model import Model
 from nerfloss.recipe import LossRecipe
 from nerfloss.start import Start, draw_what_is_looked_at
 from nerfloss.subject import beside, subject_of, truth_of, view_at, views_of
 from nerfloss.training import checkpoint
 from nerfloss.training.budget import Budget
+from nerfloss.training.memory_advice import advised
 from nerfloss.training.optimizer import Optimizer
 from nerfloss.training.sinks.console import Console
 from nerfloss.training.sinks.history import History
@@ -56,8 +61,13 @@ class Run:
         device: torch.device,
         folder: Path,
         config: str = "",
+        settings: Mapping[str, Any] | None = None,
+        team: Team = ALONE,
     ) -> None:
-        self.diagnostics = diagnostics
+        self.team = team
+        self.diagnostics, self.settings = diagnostics, settings or {}
+        scene = scene.learned_by(model.field)
+        scene = replace(scene, train=scene.train.settled(device))
         self.scene, self.model, self.evaluator = scene, model, evaluator
         self.start, self.seed, self.folder = start, seed, Path(folder)
         groups = model.parameter_groups()
@@ -77,7 +87,7 @@ class Run:
             batches,
             optimizer({**groups, "recipe": own} if own else groups),
             budget=budget,
-            pace=pace,
+            pace=pace.times(team.size),
             seed=seed,
             device=device,
             folder=self.folder,
@@ -85,7 +95,8 @@ class Run:
             watchdog=watchdog,
             diagnostics=diagnostics,
             config=config,
-            preview=self.preview,
+            preview=self.preview if team.first else None,
+            team=team,
         )
         self._sinks = Sinks()
 
@@ -96,42 +107,45 @@ class Run:
     def train(self) -> bool:
         """Train to the end of the budget; False if somebody asked to stop first."""
         trainer = self.trainer
-        with trainer.watch.running():
-            if trainer.step == 0:
-                self.start(
-                    self.model,
-                    self.scene.train,
-                    background=self.scene.background,
-                    seed=self.seed,
-                )
+        with self.advised(), trainer.watch.running():
+            if trainer.step == 0 and self.team.first:
+                scene = self.scene
+                self.start(self.model, scene.train, background=scene.background, seed=self.seed)
+            self.team.level(trainer)
             draw_what_is_looked_at(trainer.batches, self.model)
-        tensorboard = TensorBoard(self.folder / "tensorboard", start=trainer.step + 1)
+        if self.diagnostics is not None and self.team.size > 1:
+            parameters = trainer.optimizer.parameters
+            self.diagnostics.join(trainer.recipe, parameters, self.team.mean_rows)
+        self._sinks = self._open_sinks() if self.team.first else Sinks()
+        with self._sinks, self.advised():
+            finished = trainer.run(self._sinks)
+        if not finished and self.team.first:
+            # Unwrapped: a command to be copied.
+            command = f"go on with: python train.py trainer.resume={self.folder}"
+            rich.get_console().print(command, soft_wrap=True, highlight=False, markup=False)
+        return finished
+
+    def _open_sinks(self) -> Sinks:
+        """What the run writes while it trains; its diagnostics begin, too."""
+        trainer = self.trainer
+        start = trainer.step + 1
+        tensorboard = TensorBoard(self.folder / "tensorboard", start=start)
         if self.diagnostics is not None:
+            parameters = trainer.optimizer.parameters
             self.diagnostics.begin(
-                self.folder,
-                trainer.recipe,
-                trainer.optimizer.parameters,
-                start=trainer.step + 1,
-                curves=tensorboard,
+                self.folder, trainer.recipe, parameters, start=start, curves=tensorboard
             )
         timed = trainer.budget.max_seconds is not None
-        self._sinks = Sinks(
+        return Sinks(
             [
                 Console(
                     trainer.budget.max_steps,
                     progress=(lambda: trainer.at["progress"]) if timed else None,
                 ),
-                History(self.folder / "history.csv", start=trainer.step + 1),
+                History(self.folder / "history.csv", start=start),
                 tensorboard,
             ]
         )
-        with self._sinks:
-            finished = trainer.run(self._sinks)
-        if not finished:
-            # Unwrapped: a command to be copied.
-            command = f"go on with: python train.py trainer.resume={self.folder}"
-            rich.get_console().print(command, soft_wrap=True, highlight=False, markup=False)
-        return finished
 
     def preview(self, step: int) -> None:
         """Render the first test view as it is learned so far, for the console and TensorBoard."""
@@ -144,7 +158,11 @@ class Run:
             return found, {k: s.value for k, s in scores.items() if s.value is not None}
 
         view = view_at(self.scene, "test", 0)
-        quantities, scores = seen(view)
+        try:
+            quantities, scores = seen(view)
+        except OutOfMemory as error:
+            log.warning("no preview at step %d: %s", step, error)
+            return
         self._sinks.image(step, f"test/{view.name}", panel(quantities))
         self._sinks.write_all(step, {f"test/{k}": value for k, value in scores.items()})
         if self.diagnostics is not None and scores:
@@ -152,20 +170,28 @@ class Run:
             self.diagnostics.gap(step, trained["psnr"], scores["psnr"])
         write_panel(quantities, self.folder / "images" / "preview" / f"{step:07d}.png")
 
+    def advised(self) -> AbstractContextManager[None]:
+        """Where memory runs out, the error says what to lower."""
+        return advised(self.folder, self.settings)
+
     def subject(self) -> Any:
         """The model as it is now, as the evaluator wants it."""
         return subject_of(self.model, self.trainer.at)
 
     def evaluate(self, folder: Path | None = None) -> Evaluation:
         """Judge the model, write metrics.json, images and meshes, and print a table of scores."""
-        folder = folder or self.folder
-        subject = self.subject()
-        views = views_of(self.scene, self.evaluator.split)
-        found = self.evaluator(subject, views, truth_of(self.scene, subject.box), folder)
+        team, scene = self.team, self.scene
+        subject = subject_of(self.model, team.same(self.trainer.at))
+        folder = team.same(folder or self.folder)
+        views = views_of(scene, self.evaluator.split, first=team.rank, every=team.size)
+        truth = truth_of(scene, subject.box) if team.first else None
+        found = evaluated(team, self.evaluator, subject, views, truth, folder)
         result = replace(found, scores={**found.scores, **self._cost(), "stuck": self._stuck()})
-        result.write(folder)
-        title = f"{self.scene.name}, {self.evaluator.split} views, step {self.trainer.step}"
+        if not team.first:
+            return result
+        title = f"{scene.name}, {self.evaluator.split} views, step {self.trainer.step}"
         rich.print(score_table(result.as_json(), title=title))
+        result.write(folder)  # last: where the disk is full, the scores have been seen
         log.info("wrote %s", folder)
         return result
 

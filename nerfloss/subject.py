@@ -40,9 +40,10 @@ def subject_of(model: Model, at: Mapping[str, Any]) -> Subject:
     return Subject(render, model.offers(), field.box, field.implicit, colors, is_distance)
 
 
-def views_of(scene: Scene, split: str) -> Iterator[View]:
-    """The views of a split as images to be judged, made one at a time."""
-    return (view_at(scene, split, index) for index in range(len(_split(scene, split))))
+def views_of(scene: Scene, split: str, *, first: int = 0, every: int = 1) -> Iterator[View]:
+    """The views of a split as images to be judged, made one at a time; every so manyth of them."""
+    indices = range(first, len(_split(scene, split)), every)
+    return (view_at(scene, split, index) for index in indices)
 
 
 def view_at(scene: Scene, split: str, index: int) -> View:

@@ -34,8 +34,19 @@ MAY_IMPORT: dict[str, set[str] | None] = {
     "samplers": {"maths", "rays", "quantities", "kernels"},
     "renderers": {"maths", "rays", "quantities", "kernels"},
     "model": {"rays", "quantities", "renderers"},
-    "data": {"rays", "quantities", "kernels"},
-    "training": {"recipe", "rays", "quantities", "kernels"},
+    "byte_counts": set(),
+    "memory": set(),
+    "whole_files": {"byte_counts"},
+    "data": {"rays", "quantities", "kernels", "memory", "byte_counts"},
+    "training": {
+        "distributed",
+        "kernels",
+        "memory",
+        "quantities",
+        "rays",
+        "recipe",
+        "whole_files",
+    },
     "scouting": {
         "data",
         "fields",
@@ -52,19 +63,24 @@ MAY_IMPORT: dict[str, set[str] | None] = {
     "run": {
         "data",
         "diagnostics",
+        "distributed",
         "evaluation",
+        "memory",
         "model",
         "recipe",
         "start",
         "subject",
         "training",
     },
-    "evaluation": {"maths", "backbones", "rays", "quantities"},
+    "evaluation": {"maths", "backbones", "rays", "quantities", "memory", "whole_files"},
     "diagnostics": {"rays", "quantities", "recipe", "terms", "testing", "training"},
     "testing": {"maths", "backbones", "rays", "quantities", "recipe", "terms", "data"},
+    "distributed": {"maths", "quantities", "rays", "terms"},
     "run_folders": set(),
-    "provenance": set(),
+    "provenance": {"whole_files"},
+    "hardware": {"conf_files", "provenance", "whole_files"},
     "sweeping": {"provenance"},
+    "elsewhere": {"kernels"},
     "assembly": ANYTHING,
     "conf_files": ANYTHING,
     "reporting": ANYTHING,
@@ -75,10 +91,12 @@ MAY_IMPORT: dict[str, set[str] | None] = {
 }
 # Parts that hold nothing but mathematics: what they may use beside the standard library.
 PURE = {part: {"torch", "jaxtyping"} for part in ("maths", "backbones", "losses")}
-SWEEPERS = ("config", "overrides", "jobs", "space", "grid", "search")
+SWEEPERS = ("config", "overrides", "jobs", "space", "grid", "search", "errand", "remote")
 KNOW_HYDRA = {
     "nerfloss/assembly.py",
+    "nerfloss/elsewhere.py",
     "nerfloss/run_folders.py",
+    "nerfloss/hardware.py",
     *(f"nerfloss/sweeping/{name}.py" for name in SWEEPERS),
     "train.py",
     "eval.py",

@@ -10,6 +10,7 @@ from nerfloss.data.meshes import read_mesh
 from nerfloss.data.rendering import photograph
 from nerfloss.data.rig import cameras_at, train_and_test_positions
 from nerfloss.data.scene import Scene, check_background, describe_masks
+from nerfloss.data.storage import check_residence, storage_for
 from nerfloss.data.survey import survey
 from nerfloss.data.truth import surface_mesh
 from nerfloss.data.views import Views
@@ -32,6 +33,7 @@ class AnalyticDataset:
     judged by. ``half_seen``: all cameras to train on stand where x > 0. ``mesh`` names a file to be
     judged by instead of the exact surface. So many ``points`` of the surface are observed beside
     the images, those of no confidence off it by ``point_noise`` scene units (`survey`).
+    ``residence`` says where the images are kept (`Views`).
     """
 
     scene: str = "craters"
@@ -40,15 +42,17 @@ class AnalyticDataset:
     size: int = 128
     seed: int = 0
     supersampling: int = 2
-    background: str = "white"
+    background: str = "auto"
     masks: bool = True
     half_seen: bool = False
     mesh: str | None = None
     points: int = 2000
     point_noise: float | int = 0.005
+    residence: str = "auto"
 
     def __post_init__(self) -> None:
         check_background(self.background, masks=self.masks)
+        check_residence(self.residence)
         if self.scene not in MODELS:
             choices = ", ".join(MODELS)
             raise ValueError(
@@ -81,6 +85,8 @@ class AnalyticDataset:
         names = [f"train_{i:03d}" for i in range(self.views)]
         names += [f"test_{i:03d}" for i in range(self.test_views)]
         views = photograph(model, cameras, tuple(names), self.supersampling)
+        size = sum(image.nbytes for image in views.observed.values())
+        views = replace(views.kept(storage_for(self.residence, size)), residence=self.residence)
         train = self._with_points(model, views[: self.views])
         return Scene(
             name=self.scene,

@@ -10,6 +10,8 @@ from jaxtyping import Float, Int, UInt8
 from scipy.ndimage import maximum_filter
 from torch import Tensor
 
+from nerfloss.data.cameras import Cameras
+from nerfloss.data.pixel_pool import PixelPool, sent, streams
 from nerfloss.data.scene import check_background
 from nerfloss.data.surroundings import NEIGHBOURS, POINTS, Surroundings, with_all_views
 from nerfloss.data.views import Views
@@ -36,9 +38,10 @@ class UniformBatches:
 
     With ``near_mask`` only pixels at most that many rows and columns away from the mask are drawn;
     without masks every pixel counts as near, until `narrow` says otherwise. Drawing depends on
-    (seed, step, rays) and nothing else, so that a resumed run needs no state. Images are gathered
-    where they lie; the batch arrives on ``device``. Of what was observed only ``needs`` is
-    gathered, None: every image; ``points`` and ``neighbours`` are settings of `Surroundings`.
+    (seed, step, rays) and nothing else, so that a resumed run needs no state. Pixels are gathered
+    where the images lie, and the batch is made of them on ``device``: to the same bits wherever
+    they came from. Of what was observed only ``needs`` is gathered, None: every image; ``points``
+    and ``neighbours`` are settings of `Surroundings`.
     """
 
     offers = staticmethod(with_all_views)
@@ -62,29 +65,33 @@ class UniformBatches:
         self._around = Surroundings(
             views, needs or (), points=points, neighbours=neighbours, device=self.device
         )
-        self._starts, self._bounds = _all_pixels(views)
+        self._cameras = views.cameras.to(self.device)
+        self._pool = PixelPool.of(*_all_pixels(views), self._around.place)
         if near_mask is not None and views.mask is not None:
-            self._starts, self._bounds = pixels_near(views.mask, near_mask)
+            self._pool = PixelPool.of(*pixels_near(views.mask, near_mask), self._around.place)
 
     def narrow(self, seen: UInt8[Tensor, "views height width"]) -> None:
         """Draw only pixels that ``seen`` marks, unless it marks none or ``near_mask`` is None."""
         if self._near is not None and bool(seen.any()):
-            self._starts, self._bounds = pixels_near(seen, 0)
+            self._pool = PixelPool.of(*pixels_near(seen, 0), self._around.place)
 
     @property
     def pixels(self) -> int:
         """How many different pixels there are to draw."""
-        return int(self._bounds[-1])
+        return self._pool.count
+
+    @property
+    def streams(self) -> bool:
+        """Whether pixels lie elsewhere than on the device, so that it pays to ask early."""
+        return streams(self.views, self.device)
 
     def draw(self, step: int, rays: int) -> Batch:
         """Draw a batch, with replacement; the same for the same (seed, step, rays)."""
         generator = step_generator(self.seed, step, rays)
-        ticket = torch.randint(self.pixels, (rays,), generator=generator)
-        run = torch.searchsorted(self._bounds, ticket, right=True) - 1
-        flat = self._starts[run] + (ticket - self._bounds[run])
-        background = background_colors(self.background, rays, generator)
+        flat = self._pool.draw(rays, generator)
+        background = background_colors(self.background, rays, generator, self.device)
         composite = self.background != "none"
-        batch = gather(self.views, flat, background, composite, self.device, self.needs)
+        batch = gather(self.views, self._cameras, flat, background, composite, self.needs)
         return batch.beside(self._around(flat, generator))
 
 
@@ -96,9 +103,9 @@ def image_batch(views: Views, index: int, background: str) -> Batch:
     check_background(background)
     pixels = views.cameras.width * views.cameras.height
     flat = index * pixels + torch.arange(pixels)
-    kind = "white" if background == "random" else background
-    background_color = background_colors(kind, pixels, None)
-    return gather(views, flat, background_color, kind != "none", views.rgb.device)
+    kind = "white" if background in ("random", "auto") else background
+    background_color = background_colors(kind, pixels, None, views.cameras.poses.device)
+    return gather(views, views.cameras, flat, background_color, kind != "none")
 
 
 def check_masks_for(background: str, views: Views) -> None:
@@ -147,42 +154,49 @@ def step_generator(seed: int, step: int, rays: int) -> torch.Generator:
 
 
 def background_colors(
-    kind: str, rays: int, generator: torch.Generator | None
+    kind: str, rays: int, generator: torch.Generator | None, device: torch.device
 ) -> Float[Tensor, "rays 3"]:
-    """The colour behind each ray; black where the background is part of the image ("none")."""
+    """The colour behind each ray; black where the background is part of the image ("none").
+
+    ``auto`` that no field has settled is white.
+    """
     if kind == "random":
-        return torch.rand(rays, 3, generator=generator)
-    return torch.full((rays, 3), 1.0 if kind == "white" else 0.0)
+        return sent(torch.rand(rays, 3, generator=generator), device)
+    return torch.full((rays, 3), 0.0 if kind in ("black", "none") else 1.0, device=device)
 
 
 def gather(
     views: Views,
+    cameras: Cameras,
     flat: Int[Tensor, "rays"],
     background: Float[Tensor, "rays 3"],
     composite: bool,
-    device: torch.device,
     needs: Collection[str] | None = None,
 ) -> Batch:
     """Rays and targets of the pixels with the given flat indices over views, rows and columns.
 
-    Targets are those in ``needs`` (None: all), and always colour and mask.
+    ``cameras`` are those of the views; the batch is made where they are. Targets are those in
+    ``needs`` (None: all), and always colour and mask.
     """
-    width, height = views.cameras.width, views.cameras.height
-    view, within = flat // (width * height), flat % (width * height)
-    pixel = torch.stack([within % width, within // width], dim=-1) + 0.5
+    width, height, device = cameras.width, cameras.height, cameras.poses.device
     place = views.rgb.device
-    rays = views.cameras.rays(view.to(place), pixel.to(place), background.to(place))
-    flat = flat.to(place)
     wanted = views.offers if needs is None else {*needs, *WATCHED}
-    targets = {
-        f"target_{name}": _as_quantity(image.flatten(0, 2).index_select(0, flat))
+    chosen = flat.to(place)
+    # As they are stored, a fourth of what floats would take; what they mean is said on the device.
+    pixels = {
+        f"target_{name}": sent(image.flatten(0, 2).index_select(0, chosen), device)
         for name, image in views.observed.items()
         if f"target_{name}" in wanted
     }
+    flat = sent(flat, device)
+    view, within = flat // (width * height), flat % (width * height)
+    pixel = torch.stack([within % width, within // width], dim=-1) + 0.5
+    rays = cameras.rays(view, pixel, background)
+    targets = {name: _as_quantity(values) for name, values in pixels.items()}
     if composite and "target_mask" in targets:
         alpha = targets["target_mask"][:, None]
         targets["target_rgb"] = alpha * targets["target_rgb"] + (1 - alpha) * rays.background
-    return Batch(rays.to(device), {name: x.to(device) for name, x in targets.items()})
+    return Batch(rays, targets)
 
 
 def _as_quantity(values: Tensor) -> Tensor:

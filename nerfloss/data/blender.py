@@ -18,6 +18,7 @@ from nerfloss.data.meshes import read_mesh
 from nerfloss.data.point_files import offered_by, read_points
 from nerfloss.data.poses import checked_pose
 from nerfloss.data.scene import Scene, check_background, describe_masks
+from nerfloss.data.storage import check_residence, storage_for
 from nerfloss.data.views import Views
 
 HOLDS = "a NeRF-synthetic scene (a folder with transforms_train.json)"
@@ -42,19 +43,22 @@ class BlenderDataset:
     averages blocks of pixels. An alpha channel is a mask; with ``masks`` false the training views
     are photographs on the background, while test views keep theirs, to be judged by. ``mesh`` names
     a true mesh in the files' coordinates, ``points`` a PLY file of observed surface points.
+    ``residence`` says where the images are kept (`Views`).
     """
 
     path: str | None = None
-    background: str = "white"
+    background: str = "auto"
     scene_radius: float | int = 1.5
     downscale: int = 1
     hold_out: Mapping[str, Any] | str | None = None
     masks: bool = True
     mesh: str | None = None
     points: str | None = None
+    residence: str = "auto"
 
     def __post_init__(self) -> None:
         check_background(self.background, masks=self.masks)
+        check_residence(self.residence)
         if self.scene_radius <= 0:
             raise ValueError(f"dataset.scene_radius must be positive, got {self.scene_radius}")
 
@@ -113,16 +117,19 @@ class BlenderDataset:
 
     def _views(self, frames: list[Frame], alpha: bool) -> Views:
         paths = [frame.path for frame in frames]
-        pixels = read_images(paths, "RGBA" if alpha else "RGB", self.downscale)
+        # Twice: what is read, and its parts.
+        size = 8 * len(paths) * math.prod(image_header(paths[0])[:2]) // self.downscale**2
+        storage = storage_for(self.residence, size)
+        pixels = read_images(paths, "RGBA" if alpha else "RGB", self.downscale, storage)
         height, width = pixels.shape[1:3]
         cameras = _cameras(frames, width, height)
         names = tuple(path.stem for path in paths)
         if not alpha:
-            return Views(cameras, names, pixels)
+            return Views(cameras, names, pixels, residence=self.residence)
         # Apart, so that each is contiguous: gathering pixels is twice as fast.
-        mask = pixels[..., 3].contiguous()
+        rgb, mask = (storage.keep(part) for part in (pixels[..., :3], pixels[..., 3]))
         check_masks(mask, paths)
-        return Views(cameras, names, pixels[..., :3].contiguous(), mask)
+        return Views(cameras, names, rgb, mask, residence=self.residence)
 
 
 def _read_frames(path: Path, scene_radius: float | int) -> list[Frame]:

@@ -5,14 +5,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import torch
 from jaxtyping import UInt8
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from nerfloss.data.errors import DataError
+from nerfloss.data.storage import Storage
 
 ENDINGS = (".png", ".jpg", ".jpeg")
+IN_MEMORY = Storage()
 MODES = ("L", "LA", "RGB", "RGBA", "P")
 
 
@@ -36,12 +37,13 @@ def image_header(path: Path) -> tuple[int, int, bool]:
 
 
 def read_images(
-    paths: Sequence[Path], channels: str, downscale: int = 1
+    paths: Sequence[Path], channels: str, downscale: int = 1, storage: Storage = IN_MEMORY
 ) -> UInt8[Tensor, "views height width *channel"]:
     """Images of one size as bytes, in the channels of "RGB", "RGBA" or "L" (grey).
 
-    ``downscale`` averages blocks of that many pixels, colour weighted by alpha. Raises DataError,
-    with the path, for an image that is truncated or differs in size from the first.
+    ``downscale`` averages blocks of that many pixels, colour weighted by alpha; ``storage`` makes
+    the room. Raises DataError, with the path, for an image that is truncated or differs in size
+    from the first.
     """
     width, height, _ = image_header(paths[0])
     if width % downscale or height % downscale:
@@ -49,7 +51,7 @@ def read_images(
         raise DataError(paths[0], found, "choose a divisor of both")
     shape = (len(paths), height // downscale, width // downscale, len(channels))
     # One block, filled in place: never two copies of a large scene in memory.
-    pixels = torch.empty(shape if len(channels) > 1 else shape[:3], dtype=torch.uint8)
+    pixels = storage.room(shape if len(channels) > 1 else shape[:3])
     whole = pixels.numpy()
 
     def fill(index: int) -> None:

@@ -1,5 +1,6 @@
 """NeuS, IDR and DTU folders: cameras_sphere.npz beside image/ and mask/."""
 
+import math
 import re
 import zipfile
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from nerfloss.data.meshes import read_mesh
 from nerfloss.data.point_files import offered_by, read_points
 from nerfloss.data.poses import checked_matrix, decompose_projection
 from nerfloss.data.scene import Scene, check_background
+from nerfloss.data.storage import check_residence, storage_for
 from nerfloss.data.views import Views
 
 HOLDS = "a NeuS scene (a folder with cameras_sphere.npz and image/)"
@@ -33,19 +35,21 @@ class NeusDataset:
     ``scale_mat`` maps the unit ball to the data's own coordinates, in which ``mesh`` names a true
     mesh and ``points`` a PLY file of observed surface points. ``masks`` is true, false, or "auto":
     used where mask/ exists. Without masks nothing says what is background, so images are taken as
-    they are, whatever ``background`` says.
+    they are, whatever ``background`` says. ``residence`` says where images are kept (`Views`).
     """
 
     path: str | None = None
-    background: str = "random"
+    background: str = "auto"
     masks: bool | str = "auto"
     hold_out: Mapping[str, Any] | str = field(default_factory=lambda: {"every": 8})
     downscale: int = 1
     mesh: str | None = None
     points: str | None = None
+    residence: str = "auto"
 
     def __post_init__(self) -> None:
         check_background(self.background)
+        check_residence(self.residence)
         if self.masks not in (True, False, "auto"):
             raise ValueError(
                 f"dataset.masks={self.masks!r} is none of true, false, auto; choose one"
@@ -104,21 +108,23 @@ class NeusDataset:
         matrices: list[tuple[np.ndarray, np.ndarray]],
     ) -> Views:
         paths = [images[i] for i in which]
-        rgb = read_images(paths, "RGB", self.downscale)
+        size = 4 * len(paths) * math.prod(image_header(paths[0])[:2]) // self.downscale**2
+        storage = storage_for(self.residence, size)
+        rgb = read_images(paths, "RGB", self.downscale, storage)
         cameras = _cameras(
             [matrices[i] for i in which], *image_header(paths[0])[:2], self.downscale
         )
         names = tuple(path.stem for path in paths)
         if masks is None:
-            return Views(cameras, names, rgb)
+            return Views(cameras, names, rgb, residence=self.residence)
         grey_paths = [masks[i] for i in which]
         size, masked = image_header(paths[0])[:2], image_header(grey_paths[0])[:2]
         if size != masked:
             found = f"{masked[0]} x {masked[1]} pixels, where the image has {size[0]} x {size[1]}"
             raise DataError(grey_paths[0], found, "masks and images must have one size")
-        mask = read_images(grey_paths, "L", self.downscale).gt_(THRESHOLD).mul_(255)
+        mask = read_images(grey_paths, "L", self.downscale, storage).gt_(THRESHOLD).mul_(255)
         check_masks(mask, grey_paths)
-        return Views(cameras, names, rgb, mask)
+        return Views(cameras, names, rgb, mask, residence=self.residence)
 
 
 def _image_paths(folder: Path) -> list[Path]:

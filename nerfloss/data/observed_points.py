@@ -49,6 +49,9 @@ class ObservedPoints:
         """Indices of the points that at least one of the views sees, in order."""
         if self.seen is None:
             return torch.arange(len(self))
+        if len(self.seen) > len(views):
+            # What a step costs must not grow with the number of views.
+            return self.seen[views.unique()].any(0).nonzero()[:, 0]
         looking = torch.zeros(len(self.seen))
         looking[views] = 1.0
         # A product of matrices: four times as fast as "any" over rows of booleans.

@@ -15,6 +15,7 @@ from nerfloss.data.batches import (
     pixels_near,
     step_generator,
 )
+from nerfloss.data.pixel_pool import PixelPool, streams
 from nerfloss.data.surroundings import NEIGHBOURS, POINTS, Surroundings, with_all_views
 from nerfloss.data.views import Views
 
@@ -89,9 +90,12 @@ class PatchBatches:
         self._around = Surroundings(
             views, needs or (), points=patches.points, neighbours=patches.neighbours, device=device
         )
-        self._starts, self._bounds = _all_corners(views, self.shape)
+        self._cameras = views.cameras.to(device)
+        self._pool = PixelPool.of(*_all_corners(views, self.shape), self._around.place)
+        self._offsets = self._within().to(self._around.place)
         if self._near is not None and views.mask is not None:
-            self._starts, self._bounds = self._corners_near(views.mask, self._near)
+            corners = self._corners_near(views.mask, self._near)
+            self._pool = PixelPool.of(*corners, self._around.place)
 
     def narrow(self, seen: UInt8[Tensor, "views height width"]) -> None:
         """Draw only patches with their middle where ``seen`` marks, unless ``near_mask`` is None.
@@ -101,26 +105,34 @@ class PatchBatches:
         if self._near is not None and bool(seen.any()):
             starts, bounds = pixels_near(seen, 0, self.shape)
             if int(bounds[-1]) > 0:
-                self._starts, self._bounds = starts, bounds
+                self._pool = PixelPool.of(starts, bounds, self._around.place)
+
+    @property
+    def least_rays(self) -> int:
+        """The rays of one patch: fewer make no batch."""
+        return self.shape[0] * self.shape[1]
 
     @property
     def corners(self) -> int:
         """How many different patches there are to draw."""
-        return int(self._bounds[-1])
+        return self._pool.count
+
+    @property
+    def streams(self) -> bool:
+        """Whether pixels lie elsewhere than on the device, so that it pays to ask early."""
+        return streams(self.views, self.device)
 
     def draw(self, step: int, rays: int) -> Batch:
         """Draw as many patches as fit into ``rays``, at least one, with replacement."""
         height, width = self.shape
         patches = max(1, rays // (height * width))
         generator = step_generator(self.seed, step, rays)
-        ticket = torch.randint(self.corners, (patches,), generator=generator)
-        run = torch.searchsorted(self._bounds, ticket, right=True) - 1
-        corner = self._starts[run] + (ticket - self._bounds[run])
-        flat = (corner[:, None] + self._within()).reshape(-1)
-        colors = background_colors(self.background, patches, generator)
+        corner = self._pool.draw(patches, generator)
+        flat = (corner[:, None] + self._offsets).reshape(-1)
+        colors = background_colors(self.background, patches, generator, self.device)
         background = colors.repeat_interleave(height * width, 0)
         composite = self.background != "none"
-        batch = gather(self.views, flat, background, composite, self.device, self.needs)
+        batch = gather(self.views, self._cameras, flat, background, composite, self.needs)
         return batch.beside({**self._around(flat, generator), "patch_shape": self.shape})
 
     def _within(self) -> Int[Tensor, "pixels"]:

@@ -1,7 +1,7 @@
 """A scene: posed images to learn from and to be judged by, and the truth where it is known."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from nerfloss.data.views import Views
 
-BACKGROUNDS = ("white", "black", "random", "none")
+BACKGROUNDS = ("auto", "white", "black", "random", "none")
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,8 @@ class Scene:
     exact signed distance in scene units (analytic scenes only). ``ground_truth`` makes the true
     mesh in the data's own coordinates; it may be expensive, so only ``mesh`` calls it.
     ``conventions`` says in words what the numbers mean: units, hold-out rule, image range.
+    ``background`` stands behind training views that have masks: white, black, a random colour per
+    ray, none (the images as they are), or ``auto``, which waits for a field to settle it.
     """
 
     name: str
@@ -33,6 +35,19 @@ class Scene:
     ground_truth: Callable[[], trimesh.Trimesh] | None = None
     sdf: Callable[[Float[Tensor, "points 3"]], Float[Tensor, "points"]] | None = None
     conventions: dict[str, Any] = field(default_factory=dict)
+
+    def learned_by(self, field: Any) -> "Scene":
+        """The same scene, ``auto`` settled: random behind masks for an SDF, white otherwise.
+
+        On one fixed colour a surface can hide in front of what it is to show: what looks like the
+        background need not be empty. (A density gains nothing by it and learns noise.)
+        """
+        if self.background != "auto":
+            return self
+        hides = "sdf" in field.offers and self.train.mask is not None
+        background = "random" if hides else "white"
+        conventions = {**self.conventions, "background": background}
+        return replace(self, background=background, conventions=conventions)
 
     @property
     def has_mesh(self) -> bool:

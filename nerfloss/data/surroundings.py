@@ -45,6 +45,8 @@ class Surroundings:
         self._points = views.points if observed.keys() & set(needs) else None
         self._count, self._needs, self._device = points, frozenset(needs), device
         self._view_pixels = views.cameras.width * views.cameras.height
+        # Where pixels are chosen: beside the images, unless points, which stay here, follow them.
+        self.place = views.rgb.device if self._points is None else torch.device("cpu")
         made = _all_views(views, self._needs, neighbours)
         self._constants = {name: value.to(device) for name, value in made.items()}
 

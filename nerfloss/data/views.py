@@ -1,13 +1,19 @@
 """Posed images of one split: colour, and where known mask, depth, normal, labels and points."""
 
+import logging
 from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int16, UInt8
 from torch import Tensor
 
+from nerfloss.byte_counts import as_text
 from nerfloss.data.cameras import Cameras
 from nerfloss.data.observed_points import ObservedPoints
+from nerfloss.data.storage import SHARE, Storage, check_residence, storage_for
+from nerfloss.memory import free_on
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -19,7 +25,8 @@ class Views:
     ``depth`` is the distance along the ray in scene units, 0 where unknown. ``normal`` is unit,
     outward and in the world frame, 0 where unknown. ``label`` is the semantic class and
     ``instance`` the object that a pixel shows, 0 for the background. ``points`` are surface points
-    observed beside the images.
+    observed beside the images. ``residence`` says where a run is to keep the images: on its
+    device, in the host's memory, on disk, or ``auto``, the first of these with the room.
     """
 
     cameras: Cameras
@@ -31,6 +38,7 @@ class Views:
     label: Int16[Tensor, "views height width"] | None = None
     instance: Int16[Tensor, "views height width"] | None = None
     points: ObservedPoints | None = None
+    residence: str = "auto"
 
     def __len__(self) -> int:
         return self.rgb.shape[0]
@@ -62,8 +70,8 @@ class Views:
         """
         if self.mask is None or background == "none":
             return replace(self, mask=None)
-        behind = 255.0 if background == "white" else 0.0
-        rgb = torch.empty_like(self.rgb)
+        behind = 0.0 if background == "black" else 255.0
+        rgb = storage_for(self.residence, self.rgb.nbytes).room(self.rgb.shape)
         # One view at a time: all of them as floats take four times the memory.
         for image, color, mask in zip(rgb, self.rgb, self.mask, strict=True):
             alpha = mask[..., None].float() / 255.0
@@ -71,5 +79,30 @@ class Views:
         return replace(self, rgb=rgb, mask=None)
 
     def to(self, device: torch.device | str) -> "Views":
+        return replace(self.placed(device), cameras=self.cameras.to(device))
+
+    def placed(self, device: torch.device | str) -> "Views":
+        """The same views, their images on a device; cameras and points stay where they are."""
         images = {name: image.to(device) for name, image in self.observed.items()}
-        return replace(self, cameras=self.cameras.to(device), **images)
+        return replace(self, **images)
+
+    def kept(self, storage: Storage) -> "Views":
+        """The same views, their images in a storage."""
+        images = {name: storage.keep(image) for name, image in self.observed.items()}
+        return replace(self, **images)
+
+    def settled(self, device: torch.device) -> "Views":
+        """The same views, their images where a run on ``device`` draws pixels from.
+
+        On the device itself where ``residence`` says so, or says nothing and they take at most half
+        of what is free there. Elsewhere they stay, and the pixels of a batch follow it.
+        """
+        check_residence(self.residence)
+        if device.type == "cpu" or self.residence in ("host", "disk"):
+            return self
+        size, free = sum(image.nbytes for image in self.observed.values()), free_on(device)
+        stay = self.residence == "auto" and free is not None and size > SHARE * free
+        said = "unknown" if free is None else as_text(free)
+        where = "stay where they are, their pixels follow" if stay else f"go to {device}"
+        log.info("%s of images, %s free: they %s (dataset.residence)", as_text(size), said, where)
+        return self if stay else self.placed(device)

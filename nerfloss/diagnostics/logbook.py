@@ -10,8 +10,9 @@ import numpy as np
 from torch import nn
 
 from nerfloss.diagnostics.health import OK, Health
-from nerfloss.diagnostics.look import Look, look_at
+from nerfloss.diagnostics.look import Exchange, Look, look_at
 from nerfloss.recipe import LossRecipe, LossReport
+from nerfloss.training.sinks.forgiving import Forgiving
 from nerfloss.training.sinks.history import History
 from nerfloss.training.sinks.sink import Sink
 
@@ -58,6 +59,14 @@ class Diagnostics:
         self._health: dict[str, Health] = {}
         self._verdicts: dict[str, str] = {}
         self._shared: Sequence[nn.Parameter] = ()
+        self._try = Forgiving(FILE)
+        self._exchange: Exchange | None = None
+
+    def join(
+        self, recipe: LossRecipe, parameters: Sequence[nn.Parameter], exchange: Exchange
+    ) -> None:
+        """Look at gradients that several processes ``exchange``; who does not `begin` is silent."""
+        self._shared, self._exchange = recipe.shared(parameters), exchange
 
     def begin(
         self,
@@ -89,20 +98,22 @@ class Diagnostics:
 
     def look(self, step: int, report: LossReport) -> None:
         """Look at what a step has made, before its graph is used up by the descent."""
-        found = look_at(report, self._shared)
+        found = look_at(report, self._shared, self._exchange)
+        if not self._health:
+            return
         verdicts = {name: self._health[name].judge(norm) for name, norm in found.norms.items()}
         self._tell(step, verdicts)
         numbers = _numbers(found)
         idle = {f"{name}/weight": 0.0 for name in self._health if name not in found.norms}
         healthy = {f"health/{name}": verdict for name, verdict in verdicts.items()}
-        self._table.write(step, {**numbers, **idle, **healthy})
+        self._try(self._table.write, step, {**numbers, **idle, **healthy})
         as_numbers = {name: float(verdict == OK) for name, verdict in healthy.items()}
-        self._curves.write(step, {**numbers, **idle, **as_numbers})
+        self._try(self._curves.write, step, {**numbers, **idle, **as_numbers})
 
     def gap(self, step: int, train: float, test: float) -> None:
         """Note the PSNR of a training view and of a test view, as a preview saw them."""
-        self._table.write(step, {GAP: train - test})
-        self._curves.write(step, {GAP: train - test})
+        for sink in (self._table, self._curves):
+            self._try(sink.write, step, {GAP: train - test})
 
     def _tell(self, step: int, verdicts: Mapping[str, str]) -> None:
         for name, verdict in verdicts.items():

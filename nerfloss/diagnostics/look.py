@@ -1,6 +1,6 @@
 """One look at a step: what each term weighs, and how its gradient stands to the others'."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from nerfloss.recipe import LossReport
 from nerfloss.terms.gradients import gradient_rows
+
+Exchange = Callable[[Tensor, list[bool]], tuple[Tensor, list[bool]]]
 
 
 @dataclass(frozen=True)
@@ -32,10 +34,17 @@ class Look:
         return {name: norm / total if total > 0 else 0.0 for name, norm in self.norms.items()}
 
 
-def look_at(report: LossReport, shared: Sequence[nn.Parameter]) -> Look:
-    """Look at a step's report, one backward pass for each term; its graph stays as it was."""
+def look_at(
+    report: LossReport, shared: Sequence[nn.Parameter], exchange: Exchange | None = None
+) -> Look:
+    """Look at a step's report, one backward pass for each term; its graph stays as it was.
+
+    ``exchange`` makes whole gradients of those that several processes find for their rays.
+    """
     losses = {name: report.weights[name] * value for name, value in report.values.items()}
-    rows, _ = gradient_rows(losses, shared, keep=True)
+    rows, reached = gradient_rows(losses, shared, keep=True)
+    if exchange is not None:
+        rows, _ = exchange(rows, reached)
     norms, cosines = norms_and_cosines(rows)
     names, lengths, table = list(losses), norms.tolist(), cosines.tolist()
     return Look(

@@ -1,6 +1,7 @@
 """Judge a model: its images against held-out views, its surface against the true one."""
 
-from collections.abc import Callable, Iterable, Mapping
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,11 +18,19 @@ from nerfloss.evaluation.measures import measure_of, settings_used
 from nerfloss.evaluation.mesh import Colors, MeshExtraction, colored, transformed
 from nerfloss.evaluation.panels import WANTED, panel
 from nerfloss.evaluation.scores import Evaluation, Score, mean_score
+from nerfloss.evaluation.smaller_chunks import ChunkSize
 from nerfloss.evaluation.sparse_lattice import Field
 from nerfloss.evaluation.surface_scores import score_surface
 from nerfloss.evaluation.surfaces import Surface, SurfacePair
 from nerfloss.evaluation.undefined import UndefinedMetric
 from nerfloss.evaluation.view_scores import rendered_needs, score_view
+from nerfloss.whole_files import write_whole
+
+log = logging.getLogger(__name__)
+
+# A view's name, and its scores.
+JudgedView = tuple[str, dict[str, Score]]
+Gather = Callable[[list[JudgedView]], list[JudgedView]]
 
 
 @dataclass(frozen=True)
@@ -81,52 +90,84 @@ class Evaluator:
     seed: int = 0
 
     def __call__(
-        self, subject: Subject, views: Iterable[View], truth: Truth, folder: Path | None = None
+        self,
+        subject: Subject,
+        views: Iterable[View],
+        truth: Truth,
+        folder: Path | None = None,
+        *,
+        gathered: Gather = list,
     ) -> Evaluation:
         """Judge the subject on the views, one at a time, and on its surface.
 
-        Panels go to ``folder``/images; the result writes the rest (`Evaluation.write`).
+        Panels go to ``folder``/images; the result writes the rest (`Evaluation.write`). Where
+        several processes judge views, ``gathered`` makes one list of theirs.
         """
-        scores, rows = self.score_views(subject, views, truth, folder)
+        judged = gathered(self.judged(subject, views, folder))
+        scores, rows = self.score_views(judged, truth)
         mesh, reason = self.extract(subject)
         scores = {**scores, **self.score_geometry(mesh, reason, truth)}
         world = None
         if mesh is not None:
             if subject.colors is not None:
-                mesh = colored(mesh, subject.colors, device=subject.box.device)
+                how = self.mesh or MeshExtraction()
+                device = subject.box.device
+                mesh = colored(mesh, subject.colors, device=device, chunk=how.chunk)
             world = transformed(mesh, truth.to_world)
         return Evaluation(scores, tuple(rows), world)
 
     def look_at(
-        self, subject: Subject, view: View, *, metrics: Mapping[str, Callable], pictured: bool
+        self,
+        subject: Subject,
+        view: View,
+        *,
+        metrics: Mapping[str, Callable],
+        pictured: bool,
+        chunk: ChunkSize | None = None,
     ) -> dict[str, Tensor]:
-        """Quantities of one view as images: those for the metrics, and those for a panel."""
+        """Quantities of one view as images: those for the metrics, and those for a panel.
+
+        ``chunk`` is how many rays the view before it left memory for; None: as many as are set.
+        """
         device = subject.box.device
         targets = {k: view.as_image(v.to(device)) for k, v in view.batch.targets.items()}
         needs = rendered_needs(metrics, subject.offers, targets)
         if pictured:
             needs |= subject.offers.intersection(WANTED)
-        return {**targets, **render_view(subject.render, view, needs, chunk=self.chunk)}
+        chunk = chunk or self._rays_at_once()
+        return {**targets, **render_view(subject.render, view, needs, chunk=chunk)}
+
+    def judged(
+        self, subject: Subject, views: Iterable[View], folder: Path | None
+    ) -> list[JudgedView]:
+        """Each view's name and scores; its panel is written."""
+        pictured = self.images and folder is not None
+        rows, chunk = [], self._rays_at_once()
+        for view in views:
+            quantities = self.look_at(
+                subject, view, metrics=self.metrics, pictured=pictured, chunk=chunk
+            )
+            rows.append((view.name, score_view(self.metrics, quantities, subject.offers)))
+            if pictured and folder is not None:
+                # Where one does not fit on the disk, neither will the others.
+                path = folder / "images" / f"{Path(view.name).stem}.png"
+                pictured = write_panel(quantities, path)
+        return rows
 
     def score_views(
-        self, subject: Subject, views: Iterable[View], truth: Truth, folder: Path | None
+        self, judged: Sequence[JudgedView], truth: Truth
     ) -> tuple[dict[str, Score], list[dict[str, Any]]]:
         """Mean scores over the views, and a row per view."""
-        pictured = self.images and folder is not None
-        parts: dict[str, list[Score]] = {name: [] for name in self.metrics}
-        rows = []
-        for view in views:
-            quantities = self.look_at(subject, view, metrics=self.metrics, pictured=pictured)
-            found = score_view(self.metrics, quantities, subject.offers)
-            rows.append({"view": view.name, **{name: s.value for name, s in found.items()}})
-            for name, score in found.items():
-                parts[name].append(score)
-            if pictured and folder is not None:
-                write_panel(quantities, folder / "images" / f"{Path(view.name).stem}.png")
+        rows = [
+            {"view": view, **{name: s.value for name, s in found.items()}} for view, found in judged
+        ]
         return {
-            name: mean_score(parts[name], self._conventions(metric, truth))
+            name: mean_score([found[name] for _, found in judged], self._conventions(metric, truth))
             for name, metric in self.metrics.items()
         }, rows
+
+    def _rays_at_once(self) -> ChunkSize:
+        return ChunkSize(self.chunk, "eval.chunk")
 
     def _conventions(self, metric: Callable, truth: Truth) -> dict[str, Any]:
         measure = measure_of(metric)
@@ -169,7 +210,11 @@ class Evaluator:
         return scores
 
 
-def write_panel(quantities: Mapping[str, Tensor], path: Path) -> None:
-    """Write a view's panel as a PNG."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    iio.imwrite(path, panel(quantities))
+def write_panel(quantities: Mapping[str, Tensor], path: Path) -> bool:
+    """Write a view's panel as a PNG; False, with a warning, where the disk does not take it."""
+    try:
+        write_whole(path, iio.imwrite("<bytes>", panel(quantities), extension=".png"))
+    except OSError as error:
+        log.warning("no picture: %s", error)
+        return False
+    return True

@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from nerfloss.evaluation.smaller_chunks import ChunkSize
 from nerfloss.rays import Rays
 
 Render = Callable[[Rays, Collection[str]], Mapping[str, Tensor]]
@@ -44,18 +45,20 @@ class View:
 
 
 def render_view(
-    render: Render, view: View, needs: Collection[str], *, chunk: int
+    render: Render, view: View, needs: Collection[str], *, chunk: ChunkSize
 ) -> dict[str, Tensor]:
-    """The needed quantities of a whole view as images, rendered ``chunk`` rays at a time.
+    """The needed quantities of a whole view as images, rendered a ``chunk`` of rays at a time.
 
     Only per-ray quantities make an image. Memory is that of one chunk plus the images.
     """
     if not needs:
         return {}
-    parts: dict[str, list[Tensor]] = {name: [] for name in needs}
+    rays = view.batch.rays
+
+    def rendered(some: slice) -> dict[str, Tensor]:
+        made = render(rays[some], needs)
+        return {name: made[name].detach().float() for name in needs}
+
     with torch.no_grad():
-        for rays in view.batch.rays.chunks(chunk):
-            made = render(rays, needs)
-            for name in needs:
-                parts[name].append(made[name].detach().float())
-    return {name: view.as_image(torch.cat(part)) for name, part in parts.items()}
+        parts = list(chunk.results(rendered, len(rays)))
+    return {name: view.as_image(torch.cat([part[name] for part in parts])) for name in needs}

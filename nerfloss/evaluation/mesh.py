@@ -12,6 +12,7 @@ from scipy.sparse.csgraph import connected_components
 from skimage.measure import marching_cubes
 from torch import Tensor
 
+from nerfloss.evaluation.smaller_chunks import ChunkSize
 from nerfloss.evaluation.sparse_lattice import Field, Lattice, Probe, sample_near_surface
 from nerfloss.evaluation.undefined import EmptyMesh, UndefinedMetric
 
@@ -42,7 +43,8 @@ class MeshExtraction:
         """
         corners = box.detach().double().cpu().numpy()
         lattice = Lattice.over(corners, self.resolution)
-        probe = Probe(lambda points: field(points) - self.level, lattice, box.device, self.chunk)
+        chunk = ChunkSize(self.chunk, "eval.mesh.chunk")
+        probe = Probe(lambda points: field(points) - self.level, lattice, box.device, chunk)
         values = sample_near_surface(probe, self.lipschitz)
         mesh = self._march(values, lattice)
         return largest_component(mesh) if self.largest_component else mesh
@@ -84,11 +86,13 @@ def colored(
     normals = torch.from_numpy(np.array(mesh.vertex_normals, dtype=np.float32))
     found = np.empty((len(points), 4), dtype=np.uint8)
     found[:, 3] = 255
+
+    def paint(some: slice) -> None:
+        value = colors(points[some].to(device), normals[some].to(device))
+        found[some, :3] = (value.clamp(0, 1) * 255).round().byte().cpu().numpy()
+
     with torch.no_grad():
-        for begin in range(0, len(points), chunk):
-            some = slice(begin, begin + chunk)
-            value = colors(points[some].to(device), normals[some].to(device))
-            found[some, :3] = (value.clamp(0, 1) * 255).round().byte().cpu().numpy()
+        ChunkSize(chunk, "eval.mesh.chunk")(paint, len(points))
     return trimesh.Trimesh(mesh.vertices, mesh.faces, vertex_colors=found, process=False)
 
 

@@ -10,6 +10,7 @@ from trimesh.exchange.ply import export_ply
 from trimesh.visual.color import ColorVisuals
 
 from nerfloss.evaluation.undefined import EmptyMesh
+from nerfloss.whole_files import write_whole
 
 
 def _linear(color: UInt8[np.ndarray, "vertices 4"]) -> UInt8[np.ndarray, "vertices 4"]:
@@ -23,7 +24,7 @@ def write_mesh(mesh: trimesh.Trimesh, path: Path) -> Path:
     """Write a mesh with its vertex colours; the ending says how: ``.ply`` or ``.glb``.
 
     Axes and units are the mesh's own. Colours are as given in PLY, linear light in GLB.
-    Raises EmptyMesh where there is nothing to write.
+    Raises EmptyMesh where there is nothing to write, OSError where it cannot be written.
     """
     if len(mesh.faces) == 0:
         raise EmptyMesh(f"there is no surface to write to {path}")
@@ -36,6 +37,5 @@ def write_mesh(mesh: trimesh.Trimesh, path: Path) -> Path:
         data = export_glb(trimesh.Scene(shown), include_normals=True)
     else:
         raise ValueError(f"a mesh is written as .ply or .glb, got '{path.name}'")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
+    write_whole(path, data)
     return path

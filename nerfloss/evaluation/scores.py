@@ -1,6 +1,7 @@
 """What an evaluation found: numbers, their conventions, and why some are missing."""
 
 import json
+import logging
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,6 +11,9 @@ from typing import Any
 import trimesh
 
 from nerfloss.evaluation.mesh_files import write_mesh
+from nerfloss.whole_files import write_whole
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -68,10 +72,15 @@ class Evaluation:
         }
 
     def write(self, folder: Path) -> None:
-        """Write metrics.json and, where there is a mesh, mesh.ply and mesh.glb."""
-        folder.mkdir(parents=True, exist_ok=True)
+        """Write metrics.json and, where there is a mesh, mesh.ply and mesh.glb.
+
+        A mesh that the disk does not take is a warning; the numbers have to be kept.
+        """
         if self.mesh is not None:
             for ending in ("ply", "glb"):
-                write_mesh(self.mesh, folder / f"mesh.{ending}")
+                try:
+                    write_mesh(self.mesh, folder / f"mesh.{ending}")
+                except OSError as error:
+                    log.warning("no mesh: %s", error)
         text = json.dumps(self.as_json(), indent=2, allow_nan=False, default=str)
-        (folder / "metrics.json").write_text(text + "\n")
+        write_whole(folder / "metrics.json", f"{text}\n".encode())

@@ -15,6 +15,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from nerfloss.evaluation.smaller_chunks import ChunkSize
+
 LEAF = 2  # cells along a block of the finest kind
 LEVELS = 4  # kinds of blocks: 16, 8, 4 and 2 cells
 
@@ -50,24 +52,26 @@ class Lattice:
 
 @dataclass(frozen=True)
 class Probe:
-    """Asks a field for its values at places of a lattice, at most ``chunk`` at a time."""
+    """Asks a field for its values at places of a lattice, a ``chunk`` of them at a time."""
 
     field: Field
     lattice: Lattice
     device: torch.device
-    chunk: int
+    chunk: ChunkSize
 
     def __call__(
         self, index: Int[np.ndarray, "points 3"], *, size: int = 1, shift: float = 0.0
     ) -> Float[np.ndarray, "points"]:
         """Values at nodes, or at ``(index + shift) * size`` nodes from the low corner."""
         values = np.empty(len(index), dtype=np.float32)
+
+        def evaluate(some: slice) -> None:
+            points = self.lattice.at((index[some] + shift) * size).astype(np.float32)
+            found = self.field(torch.from_numpy(points).to(self.device))
+            values[some] = found.float().cpu().numpy()
+
         with torch.no_grad():
-            for begin in range(0, len(index), self.chunk):
-                some = slice(begin, begin + self.chunk)
-                points = self.lattice.at((index[some] + shift) * size).astype(np.float32)
-                found = self.field(torch.from_numpy(points).to(self.device))
-                values[some] = found.float().cpu().numpy()
+            self.chunk(evaluate, len(index))
         return values
 
 

@@ -9,6 +9,7 @@ import torch
 from nerfloss.backbones.weights import MissingWeights
 from nerfloss.evaluation.scores import Score
 from nerfloss.evaluation.undefined import UndefinedMetric
+from nerfloss.memory import ran_out
 from nerfloss.quantities.signature import inputs_of
 from nerfloss.quantities.vocabulary import VOCABULARY
 
@@ -39,7 +40,8 @@ def score_view(
 ) -> dict[str, Score]:
     """Each metric on one view's quantities, laid out as images.
 
-    ``offers`` also names what could have been rendered and was not, since nothing needed it.
+    ``offers`` also names what could have been rendered and was not, since nothing needed it. A
+    metric looks at whole images: one for which memory does not suffice has no value, but a reason.
     """
     scores = {}
     for name, metric in metrics.items():
@@ -51,5 +53,9 @@ def score_view(
                     value = float(metric(*(quantities[key] for key in inputs_of(metric))))
             except (UndefinedMetric, MissingWeights) as undefined:
                 reason = str(undefined)
+            except (RuntimeError, MemoryError) as error:
+                if not ran_out(error):
+                    raise
+                reason = f"out of memory: leave it out ('~eval.metrics.{name}'), or device=cpu"
         scores[name] = Score(value, reason=reason)
     return scores

@@ -15,9 +15,13 @@ class SurfaceColor(nn.Module):
     Reference: Yariv et al., "Multiview Neural Surface Reconstruction (IDR)", NeurIPS 2020, sec. 3.
     """
 
-    def __init__(self, *, embedding: int = 15, hidden: int = 2, width: int = 64) -> None:
+    def __init__(
+        self, *, embedding: int = 15, hidden: int = 2, width: int = 64, backend: str = "auto"
+    ) -> None:
         super().__init__()
-        self.network = MLP(embedding + 3 + HARMONICS, 3, hidden=hidden, width=width, squash=True)
+        sizes = {"hidden": hidden, "width": width}
+        seen = embedding + 3 + HARMONICS
+        self.network = MLP(seen, 3, **sizes, squash=True, backend=backend)
 
     def forward(
         self,
@@ -36,9 +40,12 @@ class RadianceColor(nn.Module):
     Reference: Müller et al., "Instant Neural Graphics Primitives", SIGGRAPH 2022, sec. 5.4.
     """
 
-    def __init__(self, *, embedding: int = 16, hidden: int = 2, width: int = 64) -> None:
+    def __init__(
+        self, *, embedding: int = 16, hidden: int = 2, width: int = 64, backend: str = "auto"
+    ) -> None:
         super().__init__()
-        self.network = MLP(embedding + HARMONICS, 3, hidden=hidden, width=width, squash=True)
+        sizes = {"hidden": hidden, "width": width}
+        self.network = MLP(embedding + HARMONICS, 3, **sizes, squash=True, backend=backend)
 
     def forward(
         self,

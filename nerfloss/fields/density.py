@@ -40,7 +40,8 @@ class DensityField(nn.Module):
         self.grid = grid
         self.appearance = appearance
         self.surface_density = surface_density
-        self.network = MLP(grid.channels, embedding, hidden=hidden, width=width)
+        sizes = {"hidden": hidden, "width": width}
+        self.network = MLP(grid.channels, embedding, **sizes, backend=grid.backend)
         self.heads = heads_on(embedding, heads)
 
     @property

@@ -6,12 +6,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from nerfloss.kernels.hash_grid import Kernel, check_active, check_backend, encode, kernel
+from nerfloss.kernels.choice import check_backend
+from nerfloss.kernels.hash_grid import Kernel, check_active, encode, kernel
+from nerfloss.kernels.host_numbers import HostCopy
 from nerfloss.kernels.layout import GridLayout
 from nerfloss.kernels.places import to_unit
 from nerfloss.kernels.reference_cells import corner_rows
 from nerfloss.maths.draws import uniform
 
+# None: as it is learned.
+STORED = {"float32": None, "float16": torch.float16, "bfloat16": torch.bfloat16}
 UNIT_BALL = ((-1.0, -1.0, -1.0), (1.0, 1.0, 1.0))
 
 
@@ -23,6 +27,9 @@ class HashGrid(nn.Module):
 
     With ``steps_per_level`` > 0, training starts with ``start_levels`` levels and `set_step` adds
     one every so many steps: coarse shape first. Levels that are not active give 0.
+
+    ``precision`` is that in which the table is read: half the bytes with float16 or bfloat16. What
+    is learned, and every sum, stays float32. Neither has been measured on a GPU.
     """
 
     box: Tensor
@@ -38,6 +45,7 @@ class HashGrid(nn.Module):
         backend: str = "auto",
         start_levels: int = 4,
         steps_per_level: int = 0,
+        precision: str = "float32",
     ) -> None:
         super().__init__()
         self.layout = GridLayout(levels, features, log2_table, base, finest)
@@ -46,6 +54,10 @@ class HashGrid(nn.Module):
         self.table = nn.Parameter(table)
         self.register_buffer("box", torch.tensor(UNIT_BALL))
         self.backend = backend
+        self._here = HostCopy()
+        if precision not in STORED:
+            raise ValueError(f"a grid's precision={precision!r} is none of {', '.join(STORED)}")
+        self.stored = STORED[precision]
         self.start_levels, self.steps_per_level = start_levels, steps_per_level
         self.active_levels = levels
         if steps_per_level > 0 and not 0 < start_levels <= levels:
@@ -55,7 +67,7 @@ class HashGrid(nn.Module):
     def forward(self, points: Float[Tensor, "points 3"]) -> Float[Tensor, "points channels"]:
         """Features at world points; differentiable once in points and table."""
         unit, _ = self.to_unit(points)
-        return encode(unit, self.table, self.layout, self.active_levels, self.backend)
+        return encode(unit, self.table, self.layout, self.active_levels, self.backend, self.stored)
 
     @property
     def channels(self) -> int:
@@ -86,7 +98,8 @@ class HashGrid(nn.Module):
     def cell(self) -> float:
         """Shortest edge, in world units, of a cell of the finest active level."""
         finest = self.layout.grids[max(self.active_levels - 1, 0)]
-        return float((self.box[1] - self.box[0]).min()) / finest.resolution
+        here = self._here(self.box)
+        return float((here[1] - here[0]).min()) / finest.resolution
 
     def to_unit(
         self, points: Float[Tensor, "points 3"]
@@ -118,7 +131,7 @@ class HashGrid(nn.Module):
 
     def kernel(self) -> Kernel:
         """The kernel that computes this grid where its table lies."""
-        return kernel(self.backend, self.table)
+        return kernel(self.backend, self.table, self.stored)
 
     def get_extra_state(self) -> dict[str, int]:
         """Part of ``state_dict``: evaluation and resuming see the levels that training saw."""

@@ -32,12 +32,13 @@ class Head(nn.Module):
         hidden: int = 1,
         width: int = 64,
         moves_surface: bool = False,
+        backend: str = "auto",
     ) -> None:
         super().__init__()
         if channels < 1:
             raise ValueError(f"a head (model.field.heads) needs channels >= 1, got {channels}")
         self.moves_surface = moves_surface
-        self.network = MLP(embedding, channels, hidden=hidden, width=width)
+        self.network = MLP(embedding, channels, hidden=hidden, width=width, backend=backend)
 
     def forward(
         self, embeddings: Float[Tensor, "points embedding"]

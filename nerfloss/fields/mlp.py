@@ -12,13 +12,20 @@ from nerfloss.kernels.mlp import apply_mlp
 class MLP(nn.Module):
     """``hidden`` layers of ``width`` with ReLU, and a linear layer to ``outputs``.
 
-    With ``squash`` these go through the sigmoid.
+    With ``squash`` these go through the sigmoid. ``backend`` computes it, as it does a grid.
 
     Weights start as in He et al., "Delving Deep into Rectifiers", ICCV 2015; biases at 0.
     """
 
     def __init__(
-        self, inputs: int, outputs: int, *, hidden: int, width: int, squash: bool = False
+        self,
+        inputs: int,
+        outputs: int,
+        *,
+        hidden: int,
+        width: int,
+        squash: bool = False,
+        backend: str = "auto",
     ) -> None:
         super().__init__()
         if hidden < 1:
@@ -30,10 +37,11 @@ class MLP(nn.Module):
             nn.init.zeros_(layer.bias)
         nn.init.xavier_normal_(layers[-1].weight)
         self.layers = nn.ModuleList(layers)
-        self.squash = squash
+        self.squash, self.backend = squash, backend
 
     def forward(self, *inputs: Float[Tensor, "points _"]) -> Float[Tensor, "points outputs"]:
         """Outputs of the last layer, for inputs that are laid side by side."""
         columns = [each.t() for each in inputs]
         joined = torch.cat(columns) if len(columns) > 1 else columns[0]
-        return apply_mlp(joined, list(self.layers.parameters()), squash=self.squash).t()
+        parameters = list(self.layers.parameters())
+        return apply_mlp(joined, parameters, squash=self.squash, backend=self.backend).t()

@@ -19,7 +19,7 @@ class ProposalDensity(nn.Module):
     def __init__(self, grid: HashGrid, *, hidden: int = 1, width: int = 16) -> None:
         super().__init__()
         self.grid = grid
-        self.network = MLP(grid.channels, 1, hidden=hidden, width=width)
+        self.network = MLP(grid.channels, 1, hidden=hidden, width=width, backend=grid.backend)
 
     def forward(self, points: Float[Tensor, "points 3"]) -> Float[Tensor, "points"]:
         """Densities per scene unit; differentiable."""

@@ -16,7 +16,7 @@ from torch.autograd.function import once_differentiable
 
 from nerfloss.fields.hash_grid import HashGrid
 from nerfloss.fields.sphere import become_sphere
-from nerfloss.kernels import reference, sdf_mlp
+from nerfloss.kernels import sdf_mlp
 
 
 class SDFNetwork(nn.Module):
@@ -84,6 +84,7 @@ class _Evaluate(torch.autograd.Function):
         *parameters: Tensor,
     ) -> tuple[Tensor, Tensor]:
         chosen, at = grid.kernel(), (grid.layout, grid.active_levels)
+        table = table if grid.stored is None else table.to(grid.stored)
         unit, scale = grid.to_unit(points)
         slopes = points.new_empty(0)
         if pulled:
@@ -91,10 +92,10 @@ class _Evaluate(torch.autograd.Function):
         else:
             features = chosen.features(unit, table, *at)
         inputs = torch.cat([features.t(), points.t()])
-        plain = chosen is reference
-        outputs, pull = sdf_mlp.forward(inputs, parameters, beta, pulled, by_formula=plain)
+        by = grid.backend
+        outputs, pull = sdf_mlp.forward(inputs, parameters, beta, pulled, backend=by)
         ctx.save_for_backward(unit, scale, table, slopes, inputs, pull, *parameters)
-        ctx.chosen, ctx.at, ctx.beta, ctx.pulled = chosen, at, beta, pulled
+        ctx.chosen, ctx.at, ctx.beta, ctx.pulled, ctx.by = chosen, at, beta, pulled, by
         if not pulled:
             nothing = points.new_empty(0, 3)
             ctx.mark_non_differentiable(nothing)
@@ -112,7 +113,7 @@ class _Evaluate(torch.autograd.Function):
             tangent, along_grid = scale * to_gradients, pull[:-3].t()
             to_pull = torch.cat([chosen.push_forward(slopes, tangent).t(), to_gradients.t()])
         to_inputs, to_parameters = sdf_mlp.backward(
-            inputs, parameters, ctx.beta, to_outputs.t(), to_pull, by_formula=chosen is reference
+            inputs, parameters, ctx.beta, to_outputs.t(), to_pull, backend=ctx.by
         )
         to_features = to_inputs[:-3].t()
         to_points = to_table = None

@@ -1,7 +1,5 @@
 """The hash-grid operation: which kernel computes it, and how gradients flow through it."""
 
-import logging
-from functools import cache
 from importlib import import_module
 from typing import Any, Protocol, cast, runtime_checkable
 
@@ -10,15 +8,11 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from nerfloss.kernels import reference
-from nerfloss.kernels.availability import why_never, why_not
+from nerfloss.kernels import choice, reference
 from nerfloss.kernels.layout import GridLayout
 
-log = logging.getLogger(__name__)
-
-# The file of each kernel; "auto" is the fastest that can run.
+# The file of each kernel.
 FILES = {"reference": "reference", "cpu": "cpu", "triton": "triton_grid", "tcnn": "tcnn"}
-BACKENDS = ("auto", *FILES)
 
 
 @runtime_checkable
@@ -71,53 +65,17 @@ class Kernel(Protocol):
     ) -> Tensor: ...
 
 
-def kernel(backend: str, table: Float[Tensor, "entries features"]) -> Kernel:
+def kernel(
+    backend: str, table: Float[Tensor, "entries features"], stored: torch.dtype | None = None
+) -> Kernel:
     """The kernel of that name, or for ``auto`` the fastest that can run on the table's device.
 
-    Raises ValueError for a name that does not exist or cannot run there.
+    ``stored`` is the kind of number that it reads, None: the table's own. Raises ValueError for a
+    name that does not exist or cannot run there.
     """
-    _check_name(backend)
-    name = _fastest(table.device, table.dtype) if backend == "auto" else backend
-    _refuse(backend, why_not(name, table.device, table.dtype))
+    name = choice.chosen(backend, table.device, stored or table.dtype)
     # imported when it is needed: numba takes half a second to load, the others may be missing
     return cast(Kernel, import_module(f"nerfloss.kernels.{FILES[name]}"))
-
-
-def check_backend(backend: str) -> None:
-    """Raises ValueError for a name that does not exist or cannot run on this machine at all."""
-    _check_name(backend)
-    _refuse(backend, why_never(backend))
-
-
-def _refuse(backend: str, reason: str | None) -> None:
-    if reason is not None:
-        raise ValueError(
-            f"hash-grid backend '{backend}' cannot run: {reason}; "
-            "backend=auto takes the fastest that can"
-        )
-
-
-def _check_name(backend: str) -> None:
-    if backend not in BACKENDS:
-        raise ValueError(
-            f"asked for hash-grid backend '{backend}', there are {', '.join(BACKENDS)}"
-        )
-
-
-def _fastest(device: torch.device, dtype: torch.dtype) -> str:
-    if why_not("cpu", device, dtype) is None:
-        return "cpu"
-    if device.type != "cuda":
-        return "reference"
-    reason = why_not("triton", device, dtype)
-    if reason is not None:
-        _say_once(reason)
-    return "triton" if reason is None else "reference"
-
-
-@cache
-def _say_once(reason: str) -> None:
-    log.info("the hash grid runs on plain PyTorch, Triton would be faster: %s", reason)
 
 
 def encode(
@@ -126,19 +84,21 @@ def encode(
     layout: GridLayout,
     active: int | None = None,
     backend: str = "auto",
+    stored: torch.dtype | None = None,
 ) -> Float[Tensor, "points channels"]:
     """Features of points in the unit cube; outside it, those of the nearest point on its border.
 
-    Levels from ``active`` on give 0 (None: all are active). NaN points have NaN features.
+    Levels from ``active`` on give 0 (None: all are active). NaN points have NaN features. The table
+    is read as ``stored`` numbers (None: its own); its gradient is summed, and given, in full.
     Differentiable in points and table: once with compiled kernels, to any order with the reference.
     """
     active = layout.levels if active is None else active
     check_active(layout, active)
     points = points.clamp(0, 1)
-    chosen = kernel(backend, table)
-    if chosen is reference:
-        return chosen.features(points, table, layout, active)
-    return _Encode.apply(points, table, layout, active, chosen)
+    found = kernel(backend, table, stored)
+    if found is reference and stored is None:
+        return found.features(points, table, layout, active)
+    return _Encode.apply(points, table, layout, active, found, stored)
 
 
 def check_active(layout: GridLayout, active: int) -> None:
@@ -152,8 +112,15 @@ class _Encode(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, points: Tensor, table: Tensor, layout: GridLayout, active: int, chosen: Kernel
+        ctx: Any,
+        points: Tensor,
+        table: Tensor,
+        layout: GridLayout,
+        active: int,
+        chosen: Kernel,
+        stored: torch.dtype | None,
     ) -> Tensor:
+        table = table if stored is None else table.to(stored)
         ctx.save_for_backward(points, table)
         ctx.settings = layout, active, chosen
         return chosen.features(points, table, layout, active)
@@ -168,4 +135,4 @@ class _Encode(torch.autograd.Function):
             to_points = chosen.vjp(points, table, grad, layout, active)
         if ctx.needs_input_grad[1]:
             to_table = chosen.scatter(points, grad, None, None, layout, active)
-        return to_points, to_table, None, None, None
+        return to_points, to_table, None, None, None, None

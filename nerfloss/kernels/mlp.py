@@ -12,18 +12,23 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from nerfloss.kernels.cpu_tensors import on_cpu
+from nerfloss.kernels.networks import passes
 
 
 def apply_mlp(
-    inputs: Float[Tensor, "inputs points"], parameters: Sequence[Tensor], *, squash: bool = False
+    inputs: Float[Tensor, "inputs points"],
+    parameters: Sequence[Tensor],
+    *,
+    squash: bool = False,
+    backend: str = "auto",
 ) -> Float[Tensor, "outputs points"]:
     """Outputs of the network, through a sigmoid if they are to be ``squash``-ed.
 
-    Differentiable once where it is compiled (float32 on a CPU).
+    Differentiable once where it is compiled (float32; `nerfloss.kernels.networks` says where).
     """
-    if on_cpu(inputs):
-        return _Compiled.apply(inputs, squash, *parameters)
+    compiled = passes("mlp", backend, inputs, parameters)
+    if compiled is not None:
+        return _Compiled.apply(inputs, compiled, squash, *parameters)
     weights, biases = parameters[::2], parameters[1::2]
     values = inputs
     for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
@@ -34,20 +39,18 @@ def apply_mlp(
 
 class _Compiled(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, inputs: Tensor, squash: bool, *parameters: Tensor) -> Tensor:
-        from nerfloss.kernels import cpu_mlp
-
-        outputs = cpu_mlp.forward(inputs, parameters, squash)
-        ctx.squash = squash
+    def forward(
+        ctx: Any, inputs: Tensor, compiled: Any, squash: bool, *parameters: Tensor
+    ) -> Tensor:
+        outputs = compiled.forward(inputs, parameters, squash)
+        ctx.compiled, ctx.squash = compiled, squash
         ctx.save_for_backward(inputs, outputs, *parameters)
         return outputs
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, to_outputs: Tensor) -> tuple[Tensor | None, ...]:
-        from nerfloss.kernels import cpu_mlp
-
         inputs, outputs, *parameters = ctx.saved_tensors
         squashed = outputs if ctx.squash else None
-        to_inputs, to_parameters = cpu_mlp.backward(inputs, parameters, to_outputs, squashed)
-        return to_inputs, None, *to_parameters
+        to_inputs, to_parameters = ctx.compiled.backward(inputs, parameters, to_outputs, squashed)
+        return to_inputs, None, None, *to_parameters

@@ -11,7 +11,12 @@ from nerfloss.kernels.cpu_tensors import as_arrays, on_cpu
 def occupied(
     t_starts: Float[Tensor, "rays samples"], t_ends: Float[Tensor, "rays samples"]
 ) -> Int[Tensor, "kept"]:
-    """Flat indices of the intervals that have length."""
+    """Flat indices of the intervals that have length.
+
+    On a GPU the host waits for their number: it is the size of everything that the field makes of
+    them. Without waiting, the field would be asked about every interval, with length or not; where
+    few have none that costs little, and where many have none far more than the wait.
+    """
     if not _compiled(t_starts):
         return (t_ends > t_starts).reshape(-1).nonzero().squeeze(-1)
     from nerfloss.kernels import cpu_places

@@ -2,10 +2,10 @@
 
 A fully connected network with softplus between its layers. The *pull* is the derivative of its
 first output by its inputs, made by the transposed layers as part of the forward pass: what a loss
-on gradients needs is then one differentiation, never two. On the CPU compiled loops do it block by
-block in cache (`nerfloss.kernels.cpu_sdf_mlp`); what is written here is the definition, for any
-device and precision. Points run fastest in all arrays; ``parameters`` are weight and bias of the
-first layer, then of the next.
+on gradients needs is then one differentiation, never two. Compiled kernels do it block by block in
+cache (`cpu_sdf_mlp`, `triton_sdf_mlp`); what is written here is the definition, for any device and
+precision. Points run fastest in all arrays; ``parameters`` are weight and bias of the first layer,
+then of the next.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from nerfloss.kernels.cpu_tensors import on_cpu
+from nerfloss.kernels.networks import passes
 
 
 def forward(
@@ -24,13 +24,12 @@ def forward(
     beta: float,
     pulled: bool,
     *,
-    by_formula: bool = False,
+    backend: str = "auto",
 ) -> tuple[Float[Tensor, "outputs points"], Float[Tensor, "pull points"]]:
-    """Outputs and pull; the pull has no rows unless ``pulled``. ``by_formula``: not compiled."""
-    if on_cpu(inputs) and not by_formula:
-        from nerfloss.kernels import cpu_sdf_mlp
-
-        return cpu_sdf_mlp.forward(inputs, parameters, beta, pulled)
+    """Outputs and pull; the pull has no rows unless ``pulled``."""
+    compiled = passes("sdf_mlp", backend, inputs, parameters)
+    if compiled is not None:
+        return compiled.forward(inputs, parameters, beta, pulled)
     return reference_forward(inputs, parameters, beta, pulled)
 
 
@@ -41,13 +40,12 @@ def backward(
     to_outputs: Float[Tensor, "outputs points"],
     to_pull: Float[Tensor, "pull points"],
     *,
-    by_formula: bool = False,
+    backend: str = "auto",
 ) -> tuple[Float[Tensor, "inputs points"], list[Tensor]]:
     """Derivatives of a loss by inputs and parameters, from those by outputs and pull."""
-    if on_cpu(inputs) and not by_formula:
-        from nerfloss.kernels import cpu_sdf_mlp
-
-        return cpu_sdf_mlp.backward(inputs, parameters, beta, to_outputs, to_pull)
+    compiled = passes("sdf_mlp", backend, inputs, parameters)
+    if compiled is not None:
+        return compiled.backward(inputs, parameters, beta, to_outputs, to_pull)
     return reference_backward(inputs, parameters, beta, to_outputs, to_pull)
 
 

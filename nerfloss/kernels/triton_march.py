@@ -26,7 +26,7 @@ def place(
     steps = 3 + int(float((box[1] - box[0]).norm()) / numbers[0])
     given = [
         each.detach().contiguous()
-        for each in (origins, directions, shifts, values, region.byte(), box)
+        for each in (origins, directions, shifts, values, region.view(torch.uint8), box)
     ]
     launch(
         place_ray, (rays,), *given, starts, ends, rays, steps, values.shape[0], *numbers, explore,

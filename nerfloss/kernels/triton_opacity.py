@@ -1,19 +1,23 @@
-"""Opacities of samples on a GPU, each one pass forward and one backward: NeuS, VolSDF, density.
+"""NeuS's opacity on a GPU: one pass forward, one backward, from gradients as the field has them.
 
-`nerfloss.maths.sdf_opacity` and `nerfloss.maths.compositing` define what is computed. Every sample
-reads and writes each of its numbers once: the bandwidth of the memory bounds it.
+`nerfloss.maths.sdf_opacity` defines it. Every sample reads and writes each of its numbers once: the
+bandwidth of the memory bounds it.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from nerfloss.kernels.triton_language import blocks, constexpr, jit, launch, tl
+from nerfloss.kernels.triton_language import blocks, constexpr, jit, launch, strided, tl
 
 BLOCK = 1024
-# As in the definitions: below this light a NeuS sample is transparent.
+# As in the definition: below this light a sample is transparent.
 DARK = tl.constexpr(1e-5)
+# What NeuS's opacity is made of: sdf, gradients, directions, t_starts, t_ends.
+Given = Sequence[Tensor]
+_ROWS = torch.contiguous_format
 
 
 @jit
@@ -26,129 +30,104 @@ def neus_ends(sdf, cosine, length, sharpness, late):
 
 
 @jit
-def neus(
-    sdf, cosine, length, sharpness, late, to_alphas, out, to_sdf, to_cosine, to_sharpness, count,
-    BACKWARD: constexpr, BLOCK: constexpr,
+def place_of(samples, BLOCK: constexpr):
+    """Flat indices of this program's samples, and their rays'."""
+    first = tl.program_id(0).to(tl.int64) * BLOCK
+    ray, lane = first // samples, tl.arange(0, BLOCK)
+    # one long division for the block, short ones for its samples
+    return first + lane, ray + ((first - ray * samples).to(tl.int32) + lane) // samples
+
+
+@jit
+def read_intervals(
+    gradients, stride, axis_stride, directions, starts, ends, at, ray, inside,
 ):  # fmt: skip
-    """Write opacities, or with BACKWARD the derivatives, that by the sharpness summed per block."""
-    at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    """The slope of the SDF along the ray, and the interval's length."""
+    cosine = tl.zeros_like(at).to(tl.float32)
+    for axis in tl.static_range(3):
+        slope = tl.load(gradients + at * stride + axis * axis_stride, mask=inside, other=0.0)
+        cosine += slope * tl.load(directions + ray * 3 + axis, mask=inside, other=0.0)
+    start = tl.load(starts + at, mask=inside, other=0.0)
+    return cosine, tl.load(ends + at, mask=inside, other=0.0) - start
+
+
+@jit
+def neus(
+    sdf, gradients, stride, axis_stride, directions, starts, ends, sharpness, late, out, samples,
+    count, BLOCK: constexpr,
+):  # fmt: skip
+    """Write opacities."""
+    at, ray = place_of(samples, BLOCK)
     inside = at < count
-    f, c, long = _three(sdf, cosine, length, at, inside)
-    s = tl.load(sharpness)
-    before, after, change = neus_ends(f, c, long, s, late)
+    cosine, length = read_intervals(
+        gradients, stride, axis_stride, directions, starts, ends, at, ray, inside
+    )
+    value, s = tl.load(sdf + at, mask=inside, other=0.0), tl.load(sharpness)
+    before, after, _ = neus_ends(value, cosine, length, s, late)
+    share = (before - after) / (before + DARK)
+    tl.store(out + at, tl.minimum(tl.maximum(share, 0.0), 1.0), mask=inside)
+
+
+@jit
+def neus_backward(
+    sdf, gradients, stride, axis_stride, directions, starts, ends, sharpness, late, to_alphas,
+    to_sdf, to_gradients, to_stride, to_axis_stride, to_sharpness, samples, count, BLOCK: constexpr,
+):  # fmt: skip
+    """Write the derivatives; that by the sharpness is summed per block."""
+    at, ray = place_of(samples, BLOCK)
+    inside = at < count
+    cosine, length = read_intervals(
+        gradients, stride, axis_stride, directions, starts, ends, at, ray, inside
+    )
+    value, s = tl.load(sdf + at, mask=inside, other=0.0), tl.load(sharpness)
+    before, after, change = neus_ends(value, cosine, length, s, late)
     floored = before + DARK
     share = (before - after) / floored
-    if BACKWARD:
-        given = tl.load(to_alphas + at, mask=inside, other=0.0)
-        passing = tl.where((share >= 0) & (share <= 1), given, 0.0)
-        # z_: derivatives by what stands in the two sigmoids
-        z_before = passing * (after + DARK) / (floored * floored) * before * (1.0 - before)
-        z_after = -passing / floored * after * (1.0 - after)
-        early = tl.where(c < 1, 0.5 * (1.0 - late), 0.0)
-        bend = early + tl.where(c < 0, late, 0.0)
-        tl.store(to_sdf + at, s * (z_before + z_after), mask=inside)
-        tl.store(to_cosine + at, s * (z_after - z_before) * 0.5 * long * bend, mask=inside)
-        own = z_before * (f - change) + z_after * (f + change)
-        tl.store(to_sharpness + tl.program_id(0), tl.sum(tl.where(inside, own, 0.0), 0))
-    else:
-        tl.store(out + at, tl.minimum(tl.maximum(share, 0.0), 1.0), mask=inside)
+    given = tl.load(to_alphas + at, mask=inside, other=0.0)
+    passing = tl.where((share >= 0) & (share <= 1), given, 0.0)
+    # z_: derivatives by what stands in the two sigmoids
+    z_before = passing * (after + DARK) / (floored * floored) * before * (1.0 - before)
+    z_after = -passing / floored * after * (1.0 - after)
+    tl.store(to_sdf + at, s * (z_before + z_after), mask=inside)
+    own = z_before * (value - change) + z_after * (value + change)
+    tl.store(to_sharpness + tl.program_id(0), tl.sum(tl.where(inside, own, 0.0), 0))
+    early = tl.where(cosine < 1, 0.5 * (1.0 - late), 0.0)
+    bend = early + tl.where(cosine < 0, late, 0.0)
+    to_cosine = s * (z_after - z_before) * 0.5 * length * bend
+    for axis in tl.static_range(3):
+        to = to_cosine * tl.load(directions + ray * 3 + axis, mask=inside, other=0.0)
+        tl.store(to_gradients + at * to_stride + axis * to_axis_stride, to, mask=inside)
 
 
-@jit
-def _three(first, second, third, at, inside):
-    a = tl.load(first + at, mask=inside, other=0.0)
-    b = tl.load(second + at, mask=inside, other=0.0)
-    return a, b, tl.load(third + at, mask=inside, other=0.0)
-
-
-@jit
-def one_minus_exp(x):
-    """``1 - exp(-x)``; by its series near 0, where the difference would lose all digits."""
-    series = x * (1.0 - x * (0.5 - x * (1.0 / 6.0 - x * (1.0 / 24.0 - x * (1.0 / 120.0)))))
-    return tl.where(tl.abs(x) < 0.1, series, 1.0 - tl.exp(-x))
-
-
-@jit
-def slab(
-    values, length, sharpness, to_alphas, out, to_values, to_sharpness, count,
-    SDF: constexpr, BACKWARD: constexpr, BLOCK: constexpr,
-):  # fmt: skip
-    """Opacity of slabs of constant density, given as such or with SDF by VolSDF's conversion."""
-    at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-    inside = at < count
-    value = tl.load(values + at, mask=inside, other=0.0)
-    long = tl.load(length + at, mask=inside, other=0.0)
-    density, tail, share, s = value, value, value, 1.0
-    if SDF:
-        s = tl.load(sharpness)
-        tail = 0.5 * tl.exp(-s * tl.abs(value))
-        share = tl.where(value > 0, tail, 1.0 - tail)
-        density = s * share
-    if BACKWARD:
-        given = tl.load(to_alphas + at, mask=inside, other=0.0)
-        to_density = given * long * tl.exp(-density * long)
-        if SDF:
-            # the tail falls on both sides, and is taken from 1 inside: the slope is -s^2 tail
-            tl.store(to_values + at, -s * s * tail * to_density, mask=inside)
-            own = to_density * (share - s * value * tail)
-            tl.store(to_sharpness + tl.program_id(0), tl.sum(tl.where(inside, own, 0.0), 0))
-        else:
-            tl.store(to_values + at, to_density, mask=inside)
-    else:
-        tl.store(out + at, one_minus_exp(density * long), mask=inside)
-
-
-def neus_alphas(
-    sdf: Tensor, cosine: Tensor, length: Tensor, sharpness: Tensor, late: float
-) -> Tensor:
+def neus_alphas(given: Given, sharpness: Tensor, late: float) -> Tensor:
     """NeuS's opacity; ``late`` is the share of the annealing that is done."""
-    given, out = _flat(sdf, cosine, length), torch.empty_like(sdf, memory_format=_ROWS)
-    spare = given[0]
-    _run(neus, *given, sharpness, late, spare, out, spare, spare, spare, BACKWARD=False)
+    out = torch.empty_like(given[0], memory_format=_ROWS)
+    _run(neus, *_laid_out(given), sharpness.detach(), float(late), out, out.shape[1], out.numel())
     return out
 
 
 def neus_alphas_backward(
-    sdf: Tensor, cosine: Tensor, length: Tensor, sharpness: Tensor, late: float, to_alphas: Tensor
+    given: Given, sharpness: Tensor, late: float, to_alphas: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Derivatives by sdf, cosine and sharpness."""
-    *given, to = _flat(sdf, cosine, length, to_alphas)
-    to_sdf, to_cosine = (torch.empty_like(sdf, memory_format=_ROWS) for _ in range(2))
+    """Derivatives by sdf, gradients and sharpness."""
+    to, held = to_alphas.detach().contiguous(), _laid_out(given)
+    # laid out as the gradients are: the field takes its own back without a copy
+    to_sdf, to_gradients = torch.empty_like(to), torch.empty_like(held[1])
     sums = to.new_empty(blocks(to.numel(), BLOCK))
-    _run(neus, *given, sharpness, late, to, to, to_sdf, to_cosine, sums, BACKWARD=True)
-    return to_sdf, to_cosine, sums.sum()
+    _run(
+        neus_backward, *held, sharpness.detach(), float(late), to, to_sdf, *strided(to_gradients),
+        sums, to.shape[1], to.numel(),
+    )  # fmt: skip
+    return to_sdf, to_gradients.view(given[1].shape), sums.sum()
 
 
-def slab_alphas(values: Tensor, length: Tensor, sharpness: Tensor | None) -> Tensor:
-    """``1 - exp(-density dt)``, of densities, or with a sharpness of signed distances (VolSDF)."""
-    given, out = _flat(values, length), torch.empty_like(values, memory_format=_ROWS)
-    spare = given[0]
-    beta = spare if sharpness is None else sharpness
-    _run(slab, *given, beta, spare, out, spare, spare, SDF=sharpness is not None, BACKWARD=False)
-    return out
+def _laid_out(given: Given) -> tuple[Any, ...]:
+    """As the kernels take them: a row per sample of the gradients, however these lie."""
+    sdf, gradients, directions, starts, ends = given
+    rest = (each.detach().contiguous() for each in (directions, starts, ends))
+    return sdf.detach().contiguous(), *strided(gradients.flatten(0, 1)), *rest
 
 
-def slab_alphas_backward(
-    values: Tensor, length: Tensor, sharpness: Tensor | None, to_alphas: Tensor
-) -> tuple[Tensor, Tensor | None]:
-    """Derivatives by densities or signed distances, and by the sharpness where there is one."""
-    *given, to = _flat(values, length, to_alphas)
-    to_values = torch.empty_like(values, memory_format=_ROWS)
-    sums, known = to.new_empty(blocks(to.numel(), BLOCK)), sharpness is not None
-    beta = to if sharpness is None else sharpness
-    _run(slab, *given, beta, to, to, to_values, sums, SDF=known, BACKWARD=True)
-    return to_values, sums.sum() if known else None
-
-
-_ROWS = torch.contiguous_format
-
-
-def _flat(*tensors: Tensor) -> list[Tensor]:
-    return [each.detach().contiguous() for each in tensors]
-
-
-def _run(kernel: Any, *arguments: Any, **flags: bool) -> None:
-    count = arguments[0].numel()
-    grid = (blocks(count, BLOCK),)
-    held = [each.detach() if isinstance(each, Tensor) else each for each in arguments]
-    launch(kernel, grid, *held, count, BLOCK=BLOCK, num_warps=4, **flags)
+def _run(kernel: Any, *arguments: Any) -> None:
+    grid = (blocks(arguments[-1], BLOCK),)
+    launch(kernel, grid, *arguments, BLOCK=BLOCK, num_warps=4)

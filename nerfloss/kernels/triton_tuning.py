@@ -1,11 +1,15 @@
-"""How Triton's hash-grid kernels share out their work: numbers to be measured, not derived.
+"""How Triton's kernels share out their work, and which are used: to be measured, not derived.
 
-`benchmarks/gpu.py` tries others.
+`benchmarks/gpu.py` tries other ways.
 """
 
 from dataclasses import dataclass
 
 from nerfloss.kernels.layout import GridLayout
+
+# Whether a small network is one kernel of Triton's, or a matrix product of the vendor's library
+# after the other. Which is faster on a GPU has not been measured yet: until then the library's.
+FUSED_NETWORKS = False
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,11 @@ def positions(
     return origins[:, None] + middle[..., None] * directions[:, None]
 
 
-def weights(alphas: Float[Tensor, "rays samples"]) -> Float[Tensor, "rays samples"]:
+def weights(
+    alphas: Float[Tensor, "rays samples"], *, backend: str = "auto"
+) -> Float[Tensor, "rays samples"]:
     """Share of a ray's light that each sample stops; sums to at most 1."""
-    return compositing_weights(alphas)
+    return compositing_weights(alphas, backend=backend)
 
 
 def opacity(weights: Float[Tensor, "rays samples"]) -> Float[Tensor, "rays"]:
@@ -35,9 +37,11 @@ def rgb(
     colors: Float[Tensor, "rays samples 3"],
     opacity: Float[Tensor, "rays"],
     background: Float[Tensor, "rays 3"],
+    *,
+    backend: str = "auto",
 ) -> Float[Tensor, "rays 3"]:
     """Colour of a ray, in [0, 1]: ``sum_i w_i c_i``, and the background with what is left."""
-    return composited(weights, colors) + (1 - opacity)[:, None] * background
+    return composited(weights, colors, backend=backend) + (1 - opacity)[:, None] * background
 
 
 def depth(
@@ -55,10 +59,13 @@ def normals(gradients: Float[Tensor, "rays samples 3"]) -> Float[Tensor, "rays s
 
 
 def normal(
-    weights: Float[Tensor, "rays samples"], normals: Float[Tensor, "rays samples 3"]
+    weights: Float[Tensor, "rays samples"],
+    normals: Float[Tensor, "rays samples 3"],
+    *,
+    backend: str = "auto",
 ) -> Float[Tensor, "rays 3"]:
     """Composited normal; its length says how much surface agrees."""
-    return composited(weights, normals)
+    return composited(weights, normals, backend=backend)
 
 
 def surface_distance(

@@ -10,10 +10,14 @@ from nerfloss.quantities.signature import inputs_of, plain
 
 @dataclass(frozen=True)
 class Rule:
-    """How a quantity is made: from which others, in the order in which the function takes them."""
+    """How a quantity is made: from which others, in the order in which the function takes them.
+
+    ``of_samples`` says that the function knows the rays and samples of its step besides.
+    """
 
     inputs: tuple[str, ...]
     function: Callable
+    of_samples: bool = False
 
     @classmethod
     def of(cls, function: Callable) -> "Rule":
@@ -76,6 +80,10 @@ class Quantities(Mapping[str, Any]):
             rule = self._rules[name]
             self._values[name] = rule.function(*(self[other] for other in rule.inputs))
         return self._values[name]
+
+    def rule(self, name: str) -> Rule | None:
+        """How a quantity is made; None for one that was given."""
+        return self._rules.get(name)
 
     def __contains__(self, name: object) -> bool:
         return name in self._values or name in self._rules

@@ -25,7 +25,9 @@ class Packed:
 
     def rules(self) -> dict[str, Rule]:
         """How each of the values is laid out along rays, 0 where a sample has no length."""
-        return {name: Rule((), partial(self._laid_out, name)) for name in self.values}
+        return {
+            name: Rule((), partial(self._laid_out, name), of_samples=True) for name in self.values
+        }
 
     def at(self, samples: Int[Tensor, "some"], names: Collection[str]) -> dict[str, Tensor]:
         """Those of the named values that are here, at samples out of ``index``."""

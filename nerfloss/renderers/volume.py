@@ -1,6 +1,7 @@
 """The volume renderer: a field along sampled rays, answering the quantities asked for by name."""
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -13,7 +14,7 @@ from nerfloss.kernels.compositing import composited
 from nerfloss.quantities import derived, patches
 from nerfloss.quantities.field import Field
 from nerfloss.quantities.resolve import Quantities, Rule, obtainable, primitives, rules_in
-from nerfloss.quantities.signature import inputs_of
+from nerfloss.quantities.signature import inputs_of, settings_of
 from nerfloss.rays import Samples
 from nerfloss.renderers.packed import Packed, select, spread
 
@@ -27,7 +28,8 @@ class VolumeRenderer:
 
     ``rules`` say how this kind of field becomes opaque (at least ``alphas``); a user's own
     quantities join them. Colours, and what a field's heads say, are computed where a sample's
-    weight exceeds ``color_threshold``, and count as 0 below it.
+    weight exceeds ``color_threshold``, and count as 0 below it. ``backend`` computes the sums along
+    rays, as it does the field's grid.
     """
 
     def __init__(
@@ -36,13 +38,14 @@ class VolumeRenderer:
         *,
         color_threshold: float = 1e-4,
         space_points: int = 1024,
+        backend: str = "auto",
     ) -> None:
         if "alphas" not in rules:
             raise ValueError(f"a renderer needs a rule for 'alphas', got rules for {list(rules)}")
         self.color_threshold = color_threshold
-        self.space_points = space_points
+        self.space_points, self.backend = space_points, backend
         own = {name: Rule.of(function) for name, function in rules.items()}
-        self._rules = {**rules_in(derived), **rules_in(patches), **own}
+        self._rules = {**_computed_by(backend, rules_in(derived)), **rules_in(patches), **own}
 
     def offers(self, field: Field, given: Collection[str] = ()) -> frozenset[str]:
         """Every quantity that can be had from a field, with ``given`` ones (targets) beside it."""
@@ -97,10 +100,11 @@ class VolumeRenderer:
 
             return ("weights", *laid_out), values
 
-        rules = {**self._rules, **made, "colors": Rule(*bright(field.appearance))}
+        rules = {**self._rules, **made, "colors": Rule(*bright(field.appearance), of_samples=True)}
         for name, head in getattr(field, "heads", {}).items():
             needs, values = bright(head)
-            rules[name] = Rule(needs, partial(_composited, values, head.moves_surface))
+            values = partial(_composited, values, head.moves_surface, self.backend)
+            rules[name] = Rule(needs, values, of_samples=True)
         return rules
 
     def _draw_space(
@@ -113,12 +117,27 @@ class VolumeRenderer:
         return field.box[0] + unit * (field.box[1] - field.box[0])
 
 
+def _computed_by(backend: str, rules: Mapping[str, Rule]) -> dict[str, Rule]:
+    """The same rules, those that can choose a backend with this one."""
+    chooses = {name for name, rule in rules.items() if "backend" in settings_of(rule.function)}
+    return {
+        name: replace(rule, function=partial(rule.function, backend=backend))
+        if name in chooses
+        else rule
+        for name, rule in rules.items()
+    }
+
+
 def _composited(
-    values: Callable[..., Tensor], moves_surface: bool, weights: Tensor, *seen: Tensor
+    values: Callable[..., Tensor],
+    moves_surface: bool,
+    backend: str,
+    weights: Tensor,
+    *seen: Tensor,
 ) -> Float[Tensor, "rays channels"]:
     """What a head says along rays; 0 where nothing is hit."""
     share = weights if moves_surface else weights.detach()
-    return composited(share, values(weights, *seen))
+    return composited(share, values(weights, *seen), backend=backend)
 
 
 def _in_space(name: str) -> str:

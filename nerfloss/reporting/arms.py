@@ -10,6 +10,8 @@ from nerfloss.reporting.runs import Run
 SEED = "seed"
 _SCENE = ("dataset", "dataset.scene", "dataset.path")
 _ABLATE = "ablate"
+# Settings that leave a run's result as it is: runs that differ in them alone are one arm.
+_BESIDE = ("seeds", "diagnostics", "objectives", "trainer.resume", "eval.images")
 # What a setting is called where nothing special is asked for.
 _PLAIN = frozenset({None, "none", "null", "None", "off", "false", "False", "0", "0.0", "full", ""})
 
@@ -29,24 +31,65 @@ class Arm:
 
 
 def swept_settings(runs: Sequence[Run]) -> tuple[str, ...]:
-    """Keys of the overrides in which runs differ, in the order they were written; seed last."""
+    """Keys of the overrides in which runs differ, in the order they were written; seed last.
+
+    Settings that change nothing in the result are left out.
+    """
     keys = list(dict.fromkeys(key for run in runs for key in run.overrides))
-    differing = [key for key in keys if len({run.setting(key) for run in runs}) > 1]
+    differing = [key for key in keys if not _is_beside(key) and _differs(key, runs)]
     return tuple(sorted(differing, key=lambda key: key == SEED))
 
 
 def arms_of(runs: Sequence[Run]) -> list[Arm]:
     """The arms among ``runs``: along numbers by size, else in order of first appearance."""
     keys = [key for key in swept_settings(runs) if key not in (SEED, *_SCENE)]
-    groups: dict[tuple[str | None, ...], list[Run]] = {}
-    for run in runs:
-        groups.setdefault(tuple(run.setting(key) for key in keys), []).append(run)
+    groups = grouped(runs, keys)
+    written = {values: _as_written(group, keys) for values, group in groups.items()}
     telling = _telling(keys, list(groups))
     return [
         Arm(_named({key: settings[key] for key in telling}), settings, tuple(group))
         for values, group in sorted(groups.items(), key=lambda item: [*map(_size, item[0])])
-        for settings in [dict(zip(keys, values, strict=True))]
+        for settings in [written[values]]
     ]
+
+
+def grouped(runs: Sequence[Run], keys: Sequence[str]) -> dict[tuple[str | None, ...], list[Run]]:
+    """Runs by the values of these settings, in order of first appearance."""
+    groups: dict[tuple[str | None, ...], list[Run]] = {}
+    for run in runs:
+        groups.setdefault(tuple(plain(run.setting(key)) for key in keys), []).append(run)
+    return groups
+
+
+def plain(value: str | None) -> str | None:
+    """One word for a setting's value, however it was written: ``True`` is true, 1e-3 is 0.001.
+
+    What was typed is compared with what was composed, which Python writes.
+    """
+    if value is None:
+        return None
+    if value in ("None", "null"):
+        return "null"
+    if value.lower() in ("true", "false"):
+        return value.lower()
+    try:
+        return repr(float(value))
+    except ValueError:
+        return value[1:-1] if value[:1] in ("'", '"') and value[-1:] == value[:1] else value
+
+
+def _is_beside(key: str) -> bool:
+    return any(key == beside or key.startswith(f"{beside}.") for beside in _BESIDE)
+
+
+def _differs(key: str, runs: Sequence[Run]) -> bool:
+    return len({plain(run.setting(key)) for run in runs}) > 1
+
+
+def _as_written(runs: Sequence[Run], keys: Sequence[str]) -> dict[str, str | None]:
+    """The settings that runs share, as they were typed for the first that has it so."""
+    typed = {key: run.overrides[key] for run in reversed(runs) for key in run.overrides}
+    return {key: typed.get(key, runs[0].setting(key)) for key in keys}
 
 
 def scores(arm: Arm, metric: str, scene: str | None = None) -> dict[tuple[str, str], float]:

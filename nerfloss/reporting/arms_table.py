@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from nerfloss.reporting.arms import Arm
 from nerfloss.reporting.contrasts import Contrast, by_scene
+from nerfloss.reporting.shortened import MOST_ROWS, best_of, some
 from nerfloss.reporting.table import Cell, Table
 from nerfloss.statistics.seeds import fewest_for_sign_flips
 from nerfloss.statistics.summary import ends
@@ -17,7 +18,11 @@ WIDE = (
 
 
 def arms_table(lines: Sequence[Contrast], baseline: Arm) -> Table:
-    """One row for each score, arm and scene; scenes are named where there are several."""
+    """One row for each score, arm and scene; scenes are named where there are several.
+
+    Of more than 200 rows those of the baseline and of the best arms are shown; ``wide`` has all.
+    """
+    shown, left_out = _readable(lines, baseline)
     scenes = {line.scene for line in lines}
     several = len(scenes) > 1
     heads = ("score", "arm", *(("scene",) if several else ()), "runs", "mean ± std")
@@ -30,15 +35,33 @@ def arms_table(lines: Sequence[Contrast], baseline: Arm) -> Table:
             mean_of(line, mixed=several and line.scene is None),
             *told(line),
         )
-        for line in lines
+        for line in shown
     )
     return Table(
         (*heads, "95 % of the mean", "difference", "95 % of it", "verdict"),
         rows,
         title=f"Against {baseline.name}",
-        notes=(*how_to_read(lines), *by_scene(lines)),
+        notes=(*left_out, *how_to_read(lines), *some(by_scene(shown), "cases")),
         wide=Table(WIDE, tuple(wide_row(line) for line in lines)),
     )
+
+
+def _readable(lines: Sequence[Contrast], baseline: Arm) -> tuple[Sequence[Contrast], list[str]]:
+    """The lines that a person is shown, and what is said of the others."""
+    if len(lines) <= MOST_ROWS:
+        return lines, []
+    arms = {line.arm.name for line in lines}
+    metric = lines[0].metric
+    whole = [line for line in lines if line.metric == metric and line.scene is None]
+    ranked = whole or [line for line in lines if line.metric == metric]
+    means = {line.arm.name: line.summary.mean for line in ranked if line.arm is not baseline}
+    most = max(5, MOST_ROWS * len(arms) // len(lines))
+    kept = {baseline.name, *best_of(means, ranked[0].better, most)}
+    note = (
+        f"{len(kept)} of {len(arms)} arms are shown: the baseline, and the best by {metric}; "
+        f"arms.csv, or --only arms -f csv, has all"
+    )
+    return [line for line in lines if line.arm.name in kept], [note]
 
 
 def score_of(line: Contrast) -> str:

@@ -5,10 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nerfloss.reporting.arms import SEED, swept_settings
+from nerfloss.reporting.arms import SEED, grouped, swept_settings
 from nerfloss.reporting.contrasts import directions
 from nerfloss.reporting.runs import Run
+from nerfloss.reporting.shortened import BEST, MOST_ROWS, best_of, some
 from nerfloss.reporting.table import Cell, Table
+from nerfloss.statistics.summary import deviation
 
 # Looks first, then shape: a table is read from the left.
 MAIN_METRICS = (
@@ -43,6 +45,7 @@ def compare(
     Columns: the run, every setting in which the runs differ, its state where not all are finished,
     and ``metrics`` (by default the main ones that any run has). Runs that differ in nothing but
     the seed are followed by their mean and standard deviation. ``absent`` runs never started.
+    Of more than 200 rows the best means are shown, or the best runs; ``wide`` has all of them.
     Raises ValueError for a metric that no run has.
     """
     swept = swept_settings(runs)
@@ -50,16 +53,18 @@ def compare(
     check_known(names, runs)
     ended = all(run.finished for run in runs)
     lines: list[_Line] = []
-    for group in _seed_groups(runs, swept):
+    for group in grouped(runs, [key for key in swept if key != SEED]).values():
         lines += [_single(run, root, swept, ended) for run in group]
-        lines += _summary(group, swept, ended)
+        lines += _summary(group, swept, ended, names)
+    better = directions(runs)
+    shown, left_out = _readable(lines, names, better)
     heads = ("run", *swept, *(() if ended else ("status",)))
     spread = tuple(label for name in names for label in (name, f"{name}_std"))
     return Table(
         (*heads, *names),
-        tuple((*line.head, *(_with_deviation(line, name) for name in names)) for line in lines),
-        notes=tuple(_notes(runs, names, absent)),
-        strong=_best(lines, names, len(heads), directions(runs)),
+        tuple((*line.head, *(_with_deviation(line, name) for name in names)) for line in shown),
+        notes=(*left_out, *_notes(runs, names, absent)),
+        strong=_best(shown, names, len(heads), better),
         wide=Table((*heads, "runs", *spread), tuple(_wide(line, names) for line in lines)),
     )
 
@@ -81,15 +86,6 @@ def check_known(names: Sequence[str], runs: Sequence[Run]) -> None:
         )
 
 
-def _seed_groups(runs: Sequence[Run], swept: Sequence[str]) -> list[list[Run]]:
-    """Runs that agree in everything swept but the seed, in order of first appearance."""
-    groups: dict[tuple[str | None, ...], list[Run]] = {}
-    for run in runs:
-        key = tuple(run.setting(name) for name in swept if name != SEED)
-        groups.setdefault(key, []).append(run)
-    return list(groups.values())
-
-
 def _single(run: Run, root: Path, swept: Sequence[str], ended: bool) -> _Line:
     path = run.folder.relative_to(root) if run.folder.is_relative_to(root) else run.folder
     name = str(path) if str(path) != "." else run.folder.resolve().name
@@ -97,23 +93,44 @@ def _single(run: Run, root: Path, swept: Sequence[str], ended: bool) -> _Line:
     return _Line(head, run.metrics, {}, 1)
 
 
-def _summary(group: Sequence[Run], swept: Sequence[str], ended: bool) -> list[_Line]:
+def _summary(
+    group: Sequence[Run], swept: Sequence[str], ended: bool, names: Sequence[str]
+) -> list[_Line]:
     """Means and sample standard deviations, where two finished runs differ in their seed."""
     finished = [run for run in group if run.finished]
     if len({run.setting(SEED) for run in finished}) < 2:
         return []
-    names = {name for run in finished for name in run.metrics}
-    values = {n: [run.metrics[n] for run in finished if n in run.metrics] for n in names}
+    found = {n: [run.metrics[n] for run in finished if n in run.metrics] for n in names}
+    values = {name: several for name, several in found.items() if several}
     whole = "" if len(finished) == len(group) else f" (of {len(group)})"
     settings = (group[0].setting(key) if key != SEED else None for key in swept)
     return [
         _Line(
             (f"mean of {len(finished)}{whole}", *settings, *(() if ended else (None,))),
             {name: statistics.fmean(several) for name, several in values.items()},
-            {name: statistics.stdev(sev) for name, sev in values.items() if len(sev) > 1},
+            {name: deviation(sev) for name, sev in values.items() if len(sev) > 1},
             len(finished),
         )
     ]
+
+
+def _readable(
+    lines: Sequence[_Line], names: Sequence[str], better: Mapping[str, str]
+) -> tuple[Sequence[_Line], list[str]]:
+    """The lines that a person is shown, and what is said of the others."""
+    if len(lines) <= MOST_ROWS:
+        return lines, []
+    means = [line for line in lines if line.runs > 1]
+    every, what = (means, "means over seeds") if means else (lines, "runs")
+    metric = next((name for name in names if better.get(name)), names[0] if names else "")
+    if len(every) <= BEST:
+        shown, by = every, "the"
+    else:
+        values = {i: line.values[metric] for i, line in enumerate(every) if metric in line.values}
+        shown = [every[i] for i in best_of(values, better.get(metric, ""), BEST)]
+        by = f"the {len(shown)} best by {metric} of {len(every)}"
+    runs = sum(line.runs == 1 for line in lines)
+    return shown, [f"{runs} runs: shown are {by} {what}; report.csv, or -f csv, has every run"]
 
 
 def _with_deviation(line: _Line, name: str) -> Cell:
@@ -154,10 +171,11 @@ def _notes(runs: Sequence[Run], names: Sequence[str], absent: int) -> list[str]:
         notes.append(f"{absent} more runs of this sweep never started")
     for name in names:
         reasons = dict.fromkeys(run.reasons[name] for run in runs if name in run.reasons)
-        notes += [f"{name}: {reason}" for reason in reasons]
+        notes += some([f"{name}: {reason}" for reason in reasons], "reasons")
         stated = [run.conventions[name] for run in runs if name in run.conventions]
         for key in sorted({key for entry in stated for key in entry} - {SEED}):
             values = sorted({str(entry.get(key)) for entry in stated})
             if len(values) > 1:
-                notes.append(f"{name} does not compare: its {key} is {' and '.join(values)}")
+                said = " and ".join(some(values, "values"))
+                notes.append(f"{name} does not compare: its {key} is {said}")
     return notes

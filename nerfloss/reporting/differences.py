@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nerfloss.reporting.run_sets import RunSet, flat
+from nerfloss.reporting.shortened import some
 from nerfloss.reporting.table import Cell, Table
 
 ABSENT = "absent"
@@ -47,7 +48,9 @@ def provenance_table(sets: Sequence[RunSet]) -> Table:
     known = [index for index, each in enumerate(facts) if each]
     rows: list[tuple[Cell, ...]] = []
     for key in dict.fromkeys(key for each in facts for key in each):
-        cells = tuple(", ".join(each[key]) if key in each else None for each in facts)
+        cells = tuple(
+            ", ".join(some(each[key], "others")) if key in each else None for each in facts
+        )
         compared = [cells[index] for index in known]
         if len(set(compared)) > 1 or any(len(each.get(key, ())) > 1 for each in facts):
             rows.append((key, *cells))
@@ -74,7 +77,7 @@ def _notes(sets: Sequence[RunSet], differ: bool) -> list[str]:
             f"say what ran"
         )
     remarks = [f"{run.folder.name}: {r}" for each in sets for run in each.runs for r in run.damaged]
-    return notes + remarks
+    return notes + some(remarks, "damaged files")
 
 
 def _dirty(provenance: Mapping[str, Any]) -> bool:

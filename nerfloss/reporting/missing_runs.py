@@ -1,26 +1,26 @@
 """How many runs of a sweep have no folder: those that ended before they began."""
 
 import math
-from collections.abc import Sequence
 from pathlib import Path
 
 from nerfloss.reporting.run_files import RunFiles, group
-from nerfloss.reporting.runs import Run
+from nerfloss.reporting.tree import Tree
 
 
-def never_started(folder: Path | str, runs: Sequence[Run]) -> int:
-    """How many runs of the sweeps in ``folder`` have no folder.
+def never_started(tree: Tree) -> int:
+    """How many runs of the sweeps in a folder have no folder.
 
     Looks into the list of jobs, sweep.json. A sweep without one (of another sweeper) is counted by
     the choices written in multirun.yaml; where only hydra can tell their number (``range()``,
     ``choice()``) it counts as complete.
     """
     absent = 0
-    for sweep in sorted({path.parent for path in Path(folder).rglob("multirun.yaml")}):
-        begun = {run.folder for run in runs if run.folder.is_relative_to(sweep)}
+    for inside in tree.sweeps:
+        sweep, start = tree.root / inside, f"{inside}/" if inside else ""
+        begun = {run.removeprefix(start) for run in tree.runs if run.startswith(start)}
         jobs = group(RunFiles(sweep).mapping("sweep.json"), "jobs")
         if jobs:
-            absent += sum(sweep / name not in begun for name in jobs)
+            absent += len(jobs.keys() - begun)
         else:
             absent += max(_asked(sweep) - len(begun), 0)
     return absent

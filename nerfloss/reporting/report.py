@@ -5,14 +5,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from nerfloss.reporting.ablation_table import ablation_lines, ablation_table, is_ablation
+from nerfloss.reporting.answers import answered
 from nerfloss.reporting.arms import Arm, arms_of, choose_baseline, is_repeated
 from nerfloss.reporting.arms_table import arms_table
 from nerfloss.reporting.comparison import COST, compare, scored
 from nerfloss.reporting.contrasts import contrasts
 from nerfloss.reporting.latex import as_latex
 from nerfloss.reporting.missing_runs import never_started
-from nerfloss.reporting.runs import Run, find_runs
+from nerfloss.reporting.runs import Run
+from nerfloss.reporting.shortened import readable
 from nerfloss.reporting.table import Table, as_csv, as_markdown
+from nerfloss.reporting.tree import walk
 
 FORMATS: Mapping[str, Callable[[Table], str]] = {
     "markdown": as_markdown,
@@ -33,13 +36,18 @@ def report(
     Raises FileNotFoundError where there are no runs, ValueError for a metric that none has and a
     ``baseline`` that is no arm.
     """
-    runs = find_runs(folder)
-    table = compare(runs, folder, metrics=metrics, absent=never_started(folder, runs))
-    more = verdict_tables(runs, metrics=metrics, baseline=baseline)
-    if not more and sum(run.finished for run in runs) > 1:
-        table = replace(table, notes=(*table.notes, ONE_SEED))
+    tree = walk(folder)
+
+    def make(runs: list[Run]) -> list[Table]:
+        table = compare(runs, folder, metrics=metrics, absent=never_started(tree))
+        more = verdict_tables(runs, metrics=metrics, baseline=baseline)
+        if not more and sum(run.finished for run in runs) > 1:
+            table = replace(table, notes=(*table.notes, ONE_SEED))
+        return [table, *more]
+
+    table, *more = answered([tree], ["report", metrics, baseline], make)
     if (folder / "multirun.yaml").is_file():
-        (folder / "report.md").write_text("\n".join(map(as_markdown, [table, *more])))
+        (folder / "report.md").write_text("\n".join(map(as_markdown, readable([table, *more]))))
         (folder / "report.csv").write_text(as_csv(table))
         if more:
             (folder / "arms.csv").write_text(as_csv(joined(more)))

@@ -2,12 +2,16 @@
 
 import json
 import math
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from nerfloss.conf_files import read_yaml
+from nerfloss.reporting.yaml_blocks import read_blocks
+
+# Of a log, as much of its end as says how a run went out.
+LOG_BYTES, ROW_BYTES = 2**18, 2**14
 
 
 class RunFiles:
@@ -17,23 +21,28 @@ class RunFiles:
         self.folder = folder
         self.damaged: list[str] = []
 
-    def mapping(self, name: str) -> Mapping[str, Any]:
+    def mapping(self, name: str, read: Callable[[Path], Any] | None = None) -> Mapping[str, Any]:
         """A YAML or JSON file that holds a mapping; empty where it is missing or damaged."""
-        content = self.content(name)
+        content = self.content(name, read)
         if content is not None and not isinstance(content, Mapping):
             self.damaged.append(f"{name} is damaged: it holds a {type(content).__name__}")
         return content if isinstance(content, Mapping) else {}
 
-    def content(self, name: str) -> Any:
+    def content(self, name: str, read: Callable[[Path], Any] | None = None) -> Any:
         """What a YAML or JSON file holds; None where it is missing or damaged."""
         path = self.folder / name
-        if not path.is_file():
-            return None
+        read = read or (_read_json if path.suffix == ".json" else read_blocks)
         try:
-            return json.loads(path.read_text()) if path.suffix == ".json" else read_yaml(path)
+            return read(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
         except (ValueError, OSError) as error:
             self.damaged.append(f"{name} is damaged: {error}")
             return None
+
+
+def _read_json(path: Path) -> Any:
+    return json.loads(path.read_bytes())
 
 
 def group(content: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
@@ -77,12 +86,23 @@ def how_it_ended(folder: Path, error: str | None) -> str:
 
     ``error`` is what provenance.json says of it, if anything.
     """
-    log = "".join(path.read_text(errors="replace") for path in sorted(folder.glob("*.log")))
+    log = "".join(_end_of(path, LOG_BYTES) for path in sorted(folder.glob("*.log")))
     stopped = re.findall(r"stopped by \w+ after step \d+", log)
     if stopped:
         return stopped[-1]
     failed = error or re.search(r"Traceback|Error\b|\[ERROR\]", log)
-    history = folder / "history.csv"
-    lines = history.read_text(errors="replace").splitlines()[1:] if history.is_file() else []
-    when = f"after step {lines[-1].partition(',')[0]}" if lines else "before training"
+    rows = _end_of(folder / "history.csv", ROW_BYTES).splitlines()
+    steps = [row.partition(",")[0] for row in rows]
+    at = next((step for step in reversed(steps) if step.isdigit()), None)
+    when = "before training" if at is None else f"after step {at}"
     return f"{'failed' if failed else 'unfinished'} {when}" + (f": {error}" if error else "")
+
+
+def _end_of(path: Path, most: int) -> str:
+    """The last bytes of a text; nothing where there is no file."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - most))
+            return file.read().decode(errors="replace")
+    except OSError:
+        return ""

@@ -3,16 +3,18 @@ are one set."""
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import ascii_uppercase
 from typing import Any
 
-from nerfloss.reporting.runs import Run, find_runs
+from nerfloss.reporting.runs import Run
 
 # What says how a run was started and not what it computes.
 _NOT_COUNTED = frozenset({"seed", "seeds", "trainer.resume"})
+# Groups of settings that leave the result as it is.
+_BESIDE = ("diagnostics", "objectives")
 
 
 @dataclass(frozen=True)
@@ -29,19 +31,19 @@ class RunSet:
         return self.runs[0].scene
 
 
-def run_sets(folders: Sequence[Path]) -> list[RunSet]:
-    """The sets among all runs in ``folders`` and below them, in the order given.
+def run_sets(runs: Sequence[Run]) -> list[RunSet]:
+    """The sets among runs, in the order given; one that is given twice counts once.
 
-    Raises FileNotFoundError for a folder without runs, ValueError for fewer than two runs.
+    Raises ValueError for fewer than two runs.
     """
-    runs = {run.folder.resolve(): run for folder in folders for run in find_runs(folder)}
-    if len(runs) < 2:
+    once = {run.folder: run for run in runs}
+    if len(once) < 2:
         raise ValueError(
-            f"compare takes at least two runs, and {', '.join(map(str, folders))} holds one: give "
+            f"compare takes at least two runs, and there is one, {', '.join(map(str, once))}: give "
             f"another run's folder, or a sweep's"
         )
     groups: dict[str, list[Run]] = {}
-    for run in runs.values():
+    for run in once.values():
         groups.setdefault(_key(run), []).append(run)
     return [
         RunSet(_letters(index), tuple(group), _settings(group[0]))
@@ -58,22 +60,27 @@ def flat(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
             yield f"{prefix}{key}", value
 
 
-def names_of(runs: Sequence[Run], every: Sequence[Run]) -> str:
+def shared_folder(runs: Iterable[Run]) -> Path:
+    """The folder in which, or below which, all runs lie."""
+    return Path(os.path.commonpath({str(run.folder.parent) for run in runs}))
+
+
+def names_of(runs: Sequence[Run], shared: Path) -> str:
     """The folders of ``runs`` below what all runs share; only the first of many."""
-    shared = Path(os.path.commonpath([run.folder.resolve().parent for run in every]))
-    names = [str(run.folder.resolve().relative_to(shared)) for run in runs]
+    names = [str(run.folder.relative_to(shared)) for run in runs]
     return ", ".join(names) if len(names) < 3 else f"{names[0]} and {len(names) - 1} more"
 
 
 def _settings(run: Run) -> dict[str, Any]:
-    return {key: value for key, value in flat(run.config) if key not in _NOT_COUNTED}
+    counted = {key: value for key, value in run.config.items() if key not in _BESIDE}
+    return {key: value for key, value in flat(counted) if key not in _NOT_COUNTED}
 
 
 def _key(run: Run) -> str:
     """Equal for runs of one set; a run whose configuration is unknown stands for itself."""
     settings = _settings(run)
     if not settings and run.damaged:
-        return str(run.folder.resolve())
+        return str(run.folder)
     return json.dumps([settings, run.ablation.get("acting")], sort_keys=True, default=str)
 
 

@@ -2,10 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from nerfloss.reporting.index import Index, opened
 from nerfloss.reporting.run_files import RunFiles, group, how_it_ended, numbers, overrides, views
+from nerfloss.reporting.stamps import stamp_of
+from nerfloss.reporting.tree import Tree, walk
+from nerfloss.reporting.yaml_blocks import read_choices
 
 # Without these nobody knows what a run was; the others are beside the point where they are damaged.
 _DECISIVE = (".hydra/config.yaml", ".hydra/overrides.yaml", "metrics.json", "ablation.json")
@@ -17,9 +22,9 @@ class Run:
 
     ``choices`` are the files chosen by group, ``config`` is what they composed. ``status`` is
     "finished", or says what is wrong and how far the run came; ``damaged`` are files that could not
-    be read. Of metrics.json, ``metrics`` holds the numbers, ``views`` those of each view,
-    ``conventions`` how each was taken, ``reasons`` why some have no value. ``provenance`` and
-    ``ablation`` are the files of these names; empty where there is none.
+    be read. Of metrics.json, ``metrics`` holds the numbers, ``conventions`` how each was taken,
+    ``reasons`` why some have no value. ``provenance`` and ``ablation`` are the files of these
+    names; empty where there is none. Runs share the parts of these mappings that are equal.
     """
 
     folder: Path
@@ -30,7 +35,6 @@ class Run:
     conventions: Mapping[str, Mapping[str, Any]]
     reasons: Mapping[str, str]
     status: str
-    views: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     ablation: Mapping[str, Any] = field(default_factory=dict)
     damaged: tuple[str, ...] = ()
@@ -45,7 +49,12 @@ class Run:
         """The seed it was started from, as text; "" where nothing says so."""
         return self.setting("seed") or ""
 
-    @property
+    @cached_property
+    def views(self) -> Mapping[str, Mapping[str, float]]:
+        """The scores of each view, read when they are asked for: they are most of metrics.json."""
+        return views(RunFiles(self.folder).mapping("metrics.json"))
+
+    @cached_property
     def scene(self) -> str:
         """Which scene it was trained on: its name, or its folder's; "" where nothing says so."""
         dataset = group(self.config, "dataset")
@@ -72,43 +81,65 @@ def find_runs(folder: Path | str) -> list[Run]:
 
     A run is a folder that holds .hydra/. Raises FileNotFoundError where there is none.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise FileNotFoundError(f"there is no folder {folder}: give a run's or a sweep's folder")
-    marks = sorted(folder.rglob(".hydra"))
-    runs = [read_run(mark.parent) for mark in marks if mark.is_dir()]
-    if not runs:
-        found = ", ".join(sorted(entry.name for entry in folder.iterdir())[:8]) or "nothing"
+    return runs_in(walk(folder))
+
+
+def runs_in(tree: Tree) -> list[Run]:
+    """The runs of a folder; those that were read before, and have not changed, from its index.
+
+    Raises FileNotFoundError where there is none.
+    """
+    stamps = stamps_in(tree)
+    with opened(tree.root, stamps) as index:
+        return runs_of(tree.root, stamps, index)
+
+
+def stamps_in(tree: Tree) -> dict[str, str | None]:
+    """When the runs of a folder last changed, by path. Raises FileNotFoundError without any."""
+    if not tree.runs:
+        found = ", ".join(sorted(entry.name for entry in tree.root.iterdir())[:8]) or "nothing"
         raise FileNotFoundError(
-            f"no runs in {folder}, which holds {found}: a run is a folder with .hydra/ in it, as "
-            f"'python train.py' makes under outputs/ and 'python train.py -m' under multirun/"
+            f"no runs in {tree.root}, which holds {found}: a run is a folder with .hydra/ in it, "
+            f"as 'python train.py' makes under outputs/ and 'python train.py -m' under multirun/"
         )
+    return {path: stamp_of(str(tree.root / path)) for path in tree.runs}
+
+
+def runs_of(root: Path, stamps: Mapping[str, str | None], index: Index) -> list[Run]:
+    """The runs with these stamps, from the index where it knows them."""
+    known, runs = index.known(stamps), []
+    for path, stamp in stamps.items():
+        folder = root / path
+        facts = known.pop(path, None) or index.keep(path, stamp, _facts(folder))
+        runs.append(_run(folder, facts))
     return runs
 
 
-def read_run(folder: Path) -> Run:
-    """The run in ``folder``; whatever is missing or damaged shows in its status."""
+def _run(folder: Path, facts: Mapping[str, Any]) -> Run:
+    return Run(folder, **{**facts, "damaged": tuple(facts["damaged"])})
+
+
+def _facts(folder: Path) -> dict[str, Any]:
+    """What a run's files say, by the names of the fields of `Run`."""
     files = RunFiles(folder)
     asked = overrides(files.content(".hydra/overrides.yaml"))
     config = files.mapping(".hydra/config.yaml")
-    choices = group(files.mapping(".hydra/hydra.yaml"), "hydra", "runtime", "choices")
+    choices = files.mapping(".hydra/hydra.yaml", read_choices)
     scores = files.mapping("metrics.json")
     provenance = files.mapping("provenance.json")
     ablation = files.mapping("ablation.json")
-    return Run(
-        folder=folder,
-        overrides=asked,
-        choices=choices,
-        config=config,
-        metrics=numbers(scores),
-        conventions={k: v for k, v in group(scores, "conventions").items() if hasattr(v, "get")},
-        reasons={k: str(v) for k, v in group(scores, "reasons").items()},
-        status=_status(files, provenance),
-        views=views(scores),
-        provenance=provenance,
-        ablation=ablation,
-        damaged=tuple(files.damaged),
-    )
+    return {
+        "overrides": asked,
+        "choices": choices,
+        "config": config,
+        "metrics": numbers(scores),
+        "conventions": {k: v for k, v in group(scores, "conventions").items() if hasattr(v, "get")},
+        "reasons": {k: str(v) for k, v in group(scores, "reasons").items()},
+        "status": _status(files, provenance),
+        "provenance": provenance,
+        "ablation": ablation,
+        "damaged": files.damaged,
+    }
 
 
 def _status(files: RunFiles, provenance: Mapping[str, Any]) -> str:

@@ -2,15 +2,21 @@
 
 import statistics
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from nerfloss.reporting.answers import answered
 from nerfloss.reporting.arms import Arm
 from nerfloss.reporting.arms_table import how_to_read, mean_of, score_of, signed
 from nerfloss.reporting.comparison import check_known, scored
 from nerfloss.reporting.contrasts import Contrast, contrasts, directions
 from nerfloss.reporting.differences import config_table, provenance_table
-from nerfloss.reporting.run_sets import RunSet, names_of, run_sets
+from nerfloss.reporting.run_sets import RunSet, names_of, run_sets, shared_folder
+from nerfloss.reporting.runs import Run
+from nerfloss.reporting.shortened import some
+from nerfloss.reporting.shown_sets import reference_of, said_of, shown_sets
 from nerfloss.reporting.table import Cell, Table
+from nerfloss.reporting.tree import walk
 from nerfloss.statistics.summary import ends
 
 OF_VIEWS = (
@@ -19,17 +25,30 @@ OF_VIEWS = (
 )
 
 
-def compared(folders: Sequence[Path], *, metrics: Sequence[str] = ()) -> list[Table]:
+def compared(
+    folders: Sequence[Path], *, metrics: Sequence[str] = (), every: bool = False
+) -> list[Table]:
     """Tables of the runs in ``folders``: which they are, what differs, and what they scored.
 
-    A set is compared with the first one of its scene. Raises as `run_sets` does, and ValueError for
-    a metric that no run has.
+    A set is compared with the first one of its scene. Of more than 12 the first is shown with the
+    best by the first metric, unless ``every`` one is wanted. Raises as `run_sets` does,
+    FileNotFoundError for a folder without runs, and ValueError for a metric that no run has.
     """
-    sets = run_sets(folders)
-    runs = [run for each in sets for run in each.runs]
-    check_known(metrics, runs)
-    names = tuple(metrics) or scored(runs)
-    return [_runs_table(sets), config_table(sets), provenance_table(sets), _scores(sets, names)]
+
+    def make(runs: list[Run]) -> list[Table]:
+        sets = run_sets(runs)
+        check_known(metrics, runs)
+        names = tuple(metrics) or scored(runs)
+        shown = sets if every else shown_sets(sets, names)
+        left_out = said_of(shown, sets, names)
+        first = _runs_table(shown)
+        first = replace(first, notes=(*left_out, *first.notes))
+        scores = _scores(sets, shown, names)
+        return [first, config_table(shown), provenance_table(shown), scores]
+
+    # Whole paths: folders that were given by other ways are the same runs.
+    trees = [walk(folder.resolve() if folder.exists() else folder) for folder in folders]
+    return answered(trees, ["compare", metrics, every], make)
 
 
 def as_one(tables: Sequence[Table]) -> Table:
@@ -42,45 +61,47 @@ def as_one(tables: Sequence[Table]) -> Table:
 
 def _runs_table(sets: Sequence[RunSet]) -> Table:
     every = [run for each in sets for run in each.runs]
+    shared = shared_folder(every)
     facts = [
-        ("folder", *(names_of(each.runs, every) for each in sets)),
+        ("folder", *(names_of(each.runs, shared) for each in sets)),
         ("loss", *(each.runs[0].choices.get("loss", "") for each in sets)),
         ("scene", *(each.scene for each in sets)),
-        ("seeds", *(", ".join(run.seed for run in each.runs) for each in sets)),
+        ("seeds", *(", ".join(some([r.seed for r in e.runs], "")).rstrip() for e in sets)),
         ("finished", *(f"{sum(r.finished for r in e.runs)} of {len(e.runs)}" for e in sets)),
     ]
     notes = [f"{run.folder.name}: {run.status}" for run in every if not run.finished]
-    return Table(("runs", *(each.label for each in sets)), tuple(facts), "Runs", tuple(notes))
+    heads = ("runs", *(each.label for each in sets))
+    return Table(heads, tuple(facts), "Runs", tuple(some(notes, "runs without scores")))
 
 
-def _scores(sets: Sequence[RunSet], metrics: Sequence[str]) -> Table:
+def _scores(sets: Sequence[RunSet], shown: Sequence[RunSet], metrics: Sequence[str]) -> Table:
+    """Verdicts are corrected for all sets, also for those that are not shown."""
     arms = {each.label: Arm(each.label, {}, each.runs) for each in sets}
-    references = {each.label: _reference(sets, each) for each in sets}
+    references = {each.label: reference_of(sets, each) for each in sets}
     lines: dict[tuple[str, str], Contrast] = {}
     for reference in dict.fromkeys(references.values()):
         family = [arms[label] for label, own in references.items() if own == reference]
         found = contrasts(family, arms[reference], metrics)
         lines |= {(line.metric, line.arm.name): line for line in found}
-    columns = [label for label, reference in references.items() if reference != label]
+    labels = [each.label for each in shown]
+    columns = [label for label in labels if references[label] != label]
     seen: list[str] = []
     rows = []
     for metric in metrics:
-        of_metric = {label: lines.get((metric, label)) for label in arms}
+        of_metric = {label: lines.get((metric, label)) for label in labels}
         gaps = []
         for label in columns:
-            views = _views(arms[references[label]], arms[label], metric)
-            gaps.append(_gap(of_metric[label], views))
+            line = of_metric[label]
+            # Views are read from files, so only where the runs are too few to say.
+            undecided = line is not None and not (line.verdict and line.verdict.test)
+            views = _views(arms[references[label]], arms[label], metric) if undecided else ""
+            gaps.append(_gap(line, views))
             seen += [views] if views and gaps[-1] and views in gaps[-1] else []
         rows.append((_title(metric, of_metric.values()), *map(_mean, of_metric.values()), *gaps))
-    heads = ("score", *arms, *(f"{label} − {references[label]}" for label in columns))
+    heads = ("score", *labels, *(f"{label} − {references[label]}" for label in columns))
     notes = [*how_to_read(list(lines.values())), *([OF_VIEWS] if seen else [])]
-    wide = Table(("key", *arms), tuple(_wide(lines, metrics, list(arms))))
+    wide = Table(("key", *labels), tuple(_wide(lines, metrics, labels)))
     return Table(heads, tuple(rows), title="Scores", notes=tuple(notes), wide=wide)
-
-
-def _reference(sets: Sequence[RunSet], one: RunSet) -> str:
-    """The first set of the same scene."""
-    return next(each.label for each in sets if each.scene == one.scene)
 
 
 def _title(metric: str, lines: Iterable[Contrast | None]) -> str:

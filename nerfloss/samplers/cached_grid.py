@@ -5,6 +5,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import grid_sample
 
+from nerfloss.kernels.host_numbers import HostCopy
 from nerfloss.kernels.places import in_cells, live_cells
 from nerfloss.quantities.field import Field
 
@@ -33,17 +34,25 @@ class CachedGrid(nn.Module):
         self.register_buffer("values", torch.zeros(shape))
         self.register_buffer("region", torch.ones(shape, dtype=torch.bool))
         self.register_buffer("fresh", torch.tensor(False))
+        # Neither changes from step to step: a GPU need not be asked again.
+        self._box, self._fresh = HostCopy(), HostCopy()
 
     def cell(self, box: Float[Tensor, "2 3"]) -> float:
         """Smallest edge of a cell, in scene units."""
-        return float((box[1] - box[0]).min()) / self.resolution
+        here = self._box(box)
+        return float((here[1] - here[0]).min()) / self.resolution
+
+    @property
+    def known(self) -> bool:
+        """Whether there was a first look at the field."""
+        return bool(self._fresh(self.fresh))
 
     def refresh_sdf(self, field: Field, *, reach: float) -> None:
         """Renew the SDF in cells of the region within ``reach`` of the surface, as cached.
 
         The first call renews all cells, one with an infinite reach those of the region.
         """
-        if self.fresh:
+        if self.known:
             index = live_cells(self.values, self.region, reach)
         else:
             index = torch.arange(self.values.numel(), device=self.values.device)

@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from nerfloss.maths.ray_draws import per_ray
+
 
 def invert_cdf(
     edges: Float[Tensor, "rays edges"],
@@ -24,7 +26,7 @@ def invert_cdf(
     shift = (
         torch.full_like(edges[:, :1], 0.5)
         if generator is None
-        else torch.rand(len(edges), 1, generator=generator, device=edges.device)
+        else per_ray((len(edges), 1), generator, edges.device)
     )
     quantiles = (torch.arange(samples, device=edges.device) + shift) / samples
     above = torch.searchsorted(cdf, quantiles.contiguous(), right=True).clamp(1, mass.shape[-1])

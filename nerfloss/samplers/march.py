@@ -1,22 +1,24 @@
 """Marching through a cached copy of a field, and placing few samples where the light is stopped.
 
-This is the definition, in tensors, for any device; `nerfloss.kernels.cpu_march` is the same for a
-CPU. Every ray takes equal steps through the box. *Candidates* are the steps worth sampling: within
-the band of the cached surface, or in cells that are dense enough, as long as there is light left.
-A ray without any explores: a few short intervals spread over its steps in the region, so that a
-surface can appear where none is yet. They are short because opacity is extrapolated over an
-interval: a long one that passes a surface would seem to hit it.
+This is the definition, in tensors, for any device; `nerfloss.kernels.cpu_march` and `triton_march`
+are the same as one pass. Every ray takes equal steps through the box. *Candidates* are the steps
+worth sampling: within the band of the cached surface, or in cells that are dense enough, as long as
+there is light left. A ray without any explores: a few short intervals spread over its steps in the
+region, so that a surface can appear where none is yet. They are short because opacity is
+extrapolated over an interval: a long one that passes a surface would seem to hit it.
 """
 
 from dataclasses import dataclass
+from importlib import import_module
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import max_pool1d
 
-from nerfloss.kernels import cpu_march
+from nerfloss.kernels.choice import serving
 from nerfloss.maths.compositing import density_alphas, transmittance
+from nerfloss.maths.ray_draws import per_ray
 from nerfloss.rays import Rays, Samples, intersect_box
 from nerfloss.samplers.cached_grid import CachedGrid
 
@@ -27,6 +29,8 @@ EXPLORING = 2.0
 # So many dense steps are candidates behind where the cache thinks a density dark: it remembers the
 # largest values of late, so it thinks so too soon.
 BEYOND = 4.0
+# Marching in one pass; what is served by neither follows the definition.
+FILES = {"cpu": "cpu_march", "triton": "triton_march"}
 
 
 @dataclass(frozen=True)
@@ -53,27 +57,36 @@ def place_samples(
     march: March,
     count: int,
     generator: torch.Generator | None,
+    *,
+    backend: str = "auto",
 ) -> Samples:
     """Place up to ``count`` intervals per ray, steps and quantiles shifted at random or by a half.
 
-    In a density a step has at most two, so a ray with few candidates has few of them.
+    In a density a step has at most two, so a ray with few candidates has few of them. ``backend``
+    is what `nerfloss.kernels.choice` calls one.
     """
     shape, device = (2, len(rays)), rays.origins.device
     shifts = torch.full(shape, 0.5, device=device)
     if generator is not None:
-        shifts = torch.rand(shape, generator=generator, device=device)
-    place = _place_compiled if device.type == "cpu" else _place
-    starts, ends = place(rays, shifts, grid, box, march, count)
+        shifts = per_ray(shape, generator, device, axis=1)
+    name, given = serving(backend, rays.origins), (rays, shifts, grid, box, march, count)
+    starts, ends = _place_in_one(FILES[name], *given) if name in FILES else _place(*given)
     return Samples(rays, starts, ends)
 
 
-def _place_compiled(
-    rays: Rays, shifts: Tensor, grid: CachedGrid, box: Tensor, march: March, count: int
+def _place_in_one(
+    file: str,
+    rays: Rays,
+    shifts: Tensor,
+    grid: CachedGrid,
+    box: Tensor,
+    march: March,
+    count: int,
 ) -> tuple[Tensor, Tensor]:
     numbers = (march.step, march.band, march.sharpness or 0.0, march.threshold, march.mix, DARK)
     numbers += (EXPLORING, BEYOND)
-    known = march.sharpness is not None
-    return cpu_march.place(
+    known, one_pass = march.sharpness is not None, import_module(f"nerfloss.kernels.{file}")
+    return one_pass.place(
         rays.origins, rays.directions, shifts, grid.values, grid.region, box, known,
         numbers, count, march.explore,
     )  # fmt: skip

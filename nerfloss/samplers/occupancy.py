@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from nerfloss.kernels.host_numbers import Late
 from nerfloss.quantities.field import Field
 from nerfloss.rays import Rays, Samples
 from nerfloss.samplers.cached_grid import CachedGrid
@@ -18,7 +19,7 @@ class OccupancySampler(torch.nn.Module):
     above ``threshold``. ``mix`` is the share of samples that spreads evenly over these candidates,
     ``density_mix`` that in a density, which keeps fog and floaters where nobody looks. A ray
     without candidates that crosses the cache's region has ``explore`` short intervals there: a
-    surface can appear where none is yet.
+    surface can appear where none is yet. ``backend`` computes it, as it does the field's grid.
     """
 
     # What it sees of the field is its own copy: it may sample a step before the field has moved.
@@ -38,6 +39,7 @@ class OccupancySampler(torch.nn.Module):
         explore: int = 4,
         decay: float = 0.9,
         refresh_every: int = 25,
+        backend: str = "auto",
     ) -> None:
         super().__init__()
         mixes = (mix, density_mix)
@@ -52,16 +54,19 @@ class OccupancySampler(torch.nn.Module):
         self.mix, self.density_mix = mix, density_mix
         self.sharpest, self.threshold = sharpest, threshold
         self.explore, self.decay, self.refresh_every = explore, decay, refresh_every
+        self.backend = backend
+        self._read = Late()
 
     @torch.no_grad()
     def forward(
         self, field: Field, rays: Rays, generator: torch.Generator | None = None
     ) -> Samples:
         """Sample each ray; jittered in training (``generator`` given), regular without."""
-        if not self.grid.fresh:
+        if not self.grid.known:
             self.refresh(field, 0, generator)
         count = self.eval_samples if generator is None else self.samples
-        return place_samples(rays, self.grid, field.box, self._march(field), count, generator)
+        plan, backend = self._march(field), self.backend
+        return place_samples(rays, self.grid, field.box, plan, count, generator, backend=backend)
 
     @torch.no_grad()
     def refresh(self, field: Field, step: int, generator: torch.Generator | None = None) -> None:
@@ -75,14 +80,14 @@ class OccupancySampler(torch.nn.Module):
         every = self.refresh_every if step > 4 * self.refresh_every else self.refresh_every // 3 + 1
         # All at once: a few planes at every step would make steps alike, but where planes of unlike
         # age meet the cache has edges that no field has, and one run of two lost two decibels.
-        if self.grid.fresh and step % every:
+        if self.grid.known and step % every:
             return
         if "sdf" in field.offers:
             everything = step // every % 8 == 0
             reach = float("inf") if everything else 6 * self.grid.cell(field.box)
             self.grid.refresh_sdf(field, reach=reach)
         else:
-            if not self.grid.fresh:
+            if not self.grid.known:
                 # An untrained density says nothing yet: look everywhere.
                 self.grid.values.copy_(self.grid.region * 2 * self.threshold)
             self.grid.refresh_density(field, decay=self.decay, generator=generator)
@@ -91,6 +96,6 @@ class OccupancySampler(torch.nn.Module):
         step = self.grid.cell(field.box)
         if "sdf" not in field.offers:
             return March(step, 0.0, None, self.threshold, self.density_mix, self.explore)
-        sharpness = float(self.sharpness)
+        sharpness = self._read(self.sharpness)
         band = max(1.5 * step, 4 / sharpness)
         return March(step, band, sharpness, self.threshold, self.mix, self.explore)

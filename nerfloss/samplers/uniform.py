@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from nerfloss.maths.ray_draws import per_ray
 from nerfloss.quantities.field import Field
 from nerfloss.rays import Rays, Samples, intersect_box
 
@@ -17,7 +18,7 @@ def stratified_edges(
     """Bounds of equal intervals; inner ones are moved by up to half a length if ``generator``."""
     steps = torch.linspace(0, 1, samples + 1, device=enter.device).expand(len(enter), -1)
     if generator is not None:
-        jitter = torch.rand(len(enter), samples - 1, generator=generator, device=enter.device)
+        jitter = per_ray((len(enter), samples - 1), generator, enter.device)
         inner = steps[:, 1:-1] + (jitter - 0.5) / samples
         steps = torch.cat([steps[:, :1], inner, steps[:, -1:]], -1)
     return enter[:, None] + (leave - enter)[:, None] * steps

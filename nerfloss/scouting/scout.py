@@ -6,6 +6,7 @@ surface to begin there.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,8 +17,8 @@ from nerfloss.data.views import Views
 from nerfloss.fields.appearance import RadianceColor
 from nerfloss.fields.density import DensityField
 from nerfloss.fields.hash_grid import HashGrid
+from nerfloss.kernels.compositing import density_alphas
 from nerfloss.losses.photometric import huber
-from nerfloss.maths.compositing import density_alphas
 from nerfloss.model import Model
 from nerfloss.renderers.volume import VolumeRenderer
 from nerfloss.samplers.occupancy import OccupancySampler
@@ -37,7 +38,8 @@ class Scout:
 
     The grid ends at ``finest`` cells along an edge. Its table learns at ``learning_rate``; the
     networks at ``network_rate``, for they bear less: at the table's rate the whole density can
-    vanish before the first colour is learned. Both decay to ``final``.
+    vanish before the first colour is learned. Both decay to ``final``. ``backend`` computes its
+    kernels, as it does the run's.
     """
 
     steps: int = 300
@@ -49,6 +51,7 @@ class Scout:
     warmup: int = 5
     finest: int = 64
     resolution: int = 32
+    backend: str = "auto"
 
     def __call__(
         self, views: Views, *, background: str, seed: int, device: torch.device | str
@@ -80,11 +83,14 @@ class Scout:
         # What the run draws at random is not moved by whether it was scouted for.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            grid = HashGrid(levels=6, log2_table=15, finest=self.finest)
-            appearance = RadianceColor(hidden=1, width=32)
+            grid = HashGrid(levels=6, log2_table=15, finest=self.finest, backend=self.backend)
+            appearance = RadianceColor(hidden=1, width=32, backend=self.backend)
             field = DensityField(grid, appearance, width=32).to(device)
-        sampler = OccupancySampler(samples=8, resolution=self.resolution, refresh_every=16)
-        renderer = VolumeRenderer({"alphas": density_alphas}, color_threshold=1e-3)
+        sampler = OccupancySampler(
+            samples=8, resolution=self.resolution, refresh_every=16, backend=self.backend
+        )
+        rules = {"alphas": partial(density_alphas, backend=self.backend)}
+        renderer = VolumeRenderer(rules, color_threshold=1e-3, backend=self.backend)
         return Model(field, sampler.to(device), renderer)
 
     def _optimizer(self, field: DensityField) -> torch.optim.Adam:

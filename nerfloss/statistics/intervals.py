@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import ndtr, stdtrit
 
+from nerfloss.statistics import draws
+
 RESAMPLES = 9999
 # Means of resamples cannot leave the range of the values: of 3 values that range holds the true
 # mean in 3 of 4 cases, whatever is asked for. From 6 on 95 % holds it in 94.
@@ -62,9 +64,17 @@ def bootstrap_interval(
     numbers = checked(values, level)
     n = len(numbers)
     tail = float(ndtr(-math.sqrt(n / (n - 1)) * critical_t(n, level)))
-    drawn = np.random.default_rng(seed).integers(n, size=(resamples, n))
-    low, high = np.quantile(numbers[drawn].mean(1), [tail, 1 - tail])
-    return Interval(float(low), float(high), "bootstrap")
+    means = draws.resamples(n, resamples, seed) @ numbers
+    return Interval(*_tails(means, tail), "bootstrap")
+
+
+def _tails(values: np.ndarray, share: float) -> tuple[float, float]:
+    """What this share lies below, and above; between neighbouring values by a line."""
+    place = share * (len(values) - 1)
+    i = int(place)
+    sorted_there = np.partition(values, [i, i + 1, -i - 2, -i - 1])
+    low, up, down, high = sorted_there[[i, i + 1, -i - 2, -i - 1]].tolist()
+    return low + (place - i) * (up - low), high - (place - i) * (high - down)
 
 
 def critical_t(n: int, level: float) -> float:

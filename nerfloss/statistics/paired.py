@@ -8,6 +8,7 @@ from typing import TypeVar
 import numpy as np
 from scipy.special import stdtr
 
+from nerfloss.statistics import draws
 from nerfloss.statistics.intervals import Interval, confidence_interval
 
 Key = TypeVar("Key", bound=Hashable)
@@ -89,14 +90,11 @@ def sign_flip_test(differences: Sequence[float], *, seed: int = 0) -> float:
     numbers = _several(differences)
     n = len(numbers)
     exact = 2**n <= MOST_FLIPS
-    if exact:
-        bits = (np.arange(2**n)[:, None] >> np.arange(n)) & 1
-    else:
-        bits = np.random.default_rng(seed).integers(2, size=(MOST_FLIPS, n))
-    means = np.abs(((1 - 2 * bits) * numbers).mean(1))
+    tried = draws.signs(n, None if exact else MOST_FLIPS, seed)
+    means = np.abs(tried @ numbers) / n
     # Equal sums that were added in another order differ in their last digits.
     reached = int((means >= abs(numbers.mean()) * (1 - 1e-9)).sum())
-    return reached / len(bits) if exact else (reached + 1) / (len(bits) + 1)
+    return reached / len(tried) if exact else (reached + 1) / (len(tried) + 1)
 
 
 def _several(differences: Sequence[float]) -> np.ndarray:

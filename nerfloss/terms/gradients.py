@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 Combine = Callable[[Float[Tensor, "terms numbers"]], Float[Tensor, "numbers"]]
+Rows = tuple[Float[Tensor, "terms numbers"], list[bool]]
 
 
 def gradient_rows(
@@ -48,16 +49,20 @@ class Combined:
     """Stands for a total whose gradient is made of its terms' gradients by ``combine``.
 
     Parameters that a term has as its ``own`` get the plain sum: nothing competes there.
+    ``exchange`` is what becomes of the rows first where several processes each find a part.
     """
 
     losses: Mapping[str, Tensor]
     shared: Sequence[nn.Parameter]
     own: Sequence[nn.Parameter]
     combine: Combine
+    exchange: Callable[[Tensor, list[bool]], Rows] | None = None
 
     def backward(self) -> None:
         """Leave the combined gradient in the parameters; None where no term reaches one."""
         rows, reached = gradient_rows(self.losses, self.shared, self.own)
+        if self.exchange is not None:
+            rows, reached = self.exchange(rows, reached)
         combined = self.combine(rows)
         pieces = combined.split([each.numel() for each in self.shared])
         for parameter, piece, touched in zip(self.shared, pieces, reached, strict=True):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -27,26 +28,48 @@ class LossReport:
     @property
     def shares(self) -> dict[str, float]:
         """Each term's part of the total, by size: these sum to 1, or are all 0."""
-        sizes = {name: abs(_number(self.weights[name] * self.values[name])) for name in self.values}
-        total = sum(sizes.values())
-        return {name: size / total if total > 0 else 0.0 for name, size in sizes.items()}
+        return _shares(_numbers(self._parts()))
 
     def scalars(self) -> dict[str, float]:
         """Everything worth logging: ``loss/<name>``, ``weight/<name>``, ``share/<name>``, ...
 
         ``balance/<name>`` is the balancer's part of a weight, for the terms that it changes.
         """
-        penalty = {} if self.penalty is None else {"balancer/penalty": _number(self.penalty)}
-        return {
-            "loss/total": _number(self.total),
-            **{f"loss/{name}": _number(value) for name, value in self.values.items()},
-            **{f"loss/{name}": value for name, value in self.afterwards.items()},
-            **{f"weight/{name}": _number(weight) for name, weight in self.weights.items()},
-            **{f"balance/{name}": _number(factor) for name, factor in self.factors.items()},
-            **{f"share/{name}": share for name, share in self.shares.items()},
-            **penalty,
-        }
+        parts = self._parts()
+        penalty = {} if self.penalty is None else {"balancer/penalty": self.penalty}
+        # All that is to be read, at once: a GPU is waited for once.
+        read = _numbers(
+            {
+                "loss/total": self.total,
+                **{f"loss/{name}": value for name, value in self.values.items()},
+                **{f"loss/{name}": value for name, value in self.afterwards.items()},
+                **{f"weight/{name}": weight for name, weight in self.weights.items()},
+                **{f"balance/{name}": factor for name, factor in self.factors.items()},
+                **{f"share/{name}": part for name, part in parts.items()},
+                **penalty,
+            }
+        )
+        shares = _shares({name: read[f"share/{name}"] for name in parts})
+        return read | {f"share/{name}": share for name, share in shares.items()}
+
+    def _parts(self) -> dict[str, Tensor]:
+        return {name: self.weights[name] * self.values[name] for name in self.values}
 
 
-def _number(value: float | Tensor) -> float:
-    return value.item() if isinstance(value, Tensor) else float(value)
+def _shares(parts: Mapping[str, float]) -> dict[str, float]:
+    total = sum(abs(part) for part in parts.values())
+    return {name: abs(part) / total if total > 0 else 0.0 for name, part in parts.items()}
+
+
+def _numbers(values: Mapping[str, float | Tensor]) -> dict[str, float]:
+    """Numbers of these, in their order; those on a GPU come together."""
+    away = {n: v for n, v in values.items() if isinstance(v, Tensor) and v.device.type == "cuda"}
+    found: dict[str, float] = {}
+    if away:
+        # In float64, which holds every float32.
+        row = torch.stack([value.detach().double().reshape(()) for value in away.values()])
+        found = dict(zip(away, row.tolist(), strict=True))
+    for name, value in values.items():
+        if name not in found:
+            found[name] = value.item() if isinstance(value, Tensor) else float(value)
+    return {name: found[name] for name in values}

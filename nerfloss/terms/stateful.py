@@ -2,17 +2,18 @@
 
 from collections.abc import Iterable, Mapping
 
-from torch import nn
+from torch import Tensor, nn
+
+
+def trained_by(module: nn.Module) -> list[Tensor]:
+    """The parameters that a term's own ``optimizer`` trains."""
+    groups = getattr(getattr(module, "optimizer", None), "param_groups", ())
+    return [parameter for group in groups for parameter in group["params"]]
 
 
 def trained_apart(modules: Iterable[nn.Module]) -> frozenset[int]:
-    """Ids of the parameters that a term's own ``optimizer`` trains, so that no other may."""
-    return frozenset(
-        id(parameter)
-        for module in modules
-        for group in getattr(getattr(module, "optimizer", None), "param_groups", ())
-        for parameter in group["params"]
-    )
+    """Ids of the parameters that the terms' own optimizers train, so that no other may."""
+    return frozenset(id(parameter) for module in modules for parameter in trained_by(module))
 
 
 def finish_step(module: nn.Module, step: int) -> dict[str, float]:

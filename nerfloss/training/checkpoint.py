@@ -1,13 +1,14 @@
 """Checkpoints: the state of a run in one file that is always whole and never runs code."""
 
 import io
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from nerfloss.whole_files import write_whole
 
 VERSION = 3
 _FORMAT = "nerfloss checkpoint"
@@ -23,7 +24,7 @@ def save(path: Path | str, state: Mapping[str, Any]) -> None:
 
     The state is a nested dict of tensors, numbers, strings, lists and tuples; anything else is a
     TypeError that names the key. It is written beside its destination, flushed to the disk and
-    renamed over it. Where writing fails (a full disk) the OSError passes through and the previous
+    renamed over it. Where writing fails (a full disk) an OSError says so, and the previous
     checkpoint stays as it was.
     """
     path = Path(path)
@@ -31,16 +32,7 @@ def save(path: Path | str, state: Mapping[str, Any]) -> None:
     # Serialised in memory first: torch's own writer hides the cause when a disk is full.
     buffer = io.BytesIO()
     torch.save(content, buffer)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # One fixed name, so that what a killed run leaves behind is overwritten by the next save.
-    unfinished = path.with_name(path.name + ".unfinished")
-    try:
-        _write_through(unfinished, buffer.getbuffer())
-    except OSError:
-        unfinished.unlink(missing_ok=True)
-        raise
-    os.replace(unfinished, path)
-    _flush_folder(path.parent)
+    write_whole(path, buffer.getbuffer(), durable=True)
 
 
 def load(path: Path | str, device: torch.device | str = "cpu") -> dict[str, Any]:
@@ -118,24 +110,6 @@ def _moved(value: Any, device: torch.device) -> Any:
     if isinstance(value, (list, tuple)):
         return type(value)(_moved(entry, device) for entry in value)
     return value
-
-
-def _write_through(path: Path, content: memoryview) -> None:
-    with open(path, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _flush_folder(folder: Path) -> None:
-    """Make a rename in ``folder`` survive a power cut; only POSIX offers and needs this."""
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _first_line(error: Exception) -> str:

@@ -1,15 +1,17 @@
 """A step that failed, in one file: all that it takes to see it fail again."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from nerfloss.distributed.team import Team
 from nerfloss.rays import Rays, Samples
 from nerfloss.recipe import Fault, LossRecipe, NonFiniteLoss
 from nerfloss.training import checkpoint
@@ -72,10 +74,14 @@ class Failure:
 
 @dataclass(frozen=True)
 class Failures:
-    """Where a run keeps its failed step; ``config`` is the text of the run's configuration."""
+    """Where a run keeps its failed step; ``config`` is the text of the run's configuration.
+
+    The step is that of all the ``team``'s rays, and its first process keeps it.
+    """
 
     folder: Path
     config: str
+    team: Team
 
     @contextmanager
     def kept(
@@ -96,6 +102,7 @@ class Failures:
         try:
             yield
         except (NonFiniteLoss, NonFiniteGradient) as error:
+            whole = partial(self.team.rows, batch=begun.batch)
             failure = Failure(
                 config=self.config,
                 step=step,
@@ -105,9 +112,9 @@ class Failures:
                 torch_rng=more_draws,
                 model=_what_learns(model),
                 recipe=_with_balancer(recipe.state_dict(), balancer),
-                rays=begun.batch.rays,
-                samples=_intervals(begun.samples),
-                targets=begun.batch.targets,
+                rays=Rays(**whole(vars(begun.batch.rays))),
+                samples=_intervals(begun.samples, whole),
+                targets=whole(begun.batch.targets),
                 fault=error.fault or Fault("gradient", str(error)),
             )
             error.add_note(self._keep(failure))
@@ -116,7 +123,8 @@ class Failures:
     def _keep(self, failure: Failure) -> str:
         path = self.folder / FILE
         try:
-            failure.write(path)
+            if self.team.first:
+                failure.write(path)
         except (OSError, TypeError) as error:
             # What stopped the run matters more than that it cannot be kept.
             return f"what it takes to see this again could not be saved: {error}"
@@ -131,8 +139,9 @@ def _what_learns(model: Model) -> dict[str, Any]:
     return state
 
 
-def _intervals(samples: Samples) -> dict[str, Any]:
-    return {"t_starts": samples.t_starts, "t_ends": samples.t_ends, "more": dict(samples.more)}
+def _intervals(samples: Samples, whole: Callable[[Mapping[str, Any]], Any]) -> dict[str, Any]:
+    ends = whole({"t_starts": samples.t_starts, "t_ends": samples.t_ends})
+    return {**ends, "more": whole(samples.more)}
 
 
 def _on(device: torch.device | str, value: Any) -> Any:

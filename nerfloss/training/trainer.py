@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from nerfloss.distributed.team import ALONE, Team
 from nerfloss.recipe import LossRecipe, LossReport
 from nerfloss.training import checkpoint
 from nerfloss.training.ahead import Ahead
@@ -17,6 +18,7 @@ from nerfloss.training.interrupt import Interrupt
 from nerfloss.training.optimizer import NonFiniteGradient, Optimizer
 from nerfloss.training.pace import Pace
 from nerfloss.training.parts import Batches, Diagnostics, Model
+from nerfloss.training.scalars import scalars_of
 from nerfloss.training.sinks.sink import Sinks
 from nerfloss.training.stopwatch import Stopwatch
 from nerfloss.training.watchdog import Watchdog
@@ -48,21 +50,25 @@ class Trainer:
         diagnostics: Diagnostics | None = None,
         config: str = "",
         preview: Callable[[int], None] | None = None,
+        team: Team = ALONE,
     ) -> None:
+        self.team = team
         self.model, self.recipe, self.batches, self.optimizer = model, recipe, batches, optimizer
         self.budget, self.pace, self.seed, self.device = budget, pace, seed, device
         self.checkpoint = Path(folder) / "checkpoints" / "last.pt"
         self.watch, self.watchdog = watch or Stopwatch(), watchdog
         self.diagnostics, self.preview = diagnostics, preview
-        self.failures = Failures(Path(folder), config)
+        self.failures = Failures(Path(folder), config, team)
         self.step, self.rays, self.rays_seen = 0, pace.rays, 0
         self.start_seconds = 0.0
-        self._ahead = Ahead(model, batches, device, seed)
+        # One process may draw more than it was asked for: a whole patch. Several need one each.
+        self.least_rays = team.size * getattr(batches, "least_rays", 1) if team.size > 1 else 1
+        self._ahead = Ahead(model, batches, device, seed, team)
 
     @property
     def seconds(self) -> float:
         """What the start and the steps have taken by the budget's clock; previews do not count."""
-        return self.watch.read(self.budget.clock)
+        return self.team.seconds(self.watch.read(self.budget.clock))
 
     @property
     def at(self) -> dict[str, Any]:
@@ -77,9 +83,12 @@ class Trainer:
         """Train to the end of the budget; False if interrupted first. Saves in both cases."""
         if self.step == 0:
             self.start_seconds = self.watch.read("wall")
-        last = None
+        last = stop = None
         with Interrupt() as interrupt, self.watch.running():
-            while not self.budget.spent(self.step, self.seconds) and not interrupt.requested:
+            while True:
+                stop = self.team.agree(self.watch.read(self.budget.clock), interrupt.reason)
+                if stop or self.budget.spent(self.step, self.seconds):
+                    break
                 last = report, quantities = self._train_step()
                 self.step += 1
                 self._check_health(quantities)
@@ -87,15 +96,16 @@ class Trainer:
                     sinks.write(self.step, self._scalars(report, quantities))
                 self._now_and_then()
         self.save()
-        if interrupt.requested:
-            log.info("stopped by %s after step %d, saved", interrupt.reason, self.step)
+        if stop:
+            log.info("stopped by %s after step %d, saved", stop, self.step)
         elif last is not None:
             sinks.write_all(self.step, self._scalars(*last))
-        return not interrupt.requested
+        return not stop
 
     def save(self) -> None:
         """Write the checkpoint: everything that a resumed run needs."""
-        checkpoint.save(self.checkpoint, self.state_dict())
+        if self.team.first:
+            checkpoint.save(self.checkpoint, self.state_dict())
 
     def state_dict(self) -> dict[str, Any]:
         return {
@@ -104,6 +114,7 @@ class Trainer:
             "seconds": self.watch.state_dict(),
             "start_seconds": self.start_seconds,
             "rays": self.rays,
+            "samples": self.pace.samples,
             "rays_seen": self.rays_seen,
             "model": self.model.state_dict(),
             "recipe": self.recipe.state_dict(),
@@ -117,7 +128,9 @@ class Trainer:
         self.step, self.start_seconds = state["step"], state["start_seconds"]
         self._ahead.forget(state["renewed"])
         self.watch.load_state_dict(state["seconds"])
-        self.rays, self.rays_seen = state["rays"], state["rays_seen"]
+        samples = state.get("samples", self.pace.samples)
+        self.rays_seen = state["rays_seen"]
+        self.rays = max(self.least_rays, self.pace.rays_again(state["rays"], samples))
         self.model.load_state_dict(state["model"])
         self.recipe.load_state_dict(state["recipe"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -130,8 +143,10 @@ class Trainer:
         self.model.field.advance(at["step"])
         begun = self._ahead.take(self.step, self.rays)
         batch, generator = begun.batch, begun.generator
-        self.rays_seen += len(batch.rays)
-        self._adapt_rays(len(batch.rays), int(begun.samples.occupied.sum()))
+        rays, samples = len(batch.rays), int(begun.count)
+        rays, samples = self.team.total(rays, samples, generator)
+        self.rays_seen += rays
+        self._adapt_rays(rays, samples)
         self._ahead.begin(self.step + 1, self.rays)
         with self.failures.kept(self.model, self.recipe, begun, self.step, at):
             quantities = self.model.render(
@@ -140,19 +155,24 @@ class Trainer:
                 given={**batch.targets, **at},
                 generator=generator,
             )
-            report = self.recipe(quantities, at["step"])
+            whole = self.team.whole(quantities, self.recipe.needs(at["step"]), batch)
+            report = self.recipe(whole, at["step"])
             if self.diagnostics is not None and self.diagnostics.due(self.step + 1):
                 with self.watch.paused():
                     self.diagnostics.look(self.step + 1, report)
             # Where nothing has length and no term reads the parameters, nothing can descend.
-            if report.total.requires_grad:
-                self._descend(report, quantities, at)
-        return replace(report, afterwards=self.recipe.after_step(at["step"])), quantities
+            if report.total.requires_grad or self.team.size > 1:
+                self._descend(report, whole, at)
+        afterwards = self.recipe.after_step(at["step"])
+        self.team.settle(self.recipe.term_modules.values())
+        return replace(report, afterwards=afterwards), quantities
 
     def _descend(
         self, report: LossReport, quantities: Mapping[str, Any], at: Mapping[str, Any]
     ) -> None:
-        descent = self.recipe.descent(report, at["step"], self.optimizer.parameters)
+        parameters = self.optimizer.parameters
+        descent = self.recipe.descent(report, at["step"], parameters)
+        descent = self.team.averaged(descent, parameters)
         try:
             self.optimizer.step(descent, at["step"], at["progress"])
         except NonFiniteGradient as error:
@@ -166,29 +186,24 @@ class Trainer:
         """
         wanted = drawn * self.pace.samples / max(samples, 1)
         mixed = round(0.9 * self.rays + 0.1 * min(wanted, self.pace.max_rays))
-        self.rays = max(1, min(mixed, self.pace.max_rays))
+        self.rays = max(self.least_rays, min(mixed, self.pace.max_rays))
 
     def _check_health(self, quantities: Mapping[str, Any]) -> None:
         at = self.at
-        if self.watchdog is not None and self.optimizer.warm(at["step"]):
+        if self.watchdog is not None and self.team.first and self.optimizer.warm(at["step"]):
             self.watchdog.look(self.step, at["progress"], quantities)
 
     def _scalars(self, report: LossReport, quantities: Mapping[str, Any]) -> dict[str, float]:
-        scalars = report.scalars()
-        if "rgb" in set(quantities) and "target_rgb" in quantities:
-            error = (quantities["rgb"] - quantities["target_rgb"]).square().mean().detach()
-            scalars["train/psnr"] = float(-10 * torch.log10(error.clamp_min(1e-10)))
+        scalars = scalars_of(report, quantities)
+        scalars["rays"] *= self.team.size  # the others have as many, or one more or less
         if self.watchdog is not None:
             scalars["stuck"] = float(self.watchdog.cause is not None)
-        rays, occupied = len(quantities["origins"]), quantities["occupied"]
         constants = self.model.field.constants()
         seconds = self.watch.state_dict()
         stepping = max(seconds["wall"] - self.start_seconds, 1e-9)
         return {
             **scalars,
             **{name: float(value.detach()) for name, value in constants.items()},
-            "samples_per_ray": float(occupied.sum()) / rays,
-            "rays": float(rays),
             "rays_per_second": self.rays_seen / stepping,
             **{f"{clock}_seconds": spent for clock, spent in seconds.items()},
         }
@@ -198,5 +213,6 @@ class Trainer:
         if self.preview is not None and self.step % self.pace.preview_every == 0:
             with self.watch.paused():
                 self.preview(self.step)
-        if self.step % self.pace.checkpoint_every == 0:
+        # Several processes are lost with one of them: there is to be something to go on with.
+        if self.step % self.pace.checkpoint_every == 0 or (self.step == 1 and self.team.size > 1):
             self.save()

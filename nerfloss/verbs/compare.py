@@ -25,7 +25,7 @@ def run(options: argparse.Namespace) -> int:
     """Print the tables, or write them where ``-o`` says; as CSV they are one."""
     from nerfloss.reporting.side_by_side import as_one, compared
 
-    tables = compared(options.folders, metrics=options.metrics)
-    tables = [as_one(tables)] if options.format == "csv" else tables
-    put_out(tables, options.format, options.output)
+    whole = options.format == "csv"
+    tables = compared(options.folders, metrics=options.metrics, every=whole)
+    put_out([as_one(tables)] if whole else tables, options.format, options.output)
     return 0

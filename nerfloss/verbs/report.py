@@ -27,7 +27,8 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     verb.add_argument(
         "--html",
         action=argparse.BooleanOptionalAction,
-        help="write report.html and figures/ into the folder (default: where tables are printed)",
+        help="write report.html and figures/ into the folder (default: where tables are printed, "
+        "of as many runs as a table shows)",
     )
     verb.set_defaults(verb=run)
 
@@ -35,12 +36,15 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the tables, or write them where ``-o`` says."""
     from nerfloss.reporting.report import report, selected
+    from nerfloss.reporting.shortened import is_shortened, readable
 
     found = report(options.folder, metrics=options.metrics, baseline=options.baseline)
     tables = selected(found, options.only or ("runs" if options.format == "csv" else None))
-    put_out(tables, options.format, options.output)
+    put_out(tables if options.format == "csv" else readable(tables), options.format, options.output)
     printed = options.format == "table" and not options.output
-    if options.html or (options.html is None and printed):
+    if options.html is None and printed and is_shortened(found[0]):
+        print("no report.html of so many runs, unless you ask for it: --html", file=sys.stderr)
+    elif options.html or (options.html is None and printed):
         _write_page(options)
     return 0
 

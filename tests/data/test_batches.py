@@ -136,7 +136,7 @@ def test_a_thousand_full_hd_views_fit_into_nine_gigabytes():
     views = Views(cameras, ("a", "b"), masks[..., None].repeat(1, 1, 1, 3), masks)
     held = sum(image.nbytes for image in views.observed.values())
     batches = UniformBatches(views, near_mask=4)
-    pool = batches._starts.nbytes + batches._bounds.nbytes
+    pool = batches._pool.starts.nbytes + batches._pool.bounds.nbytes
     assert held == 4 * 2 * 18 * 18
     # What grows with the number of pixels is the images; pools grow with rows.
     assert held / (2 * 18 * 18) * 1000 * 1920 * 1080 < 9e9

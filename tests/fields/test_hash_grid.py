@@ -80,5 +80,5 @@ def test_a_schedule_cannot_start_with_more_levels_than_there_are() -> None:
 
 
 def test_a_backend_that_does_not_exist_is_an_error_at_construction() -> None:
-    with pytest.raises(ValueError, match="asked for hash-grid backend 'cuda'"):
+    with pytest.raises(ValueError, match=r"asked for kernels\.backend 'cuda'"):
         HashGrid(backend="cuda")

@@ -32,3 +32,12 @@ def _state(folder, field):
     if not path.exists():
         torch.save(dict(field.state_dict()), path)
     return path
+
+
+def test_a_run_by_triton_begins_as_one_by_the_formulas(tmp_path):
+    first = {}
+    for backend in ("triton", "reference"):
+        run = assembled(tmp_path / backend, "device=cuda", f"kernels.backend={backend}")
+        report, _ = run.trainer._train_step()
+        first[backend] = report.total.item()
+    assert first["triton"] == pytest.approx(first["reference"], rel=1e-2)

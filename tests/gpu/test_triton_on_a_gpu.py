@@ -1,4 +1,6 @@
-"""Triton's hash grid on a GPU, at sizes that fill it. tests/kernels has the small ones."""
+"""Triton's kernels on a GPU, at sizes that fill it. tests/kernels has the small ones."""
+
+from pathlib import Path
 
 import pytest
 import torch
@@ -17,6 +19,12 @@ def kernel():
     from nerfloss.kernels import triton_grid
 
     return triton_grid
+
+
+@pytest.fixture
+def benchmarks(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The programs that compare kernels with the formulas, importable."""
+    monkeypatch.syspath_prepend(repository / "benchmarks")
 
 
 def drawn(count: int, order: str, dtype: torch.dtype) -> dict[str, Tensor]:
@@ -86,3 +94,43 @@ def test_it_is_not_slower_than_plain_pytorch(kernel) -> None:
         return first.elapsed_time(last)
 
     assert seconds(kernel) < seconds(reference)
+
+
+@pytest.mark.usefixtures("benchmarks")
+def test_what_a_model_calls_on_a_gpu_is_triton_and_agrees_with_the_formulas() -> None:
+    """Opacity, weights, sums and the march, through their public functions."""
+    from gpu_rays import OPERATIONS, inputs, ray_errors, sweep
+
+    from nerfloss.kernels import triton_compositing
+    from nerfloss.kernels.compositing import compositing_weights
+
+    device = torch.device("cuda")
+    alphas = inputs(next(sweep(dry=True)), device, seed=0)["alphas"].requires_grad_()
+    assert compositing_weights(alphas).grad_fn.passes is triton_compositing, "auto takes it"
+    found = ray_errors(device, dry=False)
+    assert found.keys() == {*OPERATIONS, "march"}
+    assert max(found.values()) < 1e-3, found
+
+
+@pytest.mark.usefixtures("benchmarks")
+def test_fused_networks_agree_with_double_precision() -> None:
+    from gpu_networks import network_errors
+
+    found = network_errors(torch.device("cuda"), dry=False)
+    assert max(found.values()) < 1e-4, found
+
+
+@pytest.mark.usefixtures("benchmarks")
+def test_no_pass_along_rays_waits_for_the_gpu() -> None:
+    """The march does, once, for the number of its steps."""
+    from gpu_rays import OPERATIONS, Batch, both_ways, inputs
+
+    given = inputs(Batch(), torch.device("cuda"), seed=0)
+    for operation in OPERATIONS.values():
+        both_ways(operation, given, "triton")  # compiles
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for operation in OPERATIONS.values():
+            both_ways(operation, given, "triton")
+    finally:
+        torch.cuda.set_sync_debug_mode("default")

@@ -19,9 +19,13 @@ from triton.compiler import ASTSource
 from nerfloss.kernels import (
     triton_gather,
     triton_march,
+    triton_mlp,
     triton_opacity,
     triton_scatter,
+    triton_sdf_mlp,
+    triton_slabs,
     triton_slopes,
+    triton_sums,
     triton_weights,
 )
 from nerfloss.kernels.triton_language import tl
@@ -48,11 +52,15 @@ def variants() -> Iterator[Variant]:
     yield "pull_back", triton_slopes.sum_over_channels, sums, {}
     yield "push_forward", triton_slopes.sum_over_axes, sums, {}
     for way, backward in (("forward", False), ("backward", True)):
-        flags = {"BACKWARD": backward, "BLOCK": 1024}
-        yield f"neus {way}", triton_opacity.neus, flags, {"late": "fp32"}
-        yield f"volsdf {way}", triton_opacity.slab, flags | {"SDF": True}, {}
+        neus = triton_opacity.neus_backward if backward else triton_opacity.neus
+        yield f"neus {way}", neus, {"BLOCK": 1024}, {"late": "fp32"}
+        flags = {"BACKWARD": backward, "BLOCK": 1024, "SDF": True}
+        yield f"volsdf {way}", triton_slabs.slab, flags, {}
         rays = {"RAYS": 32, "SAMPLES": 64, "BACKWARD": backward}
         yield f"weights {way}", triton_weights.weigh, rays, {}
+        three = {**rays, "CHANNELS": 3}
+        yield f"sums {way}", triton_sums.sum_by_weight, three, {"out": "*fp32"}
+        yield from networks(way, backward=backward)
     numbers = "step band sharpness threshold mix dark exploring beyond"
     sizes = {"COUNT": 8, "WIDE": 8, "STEPS": 256}
     for sdf in (True, False):
@@ -60,10 +68,24 @@ def variants() -> Iterator[Variant]:
         yield f"march {sdf}", triton_march.place_ray, fixed, dict.fromkeys(numbers.split(), "fp32")
 
 
+def networks(way: str, *, backward: bool) -> Iterator[Variant]:
+    """Those that the models have: a distance by 16 levels, and colours."""
+    products = "tf32x3" if int(sys.argv[1]) >= 80 else "ieee"
+    held = {"WIDTH": 64, "H": 64, "POINTS": 64, "PRECISION": products}
+    for hidden in (1, 2):
+        distance = {"INPUTS": 35, "OUTPUTS": 16, "X": 64, "Y": 16, "HIDDEN": hidden, "PULLED": True}
+        kernel = triton_sdf_mlp.differentiate if backward else triton_sdf_mlp.evaluate
+        yield f"distance {hidden} {way}", kernel, held | distance, {"beta": "fp32"}
+    color = {"INPUTS": 34, "OUTPUTS": 3, "X": 64, "Y": 16, "HIDDEN": 2, "SQUASH": True}
+    kernel = triton_mlp.differentiate if backward else triton_mlp.evaluate
+    yield f"colour {way}", kernel, held | color, {}
+
+
 # Types of arguments; all others are 32-bit numbers.
-NAMES = "points table tangent out slopes grad slope_grad sdf cosine length sharpness to_alphas "
-NAMES += "to_sdf to_cosine to_sharpness values to_values alphas to_weights "
-NAMES += "origins directions shifts box starts ends"
+NAMES = "points table tangent out slopes grad slope_grad sdf gradients sharpness to_alphas "
+NAMES += "to_sdf to_gradients to_sharpness values to_values alphas weights to_weights "
+NAMES += "origins directions shifts box starts ends inputs w0 b0 w1 b1 w2 b2 outputs pull squashed "
+NAMES += "to_outputs to_pull to_inputs to_w0 to_b0 to_w1 to_b1 to_w2 to_b2"
 POINTERS = dict.fromkeys(NAMES.split(), REAL) | {"levels": "*i64", "region": "*u8"}
 
 
@@ -87,7 +109,8 @@ def main() -> None:
         if not wanted or name in wanted:
             done = compiled(kernel, fixed, types, target)
             memory = re.findall(r"(?:ld|st|atom|red)\.global\S*", done.asm["ptx"])
-            found[name] = {"memory": memory, "shared": done.metadata.shared}
+            products = re.findall(r"\b(?:wgmma|mma)\.\S*tf32", done.asm["ptx"])
+            found[name] = {"memory": memory, "shared": done.metadata.shared, "products": products}
     print(json.dumps(found))
 
 

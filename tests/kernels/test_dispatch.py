@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 from small_runs import composed
 
 from nerfloss.fields.hash_grid import HashGrid
-from nerfloss.kernels import availability, cpu, hash_grid, reference
+from nerfloss.kernels import availability, choice, cpu, reference
 from nerfloss.kernels.hash_grid import encode, kernel
 from nerfloss.kernels.layout import GridLayout
 
@@ -70,17 +70,17 @@ def no_gpu(gpu: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 def lines_of(caplog: pytest.LogCaptureFixture, times: int) -> list[str]:
     """What choosing a kernel for a GPU's table writes to the log."""
-    hash_grid._say_once.cache_clear()
+    choice._say_once.cache_clear()
     caplog.clear()
     with caplog.at_level(logging.INFO):
         for _ in range(times):
-            hash_grid._fastest(CUDA, torch.float32)
+            choice.fastest(CUDA, torch.float32)
     return [record.getMessage() for record in caplog.records]
 
 
 @pytest.mark.usefixtures("gpu")
 def test_a_gpu_is_served_by_triton_without_a_word(caplog) -> None:
-    assert hash_grid._fastest(CUDA, torch.float32) == "triton"
+    assert choice.fastest(CUDA, torch.float32) == "triton"
     assert lines_of(caplog, 3) == []
 
 
@@ -93,7 +93,7 @@ def test_a_gpu_that_triton_cannot_serve_falls_back_with_one_line(gpu, caplog) ->
     gpu.setattr(availability, "_capability", lambda _: (6, 1))
     (line,) = lines_of(caplog, 3)
     assert "needs compute capability 7.5, cuda:0 has 6.1" in line
-    assert hash_grid._fastest(CUDA, torch.float32) == "reference"
+    assert choice.fastest(CUDA, torch.float32) == "reference"
 
 
 @pytest.mark.usefixtures("no_gpu")
@@ -141,12 +141,15 @@ def test_triton_runs_without_a_gpu_when_it_is_interpreted(no_gpu) -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "sampler", "grids"),
-    [("neus", "occupancy", 1), ("volsdf", "occupancy", 1), ("nerf", "proposal", 2)],
+    ("model", "sampler", "own"),
+    [("neus", "occupancy", "sampler"), ("nerf", "proposal", "sampler.density.grid")],
 )
-def test_one_setting_chooses_the_kernel_of_every_grid(model: str, sampler: str, grids: int) -> None:
+def test_one_setting_chooses_the_kernel_of_everything(model: str, sampler: str, own: str) -> None:
     asked = [f"model={model}", f"sampler={sampler}", "kernels.backend=reference"]
     cfg = composed(*asked, model=model)
     resolved = OmegaConf.to_yaml(cfg, resolve=True)
-    assert resolved.count("backend: reference") == grids + 1  # the setting itself
     assert "backend: auto" not in resolved
+    grid = "model.field.grid" if model == "nerf" else "model.field.network.grid"
+    rules = "model.renderer.rules.alphas"
+    for part in (grid, "model.renderer", rules, own, "start.scout"):
+        assert OmegaConf.select(cfg, f"{part}.backend") == "reference", part

@@ -1,12 +1,16 @@
 """Opacities and weights by Triton are those of the formulas, and so are their derivatives."""
 
+from collections.abc import Callable
+from functools import partial
+
 import pytest
 import torch
 from torch import Tensor
 
 pytest.importorskip("triton", reason="triton is made for Linux alone")
 
-from nerfloss.kernels import triton_opacity, triton_weights
+from nerfloss.kernels import compositing as wired
+from nerfloss.kernels import triton_compositing, triton_weights
 from nerfloss.maths import compositing, sdf_opacity
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -21,61 +25,105 @@ def close(found: Tensor, expected: Tensor, tolerance: float = 2e-5) -> None:
 @pytest.fixture
 def samples() -> dict[str, Tensor]:
     """Samples of rays on both sides of a surface, some of them without length."""
-    count = (37, 30)
-    length = 0.1 * torch.rand(count, device=DEVICE)
+    rays, count = 37, 30
+    starts = torch.rand(rays, count, device=DEVICE)
+    length = 0.1 * torch.rand(rays, count, device=DEVICE)
     length[:, 25:] = 0
     return {
-        "sdf": 0.3 * torch.randn(count, device=DEVICE),
-        "gradients": torch.randn(*count, 3, device=DEVICE),
-        "directions": torch.nn.functional.normalize(torch.randn(37, 3, device=DEVICE), dim=-1),
-        "length": length,
+        "sdf": 0.3 * torch.randn(rays, count, device=DEVICE),
+        "gradients": torch.randn(rays, count, 3, device=DEVICE),
+        "directions": torch.nn.functional.normalize(torch.randn(rays, 3, device=DEVICE), dim=-1),
+        "t_starts": starts,
+        "t_ends": starts + length,
         "sharpness": torch.tensor(25.0, device=DEVICE),
-        "to": torch.randn(count, device=DEVICE),
     }
 
 
+def agree(wired: Callable, defined: Callable, given: dict[str, Tensor], learned: str) -> None:
+    """The wired function has the values of the definition in float64, and its derivatives."""
+    found = []
+    for function, dtype in ((wired, torch.float32), (defined, torch.float64)):
+        own = {name: each.to(dtype) for name, each in given.items()}
+        moving = [own[name].requires_grad_() for name in learned.split()]
+        values = function(**own)
+        total = torch.linspace(-1, 1, values.numel(), device=DEVICE, dtype=dtype)
+        to = torch.autograd.grad(values, moving, total.view_as(values))
+        found.append([values, *to])
+    assert wired_by_triton(found[0][0])
+    for ours, exact in zip(*found, strict=True):
+        close(ours.detach(), exact.detach())
+
+
+def wired_by_triton(values: Tensor) -> bool:
+    """Whether this was made by passes of Triton: the same line could be served by the formula."""
+    return getattr(values.grad_fn, "passes", None) is triton_compositing
+
+
+@pytest.mark.parametrize("laid_out", ["rows", "columns"])
 @pytest.mark.parametrize("late", [0.0, 0.3, 1.0])
-def test_neus_opacity_and_its_derivatives(samples: dict[str, Tensor], late: float) -> None:
-    x = samples
-    cosine = (x["gradients"] * x["directions"][:, None]).sum(-1)
-    found = triton_opacity.neus_alphas(x["sdf"], cosine, x["length"], x["sharpness"], late)
-    given = [each.double().requires_grad_() for each in (x["sdf"], x["gradients"], x["sharpness"])]
-    sdf, gradients, sharpness = given
-    starts = torch.zeros_like(sdf)
+def test_neus_opacity_and_its_derivatives(
+    samples: dict[str, Tensor], late: float, laid_out: str
+) -> None:
+    if laid_out == "columns":  # as the field hands gradients over: an axis after the other
+        gradients = samples["gradients"].reshape(-1, 3).t().contiguous().t()
+        samples["gradients"] = gradients.reshape(37, 30, 3)
+        assert samples["gradients"].stride() == (30, 1, 37 * 30)
     annealed = {"progress": late, "anneal_end": 1.0}
-    ends, directions = x["length"].double(), x["directions"].double()
-    expected = sdf_opacity.neus_alphas(
-        sdf, gradients, directions, starts, ends, sharpness, **annealed
+    agree(
+        partial(wired.neus_alphas, backend="triton", **annealed),
+        partial(sdf_opacity.neus_alphas, **annealed),
+        samples,
+        "sdf gradients sharpness",
     )
-    close(found, expected.detach())
-    right = torch.autograd.grad(expected, given, x["to"].double())
-    at = (x["sdf"], cosine, x["length"], x["sharpness"], late, x["to"])
-    to_sdf, to_cosine, to_sharpness = triton_opacity.neus_alphas_backward(*at)
-    close(to_sdf, right[0])
-    close(to_cosine[..., None] * x["directions"][:, None], right[1])
-    close(to_sharpness, right[2])
 
 
-@pytest.mark.parametrize("kind", ["density", "volsdf"])
-def test_opacity_of_slabs_and_its_derivatives(samples: dict[str, Tensor], kind: str) -> None:
-    values = samples["sdf"] if kind == "volsdf" else 40 * samples["sdf"].abs() ** 3
-    sharpness = samples["sharpness"] if kind == "volsdf" else None
-    length, to = samples["length"], samples["to"]
-    found = triton_opacity.slab_alphas(values, length, sharpness)
-    exact = values.double().requires_grad_()
-    beta = samples["sharpness"].double().requires_grad_()
-    density = sdf_opacity.volsdf_densities(exact, beta) if kind == "volsdf" else exact
-    expected = compositing.density_alphas(density, torch.zeros_like(density), length.double())
-    torch.testing.assert_close(found.double(), expected.detach(), rtol=1e-5, atol=1e-9)
-    given = [exact, beta] if kind == "volsdf" else [exact]
-    right = torch.autograd.grad(expected, given, to.double())
-    found = triton_opacity.slab_alphas_backward(values, length, sharpness, to)
-    close(found[0], right[0])
-    if kind == "volsdf":
-        assert found[1] is not None
-        close(found[1], right[1])
-    else:
-        assert found[1] is None
+def test_gradients_come_back_as_they_lay(samples: dict[str, Tensor]) -> None:
+    columns = torch.randn(3, 37 * 30, device=DEVICE).t().reshape(37, 30, 3).requires_grad_()
+    given = samples | {"gradients": columns}
+    alphas = wired.neus_alphas(**given, progress=1.0, backend="triton")
+    (to,) = torch.autograd.grad(alphas.sum(), columns)
+    assert to.stride() == columns.stride()
+
+
+def test_opacity_of_slabs_and_its_derivatives(samples: dict[str, Tensor]) -> None:
+    given = {name: samples[name] for name in ("t_starts", "t_ends")}
+    given["densities"] = 40 * samples["sdf"].abs() ** 3
+    triton = partial(wired.density_alphas, backend="triton")
+    agree(triton, compositing.density_alphas, given, "densities")
+
+
+def test_opacity_by_volsdf_and_its_derivatives(samples: dict[str, Tensor]) -> None:
+    def defined(sdf: Tensor, t_starts: Tensor, t_ends: Tensor, sharpness: Tensor) -> Tensor:
+        densities = sdf_opacity.volsdf_densities(sdf, sharpness)
+        return compositing.density_alphas(densities, t_starts, t_ends)
+
+    given = {name: samples[name] for name in ("sdf", "t_starts", "t_ends", "sharpness")}
+    agree(partial(wired.volsdf_alphas, backend="triton"), defined, given, "sdf sharpness")
+
+
+def test_thin_slabs_keep_their_digits() -> None:
+    thin = torch.full((1, 4), 1e-9, device=DEVICE)
+    ends = torch.ones_like(thin)
+    alphas = wired.density_alphas(thin, ends - 1, ends, backend="triton")
+    torch.testing.assert_close(alphas, thin, rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("shape", [(5, 7, 3), (300, 10, 1), (2, 40, 17)])
+def test_what_a_ray_sees_and_its_derivatives(shape: tuple[int, int, int]) -> None:
+    given = {
+        "weights": torch.rand(shape[:2], device=DEVICE),
+        "values": torch.randn(shape, device=DEVICE),
+    }
+    triton = partial(wired.composited, backend="triton")
+    agree(triton, compositing.composited, given, "weights values")
+
+
+def test_no_samples_are_no_trouble() -> None:
+    nothing = torch.zeros(4, 0, device=DEVICE, requires_grad=True)
+    seen = wired.composited(nothing, torch.zeros(4, 0, 3, device=DEVICE), backend="triton")
+    assert torch.equal(seen, torch.zeros(4, 3, device=DEVICE))
+    seen.sum().backward()
+    assert wired.compositing_weights(nothing, backend="triton").shape == (4, 0)
 
 
 @pytest.mark.parametrize("shape", [(0, 8), (1, 1), (5, 7), (70, 40), (3, 300)])
@@ -83,11 +131,13 @@ def test_weights_and_their_derivative(shape: tuple[int, int]) -> None:
     alphas = torch.rand(shape, device=DEVICE) ** 3
     alphas[::3, -1:] = 1.0  # opaque
     to = torch.randn(shape, device=DEVICE)
-    exact = alphas.double().requires_grad_()
+    own, exact = alphas.clone().requires_grad_(), alphas.double().requires_grad_()
+    found = wired.compositing_weights(own, backend="triton")
     expected = compositing.compositing_weights(exact)
-    close(triton_weights.weights(alphas), expected.detach())
+    assert wired_by_triton(found)
+    close(found.detach(), expected.detach())
     (right,) = torch.autograd.grad(expected, exact, to.double())
-    close(triton_weights.weights_backward(alphas, to), right)
+    close(torch.autograd.grad(found, own, to)[0], right)
 
 
 def test_behind_a_sample_that_is_nearly_opaque_the_derivative_keeps_its_digits() -> None:

@@ -2,12 +2,10 @@
 
 import pytest
 import torch
-from torch import Tensor
 
 pytest.importorskip("triton", reason="triton is made for Linux alone")
 
-from nerfloss.kernels import triton_march
-from nerfloss.rays import Rays
+from nerfloss.rays import Rays, Samples
 from nerfloss.samplers import march
 from nerfloss.samplers.cached_grid import CachedGrid
 from nerfloss.samplers.march import March
@@ -38,16 +36,10 @@ def sphere(sdf: bool) -> CachedGrid:
     return grid
 
 
-def by_triton(
-    rays: Rays, shifts: Tensor, grid: CachedGrid, plan: March, count: int
-) -> tuple[Tensor, Tensor]:
-    numbers = (plan.step, plan.band, plan.sharpness or 0.0, plan.threshold, plan.mix)
-    numbers += (march.DARK, march.EXPLORING, march.BEYOND)
-    known = plan.sharpness is not None
-    return triton_march.place(
-        rays.origins, rays.directions, shifts, grid.values, grid.region, BOX, known, numbers, count,
-        plan.explore,
-    )  # fmt: skip
+def placed(rays: Rays, grid: CachedGrid, plan: March, count: int, backend: str) -> Samples:
+    """Samples as the sampler places them, at random, with the same numbers for every backend."""
+    generator = torch.Generator(DEVICE).manual_seed(3)
+    return march.place_samples(rays, grid, BOX, plan, count, generator, backend=backend)
 
 
 @pytest.mark.parametrize("sdf", [True, False])
@@ -55,27 +47,33 @@ def by_triton(
 def test_samples_lie_where_the_definition_places_them(sdf: bool, count: int) -> None:
     plan = March(0.11, 0.25, 40.0 if sdf else None, 1.0, 0.3, 3)
     grid, rays = sphere(sdf), some_rays(30, spread=1.2)
-    shifts = torch.rand(2, len(rays), device=DEVICE)
-    starts, ends = by_triton(rays, shifts, grid, plan, count)
-    right_starts, right_ends = march._place(rays, shifts, grid, BOX, plan, count)
-    has_length = right_ends > right_starts + 1e-5
+    found = placed(rays, grid, plan, count, "triton")
+    right = placed(rays, grid, plan, count, "reference")
+    has_length = right.t_ends > right.t_starts + 1e-5
     assert 0.2 < has_length.float().mean() < 1, "some rays explore or miss"
-    same = ((starts - right_starts).abs() < 1e-3) & ((ends - right_ends).abs() < 1e-3)
-    same = torch.where(has_length, same, ends - starts < 1e-4)
+    same = (found.t_starts - right.t_starts).abs() < 1e-3
+    same = same & ((found.t_ends - right.t_ends).abs() < 1e-3)
+    same = torch.where(has_length, same, found.t_ends - found.t_starts < 1e-4)
     # Rounding may make a step at the very edge of the band a candidate or not.
     assert same.all(-1).float().mean() > 0.93
+
+
+def test_the_march_is_that_of_the_backend_that_was_asked_for(monkeypatch) -> None:
+    asked, nowhere = [], torch.zeros(1, 8, device=DEVICE)
+    monkeypatch.setattr(march, "_place_in_one", lambda f, *_: asked.append(f) or (nowhere, nowhere))
+    for backend in ("triton", "reference"):
+        placed(some_rays(1, 1.0), sphere(True), March(0.1, 0.2, 40.0, 1.0, 0.3, 3), 8, backend)
+    assert asked == ["triton_march"]
 
 
 def test_rays_that_miss_the_box_have_no_samples() -> None:
     rays = some_rays(4, spread=0.5)
     away = Rays(rays.origins, -rays.directions, rays.pixel, rays.view, rays.background)
-    shifts = torch.rand(2, 4, device=DEVICE)
-    starts, ends = by_triton(away, shifts, sphere(True), March(0.1, 0.2, 40.0, 1.0, 0.3, 3), 8)
-    assert torch.equal(starts, ends)
+    plan = March(0.1, 0.2, 40.0, 1.0, 0.3, 3)
+    found = placed(away, sphere(True), plan, 8, "triton")
+    assert torch.equal(found.t_starts, found.t_ends)
 
 
 def test_no_rays_are_no_trouble() -> None:
     plan = March(0.1, 0.2, 40.0, 1.0, 0.3, 3)
-    none = some_rays(0, 1.0)
-    starts, _ = by_triton(none, torch.rand(2, 0, device=DEVICE), sphere(True), plan, 8)
-    assert starts.shape == (0, 8)
+    assert placed(some_rays(0, 1.0), sphere(True), plan, 8, "triton").t_starts.shape == (0, 8)

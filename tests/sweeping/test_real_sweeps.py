@@ -3,24 +3,13 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
-from small_runs import history, tiny
+from small_runs import history
+from whole_sweeps import QUICK, start
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-QUICK = [*tiny(), "eval.images=false", "eval.geometry={}"]
 pytestmark = pytest.mark.slow
-
-
-def start(*words):
-    command = [sys.executable, "train.py", *words]
-    return subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
 
 
 def scores(folder):

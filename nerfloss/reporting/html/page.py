@@ -23,8 +23,10 @@ from nerfloss.reporting.html.weight_response import weight_response
 from nerfloss.reporting.html.weights_over_time import weights_over_time
 from nerfloss.reporting.latex import as_latex
 from nerfloss.reporting.missing_runs import never_started
-from nerfloss.reporting.runs import find_runs
+from nerfloss.reporting.runs import runs_in
+from nerfloss.reporting.shortened import some
 from nerfloss.reporting.table import as_markdown
+from nerfloss.reporting.tree import walk
 
 ASSETS = Path(__file__).parent / "assets"
 FILE, FIGURES = "report.html", "figures"
@@ -62,9 +64,9 @@ def write_report(folder: Path, *, baseline: str | None = None) -> Path:
     Raises FileNotFoundError where there are no runs, ValueError for a ``baseline`` that is no arm
     and where matplotlib or jinja2 is not installed.
     """
-    runs = find_runs(folder)
-    absent = never_started(folder, runs)
-    return write_page(study_of(runs, folder, absent=absent, baseline=baseline), folder)
+    tree = walk(folder)
+    found = study_of(runs_in(tree), folder, absent=never_started(tree), baseline=baseline)
+    return write_page(found, folder)
 
 
 def write_page(study: Study, folder: Path) -> Path:
@@ -105,12 +107,13 @@ def rendered(page: Page) -> str:
 def summary_of(study: Study) -> str:
     """How many runs there are, of what, and how many of them came to an end."""
     finished = sum(run.finished for run in study.runs)
+    scenes = list(dict.fromkeys(run.scene for run in study.runs))
     seeds = {run.seed for run in study.runs if run.seed}
     parts = [_counted(len(study.runs), "run")]
-    if len(study.arms) > 1:
-        parts.append(_counted(len(study.arms), "arm"))
+    if len(study.every_arm) > 1:
+        parts.append(_counted(len(study.every_arm), "arm"))
     parts.append(_counted(len(seeds), "seed") if len(seeds) > 1 else "one seed")
-    parts.append(f"{'scene' if len(study.scenes) == 1 else 'scenes'} {', '.join(study.scenes)}")
+    parts.append(f"{'scene' if len(scenes) == 1 else 'scenes'} {', '.join(some(scenes, 'scenes'))}")
     for count, what in (
         (len(study.runs) - finished, "not finished"),
         (study.absent, "never started"),

@@ -8,6 +8,7 @@ from nerfloss.reporting.html.section import Block, Facts, LeftOut, PageTable, Se
 from nerfloss.reporting.html.study import Study
 from nerfloss.reporting.run_files import group
 from nerfloss.reporting.runs import Run
+from nerfloss.reporting.shortened import MOST_ROWS
 from nerfloss.reporting.table import Table
 
 TITLE = "Provenance"
@@ -26,14 +27,18 @@ def provenance_facts(study: Study) -> Section | LeftOut:
     if len(known) > 1 and own:
         rows = tuple(
             (_name(run, study), *(facts.get(name) for name in own))
-            for run, facts in zip(known, told, strict=True)
+            for run, facts in zip(known[:MOST_ROWS], told, strict=False)
         )
-        blocks.append(PageTable(Table(("run", *own), rows), folded="run by run"))
+        blocks.append(PageTable(Table(("run", *own), rows), folded=_fold(len(known))))
     without = len(study.runs) - len(known)
     reading = "What the runs share." + (f" {without} runs say nothing of it." if without else "")
     if len(known) == 1:
         reading = "What decides the numbers, and what they were computed on."
     return Section("provenance", TITLE, reading, blocks)
+
+
+def _fold(count: int) -> str:
+    return "run by run" if count <= MOST_ROWS else f"the first {MOST_ROWS} of {count} runs"
 
 
 def facts_of(run: Run) -> dict[str, str]:

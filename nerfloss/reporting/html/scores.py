@@ -10,10 +10,12 @@ from nerfloss.reporting.html.section import Block, LeftOut, Notes, PageTable, Se
 from nerfloss.reporting.html.study import Study
 from nerfloss.reporting.report import verdict_tables
 from nerfloss.reporting.runs import Run
+from nerfloss.reporting.shortened import some
 from nerfloss.reporting.table import Cell, Table
 
 TITLE = "Scores"
 LONGEST = 18  # rows of a table that is shown without being asked for
+MOST_TROUBLES = 40
 JUDGED = ("psnr", "chamfer_l1", "normal_angle")  # what verdicts are shown of
 
 
@@ -34,6 +36,8 @@ def scores(study: Study) -> Section | LeftOut:
             "Mean ± standard deviation over seeds. Differences are paired by seed and scene, with "
             "their 95 % confidence interval; one inside the noise is called that."
         )
+        if study.left_out:
+            reading += f" This page shows {study.left_out}; report.csv and arms.csv have all."
     return Section("scores", TITLE, reading, [*tables, *blocks])
 
 
@@ -45,6 +49,7 @@ def troubles(study: Study) -> list[str]:
     ]
     lines = [f"{name}: {run.status}" for name, run in named if not run.finished]
     lines += [f"{name}: {said}" for name, run in named if run.finished for said in run.damaged]
+    lines = some(lines, "like these", MOST_TROUBLES)
     if study.absent:
         lines.append(f"{study.absent} more runs of this sweep never started")
     return lines
@@ -84,7 +89,8 @@ def single(run: Run) -> list[PageTable]:
 
 def _several(study: Study) -> list[PageTable]:
     metrics = [name for name in MAIN_METRICS if study.has(name)]
-    lines = contrasts(study.arms, choose_baseline(study.arms, study.baseline), metrics)
+    arms = study.every_arm
+    lines = contrasts(arms, choose_baseline(arms, study.baseline), metrics)
     judged = [name for name in JUDGED if name in metrics]
     verdicts = verdict_tables(study.runs, metrics=judged, baseline=study.baseline)
     every = compare(study.runs, study.root, absent=study.absent)

@@ -4,12 +4,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
-from nerfloss.reporting.arms import Arm, arms_of, scores
+from nerfloss.reporting.arms import Arm, arms_of, choose_baseline, scores
+from nerfloss.reporting.comparison import scored
+from nerfloss.reporting.contrasts import directions
 from nerfloss.reporting.html.series import Series, read_series
+from nerfloss.reporting.report import families
 from nerfloss.reporting.runs import Run
+from nerfloss.reporting.shortened import best_of
 
+# What a page holds beside its numbers: figures, curves, pictures and meshes of each.
+MOST_ARMS, MOST_SCENES, MOST_HISTORIES = 24, 8, 12
 KINDS_OF_ABLATION = ("full", "without", "alone", "base")
 
 
@@ -42,13 +49,13 @@ class Group:
 
     @cached_property
     def histories(self) -> list[Series]:
-        """What each run recorded along its steps, failed ones included."""
-        return [read_series(run.folder / "history.csv") for run in self.runs]
+        """What each run recorded along its steps, failed ones included; of many runs, the first."""
+        return [read_series(run.folder / "history.csv") for run in self.runs[:MOST_HISTORIES]]
 
     @cached_property
     def diagnostics(self) -> list[Series]:
         """What each run saw of its terms; empty without diagnostics=on."""
-        return [read_series(run.folder / "diagnostics.csv") for run in self.runs]
+        return [read_series(run.folder / "diagnostics.csv") for run in self.runs[:MOST_HISTORIES]]
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,8 @@ class Study:
     """All runs of a folder, ``groups`` by scene and then in the order of the arms.
 
     ``absent`` runs of a sweep never started; ``baseline`` is the arm that was asked for, if any.
+    Where there are more arms or scenes than a page can show, ``arms`` and ``groups`` are some of
+    them, ``left_out`` says so, and ``every_arm`` are all: verdicts are corrected for those.
     """
 
     root: Path
@@ -64,6 +73,8 @@ class Study:
     groups: Sequence[Group]
     absent: int = 0
     baseline: str | None = None
+    every_arm: Sequence[Arm] = ()
+    left_out: str = ""
 
     @property
     def scenes(self) -> list[str]:
@@ -105,15 +116,45 @@ def study_of(
     runs: Sequence[Run], root: Path, *, absent: int = 0, baseline: str | None = None
 ) -> Study:
     """Sort runs into arms, along what was swept, numbers by size; and those by scene."""
-    arms = sorted(arms_of(runs), key=_place)
+    every = sorted(arms_of(runs), key=_place)
+    arms = shown_arms(every, baseline)
+    scenes = list(dict.fromkeys(run.scene for run in runs))
     alone = str(runs[0].choices.get("loss", "this run")) if runs else ""
     groups = [
-        Group(arm, scene, arm.name if len(arms) > 1 else alone)
-        for scene in dict.fromkeys(run.scene for run in runs)
+        Group(arm, scene, arm.name if len(every) > 1 else alone)
+        for scene in scenes[:MOST_SCENES]
         for arm in arms
         if scene in arm.scenes
     ]
-    return Study(root, runs, arms, groups, absent, baseline)
+    left = _left_out(len(arms), len(every), len(scenes))
+    return Study(root, runs, arms, groups, absent, baseline, every, left)
+
+
+def shown_arms(arms: Sequence[Arm], baseline: str | None) -> Sequence[Arm]:
+    """As many arms as a page can show: the baseline, and the best by the first main score.
+
+    Of several ablations the first, each whole: what is left out is compared with all of a recipe.
+    """
+    if len(arms) <= MOST_ARMS:
+        return arms
+    if all(ablation_of(arm) for arm in arms):
+        first, *others = families(arms).values()
+        for family in others:
+            first += family if len(first) + len(family) <= MOST_ARMS else []
+        return first
+    chosen = choose_baseline(arms, baseline)
+    runs = [run for arm in arms for run in arm.runs]
+    metric = next(iter(scored(runs)), "")
+    found = {arm.name: list(scores(arm, metric).values()) for arm in arms if arm is not chosen}
+    means = {name: fmean(values) for name, values in found.items() if values}
+    kept = {chosen.name, *best_of(means, directions(runs).get(metric, ""), MOST_ARMS - 1)}
+    return [arm for arm in arms if arm.name in kept]
+
+
+def _left_out(shown: int, arms: int, scenes: int) -> str:
+    parts = [f"{shown} of {arms} arms"] if shown < arms else []
+    parts += [f"{MOST_SCENES} of {scenes} scenes"] if scenes > MOST_SCENES else []
+    return " and ".join(parts)
 
 
 def ablation_of(arm: Arm) -> Mapping[str, Any]:

@@ -1,12 +1,15 @@
 """history.csv and its kin: one row per recorded step, in a file that is readable at any moment."""
 
 import csv
+import errno
 import io
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+
+from nerfloss.whole_files import write_whole
 
 
 class History:
@@ -27,11 +30,9 @@ class History:
             raise ValueError(f"{self.path.name} needs every >= 1 step, got every={every}")
         self.every = every
         found, rows = _rows_before(self.path, start)
-        self._columns = list(dict.fromkeys(["step", *columns, *found]))
         self._row: dict[str, str] = {}
         self._row_begins = 0
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._rewrite(rows)
+        self._rewrite(list(dict.fromkeys(["step", *columns, *found])), rows)
 
     def due(self, step: int) -> bool:
         return step % self.every == 0
@@ -51,14 +52,11 @@ class History:
         new = [name for name in row if name not in self._columns]
         if new:
             _, rows = _read(self.path)
-            self._columns = [*self._columns, *new]
-            self._rewrite([other for other in rows if other["step"] != row["step"]])
-            begin = self.path.stat().st_size
-        # Opened and closed for every row: the file is whole whenever somebody looks at it.
-        with open(self.path, "r+b") as file:
-            file.seek(begin)
-            file.write(_lines(self._columns, [row]))
-            file.truncate()
+            others = [other for other in rows if other["step"] != row["step"]]
+            self._rewrite([*self._columns, *new], [*others, row])
+            begin = self.path.stat().st_size - len(_lines(self._columns, [row]))
+        else:
+            self._put(begin, _lines(self._columns, [row]))
         self._row, self._row_begins = row, begin
 
     def image(self, step: int, name: str, image: np.ndarray) -> None:
@@ -67,12 +65,29 @@ class History:
     def close(self) -> None:
         """Nothing: no file is open between two writes."""
 
-    def _rewrite(self, rows: Sequence[Mapping[str, str]]) -> None:
-        """Replace the file by one with the present columns."""
-        header = dict(zip(self._columns, self._columns, strict=True))
-        unfinished = self.path.with_name(self.path.name + ".unfinished")
-        unfinished.write_bytes(_lines(self._columns, [header, *rows]))
-        os.replace(unfinished, self.path)
+    def _put(self, begin: int, line: bytes) -> None:
+        """Let the file end with a line from ``begin`` on; as it was before, where that fails."""
+        # Opened and closed for every row: the file is whole whenever somebody looks at it.
+        with open(self.path, "r+b", buffering=0) as file:
+            file.seek(begin)
+            before = file.read()
+            try:
+                file.seek(begin)
+                if file.write(line) < len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
+                file.truncate()
+            except OSError:
+                # Half a line would join the next one. These bytes have their place already.
+                file.seek(begin)
+                file.write(before)
+                file.truncate()
+                raise
+
+    def _rewrite(self, columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> None:
+        """Replace the file by one with these columns."""
+        header = dict(zip(columns, columns, strict=True))
+        write_whole(self.path, _lines(columns, [header, *rows]))
+        self._columns = list(columns)
 
 
 def _rows_before(path: Path, start: int) -> tuple[list[str], list[dict[str, str]]]:

@@ -5,6 +5,8 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from nerfloss.training.sinks.forgiving import Forgiving
+
 
 @runtime_checkable
 class Sink(Protocol):
@@ -32,10 +34,14 @@ class Sink(Protocol):
 
 
 class Sinks:
-    """Several sinks behind the face of one. Closes all of them at the end of a ``with`` block."""
+    """Several sinks behind the face of one. Closes all of them at the end of a ``with`` block.
+
+    One that cannot write, since a disk is full, is no end of the run, but one warning.
+    """
 
     def __init__(self, sinks: Sequence[Sink] = ()) -> None:
         self.sinks = tuple(sinks)
+        self._forgiving = [Forgiving(type(sink).__name__) for sink in self.sinks]
 
     def due(self, step: int) -> bool:
         """Whether any sink wants the scalars of ``step``."""
@@ -43,24 +49,24 @@ class Sinks:
 
     def write(self, step: int, scalars: Mapping[str, float]) -> None:
         """Hand the scalars of a training step to the sinks that are due."""
-        for sink in self.sinks:
+        for sink, forgiving in zip(self.sinks, self._forgiving, strict=True):
             if sink.due(step):
-                sink.write(step, scalars)
+                forgiving(sink.write, step, scalars)
 
     def write_all(self, step: int, scalars: Mapping[str, float]) -> None:
         """Hand scalars to every sink, due or not: results of an evaluation, the last step."""
-        for sink in self.sinks:
-            sink.write(step, scalars)
+        for sink, forgiving in zip(self.sinks, self._forgiving, strict=True):
+            forgiving(sink.write, step, scalars)
 
     def image(self, step: int, name: str, image: np.ndarray) -> None:
         """Hand an image to every sink."""
-        for sink in self.sinks:
-            sink.image(step, name, image)
+        for sink, forgiving in zip(self.sinks, self._forgiving, strict=True):
+            forgiving(sink.image, step, name, image)
 
     def close(self) -> None:
         """Close every sink, the last one first."""
-        for sink in reversed(self.sinks):
-            sink.close()
+        for sink, forgiving in reversed([*zip(self.sinks, self._forgiving, strict=True)]):
+            forgiving(sink.close)
 
     def __enter__(self) -> "Sinks":
         return self

@@ -1,0 +1,11 @@
+"""Where Hydra looks for launchers: it takes classes of the package ``hydra_plugins`` only."""
+
+from nerfloss.sweeping import on_ray, on_submitit
+
+
+class RayLauncher(on_ray.RayLauncher):
+    """``hydra/launcher=ray``."""
+
+
+class SubmititLauncher(on_submitit.SubmititLauncher):
+    """``hydra/launcher=submitit``."""

@@ -1,0 +1,89 @@
+"""Jobs in the hands of machines that may be lost: which run, which are tried again, how each ended.
+
+A job that meets an error of its own has ended: it would meet it again. A job that is lost with
+its machine (the worker died, was preempted, ran into a time limit) is tried again, and goes on
+from its last checkpoint.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Collection, Hashable, Sequence
+from typing import Protocol, TypeVar, runtime_checkable
+
+from nerfloss.sweeping.errand import Errand, Told
+
+Handle = TypeVar("Handle", bound=Hashable)
+log = logging.getLogger(__name__)
+AT_A_TIME = 100  # sent together
+
+
+class Lost(Exception):
+    """A job ended and nobody can say how: what ran it is gone."""
+
+
+@runtime_checkable
+class Engine(Protocol[Handle]):
+    """Runs errands elsewhere. ``room`` is how many it takes at a time."""
+
+    room: int
+
+    def submit(self, errands: Sequence[Errand]) -> Sequence[Handle]:
+        """Begin some, or queue them."""
+        ...
+
+    def ended(self, handles: Collection[Handle]) -> Collection[Handle]:
+        """Wait until at least one of these is no longer running; which."""
+        ...
+
+    def told(self, handle: Handle) -> Told:
+        """How one ended. Raises Lost."""
+        ...
+
+    def cancel(self, handles: Collection[Handle]) -> None:
+        """Ask these to stop, and wait a little for them to save where they are."""
+        ...
+
+
+def carry_out(
+    engine: Engine[Handle],
+    make: Callable[[int], Errand],
+    count: int,
+    *,
+    retries: int,
+    received: Callable[[str, Told], Told] = lambda _, told: told,
+) -> list[Told]:
+    """Run ``make(0)`` to ``make(count - 1)`` to their ends; how each ended, in order.
+
+    ``received`` is called with a job's name and what came back, as soon as it did, and may replace
+    the latter. Errands are made as they are sent: thousands of composed configurations are large.
+    """
+    waiting = deque((number, 0) for number in range(count))
+    running: dict[Handle, tuple[int, int, str]] = {}
+    found: dict[int, Told] = {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < engine.room:
+                some = min(engine.room - len(running), len(waiting), AT_A_TIME)
+                batch = [waiting.popleft() for _ in range(some)]
+                errands = [make(number) for number, _ in batch]
+                for handle, errand, sent in zip(
+                    engine.submit(errands), errands, batch, strict=True
+                ):
+                    running[handle] = (*sent, errand.name)
+            for handle in engine.ended(running):
+                number, lost, name = running.pop(handle)
+                try:
+                    found[number] = received(name, engine.told(handle))
+                except Lost as error:
+                    if lost < retries:
+                        log.warning("%s was lost (%s) and is tried again", name, error)
+                        waiting.append((number, lost + 1))
+                        continue
+                    often = f"{lost + 1} times, the last: " if lost else ""
+                    found[number] = Told(error=("Lost", f"{often}{error}"))
+                ended = "failed" if found[number].error else "done"
+                log.info("%d of %d: %s %s", len(found), count, name, ended)
+    except BaseException:
+        engine.cancel(running)
+        raise
+    return [found[number] for number in range(count)]

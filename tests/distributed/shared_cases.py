@@ -1,0 +1,94 @@
+"""Runs that several processes share, each as large in all as one process's with twice the pace."""
+
+from pathlib import Path
+
+import torch
+from small_runs import TINY_PATCHES, composed
+
+from nerfloss.assembly import assemble
+from nerfloss.distributed.team import ALONE
+from nerfloss.run import Run
+
+# Terms that learn by themselves: discriminators, an attention, a threshold; one that remembers.
+LEARNED = ("adversarial", "feature_matching", "learnable_chamfer", "spatial_bce", "info_nce")
+INTERLEVEL = "+loss/term@loss.terms.interlevel=interlevel"
+# By name: the model, its settings, and rays, samples and most rays of a step in all.
+CASES: dict[str, tuple[str, list[str], tuple[int, int, int]]] = {
+    "neus with a balancer that looks at gradients": (
+        "neus",
+        ["loss=neus_full", "loss/balancer=gradnorm", "diagnostics=on", "diagnostics.every=5"],
+        (128, 1024, 256),
+    ),
+    "nerf with a balancer that remembers losses, shares uneven": (
+        "nerf",
+        ["loss=nerf_robust", "loss/balancer=normalized"],
+        (126, 1000, 250),
+    ),
+    "volsdf, gradients projected, points drawn in space": (
+        "volsdf",
+        ["loss=volsdf", "sampler=hierarchical", "loss/balancer=pcgrad"],
+        (128, 1024, 256),
+    ),
+    "a sampler and a balancer that learn": (
+        "nerf",
+        ["loss=nerf", "sampler=proposal", INTERLEVEL, "loss/balancer=uncertainty"],
+        (128, 1024, 256),
+    ),
+    "discriminators and other terms that learn, over patches": (
+        "neus",
+        [
+            *(f"+loss/term@loss.terms.{name}={name}" for name in LEARNED),
+            "loss.terms.feature_matching.fn.mode=wasserstein",
+            "+model/head=features",
+            "dataset.scene=toys",
+            *TINY_PATCHES,
+        ],
+        (576, 8192, 1152),
+    ),
+}
+STEPS = 10
+# Steps of full size, of everything: what does not move is alike anyhow.
+QUICK = [f"trainer.max_steps={STEPS}", "trainer.optimizer.warmup=0"]
+AT_ONCE = [f"model.optimizer.waits.{group}=0" for group in ("grid", "geometry", "sharpness")]
+
+
+def shared_run(
+    case: str, folder: Path, team=ALONE, *, processes: int | None = None, more=()
+) -> Run:
+    """A run of a case, ready to train; ``processes`` of them make the same step."""
+    model, overrides, (rays, samples, most) = CASES[case]
+    each = 2 if team.size == 2 or processes == 2 else 1
+    pace = {"rays": rays, "samples": samples, "max_rays": most}
+    settings = [f"trainer.pace.{name}={value // each}" for name, value in pace.items()]
+    settings += [*QUICK, *([] if model == "nerf" else AT_ONCE)]
+    cfg = composed(f"model={model}", *overrides, *settings, *more, model=model)
+    return assemble(cfg, folder, team)
+
+
+def saved_state(folder: Path) -> dict[str, torch.Tensor]:
+    """Every tensor of a run's checkpoint by its place, but for what torch itself would draw."""
+    content = torch.load(folder / "checkpoints" / "last.pt", weights_only=True)["state"]
+    found = dict(_tensors(content, ""))
+    del found[".torch_rng"]
+    return found
+
+
+def _tensors(value, place):
+    if isinstance(value, torch.Tensor):
+        yield place, value
+    elif isinstance(value, dict):
+        for name, each in value.items():
+            yield from _tensors(each, f"{place}.{name}")
+    elif isinstance(value, list | tuple):
+        for number, each in enumerate(value):
+            yield from _tensors(each, f"{place}[{number}]")
+
+
+def farthest(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> float:
+    """The largest difference between two states."""
+    assert first.keys() == second.keys()
+    return max(
+        float((first[name].double() - second[name].double()).abs().max())
+        for name in first
+        if first[name].numel()
+    )

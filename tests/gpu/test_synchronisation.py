@@ -1,0 +1,102 @@
+"""The loop waits for the GPU as seldom as it can: every place where it does is counted."""
+
+import collections
+import contextlib
+import warnings
+
+import pytest
+import torch
+from small_runs import assembled
+
+from nerfloss.data.batches import UniformBatches
+from nerfloss.kernels.host_numbers import Arriving, HostCopy, Late
+from nerfloss.testing.scenes import small_scene
+
+pytestmark = pytest.mark.gpu
+CUDA = torch.device("cuda")
+# In a step: which samples have length, which of them weigh something, whether the loss is finite,
+# whether its gradient is, and how long a ray can be in the box (triton_march.place).
+PER_STEP = 5
+
+
+@contextlib.contextmanager
+def waiting(mode):
+    """What waiting for the GPU does: "error" or "warn"."""
+    before = torch.cuda.get_sync_debug_mode()
+    torch.cuda.set_sync_debug_mode(mode)
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode(before)
+
+
+@contextlib.contextmanager
+def waits():
+    """Counts, by file and line, how often the block waits for the GPU."""
+    found = collections.Counter()
+    with warnings.catch_warnings(record=True) as said, waiting("warn"):
+        warnings.simplefilter("always")
+        yield found
+    # Of torch's; where Python stands then is the line that waits.
+    for each in said:
+        if "synchronizing" in str(each.message):
+            found[f"{each.filename}:{each.lineno}"] += 1
+
+
+@pytest.mark.parametrize("residence", ["device", "host"])
+def test_a_batch_is_drawn_without_waiting_wherever_the_images_lie(residence):
+    views = small_scene("craters", views=4, test_views=1, size=20).train
+    placed = views.placed(CUDA) if residence == "device" else views
+    batches = UniformBatches(placed, device=CUDA, background="random", near_mask=4, seed=3)
+    expected = UniformBatches(views, background="random", near_mask=4, seed=3).draw(1, 300)
+    batches.draw(0, 300)
+    torch.cuda.synchronize()
+    with waiting("error"):
+        batch = batches.draw(1, 300)
+    assert batch.rays.origins.is_cuda
+    assert torch.equal(batch.targets["target_rgb"].cpu(), expected.targets["target_rgb"])
+    assert torch.equal(batch.rays.pixel.cpu(), expected.rays.pixel)
+
+
+def test_batches_have_the_same_bits_from_the_device_and_from_the_host():
+    views = small_scene("craters", views=4, test_views=1, size=20).train
+    here, there = (UniformBatches(v, device=CUDA) for v in (views.placed(CUDA), views))
+    for step in range(3):
+        one, other = here.draw(step, 200), there.draw(step, 200)
+        for name in one.targets:
+            assert torch.equal(one.targets[name], other.targets[name])
+        assert torch.equal(one.rays.directions, other.rays.directions)
+
+
+def test_numbers_for_the_host_do_not_make_it_wait():
+    value, box, here, late = (
+        torch.arange(3, device=CUDA).sum(),
+        torch.ones(2, 3, device=CUDA),
+        HostCopy(),
+        Late(),
+    )
+    here(box)
+    late(value)
+    torch.cuda.synchronize()
+    with waiting("error"):
+        number = Arriving(value)
+        assert late(value + 4) == 3
+        assert here(box).sum() == 6
+    assert int(number) == 3
+
+
+def test_a_step_waits_no_more_often_than_is_known(tmp_path):
+    settings = ["device=cuda", "trainer.max_steps=60", "dataset.size=64"]
+    run = assembled(tmp_path, *settings, "trainer.pace.samples=4096")
+    assert run.train()
+    trainer = run.trainer
+    trainer._train_step()
+    # A step in which no cache is due to be renewed.
+    trainer.step = 61
+    trainer._ahead.forget(trainer._ahead.renewed)
+    trainer._ahead.begin(trainer.step, trainer.rays)
+    torch.cuda.synchronize()
+    with waits() as found:
+        trainer._train_step()
+    listed = "\n".join(f"{count} x {place}" for place, count in found.items())
+    assert sum(found.values()) <= PER_STEP, f"the step waits at\n{listed}"
