@@ -92,6 +92,9 @@ def plot(rows: list[dict[str, Any]], to: Path) -> None:
             if points:
                 panel.plot(*zip(*points, strict=True), "o-", label=model)
         panel.set(title=scene, xlabel="CPU seconds", xscale="log")
+        budgets = sorted({row["budget"] for row in rows})
+        panel.set_xticks(budgets, [f"{budget:g}" for budget in budgets])
+        panel.minorticks_off()
         panel.grid(alpha=0.3)
     panels[0][0].set_ylabel("PSNR on test views, dB")
     panels[0][0].legend()

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from nerfloss.evaluation.colormaps import colored_by
 from nerfloss.evaluation.image_rendering import render_view
+from nerfloss.evaluation.smaller_chunks import ChunkSize
 from nerfloss.run import Run
 from nerfloss.subject import views_of
 
@@ -20,10 +21,9 @@ TARGETS = {"rgb": "target_rgb", "normal": "target_normal", "opacity": "target_ma
 
 def keep_picture(run: Run, kind: str, path: Path) -> None:
     """Render a quantity of a test view, and keep it as a picture beside the observed one."""
-    view = list(views_of(run.scene, "test"))[VIEW]
-
-    needs = {kind, "opacity"}
-    found = render_view(run.subject().render, view, needs, chunk=run.evaluator.chunk)
+    view, needs = list(views_of(run.scene, "test"))[VIEW], {kind, "opacity"}
+    chunk = ChunkSize(run.evaluator.chunk, "eval.chunk")
+    found = render_view(run.subject().render, view, needs, chunk=chunk)
     if kind == "depth":
         found[kind] = found[kind] * (found["opacity"] > 0.5)  # of nothing there is no depth
     path.parent.mkdir(parents=True, exist_ok=True)
