@@ -84,6 +84,7 @@ def assemble(cfg: DictConfig, folder: Path, team: Team = ALONE) -> Run:
     model = build_model(cfg, device)
     recipe: LossRecipe = build(cfg.loss).to(device)
     dataset, evaluator, diagnostics = build(cfg.dataset), build(cfg.eval), _diagnostics_of(cfg)
+    budget = Budget(cfg.trainer.max_steps, cfg.trainer.max_seconds, cfg.trainer.clock)
     batch, pace = build(cfg.batch), build(cfg.trainer.pace)
     recipe.check(model.offers(offered(dataset, batch, pace)))
     recipe.check_sizes(_patch_of(batch), min(pace.rays, pace.max_rays))
@@ -94,7 +95,7 @@ def assemble(cfg: DictConfig, folder: Path, team: Team = ALONE) -> Run:
         recipe=recipe,
         batch=batch,
         optimizer=build(cfg.trainer.optimizer, **cfg.model.optimizer),
-        budget=Budget(cfg.trainer.max_steps, cfg.trainer.max_seconds, cfg.trainer.clock),
+        budget=budget,
         pace=pace,
         watchdog=build(cfg.trainer.watchdog),
         diagnostics=diagnostics,
@@ -113,7 +114,6 @@ def rebuild(config: str, device: torch.device) -> tuple[Model, LossRecipe]:
     """The model and the recipe of a run, from its configuration as text: nothing is learned yet.
 
     A kernel that the run named and that cannot run here is left to ``auto``.
-
     Raises ValueError where a part cannot be made, as one whose code is not to be found here.
     """
     cfg = OmegaConf.create(config)

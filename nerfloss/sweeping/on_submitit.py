@@ -38,7 +38,7 @@ class SubmititLauncher(RemoteLauncher):
         jobs: int | None = None,
         cpus: int = 1,
         gpus: int = 0,
-        memory_gb: float | None = None,
+        memory_gb: int | float | None = None,
         minutes: int = 240,
         retries: int = 2,
         slurm: Mapping[str, Any] | None = None,

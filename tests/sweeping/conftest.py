@@ -75,7 +75,7 @@ class Play:
 def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Play:
     """Every run of this test is played, and sweeps go to one folder."""
     found = Play(tmp_path / "sweep")
-    monkeypatch.setattr(assembly, "assemble", lambda cfg, folder: Played(cfg, folder, found))
+    monkeypatch.setattr(assembly, "assemble", lambda cfg, folder, _team: Played(cfg, folder, found))
     return found
 
 

@@ -57,10 +57,11 @@ ON_RAY = "hydra/launcher=ray"
 
 
 def test_jobs_go_to_the_engine_and_what_is_finished_is_not_run_again(sweep, play, here):  # noqa: ARG001
-    assert sweep(ON_RAY, "seed=0") == 0
+    play.failing = {"seed=1"}
+    assert sweep(ON_RAY, "seed=0,1") == 1
     play.forget()
     assert sweep(ON_RAY, "seed=0,1") == 0
-    assert play.started == ["seed=1"]
+    assert "seed=0" not in play.started + play.resumed
     assert (play.folder / "seed=1" / "metrics.json").is_file()
     assert json.loads((play.folder / "seed=1" / "provenance.json").read_text())["seed"] == 1
 
@@ -76,13 +77,13 @@ def test_a_job_that_fails_is_reported_and_not_tried_again(sweep, play, here, cap
 
 def test_a_lost_job_is_tried_again(sweep, play, here):
     here.losing = 2
-    assert sweep(ON_RAY, "seed=0") == 0
-    assert play.started == ["seed=0"]
+    assert sweep(ON_RAY, "seed=0,1") == 0
+    assert sorted(play.started) == ["seed=0", "seed=1"]
 
 
 def test_a_job_that_is_lost_for_good_is_reported(sweep, play, here, capsys):  # noqa: ARG001
     here.losing = 9
-    assert sweep(ON_RAY, "hydra.launcher.retries=1", "seed=0") == 1
+    assert sweep(ON_RAY, "hydra.launcher.retries=1", "seed=0,1") == 1
     assert "seed=0: Lost: 2 times, the last: gone" in capsys.readouterr().err
 
 
