@@ -6,8 +6,9 @@
 Makes folders of runs that never ran, each with the files of a real one in their real sizes: a
 weight by a learning rate by a scene by ten seeds, one in fifty failed. Then a process of its own
 for each look: the first, the second, one after a single run has changed,
-`nerfloss compare`, the page. Printed are the seconds beyond the imports, and the most memory that the process held, torch
-included. The first look reads what was written a moment ago, so the disk is not in it.
+`nerfloss compare`, the page. Printed are the seconds beyond the imports, and the most memory that
+the process held, torch included. The first look
+reads what was written a moment ago, so the disk is not in it.
 """
 
 import argparse

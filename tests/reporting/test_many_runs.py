@@ -1,4 +1,4 @@
-"""Reports on hundreds of runs: what a person is shown, and that files for machines have the rest."""
+"""Reports on hundreds of runs: what a person is shown, and that files hold the rest."""
 
 import csv
 import io
