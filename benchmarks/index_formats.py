@@ -67,9 +67,10 @@ class DuckDB:
         self.change(found)
 
     def change(self, found: list[Row]) -> None:
-        self.file.execute("BEGIN")
-        self.file.executemany("INSERT OR REPLACE INTO run VALUES (?, ?, ?)", found)
-        self.file.execute("COMMIT")
+        # Row by row takes it a minute.
+        columns = [list(column) for column in zip(*found, strict=True)]
+        put = "INSERT OR REPLACE INTO run SELECT unnest(?), unnest(?), unnest(?)"
+        self.file.execute(put, columns)
 
     def read(self) -> list[Row]:
         return self.file.execute("SELECT path, stamp, facts FROM run").fetchall()

@@ -12,11 +12,14 @@ from nerfloss.run import Run
 # Terms that learn by themselves: discriminators, an attention, a threshold; one that remembers.
 LEARNED = ("adversarial", "feature_matching", "learnable_chamfer", "spatial_bce", "info_nce")
 INTERLEVEL = "+loss/term@loss.terms.interlevel=interlevel"
+# An SDF's cache is renewed after the ten steps: it says by thresholds where samples lie, so that
+# after it the last digit of a parameter can move a sample. (So does the hierarchical sampler.)
+LATE = "sampler.refresh_every=100"
 # By name: the model, its settings, and rays, samples and most rays of a step in all.
 CASES: dict[str, tuple[str, list[str], tuple[int, int, int]]] = {
     "neus with a balancer that looks at gradients": (
         "neus",
-        ["loss=neus_full", "loss/balancer=gradnorm", "diagnostics=on", "diagnostics.every=5"],
+        ["loss=neus_full", "loss/balancer=gradnorm", "diagnostics=on", "diagnostics.every=5", LATE],
         (128, 1024, 256),
     ),
     "nerf with a balancer that remembers losses, shares uneven": (
@@ -26,7 +29,7 @@ CASES: dict[str, tuple[str, list[str], tuple[int, int, int]]] = {
     ),
     "volsdf, gradients projected, points drawn in space": (
         "volsdf",
-        ["loss=volsdf", "sampler=hierarchical", "loss/balancer=pcgrad"],
+        ["loss=volsdf", "sampler=uniform", "sampler.samples=16", "loss/balancer=pcgrad"],
         (128, 1024, 256),
     ),
     "a sampler and a balancer that learn": (
@@ -41,6 +44,7 @@ CASES: dict[str, tuple[str, list[str], tuple[int, int, int]]] = {
             "loss.terms.feature_matching.fn.mode=wasserstein",
             "+model/head=features",
             "dataset.scene=toys",
+            LATE,
             *TINY_PATCHES,
         ],
         (576, 8192, 1152),
