@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Hashable, Sequence
 from typing import Protocol, TypeVar, runtime_checkable
 
-from nerfloss.sweeping.errand import Errand, Told
+from nerfloss.sweeping.errand import Told
 
 Handle = TypeVar("Handle", bound=Hashable)
 log = logging.getLogger(__name__)
@@ -22,12 +22,22 @@ class Lost(Exception):
 
 
 @runtime_checkable
+class Job(Protocol):
+    """What can be sent elsewhere: an errand, or anything that has a name and tells how it ended."""
+
+    @property
+    def name(self) -> str: ...
+
+    def __call__(self) -> Told: ...
+
+
+@runtime_checkable
 class Engine(Protocol[Handle]):
-    """Runs errands elsewhere. ``room`` is how many it takes at a time."""
+    """Runs jobs elsewhere. ``room`` is how many it takes at a time."""
 
     room: int
 
-    def submit(self, errands: Sequence[Errand]) -> Sequence[Handle]:
+    def submit(self, jobs: Sequence[Job]) -> Sequence[Handle]:
         """Begin some, or queue them."""
         ...
 
@@ -46,7 +56,7 @@ class Engine(Protocol[Handle]):
 
 def carry_out(
     engine: Engine[Handle],
-    make: Callable[[int], Errand],
+    make: Callable[[int], Job],
     count: int,
     *,
     retries: int,
@@ -55,7 +65,7 @@ def carry_out(
     """Run ``make(0)`` to ``make(count - 1)`` to their ends; how each ended, in order.
 
     ``received`` is called with a job's name and what came back, as soon as it did, and may replace
-    the latter. Errands are made as they are sent: thousands of composed configurations are large.
+    the latter. Jobs are made as they are sent: thousands of composed configurations are large.
     """
     waiting = deque((number, 0) for number in range(count))
     running: dict[Handle, tuple[int, int, str]] = {}
@@ -65,11 +75,9 @@ def carry_out(
             while waiting and len(running) < engine.room:
                 some = min(engine.room - len(running), len(waiting), AT_A_TIME)
                 batch = [waiting.popleft() for _ in range(some)]
-                errands = [make(number) for number, _ in batch]
-                for handle, errand, sent in zip(
-                    engine.submit(errands), errands, batch, strict=True
-                ):
-                    running[handle] = (*sent, errand.name)
+                jobs = [make(number) for number, _ in batch]
+                for handle, job, sent in zip(engine.submit(jobs), jobs, batch, strict=True):
+                    running[handle] = (*sent, job.name)
             for handle in engine.ended(running):
                 number, lost, name = running.pop(handle)
                 try:

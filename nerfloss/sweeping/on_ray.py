@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from nerfloss.sweeping.attempts import Lost
-from nerfloss.sweeping.errand import Errand, Told
+from nerfloss.sweeping.attempts import Job, Lost
+from nerfloss.sweeping.errand import Told
 from nerfloss.sweeping.remote import RemoteLauncher, given
 
 # The least that Ray takes: results are numbers. What does not fit is written to disk.
@@ -70,7 +70,7 @@ class RayLauncher(RemoteLauncher):
 
 
 class RayEngine:
-    """Each errand is a task of Ray's, which places it where its resources are free."""
+    """Each job is a task of Ray's, which places it where its resources are free."""
 
     room = IN_ITS_QUEUE
 
@@ -79,9 +79,9 @@ class RayEngine:
         # Tries are counted by us: Ray's own count leaves out runs that ended for lack of memory.
         self.remote = ray.remote(max_retries=0, **options)(_run)
 
-    def submit(self, errands: Sequence[Errand]) -> Sequence[Any]:
+    def submit(self, jobs: Sequence[Job]) -> Sequence[Any]:
         """Queue them."""
-        return [self.remote.remote(errand) for errand in errands]
+        return [self.remote.remote(job) for job in jobs]
 
     def ended(self, handles: Collection[Any]) -> Collection[Any]:
         """Wait for one of them."""
@@ -106,8 +106,8 @@ class RayEngine:
             self.ray.wait(list(handles), num_returns=len(handles), timeout=SECONDS_TO_SAVE)
 
 
-def _run(errand: Errand) -> Told:
-    return errand()
+def _run(job: Job) -> Told:
+    return job()
 
 
 def _ray() -> Any:

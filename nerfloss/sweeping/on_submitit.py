@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nerfloss.sweeping.attempts import Lost
-from nerfloss.sweeping.errand import Errand, Told
+from nerfloss.sweeping.attempts import Job, Lost
+from nerfloss.sweeping.errand import Told
 from nerfloss.sweeping.remote import RemoteLauncher, given
 
 FOLDER = ".submitit"  # in the sweep's: what is sent and comes back, and what jobs print
@@ -112,10 +112,10 @@ class SlurmEngine(_Queue):
         self.executor = _submitit().SlurmExecutor(folder, max_num_timeout=retries)
         self.executor.update_parameters(**asked)
 
-    def submit(self, errands: Sequence[Errand]) -> Sequence[Any]:
+    def submit(self, jobs: Sequence[Job]) -> Sequence[Any]:
         """One array."""
         with self.executor.batch():
-            return [self.executor.submit(Requeued(errand)) for errand in errands]
+            return [self.executor.submit(Requeued(job)) for job in jobs]
 
 
 class LocalEngine(_Queue):
@@ -129,33 +129,33 @@ class LocalEngine(_Queue):
         self.executor.update_parameters(timeout_min=minutes, signal_delay_s=SECONDS_TO_SAVE)
         self.slots: dict[Any, int] = {}
 
-    def submit(self, errands: Sequence[Errand]) -> Sequence[Any]:
+    def submit(self, jobs: Sequence[Job]) -> Sequence[Any]:
         """Start a process for each."""
-        return [self._start(errand) for errand in errands]
+        return [self._start(job) for job in jobs]
 
     def told(self, handle: Any) -> Told:
         """What the job left; its GPUs are free again."""
         self.slots.pop(handle, None)
         return super().told(handle)
 
-    def _start(self, errand: Errand) -> Any:
+    def _start(self, job: Job) -> Any:
         slot = next(k for k in range(self.room) if k not in self.slots.values())
         own = tuple(range(slot * self.gpus, (slot + 1) * self.gpus))
         self.executor.update_parameters(gpus_per_node=self.gpus, visible_gpus=own)
-        handle = self.executor.submit(Requeued(errand))
+        handle = self.executor.submit(Requeued(job))
         self.slots[handle] = slot
         return handle
 
 
 @dataclass(frozen=True)
 class Requeued:
-    """An errand that saves before it is requeued.
+    """A job that saves before it is requeued.
 
     The scheduler's signal, some time before the end, becomes a SIGTERM, at which a run finishes its
     step and writes a checkpoint. Then submitit requeues the job, which goes on from there.
     """
 
-    errand: Errand
+    job: Job
 
     def __call__(self) -> Told:
         requeue, signals = signal.getsignal(signal.SIGUSR2), []
@@ -166,7 +166,7 @@ class Requeued:
 
         signal.signal(signal.SIGUSR2, stop)
         try:
-            return self.errand()
+            return self.job()
         except KeyboardInterrupt:
             if signals and callable(requeue):
                 requeue(signals[0], None)  # does not return
