@@ -22,7 +22,7 @@ class Lost(Exception):
 
 
 @runtime_checkable
-class Job(Protocol):
+class Sendable(Protocol):
     """What can be sent elsewhere: an errand, or anything that has a name and tells how it ended."""
 
     @property
@@ -37,7 +37,7 @@ class Engine(Protocol[Handle]):
 
     room: int
 
-    def submit(self, jobs: Sequence[Job]) -> Sequence[Handle]:
+    def submit(self, jobs: Sequence[Sendable]) -> Sequence[Handle]:
         """Begin some, or queue them."""
         ...
 
@@ -56,7 +56,7 @@ class Engine(Protocol[Handle]):
 
 def carry_out(
     engine: Engine[Handle],
-    make: Callable[[int], Job],
+    make: Callable[[int], Sendable],
     count: int,
     *,
     retries: int,

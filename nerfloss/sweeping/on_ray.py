@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from nerfloss.sweeping.attempts import Job, Lost
+from nerfloss.sweeping.attempts import Lost, Sendable
 from nerfloss.sweeping.errand import Told
 from nerfloss.sweeping.remote import RemoteLauncher, given
 
@@ -79,7 +79,7 @@ class RayEngine:
         # Tries are counted by us: Ray's own count leaves out runs that ended for lack of memory.
         self.remote = ray.remote(max_retries=0, **options)(_run)
 
-    def submit(self, jobs: Sequence[Job]) -> Sequence[Any]:
+    def submit(self, jobs: Sequence[Sendable]) -> Sequence[Any]:
         """Queue them."""
         return [self.remote.remote(job) for job in jobs]
 
@@ -106,7 +106,7 @@ class RayEngine:
             self.ray.wait(list(handles), num_returns=len(handles), timeout=SECONDS_TO_SAVE)
 
 
-def _run(job: Job) -> Told:
+def _run(job: Sendable) -> Told:
     return job()
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nerfloss.sweeping.attempts import Job, Lost
+from nerfloss.sweeping.attempts import Lost, Sendable
 from nerfloss.sweeping.errand import Told
 from nerfloss.sweeping.remote import RemoteLauncher, given
 
@@ -112,7 +112,7 @@ class SlurmEngine(_Queue):
         self.executor = _submitit().SlurmExecutor(folder, max_num_timeout=retries)
         self.executor.update_parameters(**asked)
 
-    def submit(self, jobs: Sequence[Job]) -> Sequence[Any]:
+    def submit(self, jobs: Sequence[Sendable]) -> Sequence[Any]:
         """One array."""
         with self.executor.batch():
             return [self.executor.submit(Requeued(job)) for job in jobs]
@@ -129,7 +129,7 @@ class LocalEngine(_Queue):
         self.executor.update_parameters(timeout_min=minutes, signal_delay_s=SECONDS_TO_SAVE)
         self.slots: dict[Any, int] = {}
 
-    def submit(self, jobs: Sequence[Job]) -> Sequence[Any]:
+    def submit(self, jobs: Sequence[Sendable]) -> Sequence[Any]:
         """Start a process for each."""
         return [self._start(job) for job in jobs]
 
@@ -138,7 +138,7 @@ class LocalEngine(_Queue):
         self.slots.pop(handle, None)
         return super().told(handle)
 
-    def _start(self, job: Job) -> Any:
+    def _start(self, job: Sendable) -> Any:
         slot = next(k for k in range(self.room) if k not in self.slots.values())
         own = tuple(range(slot * self.gpus, (slot + 1) * self.gpus))
         self.executor.update_parameters(gpus_per_node=self.gpus, visible_gpus=own)
@@ -155,7 +155,7 @@ class Requeued:
     step and writes a checkpoint. Then submitit requeues the job, which goes on from there.
     """
 
-    job: Job
+    job: Sendable
 
     def __call__(self) -> Told:
         requeue, signals = signal.getsignal(signal.SIGUSR2), []

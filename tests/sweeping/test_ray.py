@@ -51,8 +51,8 @@ def test_a_sweep_runs_on_two_workers_and_goes_on_where_it_ended(tmp_path):
     assert record["host"]["threads"] == 1
     before = (done / "metrics.json").stat().st_mtime_ns
 
-    process = start(*sweep, "dataset.scene=craters")
+    process = start(*sweep, "dataset.scene=craters,teapot")
     said, _ = process.communicate(timeout=200)
-    assert process.returncode == 0, said
-    assert "1 of 1 jobs are finished and not run again" in said
+    assert process.returncode == 1, said
+    assert "1 of 2 jobs are finished and not run again" in said
     assert (done / "metrics.json").stat().st_mtime_ns == before

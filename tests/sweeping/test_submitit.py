@@ -50,7 +50,7 @@ def test_a_run_that_is_preempted_saves_and_goes_on(tmp_path):
     """The scheduler's signal comes in the middle of training."""
     settings = [*QUICK, "trainer.max_steps=400", "trainer.pace.checkpoint_every=100000"]
     launcher = ["hydra/launcher=submitit", "hydra.launcher.cluster=local"]
-    process = start("-m", "seed=0", *settings, *launcher, f"hydra.sweep.dir={tmp_path}")
+    process = start("-m", "seeds=[0]", *settings, *launcher, f"hydra.sweep.dir={tmp_path}")
     history = tmp_path / "seed=0" / "history.csv"
     while process.poll() is None and not history.exists():
         time.sleep(0.05)
