@@ -17,6 +17,7 @@ from nerfloss.conf_files import conf_dir
 from nerfloss.diagnostics.logbook import Diagnostics
 from nerfloss.distributed.team import ALONE, Team
 from nerfloss.elsewhere import loadable
+from nerfloss.fields.hash_grid import check_kernels
 from nerfloss.model import Model
 from nerfloss.recipe import LossRecipe, RecipeError
 from nerfloss.run import Run
@@ -66,11 +67,16 @@ def device_of(name: str) -> torch.device:
 def build_model(cfg: DictConfig, device: torch.device) -> Model:
     """Build the field, sampler and renderer; a user's own quantities join the renderer's rules."""
     rules = {**build(cfg.model.renderer.rules), **build(cfg.quantities)}
-    return Model(
-        field=build(cfg.model.field).to(device),
-        sampler=build(cfg.sampler).to(device),
-        renderer=build(cfg.model.renderer, rules=rules),
-    )
+    field, sampler = build(cfg.model.field).to(device), build(cfg.sampler).to(device)
+    check_kernels(field, sampler)
+    return Model(field=field, sampler=sampler, renderer=build(cfg.model.renderer, rules=rules))
+
+
+def _optimizer_of(cfg: DictConfig) -> Any:
+    """What trainer.optimizer says goes before what the model asks for."""
+    said = cfg.trainer.optimizer
+    asked = {key: value for key, value in cfg.model.optimizer.items() if said.get(key) is None}
+    return build(said, **asked)
 
 
 def assemble(cfg: DictConfig, folder: Path, team: Team = ALONE) -> Run:
@@ -94,7 +100,7 @@ def assemble(cfg: DictConfig, folder: Path, team: Team = ALONE) -> Run:
         model=model,
         recipe=recipe,
         batch=batch,
-        optimizer=build(cfg.trainer.optimizer, **cfg.model.optimizer),
+        optimizer=_optimizer_of(cfg),
         budget=budget,
         pace=pace,
         watchdog=build(cfg.trainer.watchdog),

@@ -13,6 +13,7 @@ import torch
 from nerfloss.data.scene import Scene
 from nerfloss.diagnostics.logbook import Diagnostics
 from nerfloss.distributed.evaluating import evaluated
+from nerfloss.distributed.launched import program
 from nerfloss.distributed.team import ALONE, Team
 from nerfloss.evaluation.evaluator import Evaluator, write_panel
 from nerfloss.evaluation.image_rendering import View
@@ -121,7 +122,7 @@ class Run:
             finished = trainer.run(self._sinks)
         if not finished and self.team.first:
             # Unwrapped: a command to be copied.
-            command = f"go on with: python train.py trainer.resume={self.folder}"
+            command = f"go on with: {program()} trainer.resume={self.folder}"
             rich.get_console().print(command, soft_wrap=True, highlight=False, markup=False)
         return finished
 

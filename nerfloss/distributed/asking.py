@@ -21,7 +21,7 @@ def asking(functions: Functions, exchange: Exchange) -> Iterator[Functions]:
     """
     if exchange.rank > 0:
         while (asked := exchange.same(None)) is not None:
-            _evaluate(functions, *asked, exchange)
+            _answers(functions, *asked, exchange)
         yield functions
         return
     try:
@@ -31,29 +31,33 @@ def asking(functions: Functions, exchange: Exchange) -> Iterator[Functions]:
 
 
 def _ask(functions: Functions, exchange: Exchange, name: str, *arguments: Tensor) -> Tensor:
-    exchange.same((name, tuple(each.cpu() for each in arguments)))
-    return _evaluate(functions, name, arguments, exchange)
-
-
-def _evaluate(
-    functions: Functions, name: str, arguments: tuple[Tensor, ...], exchange: Exchange
-) -> Tensor:
     """Everybody's part of the rows, one after the other.
 
-    Raises what went wrong in any of the processes, as a RuntimeError: memory may have run out, and
-    who asks may ask for less.
+    Raises what went wrong in any of the processes, as a MemoryError or a RuntimeError: memory may
+    have run out, and who asks may ask for less.
     """
+    exchange.same((name, tuple(each.cpu() for each in arguments)))
+    answers = _answers(functions, name, arguments, exchange)
+    troubles = [trouble for _, trouble in answers if trouble is not None]
+    if troubles:
+        raise troubles[0]
+    return torch.cat([part for part, _ in answers if part is not None]).to(exchange.device)
+
+
+def _answers(
+    functions: Functions, name: str, arguments: tuple[Tensor, ...], exchange: Exchange
+) -> list[tuple[Tensor | None, Exception | None]]:
+    """What every process finds for its part of the rows, or why it finds nothing."""
     counts = parts_of(len(arguments[0]), exchange.size)
     begin, own, trouble = sum(counts[: exchange.rank]), None, None
     some = slice(begin, begin + counts[exchange.rank])
     try:
         with torch.no_grad():
-            if some.stop > some.start:
+            # Of no rows at all everybody finds nothing, in the shape that nothing has.
+            if counts[exchange.rank] or not any(counts):
                 own = functions[name](*(each[some] for each in arguments)).cpu()
     except (RuntimeError, MemoryError) as error:
-        trouble = f"{type(error).__name__}: {error}"
-    answers = exchange.objects((own, trouble))
-    troubles = [said for _, said in answers if said is not None]
-    if troubles and exchange.rank == 0:
-        raise RuntimeError(troubles[0])
-    return torch.cat([part for part, _ in answers if part is not None]).to(exchange.device)
+        # Without the tensors of where it came from, which the error itself would keep alive.
+        kind = MemoryError if isinstance(error, MemoryError) else RuntimeError
+        trouble = kind(f"{type(error).__name__}: {error}")
+    return exchange.objects((own, trouble))

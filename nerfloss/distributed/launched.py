@@ -27,6 +27,13 @@ def first(environment: Mapping[str, str] = os.environ) -> bool:
     return processes(environment) == 1 or int(environment["RANK"]) == 0
 
 
+def program(environment: Mapping[str, str] = os.environ) -> str:
+    """How as many processes are begun again on this machine: what stands before the overrides."""
+    if processes(environment) == 1:
+        return "python train.py"
+    return f"torchrun --nproc_per_node={environment['LOCAL_WORLD_SIZE']} train.py"
+
+
 def overrides_of_this(environment: Mapping[str, str] = os.environ) -> list[str]:
     """Overrides with which Hydra has to begin in this process: none in the first."""
     return [] if first(environment) else list(SILENT)

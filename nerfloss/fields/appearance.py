@@ -16,12 +16,18 @@ class SurfaceColor(nn.Module):
     """
 
     def __init__(
-        self, *, embedding: int = 15, hidden: int = 2, width: int = 64, backend: str = "auto"
+        self,
+        *,
+        embedding: int = 15,
+        hidden: int = 2,
+        width: int = 64,
+        backend: str = "auto",
+        precision: str = "float32",
     ) -> None:
         super().__init__()
-        sizes = {"hidden": hidden, "width": width}
+        sizes, by = {"hidden": hidden, "width": width}, {"backend": backend, "precision": precision}
         seen = embedding + 3 + HARMONICS
-        self.network = MLP(seen, 3, **sizes, squash=True, backend=backend)
+        self.network = MLP(seen, 3, **sizes, squash=True, **by)
 
     def forward(
         self,
@@ -41,11 +47,17 @@ class RadianceColor(nn.Module):
     """
 
     def __init__(
-        self, *, embedding: int = 16, hidden: int = 2, width: int = 64, backend: str = "auto"
+        self,
+        *,
+        embedding: int = 16,
+        hidden: int = 2,
+        width: int = 64,
+        backend: str = "auto",
+        precision: str = "float32",
     ) -> None:
         super().__init__()
-        sizes = {"hidden": hidden, "width": width}
-        self.network = MLP(embedding + HARMONICS, 3, **sizes, squash=True, backend=backend)
+        sizes, by = {"hidden": hidden, "width": width}, {"backend": backend, "precision": precision}
+        self.network = MLP(embedding + HARMONICS, 3, **sizes, squash=True, **by)
 
     def forward(
         self,

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from nerfloss.kernels.choice import check_backend
+from nerfloss.kernels.choice import check_backend, chosen
 from nerfloss.kernels.hash_grid import Kernel, check_active, encode, kernel
 from nerfloss.kernels.host_numbers import HostCopy
 from nerfloss.kernels.layout import GridLayout
@@ -139,3 +139,10 @@ class HashGrid(nn.Module):
 
     def set_extra_state(self, state: Any) -> None:
         self.set_active(state["active_levels"])
+
+
+def check_kernels(*parts: nn.Module) -> None:
+    """Raise ValueError for a grid in them whose backend cannot read it where it lies by now."""
+    for grid in (each for part in parts for each in part.modules()):
+        if isinstance(grid, HashGrid):
+            chosen(grid.backend, grid.table.device, grid.stored or grid.table.dtype)

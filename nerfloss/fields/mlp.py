@@ -8,11 +8,15 @@ from torch import Tensor, nn
 
 from nerfloss.kernels.mlp import apply_mlp
 
+# None: as it is learned. float16 would lose small derivatives.
+ROUNDED = {"float32": None, "bfloat16": torch.bfloat16}
+
 
 class MLP(nn.Module):
     """``hidden`` layers of ``width`` with ReLU, and a linear layer to ``outputs``.
 
     With ``squash`` these go through the sigmoid. ``backend`` computes it, as it does a grid.
+    ``precision`` is that of the layers, float32 or bfloat16; what is learned stays float32.
 
     Weights start as in He et al., "Delving Deep into Rectifiers", ICCV 2015; biases at 0.
     """
@@ -26,8 +30,12 @@ class MLP(nn.Module):
         width: int,
         squash: bool = False,
         backend: str = "auto",
+        precision: str = "float32",
     ) -> None:
         super().__init__()
+        if precision not in ROUNDED:
+            raise ValueError(f"a network's precision={precision!r} is none of {', '.join(ROUNDED)}")
+        self.rounded = ROUNDED[precision]
         if hidden < 1:
             raise ValueError(f"a small network needs hidden >= 1, got hidden={hidden}")
         sizes = [inputs, *[width] * hidden, outputs]
@@ -44,4 +52,6 @@ class MLP(nn.Module):
         columns = [each.t() for each in inputs]
         joined = torch.cat(columns) if len(columns) > 1 else columns[0]
         parameters = list(self.layers.parameters())
-        return apply_mlp(joined, parameters, squash=self.squash, backend=self.backend).t()
+        return apply_mlp(
+            joined, parameters, squash=self.squash, backend=self.backend, rounded=self.rounded
+        ).t()

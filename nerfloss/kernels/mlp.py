@@ -21,11 +21,17 @@ def apply_mlp(
     *,
     squash: bool = False,
     backend: str = "auto",
+    rounded: torch.dtype | None = None,
 ) -> Float[Tensor, "outputs points"]:
     """Outputs of the network, through a sigmoid if they are to be ``squash``-ed.
 
-    Differentiable once where it is compiled (float32; `nerfloss.kernels.networks` says where).
+    With ``rounded``, layers are computed in that kind of number, by the formulas; outputs and
+    derivatives come back as inputs and parameters are. Differentiable once where it is compiled
+    (float32; `nerfloss.kernels.networks` says where).
     """
+    given = inputs.dtype
+    if rounded is not None:
+        inputs, parameters = inputs.to(rounded), [each.to(rounded) for each in parameters]
     compiled = passes("mlp", backend, inputs, parameters)
     if compiled is not None:
         return _Compiled.apply(inputs, compiled, squash, *parameters)
@@ -33,7 +39,7 @@ def apply_mlp(
     values = inputs
     for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
         values = torch.relu(torch.addmm(bias[:, None], weight, values))
-    values = torch.addmm(biases[-1][:, None], weights[-1], values)
+    values = torch.addmm(biases[-1][:, None], weights[-1], values).to(given)
     return torch.sigmoid(values) if squash else values
 
 

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from nerfloss.kernels.triton_language import blocks, constexpr, jit, lanes, launch, strided, tl
-from nerfloss.kernels.triton_weights import TILE
+
+# So many samples, those of whole rays, per program: with more, addresses take all registers.
+TILE = 1024
 
 
 @jit

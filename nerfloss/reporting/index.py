@@ -1,9 +1,8 @@
 """What was read from a folder's runs, kept in a file, so that a second look need not read them.
 
-The file is SQLite, by the standard library. Of the formats that were tried on 5000 runs
-(benchmarks/index_formats.py; figures in docs/sweeps.md) it is the one that changes a row without
-writing the others, and loads nothing to be opened; DuckDB and Parquet read columns, and what is
-wanted here is every row, whole.
+The file is SQLite, by the standard library: it changes a row without writing the others, and loads
+nothing to be opened; DuckDB and Parquet read columns, and what is wanted here is every row, whole.
+benchmarks/index_formats.py compares them.
 
 It is a memory of files and never more: a row counts as long as the times and sizes of its run's
 files are what they were. It may be deleted, damaged, or written by several at once.

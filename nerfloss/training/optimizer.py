@@ -64,11 +64,11 @@ class Optimizer:
         final: float = 0.03,
         cooldown: float = 0.0,
         clip: float | None = None,
-        weight_decay: float = 0.0,
+        weight_decay: float | None = None,
         betas: Sequence[float] = (0.9, 0.99),
         eps: float = 1e-15,
     ) -> None:
-        rates, waits = dict(rates or {}), dict(waits or {})
+        rates, waits, weight_decay = dict(rates or {}), dict(waits or {}), weight_decay or 0.0
         unknown = (rates.keys() | waits.keys()) - groups.keys()
         if unknown:
             raise ValueError(

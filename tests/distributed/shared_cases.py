@@ -15,27 +15,28 @@ INTERLEVEL = "+loss/term@loss.terms.interlevel=interlevel"
 # An SDF's cache is renewed after the ten steps: it says by thresholds where samples lie, so that
 # after it the last digit of a parameter can move a sample. (So does the hierarchical sampler.)
 LATE = "sampler.refresh_every=100"
-# By name: the model, its settings, and rays, samples and most rays of a step in all.
-CASES: dict[str, tuple[str, list[str], tuple[int, int, int]]] = {
+# By name: the model, its settings, and the rays of a step in all. Their number does not adapt: an
+# odd one would not be twice a process's.
+CASES: dict[str, tuple[str, list[str], int]] = {
     "neus with a balancer that looks at gradients": (
         "neus",
         ["loss=neus_full", "loss/balancer=gradnorm", "diagnostics=on", "diagnostics.every=5", LATE],
-        (128, 1024, 256),
+        128,
     ),
     "nerf with a balancer that remembers losses, shares uneven": (
         "nerf",
         ["loss=nerf_robust", "loss/balancer=normalized"],
-        (126, 1000, 250),
+        126,
     ),
     "volsdf, gradients projected, points drawn in space": (
         "volsdf",
         ["loss=volsdf", "sampler=uniform", "sampler.samples=16", "loss/balancer=pcgrad"],
-        (128, 1024, 256),
+        128,
     ),
     "a sampler and a balancer that learn": (
         "nerf",
         ["loss=nerf", "sampler=proposal", INTERLEVEL, "loss/balancer=uncertainty"],
-        (128, 1024, 256),
+        128,
     ),
     "discriminators and other terms that learn, over patches": (
         "neus",
@@ -44,15 +45,19 @@ CASES: dict[str, tuple[str, list[str], tuple[int, int, int]]] = {
             "loss.terms.feature_matching.fn.mode=wasserstein",
             "+model/head=features",
             "dataset.scene=toys",
+            # At their own weights their gradients' last digits are as large as those of colours.
+            "loss.terms.adversarial.weight=0.1",
+            "loss.terms.feature_matching.weight=0.1",
             LATE,
             *TINY_PATCHES,
         ],
-        (576, 8192, 1152),
+        576,
     ),
 }
 STEPS = 10
-# Steps of full size, of everything: what does not move is alike anyhow.
-QUICK = [f"trainer.max_steps={STEPS}", "trainer.optimizer.warmup=0"]
+# The first steps of a run, of everything at once. Adam divides a gradient by its size: with the
+# default eps, one that cancels to its last digit would move as far as any other.
+QUICK = [f"trainer.max_steps={STEPS}", "trainer.optimizer.eps=1e-6"]
 AT_ONCE = [f"model.optimizer.waits.{group}=0" for group in ("grid", "geometry", "sharpness")]
 
 
@@ -60,12 +65,12 @@ def shared_run(
     case: str, folder: Path, team=ALONE, *, processes: int | None = None, more=()
 ) -> Run:
     """A run of a case, ready to train; ``processes`` of them make the same step."""
-    model, overrides, (rays, samples, most) = CASES[case]
-    each = 2 if team.size == 2 or processes == 2 else 1
-    pace = {"rays": rays, "samples": samples, "max_rays": most}
-    settings = [f"trainer.pace.{name}={value // each}" for name, value in pace.items()]
-    settings += [*QUICK, *([] if model == "nerf" else AT_ONCE)]
-    cfg = composed(f"model={model}", *overrides, *settings, *more, model=model)
+    model, overrides, rays = CASES[case]
+    own = rays // 2 if team.size == 2 or processes == 2 else rays
+    pace = {"rays": own, "samples": 100 * own, "max_rays": own}
+    settings = [f"trainer.pace.{name}={value}" for name, value in pace.items()]
+    settings += [] if model == "nerf" else AT_ONCE
+    cfg = composed(f"model={model}", *QUICK, *overrides, *settings, *more, model=model)
     return assemble(cfg, folder, team)
 
 

@@ -65,6 +65,7 @@ def test_a_signal_to_any_process_stops_all_after_the_same_step_and_saves(tmp_pat
     said, _ = process.communicate(timeout=120)
     assert process.returncode == 0, said
     assert said.count(f"trainer.resume={tmp_path}") == 1
+    assert f"torchrun --nproc_per_node=2 train.py trainer.resume={tmp_path}" in said
     assert saved(tmp_path)["step"] >= 10
     record = json.loads((tmp_path / "provenance.json").read_text())
     assert (record["status"], record["processes"]) == ("stopped", 2)

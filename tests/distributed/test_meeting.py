@@ -51,6 +51,11 @@ def test_all_but_the_first_are_silent():
     assert "hydra.output_subdir=null" in launched.overrides_of_this(TWO)
 
 
+def test_what_goes_on_with_a_run_begins_as_many_processes():
+    assert launched.program({}) == "python train.py"
+    assert launched.program(TWO) == "torchrun --nproc_per_node=2 train.py"
+
+
 def test_a_sweep_by_several_processes_is_refused():
     launched.refuse_sweeps(True, {})
     launched.refuse_sweeps(False, TWO)

@@ -18,7 +18,7 @@ def test_ten_steps_move_the_parameters_far_more_than_the_comparison_allows(by_on
     before, after = saved_state(tmp_path), saved_state(by_one(FIRST))
     learned = [name for name in before if name.startswith(".model.field") and "weight" in name]
     for name in learned:
-        assert farthest({name: before[name]}, {name: after[name]}) > 1e-2, name
+        assert farthest({name: before[name]}, {name: after[name]}) > 1e-3, name
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -120,6 +120,7 @@ def test_fused_networks_agree_with_double_precision() -> None:
     assert max(found.values()) < 1e-4, found
 
 
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype")
 @pytest.mark.usefixtures("benchmarks")
 def test_no_pass_along_rays_waits_for_the_gpu() -> None:
     """The march does, once, for the number of its steps."""

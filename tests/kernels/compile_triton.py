@@ -29,6 +29,7 @@ from nerfloss.kernels import (
     triton_weights,
 )
 from nerfloss.kernels.triton_language import tl
+from nerfloss.kernels.triton_layers import GUESSED
 
 REAL = "*fp32"
 GRID = {"FEATURES": 2, "LANES": 2, "BLOCK": 128, "REAL": tl.float32}
@@ -58,7 +59,7 @@ def variants() -> Iterator[Variant]:
         yield f"volsdf {way}", triton_slabs.slab, flags, {}
         rays = {"RAYS": 32, "SAMPLES": 64, "BACKWARD": backward}
         yield f"weights {way}", triton_weights.weigh, rays, {}
-        three = {**rays, "CHANNELS": 3}
+        three = {**rays, "RAYS": 16, "CHANNELS": 3}
         yield f"sums {way}", triton_sums.sum_by_weight, three, {"out": "*fp32"}
         yield from networks(way, backward=backward)
     numbers = "step band sharpness threshold mix dark exploring beyond"
@@ -72,6 +73,7 @@ def networks(way: str, *, backward: bool) -> Iterator[Variant]:
     """Those that the models have: a distance by 16 levels, and colours."""
     products = "tf32x3" if int(sys.argv[1]) >= 80 else "ieee"
     held = {"WIDTH": 64, "H": 64, "POINTS": 64, "PRECISION": products}
+    held["num_warps"] = GUESSED.warps * (1 + backward)
     for hidden in (1, 2):
         distance = {"INPUTS": 35, "OUTPUTS": 16, "X": 64, "Y": 16, "HIDDEN": hidden, "PULLED": True}
         kernel = triton_sdf_mlp.differentiate if backward else triton_sdf_mlp.evaluate
@@ -91,6 +93,7 @@ POINTERS = dict.fromkeys(NAMES.split(), REAL) | {"levels": "*i64", "region": "*u
 
 def compiled(kernel: Any, fixed: dict[str, Any], types: dict[str, str], target: GPUTarget) -> Any:
     signature, constants, aligned = {}, {}, {}
+    warps = fixed.get("num_warps", 4)
     for index, name in enumerate(kernel.arg_names):
         if name in fixed:
             signature[name], constants[(index,)] = "constexpr", fixed[name]
@@ -99,7 +102,7 @@ def compiled(kernel: Any, fixed: dict[str, Any], types: dict[str, str], target: 
         if name in POINTERS:
             aligned[(index,)] = [["tt.divisibility", 16]]
     source = ASTSource(kernel, signature=signature, constexprs=constants, attrs=aligned)
-    return triton.compile(source, target=target, options={"num_warps": 4})
+    return triton.compile(source, target=target, options={"num_warps": warps})
 
 
 def main() -> None:

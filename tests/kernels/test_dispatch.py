@@ -7,6 +7,7 @@ import torch
 from omegaconf import OmegaConf
 from small_runs import composed
 
+from nerfloss.assembly import build_model
 from nerfloss.fields.hash_grid import HashGrid
 from nerfloss.kernels import availability, choice, cpu, reference
 from nerfloss.kernels.hash_grid import encode, kernel
@@ -66,6 +67,26 @@ def no_gpu(gpu: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Every package installed, but no GPU."""
     gpu.setattr(torch.cuda, "is_available", lambda: False)
     return gpu
+
+
+@pytest.mark.usefixtures("gpu")
+@pytest.mark.parametrize(
+    ("asked", "device", "says"),
+    [
+        (["kernels.backend=cpu"], "meta", "'cpu' cannot run: it works on .* on meta"),
+        (["kernels.backend=triton"], "cpu", "'triton' cannot run: it needs a CUDA device"),
+        (
+            ["kernels.backend=cpu", "model.field.network.grid.precision=float16"],
+            "cpu",
+            "the table is torch.float16 on cpu",
+        ),
+    ],
+)
+def test_a_kernel_that_does_not_suit_the_runs_device_is_refused_with_the_model(
+    asked: list[str], device: str, says: str
+) -> None:
+    with pytest.raises(ValueError, match=says):
+        build_model(composed(*asked, model="neus"), torch.device(device))
 
 
 def lines_of(caplog: pytest.LogCaptureFixture, times: int) -> list[str]:

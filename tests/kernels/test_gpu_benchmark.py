@@ -84,12 +84,36 @@ def test_a_dry_run_writes_both_files_and_says_that_it_was_dry(
     assert out.with_suffix(".md").read_text().startswith("**A dry run")
 
 
+@pytest.mark.slow
+def test_whole_runs_are_measured_once_each(benchmarks: Path, tmp_path: Path) -> None:
+    out = tmp_path / "gpu_steps.json"
+    asked = [sys.executable, benchmarks / "gpu_steps.py", "--dry", "--parts", "rates", "same"]
+    written = []
+    for _ in range(2):
+        done = subprocess.run([*asked, "--out", out], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr[-2000:]
+        written.append(out.read_text())
+    assert written[0] == written[1]
+    rows = json.loads(written[0])
+    assert [row["names"]["part"] for row in rows] == ["rates", "rates", "same"]
+    assert all(row["found"]["steps per second"] > 0 for row in rows[:2])
+    assert rows[2]["found"]["steps"] == 3
+    assert "a dry run" in out.with_suffix(".md").read_text()
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU to measure")
-def test_without_a_gpu_it_says_so(benchmarks: Path) -> None:
+@pytest.mark.parametrize(
+    ("program", "says"),
+    [
+        ("gpu.py", "it needs a CUDA device and there is none here"),
+        ("gpu_steps.py", "torch finds no GPU here"),
+    ],
+)
+def test_without_a_gpu_it_says_so(benchmarks: Path, program: str, says: str) -> None:
     surroundings = os.environ | {"TRITON_INTERPRET": "0"}
     done = subprocess.run(
-        [sys.executable, benchmarks / "gpu.py"],
+        [sys.executable, benchmarks / program],
         capture_output=True, text=True, check=False, env=surroundings,
     )  # fmt: skip
     assert done.returncode == 2
-    assert "nothing to measure: it needs a CUDA device and there is none here" in done.stdout
+    assert f"nothing to measure: {says}" in done.stdout

@@ -89,3 +89,17 @@ def test_a_distance_and_its_gradient_train_through_first_derivatives_alone(
     for found, right in zip(derivatives(), expected, strict=True):
         close = 1e-3 * float(right.abs().max())
         torch.testing.assert_close(found, right, rtol=0, atol=close)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(("dtype", "allowed"), [(torch.float32, 5e-3), (torch.float16, 2e-2)])
+def test_tinycudann_itself_computes_it_where_it_is_installed(
+    dtype: torch.dtype, allowed: float
+) -> None:
+    pytest.importorskip("tinycudann", reason="it is built on one's own machine, with nvcc")
+    given = {name: value.cuda() for name, value in inner(4000).items()}
+    given["table"] = given["table"].to(dtype)
+    expected = results(reference, given | {"table": given["table"].float()}, LAYOUT, 4)
+    for name, found in results(tcnn, given, LAYOUT, 4).items():
+        error = float((found - expected[name]).norm() / expected[name].norm())
+        assert error < allowed, f"{name}: {error}"

@@ -2,7 +2,9 @@
 
 import pytest
 import torch
+from small_runs import composed
 
+from nerfloss.assembly import assemble
 from nerfloss.training.optimizer import NonFiniteGradient, Optimizer
 
 
@@ -150,3 +152,11 @@ def test_saved_state_continues_to_the_same_bits():
     second.load_state_dict(first.state_dict())
     run(3, second, q, start=3)
     assert torch.equal(p, q)
+
+
+@pytest.mark.parametrize(("typed", "used"), [([], 0.1), (["0.0"], 0.0)])
+def test_what_is_typed_goes_before_what_a_model_asks_for(tmp_path, typed, used):
+    """A density asks for a decay."""
+    settings = [f"trainer.optimizer.weight_decay={each}" for each in typed]
+    run = assemble(composed("model=nerf", "loss=nerf", *settings, model="nerf"), tmp_path)
+    assert run.trainer.optimizer._weight_decay == used
