@@ -18,10 +18,10 @@ $(VENV)/installed: pyproject.toml
 	touch $@
 
 test: install ## run every test (those for a GPU skip where there is none)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 quick: install ## run the tests that take less than about ten seconds each
-	$(BIN)/python -m pytest -m 'not slow'
+	$(BIN)/python -m pytest -n 2 -m 'not slow'
 
 check: lint types test ## what must pass before a commit: style, types and every test
 
