@@ -94,7 +94,7 @@ def assemble(cfg: DictConfig, folder: Path, team: Team = ALONE) -> Run:
     batch, pace = build(cfg.batch), build(cfg.trainer.pace)
     recipe.check(model.offers(offered(dataset, batch, pace)))
     recipe.check_sizes(_patch_of(batch), min(pace.rays, pace.max_rays))
-    _check_is_taught(model.sampler, recipe)
+    recipe.check_teaches(model.sampler)
     return Run(
         scene=dataset.load(),
         model=model,
@@ -169,16 +169,6 @@ def _patch_of(batch: Any) -> tuple[int, int] | None:
     """Height and width of a batch's patches; None where it draws single pixels."""
     height, width = getattr(batch, "height", None), getattr(batch, "width", None)
     return None if height is None or width is None else (height, width)
-
-
-def _check_is_taught(sampler: Any, recipe: LossRecipe) -> None:
-    """Raise RecipeError for a sampler that learns where no term would teach it."""
-    quantity = getattr(sampler, "learns_from", None)
-    if quantity is not None and quantity not in recipe.all_needs():
-        raise RecipeError(
-            f"this sampler learns from a term on '{quantity}', and the recipe has none: add "
-            f"+loss/term@loss.terms.interlevel=interlevel, or take another sampler"
-        )
 
 
 def compose_train(overrides: Sequence[str]) -> DictConfig:

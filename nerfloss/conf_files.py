@@ -69,12 +69,14 @@ def _loader() -> type:
     if not yaml.__with_libyaml__:
         return ours
 
+    from yaml.cyaml import CParser  # pyright: ignore[reportAttributeAccessIssue] (compiled)
+
     def begin(self: Any, stream: Any) -> None:
-        yaml.cyaml.CParser.__init__(self, stream)
+        CParser.__init__(self, stream)
         yaml.constructor.SafeConstructor.__init__(self)
         yaml.resolver.Resolver.__init__(self)
 
-    return type("Loader", (yaml.cyaml.CParser, ours), {"__init__": begin})
+    return type("Loader", (CParser, ours), {"__init__": begin})
 
 
 def _unreadable(path: Path | str, error: object) -> ValueError:

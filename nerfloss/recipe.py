@@ -65,6 +65,15 @@ class LossRecipe(nn.Module):
         if faults:
             raise RecipeError("this run cannot feed its loss recipe:\n" + "\n".join(faults))
 
+    def check_teaches(self, sampler: Any) -> None:
+        """Raise RecipeError for a sampler that learns where no term would teach it."""
+        quantity = getattr(sampler, "learns_from", None)
+        if quantity is not None and quantity not in self.all_needs():
+            raise RecipeError(
+                f"this sampler learns from a term on '{quantity}', and the recipe has none: add "
+                f"+loss/term@loss.terms.interlevel=interlevel, or take another sampler"
+            )
+
     def check_sizes(self, patch: tuple[int, int] | None, rays: int) -> None:
         """Raise one RecipeError that lists every term for which a run's batches are too small.
 

@@ -65,13 +65,13 @@ def storage_for(residence: str, size: int) -> Storage:
     if residence != "auto":
         return Storage(on_disk=residence == "disk")
     free = free_on(torch.device("cpu"))
-    too_many = free is not None and size > SHARE * free
-    if too_many:
-        log.info(
-            "%s of images, %s of memory free: they are kept on disk, in %s (dataset.residence)",
-            as_text(size), as_text(free), tempfile.gettempdir(),
-        )  # fmt: skip
-    return Storage(on_disk=too_many)
+    if free is None or size <= SHARE * free:
+        return Storage(on_disk=False)
+    log.info(
+        "%s of images, %s of memory free: they are kept on disk, in %s (dataset.residence)",
+        as_text(size), as_text(free), tempfile.gettempdir(),
+    )  # fmt: skip
+    return Storage(on_disk=True)
 
 
 def _reserve(file: int, size: int) -> None:

@@ -21,7 +21,8 @@ def asking(functions: Functions, exchange: Exchange) -> Iterator[Functions]:
     """
     if exchange.rank > 0:
         while (asked := exchange.same(None)) is not None:
-            _answers(functions, *asked, exchange)
+            name, arguments = asked
+            _answers(functions, name, arguments, exchange)
         yield functions
         return
     try:

@@ -44,7 +44,7 @@ def _launched(accelerator: str) -> Any:
     """A Fabric whose processes have met."""
     try:
         from lightning_fabric import Fabric
-        from lightning_fabric.strategies import DDPStrategy
+        from lightning_fabric.strategies.ddp import DDPStrategy
     except ImportError as error:
         raise ImportError(
             f"torchrun began {processes()} processes, which work together through "

@@ -25,9 +25,10 @@ class SurfaceColor(nn.Module):
         precision: str = "float32",
     ) -> None:
         super().__init__()
-        sizes, by = {"hidden": hidden, "width": width}, {"backend": backend, "precision": precision}
-        seen = embedding + 3 + HARMONICS
-        self.network = MLP(seen, 3, **sizes, squash=True, **by)
+        self.network = MLP(
+            embedding + 3 + HARMONICS, 3, hidden=hidden, width=width, squash=True,
+            backend=backend, precision=precision,
+        )  # fmt: skip
 
     def forward(
         self,
@@ -56,8 +57,10 @@ class RadianceColor(nn.Module):
         precision: str = "float32",
     ) -> None:
         super().__init__()
-        sizes, by = {"hidden": hidden, "width": width}, {"backend": backend, "precision": precision}
-        self.network = MLP(embedding + HARMONICS, 3, **sizes, squash=True, **by)
+        self.network = MLP(
+            embedding + HARMONICS, 3, hidden=hidden, width=width, squash=True,
+            backend=backend, precision=precision,
+        )  # fmt: skip
 
     def forward(
         self,

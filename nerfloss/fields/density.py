@@ -40,8 +40,9 @@ class DensityField(nn.Module):
         self.grid = grid
         self.appearance = appearance
         self.surface_density = surface_density
-        sizes = {"hidden": hidden, "width": width}
-        self.network = MLP(grid.channels, embedding, **sizes, backend=grid.backend)
+        self.network = MLP(
+            grid.channels, embedding, hidden=hidden, width=width, backend=grid.backend
+        )
         self.heads = heads_on(embedding, heads)
 
     @property

@@ -2,7 +2,7 @@
 
 The file is SQLite, by the standard library: it changes a row without writing the others, and loads
 nothing to be opened; DuckDB and Parquet read columns, and what is wanted here is every row, whole.
-benchmarks/index_formats.py compares them.
+benchmarks/index_formats.py compares them (figures in docs/benchmarks.md).
 
 It is a memory of files and never more: a row counts as long as the times and sizes of its run's
 files are what they were. It may be deleted, damaged, or written by several at once.

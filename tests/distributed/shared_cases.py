@@ -23,7 +23,7 @@ CASES: dict[str, tuple[str, list[str], int]] = {
         ["loss=neus_full", "loss/balancer=gradnorm", "diagnostics=on", "diagnostics.every=5", LATE],
         128,
     ),
-    "nerf with a balancer that remembers losses, shares uneven": (
+    "nerf with a balancer that remembers losses, a batch of 126 rays": (
         "nerf",
         ["loss=nerf_robust", "loss/balancer=normalized"],
         126,
