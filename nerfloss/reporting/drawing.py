@@ -10,8 +10,12 @@ from typing import Any
 
 EXTRA = "nerfloss[report]"
 INK, FAINT, RULE = "#1c1e21", "#5f6671", "#dfe3e8"
-# Okabe and Ito's colours: told apart without colour vision. Black is left to the text.
-PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#6b7280")
+# Okabe and Ito's colours: told apart without colour vision. Black is left to the text. Those after
+# them are darker, for as many arms as there are balancers.
+PALETTE = (
+    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#6b7280",
+    "#882255", "#332288", "#7c5b1e",
+)  # fmt: skip
 # For arms along a number, or more of them than colours: viridis without its ends, which are too
 # dark on black and too pale on white.
 SEQUENCE = ("#443a83", "#35608d", "#23888e", "#1f9e89", "#35b779", "#67c85c", "#93c93a")

@@ -2,10 +2,12 @@
 
 import re
 import sys
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
+from nerfloss.reporting import html
 from nerfloss.reporting.drawing import PALETTE, SEQUENCE, colors_of, drawing, for_page
 
 pytest.importorskip("matplotlib")
@@ -39,6 +41,13 @@ def test_in_a_page_colours_are_the_themes_and_ids_its_own():
     assert all(name.startswith("figure-7-") for name in ids)
     links = re.findall(r'url\(#([^)]+)\)|href="#([^"]+)"', inline)
     assert {a or b for a, b in links} <= set(ids)
+
+
+def test_each_colour_has_one_of_its_own_in_both_themes():
+    css = (Path(html.__file__).parent / "assets" / "page.css").read_text()
+    for index, color in enumerate(PALETTE):
+        light, dark = re.findall(rf"--color-{index}: (#[0-9a-f]{{6}});", css)
+        assert (light == color) and (dark != color)
 
 
 def test_many_colours_are_different_ones_from_dark_to_light():
