@@ -47,7 +47,8 @@ def test_each_colour_has_one_of_its_own_in_both_themes():
     css = (Path(html.__file__).parent / "assets" / "page.css").read_text()
     for index, color in enumerate(PALETTE):
         light, dark = re.findall(rf"--color-{index}: (#[0-9a-f]{{6}});", css)
-        assert (light == color) and (dark != color)
+        assert light == color
+        assert dark != color
 
 
 def test_many_colours_are_different_ones_from_dark_to_light():
