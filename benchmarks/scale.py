@@ -53,7 +53,7 @@ def plot(found: dict[str, dict[int, dict[str, float]]], to: Path) -> None:
         for row, (key, label) in enumerate((("ms", "CPU ms per step"), ("megabytes", "peak MB"))):
             panel = panels[row][column]
             panel.plot(list(points), [each[key] for each in points.values()], "o-")
-            panel.set_ylim(bottom=0)
+            panel.set_ylim(0, 1.1 * max(each[key] for each in points.values()))
             panel.grid(alpha=0.3)
             if column == 0:
                 panel.set_ylabel(label)
