@@ -21,6 +21,7 @@ BETA = 100.0
 WAYS = {
     "triton, one kernel": GUESSED,
     "triton, 32 points": Sharing(points=32),
+    "triton, 64 points, 8 warps": Sharing(warps=8),
     "triton, 128 points, 8 warps": Sharing(points=128, warps=8),
 }
 LIBRARY = "reference"

@@ -15,7 +15,7 @@ from nerfloss.kernels.triton_language import blocks, constexpr, jit, lanes, tl
 
 # tl.dot takes no shorter side.
 SHORTEST = 16
-# So wide a layer's sums of derivatives fit into registers beside everything else.
+# The sums of a wider layer's derivatives would take all registers there are.
 WIDEST = 64
 
 
@@ -23,8 +23,7 @@ WIDEST = 64
 class Sharing:
     """Points per block, warps that share one, and programs that take turns at a backward pass.
 
-    Every program has sums of its own, added up at the end: no atomics, the same bits each time. A
-    backward pass takes twice the warps: with fewer its sums do not fit into registers.
+    Every program has sums of its own, added up at the end: no atomics, the same bits each time.
     """
 
     points: int = 64
@@ -58,16 +57,14 @@ def padded(rows: int) -> int:
     return max(SHORTEST, lanes(rows))
 
 
-def fixed(
-    inputs: Tensor, parameters: Sequence[Tensor], sharing: Sharing, *, backward: bool = False
-) -> dict[str, Any]:
+def fixed(inputs: Tensor, parameters: Sequence[Tensor], sharing: Sharing) -> dict[str, Any]:
     """What is known of a network when its kernels are compiled."""
     width, outputs, x = len(parameters[0]), len(parameters[-1]), len(inputs)
     return {
         "INPUTS": x, "WIDTH": width, "OUTPUTS": outputs,
         "X": padded(x), "H": padded(width), "Y": padded(outputs),
-        "HIDDEN": len(parameters) // 2 - 1, "POINTS": sharing.points,
-        "PRECISION": precision(inputs.device), "num_warps": sharing.warps * (1 + backward),
+        "HIDDEN": len(parameters) // 2 - 1, "POINTS": sharing.points, "num_warps": sharing.warps,
+        "PRECISION": precision(inputs.device),
     }  # fmt: skip
 
 

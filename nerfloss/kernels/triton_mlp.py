@@ -145,6 +145,6 @@ def backward(
     launch(
         differentiate, (programs,), *strided(inputs), *first_middle_last(parameters)[:-1], seen,
         *strided(to_outputs), to_inputs, *sums, inputs.shape[1],
-        **fixed(inputs, parameters, sharing, backward=True), SQUASH=squash,
+        **fixed(inputs, parameters, sharing), SQUASH=squash,
     )  # fmt: skip
     return to_inputs, added_up(sums, parameters)

@@ -186,6 +186,6 @@ def backward(
     launch(
         differentiate, (programs,), *strided(inputs), *first_middle_last(parameters)[:-1],
         float(beta), *strided(to_outputs), *strided(to_pull), to_inputs, *sums, inputs.shape[1],
-        **fixed(inputs, parameters, sharing, backward=True), PULLED=len(to_pull) > 0,
+        **fixed(inputs, parameters, sharing), PULLED=len(to_pull) > 0,
     )  # fmt: skip
     return to_inputs, added_up(sums, parameters)

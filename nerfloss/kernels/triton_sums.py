@@ -9,7 +9,8 @@ from torch import Tensor
 
 from nerfloss.kernels.triton_language import blocks, constexpr, jit, lanes, launch, strided, tl
 
-# So many samples, those of whole rays, per program: with more, addresses take all registers.
+# So many samples, those of whole rays, per program: twice as many took 254 registers (compute
+# capability 9.0), these take 156.
 TILE = 1024
 
 

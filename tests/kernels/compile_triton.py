@@ -29,7 +29,6 @@ from nerfloss.kernels import (
     triton_weights,
 )
 from nerfloss.kernels.triton_language import tl
-from nerfloss.kernels.triton_layers import GUESSED
 
 REAL = "*fp32"
 GRID = {"FEATURES": 2, "LANES": 2, "BLOCK": 128, "REAL": tl.float32}
@@ -73,7 +72,6 @@ def networks(way: str, *, backward: bool) -> Iterator[Variant]:
     """Those that the models have: a distance by 16 levels, and colours."""
     products = "tf32x3" if int(sys.argv[1]) >= 80 else "ieee"
     held = {"WIDTH": 64, "H": 64, "POINTS": 64, "PRECISION": products}
-    held["num_warps"] = GUESSED.warps * (1 + backward)
     for hidden in (1, 2):
         distance = {"INPUTS": 35, "OUTPUTS": 16, "X": 64, "Y": 16, "HIDDEN": hidden, "PULLED": True}
         kernel = triton_sdf_mlp.differentiate if backward else triton_sdf_mlp.evaluate
@@ -93,7 +91,6 @@ POINTERS = dict.fromkeys(NAMES.split(), REAL) | {"levels": "*i64", "region": "*u
 
 def compiled(kernel: Any, fixed: dict[str, Any], types: dict[str, str], target: GPUTarget) -> Any:
     signature, constants, aligned = {}, {}, {}
-    warps = fixed.get("num_warps", 4)
     for index, name in enumerate(kernel.arg_names):
         if name in fixed:
             signature[name], constants[(index,)] = "constexpr", fixed[name]
@@ -102,7 +99,7 @@ def compiled(kernel: Any, fixed: dict[str, Any], types: dict[str, str], target: 
         if name in POINTERS:
             aligned[(index,)] = [["tt.divisibility", 16]]
     source = ASTSource(kernel, signature=signature, constexprs=constants, attrs=aligned)
-    return triton.compile(source, target=target, options={"num_warps": warps})
+    return triton.compile(source, target=target, options={"num_warps": 4})
 
 
 def main() -> None:
