@@ -16,9 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from runs import configure, machine, prepare  # first: it sets how threads wait
 
-from nerfloss.data.batches import gather
 from nerfloss.data.rig import cameras_at
-from nerfloss.data.views import Views
 from nerfloss.run import Run
 from nerfloss.training.sinks.sink import Sinks
 
@@ -28,10 +26,10 @@ SIZE = 200
 def view_seconds(run: Run) -> float:
     """Render one image of SIZE x SIZE as the evaluator does, in chunks of rays."""
     cameras = cameras_at(torch.tensor([[0.0, -2.7, 0.5]]), SIZE, 38.0)
-    colors = torch.zeros(1, SIZE, SIZE, 3, dtype=torch.uint8)
-    views = Views(names=("view",), cameras=cameras, rgb=colors)
-    flat = torch.arange(SIZE * SIZE)
-    rays = gather(views, flat, torch.ones(len(flat), 3), False, torch.device("cpu")).rays
+    rows, columns = torch.meshgrid(torch.arange(SIZE), torch.arange(SIZE), indexing="ij")
+    pixel = torch.stack([columns, rows], dim=-1).reshape(-1, 2) + 0.5
+    view = torch.zeros(len(pixel), dtype=torch.long)
+    rays = cameras.rays(view, pixel, torch.ones(len(pixel), 3))
     subject, begin = run.subject(), time.perf_counter()
     with torch.no_grad():
         for part in rays.chunks(run.evaluator.chunk):

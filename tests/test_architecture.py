@@ -57,6 +57,7 @@ MAY_IMPORT: dict[str, set[str] | None] = {
         "rays",
         "renderers",
         "samplers",
+        "training",
     },
     "start": {"data", "model", "samplers", "scouting", "training"},
     "subject": {"data", "evaluation", "model", "quantities", "rays"},

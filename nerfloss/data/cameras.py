@@ -47,7 +47,9 @@ class Cameras:
         # (R K^-1) (u, v, 1): a sum of three columns is cheaper than many tiny matrix products.
         columns = self._pixel_to_direction.index_select(0, view)
         along = columns[:, :, 0] * pixel[:, :1] + columns[:, :, 1] * pixel[:, 1:] + columns[:, :, 2]
-        directions = torch.nn.functional.normalize(along, dim=-1)
+        # As sums of columns, too: torch's norm over three numbers takes four times as long.
+        x, y, z = along.unbind(-1)
+        directions = along / (x * x + y * y + z * z).sqrt()[:, None]
         origins = self.poses[:, :, 3].index_select(0, view)
         return Rays(origins, directions, pixel, view, background)
 

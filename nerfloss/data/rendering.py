@@ -7,7 +7,7 @@ from torch import Tensor
 from nerfloss.data.cameras import Cameras
 from nerfloss.data.gallery import Model
 from nerfloss.data.lighting import shade
-from nerfloss.data.shapes import Sdf, sdf_and_gradient
+from nerfloss.data.shapes import Sdf, length, sdf_and_gradient
 from nerfloss.data.tracing import CHUNK, PORTION, block_rays, first_contact, march
 from nerfloss.data.views import Views
 from nerfloss.rays import Rays
@@ -82,7 +82,7 @@ def settle(
         slope = (gradient * rays.directions).sum(-1).clamp_max(-0.1)
         distance = distance - value / slope
     points = _at(rays, distance)
-    return distance, points, torch.nn.functional.normalize(gradient, dim=-1)
+    return distance, points, gradient / length(gradient)[:, None]
 
 
 def find_edges(

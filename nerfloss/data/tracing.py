@@ -5,7 +5,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from nerfloss.data.cameras import Cameras
-from nerfloss.data.shapes import Sdf
+from nerfloss.data.shapes import Sdf, length
 from nerfloss.rays import Rays
 
 # What is traced lies in the ball of this radius around the origin.
@@ -30,7 +30,7 @@ def march(
     the surface.
     """
     distance, touches = starts.clone(), torch.zeros_like(starts, dtype=torch.bool)
-    far = rays.origins.norm(dim=-1).amax() + BOUND if len(starts) else 0.0
+    far = length(rays.origins).amax() + BOUND if len(starts) else 0.0
     # Coordinates are kept in rows: shapes take them apart, which is a third faster this way.
     origins, directions = rays.origins.t().contiguous(), rays.directions.t().contiguous()
     queue = list(torch.arange(len(starts), device=starts.device).split(CHUNK // 2))

@@ -25,8 +25,8 @@ def plain(function: Callable) -> Callable:
 def inputs_of(function: Callable) -> tuple[str, ...]:
     """Names of the quantities that a function takes: its positional parameters, in order."""
     return tuple(
-        name
-        for name, parameter in inspect.signature(underlying(function)).parameters.items()
+        parameter.name
+        for parameter in _parameters(function)
         if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
     )
 
@@ -34,7 +34,23 @@ def inputs_of(function: Callable) -> tuple[str, ...]:
 def settings_of(function: Callable) -> dict[str, Any]:
     """Settings of a function and their defaults: its keyword-only parameters."""
     return {
-        name: parameter.default
-        for name, parameter in inspect.signature(underlying(function)).parameters.items()
+        parameter.name: parameter.default
+        for parameter in _parameters(function)
         if parameter.kind is parameter.KEYWORD_ONLY
     }
+
+
+def _parameters(function: Callable) -> tuple[inspect.Parameter, ...]:
+    """Parameters of the underlying function, without the object of a method."""
+    speaks = underlying(function)
+    if inspect.ismethod(speaks) and inspect.isfunction(speaks.__func__):
+        return _written(speaks.__func__)[1:]
+    return _written(speaks) if inspect.isfunction(speaks) else _read(speaks)
+
+
+def _read(function: Callable) -> tuple[inspect.Parameter, ...]:
+    return tuple(inspect.signature(function).parameters.values())
+
+
+# Asked at every step, and 80 us each time; kept for functions, which do not hold models alive.
+_written = functools.lru_cache(maxsize=512)(_read)

@@ -10,7 +10,6 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from nerfloss.data.batches import UniformBatches
 from nerfloss.data.views import Views
@@ -22,6 +21,7 @@ from nerfloss.losses.photometric import huber
 from nerfloss.model import Model
 from nerfloss.renderers.volume import VolumeRenderer
 from nerfloss.samplers.occupancy import OccupancySampler
+from nerfloss.training.optimizer import Optimizer
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Scout:
         batches = UniformBatches(
             views, background=background, seed=seed, device=device, needs={"target_rgb"}
         )
-        adam = self._optimizer(model.field)
+        optimizer = self._optimizer(model.field)
         rays, errors, variances = self.rays, [], []
         for step in range(self.steps):
             generator = torch.Generator(device).manual_seed(seed * 1_000_003 + step)
@@ -71,7 +71,7 @@ class Scout:
             target = seen["target_rgb"]
             loss = huber(seen["rgb"], target).mean()
             if loss.requires_grad:
-                self._descend(adam, loss, step)
+                optimizer.step(loss, step, step / self.steps)
             if step >= 4 * self.steps // 5:
                 errors.append((seen["rgb"].detach() - target).square().mean())
                 variances.append((target - target.mean(0)).square().mean())
@@ -93,22 +93,13 @@ class Scout:
         renderer = VolumeRenderer(rules, color_threshold=1e-3, backend=self.backend)
         return Model(field, sampler.to(device), renderer)
 
-    def _optimizer(self, field: DensityField) -> torch.optim.Adam:
+    def _optimizer(self, field: DensityField) -> Optimizer:
         groups = field.parameter_groups()
-        rates = {"grid": self.learning_rate}
-        settings = [
-            {"params": group, "initial_lr": rates.get(name, self.network_rate)}
-            for name, group in groups.items()
-        ]
-        return torch.optim.Adam(settings, betas=(0.9, 0.99), eps=1e-15, fused=True)
-
-    def _descend(self, adam: torch.optim.Adam, loss: Tensor, step: int) -> None:
-        factor = min(1.0, (step + 1) / self.warmup) * self.final ** (step / self.steps)
-        for group in adam.param_groups:
-            group["lr"] = group["initial_lr"] * factor
-        loss.backward()
-        adam.step()
-        adam.zero_grad()
+        rates = {name: self.network_rate for name in groups if name != "grid"}
+        return Optimizer(
+            groups, learning_rate=self.learning_rate, rates=rates, warmup=self.warmup,
+            final=self.final,
+        )  # fmt: skip
 
     def _rays(self, rays: int, samples: int) -> int:
         """Move the number of rays a tenth of the way to what the budget of samples allows."""

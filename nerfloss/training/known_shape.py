@@ -7,6 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
+from nerfloss.training.optimizer import Optimizer
+
 
 def fit_distance(
     field: Any,
@@ -27,21 +29,18 @@ def fit_distance(
     gets stuck where the untrained colours push the surface away.
     """
     groups = field.parameter_groups()
-    parameters = [*groups["grid"], *groups["geometry"]]
-    adam = torch.optim.Adam(parameters, lr=learning_rate, eps=1e-15, fused=True)
+    shape = {name: groups[name] for name in ("grid", "geometry")}
+    optimizer = Optimizer(shape, learning_rate=learning_rate, warmup=0, final=0.2)
     generator = torch.Generator(distance.device).manual_seed(seed)
     near = (distance.abs() < band).nonzero()
     error = float("nan")
     for step in range(steps):
-        adam.param_groups[0]["lr"] = learning_rate * (1 - 0.8 * step / steps)
         unit = _draw(near, distance.shape, points, generator)
         values = field(field.box[0] + unit * (field.box[1] - field.box[0]), {"sdf", "gradients"})
         misfit = (values["sdf"] - _look_up(distance, unit)).abs().mean()
         slope = values["gradients"].square().sum(-1).clamp_min(1e-12).sqrt()
         loss = misfit + eikonal * (slope - 1).square().mean()
-        loss.backward()
-        adam.step()
-        adam.zero_grad()
+        optimizer.step(loss, step, step / steps)
         error = float(misfit.detach())
     return error
 

@@ -1,0 +1,33 @@
+"""Every benchmark runs, as small as it can be: nobody is told later that it broke long ago."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SMALL = {
+    "evaluation.py": "--steps 4",
+    "threads.py": "--models nerf --turns 1",
+    "step.py": "--models nerf --steps 4",
+    "hash_grid.py": "--tables 8 --points 256 --levels 2 --rounds 1",
+    "networks.py": "--points 256",
+    "scale.py": "--sweeps samples --steps 2",
+    "quality.py": "--models neus --clock steps --budgets 4",
+    "collapse.py": "--seeds 1 --steps 4 --jobs 1 --scenes craters --recipes neus_mask",
+    "diagnostics.py": "--steps 4",
+    "index_formats.py": "--rows 20",
+    "many_runs.py": "--runs 20",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("program", SMALL)
+def test_it_runs_and_prints_a_table(program: str, repository: Path, tmp_path: Path) -> None:
+    command = [sys.executable, repository / "benchmarks" / program, *SMALL[program].split()]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=os.environ | {"COLUMNS": "200"}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert any(character.isdigit() for character in done.stdout), done.stdout
