@@ -42,13 +42,15 @@ class Rays:
 class Samples:
     """Intervals along rays, dense: a ray with fewer samples ends in intervals of length zero.
 
-    ``more`` are quantities that the sampler made on its way, by name.
+    ``more`` are quantities that the sampler made on its way, by name; ``count`` is how many
+    intervals have length, where somebody has counted.
     """
 
     rays: Rays
     t_starts: Float[Tensor, "rays samples"]
     t_ends: Float[Tensor, "rays samples"]
     more: Mapping[str, Tensor] = field(default_factory=dict)
+    count: int | None = None
 
     @property
     def occupied(self) -> Tensor:

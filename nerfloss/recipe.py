@@ -87,11 +87,14 @@ class LossRecipe(nn.Module):
         if faults:
             raise RecipeError("this run's batches are too small:\n" + "\n".join(faults))
 
-    def forward(self, quantities: Mapping[str, Any], step: int) -> LossReport:
+    def forward(
+        self, quantities: Mapping[str, Any], step: int, *, trusted: bool = False
+    ) -> LossReport:
         """The total at ``step``; a constant 0 where no term acts, which nothing can descend.
 
         Runs outside autocast: squares and logarithms need float32. Raises NonFiniteLoss, which
-        names the term and the quantity at fault, before a gradient could carry it further.
+        names the term and the quantity at fault, before a gradient could carry it further; not
+        where it is ``trusted``: who does not want to wait for a GPU asks ``explain`` later.
         """
         active = self.active(step)
         # Looked up before autocast is off: a quantity may be made only now, by the field.
@@ -105,9 +108,16 @@ class LossRecipe(nn.Module):
             penalty = self._balance.penalty(priors)
             parts = [weights[name] * values[name] for name in active]
             total = sum(parts, torch.zeros(()) if penalty is None else penalty)
-        if not total.isfinite():
-            raise explain_value(active, values, quantities, step)
-        return LossReport(total, values, weights, factors, penalty)
+        report = LossReport(total, values, weights, factors, penalty)
+        if not trusted and not total.isfinite():
+            raise self.explain(report, quantities, step)
+        return report
+
+    def explain(
+        self, report: LossReport, quantities: Mapping[str, Any], step: int
+    ) -> NonFiniteLoss:
+        """The error for a report whose total is not finite: which term, and what it was fed."""
+        return explain_value(self.active(step), report.values, quantities, step)
 
     def descent(
         self, report: LossReport, step: int, parameters: Sequence[nn.Parameter]
@@ -128,6 +138,11 @@ class LossRecipe(nn.Module):
             own,
             partial(combine, losses=losses, priors=priors, step=step),
         )
+
+    @property
+    def stateless(self) -> bool:
+        """Whether nothing in it can move from step to step: there is nothing to be saved."""
+        return not self.state_dict()
 
     def after_step(self, step: int) -> dict[str, float]:
         """Let terms with state finish the step that was taken, as ``after_step(step)`` of theirs.

@@ -57,7 +57,7 @@ def test_on_a_cpu_auto_means_exactly_what_the_groups_say_by_default(tmp_path, mo
     assert settings(made) == settings(asked(f"model={model}"))
     assert settings(made) == settings(asked(f"model={model}", "hardware=cpu"))
     assert (made.trainer.pace.samples, made.trainer.pace.rays) == (4096, 512)
-    assert (made.eval.chunk, made.eval.mesh.chunk, made.sampler.resolution) == (8192, 2**17, 96)
+    assert (made.eval.chunk, made.eval.mesh.chunk, made.sampler.resolution) == (16384, 2**17, 96)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -120,7 +120,7 @@ def test_a_run_keeps_its_numbers_on_another_machine_but_not_its_chunks(tmp_path,
     by_hand = begun(tmp_path / "b", "eval.chunk=100")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     here = with_chunks_for_here(saved_config(tmp_path / "a", []))
-    assert (here.eval.chunk, here.eval.mesh.chunk) == (8192, 2**17)
+    assert (here.eval.chunk, here.eval.mesh.chunk) == (16384, 2**17)
     assert made.eval.chunk == 65536
     changed = OmegaConf.merge(here, {"eval": {"chunk": 65536, "mesh": {"chunk": 2**20}}})
     assert settings(changed) == settings(made)

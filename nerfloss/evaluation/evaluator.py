@@ -84,7 +84,7 @@ class Evaluator:
     mesh: MeshExtraction | None = field(default_factory=MeshExtraction)
     split: str = "test"
     images: bool = True
-    chunk: int = 8192
+    chunk: int = 16384
     points: int = 200_000
     exact_points: int = 10_000
     seed: int = 0

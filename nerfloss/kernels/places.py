@@ -9,20 +9,31 @@ from nerfloss.kernels.cpu_tensors import as_arrays, on_cpu
 
 
 def occupied(
-    t_starts: Float[Tensor, "rays samples"], t_ends: Float[Tensor, "rays samples"]
+    t_starts: Float[Tensor, "rays samples"],
+    t_ends: Float[Tensor, "rays samples"],
+    count: int | None = None,
 ) -> Int[Tensor, "kept"]:
     """Flat indices of the intervals that have length.
 
-    On a GPU the host waits for their number: it is the size of everything that the field makes of
-    them. Without waiting, the field would be asked about every interval, with length or not; where
-    few have none that costs little, and where many have none far more than the wait.
+    ``count`` is how many they are, where that is known: it is the size of everything that the field
+    makes of them, so without it the host waits for a GPU that counts.
     """
     if not _compiled(t_starts):
-        return (t_ends > t_starts).reshape(-1).nonzero().squeeze(-1)
+        has_length = (t_ends > t_starts).reshape(-1)
+        return has_length.nonzero().squeeze(-1) if count is None else so_many(has_length, count)
     from nerfloss.kernels import cpu_places
 
     index = torch.empty(t_starts.numel(), dtype=torch.int64)
     return index[: cpu_places.occupied(*as_arrays(t_starts, t_ends, index))]
+
+
+def so_many(mask: Bool[Tensor, "places"], count: int) -> Int[Tensor, "count"]:
+    """Where a mask is true, ascending, for one that is true in ``count`` places: asks no GPU."""
+    # Each place that counts writes itself where it belongs; all the others write into one beyond.
+    to = torch.where(mask, torch.cumsum(mask, 0) - 1, count)
+    found = torch.empty(count + 1, dtype=torch.int64, device=mask.device)
+    places = torch.arange(len(mask), device=mask.device)
+    return found.scatter_(0, to, places)[:count]
 
 
 def middles(

@@ -7,8 +7,12 @@ of ``rays steps`` stays in registers here: of a ray nothing is written but its s
 import torch
 from torch import Tensor
 
+from nerfloss.kernels.host_numbers import HostCopy
 from nerfloss.kernels.triton_language import constexpr, jit, lanes, launch, tl
 from nerfloss.kernels.triton_weights import OPAQUE, times
+
+# The box that was marched through last: the same in every step, so the GPU need not be asked again.
+last_box = HostCopy()
 
 
 def place(
@@ -23,7 +27,8 @@ def place(
     rays = len(origins)
     starts, ends = (torch.zeros(rays, count, device=origins.device) for _ in range(2))
     # No ray is longer inside than from corner to corner.
-    steps = 3 + int(float((box[1] - box[0]).norm()) / numbers[0])
+    lower, upper = last_box(box)
+    steps = 3 + int(float((upper - lower).norm()) / numbers[0])
     given = [
         each.detach().contiguous()
         for each in (origins, directions, shifts, values, region.view(torch.uint8), box)

@@ -35,6 +35,8 @@ class Packed:
         if self.index is None or not here:
             return {}
         rows = samples
+        if samples is self.index:
+            return {name: self.values[name] for name in here}
         if len(self.index) < self.shape.numel():
             rows = torch.searchsorted(self.index, samples)
         return {name: select(self.values[name], rows) for name in here}

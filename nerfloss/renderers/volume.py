@@ -28,15 +28,16 @@ class VolumeRenderer:
 
     ``rules`` say how this kind of field becomes opaque (at least ``alphas``); a user's own
     quantities join them. Colours, and what a field's heads say, are computed where a sample's
-    weight exceeds ``color_threshold``, and count as 0 below it. ``backend`` computes the sums along
-    rays, as it does the field's grid.
+    weight exceeds ``color_threshold``, and count as 0 below it; with a threshold of 0, wherever a
+    sample has length, for which a GPU need not be asked. ``backend`` computes the sums along rays,
+    as it does the field's grid.
     """
 
     def __init__(
         self,
         rules: Mapping[str, Callable],
         *,
-        color_threshold: float = 1e-4,
+        color_threshold: float | int = 1e-4,
         space_points: int = 1024,
         backend: str = "auto",
     ) -> None:
@@ -92,7 +93,7 @@ class VolumeRenderer:
             laid_out = tuple(name for name in looks_at if name not in made)
 
             def values(weights: Tensor, *seen: Tensor) -> Tensor:
-                index = (weights.detach() > self.color_threshold).reshape(-1).nonzero().squeeze(-1)
+                index = self._bright(weights.detach(), packed)
                 inputs = _at(index, weights.shape, dict(zip(laid_out, seen, strict=True)))
                 if packed is not None:
                     inputs |= packed.at(index, looks_at)
@@ -106,6 +107,14 @@ class VolumeRenderer:
             values = partial(_composited, values, head.moves_surface, self.backend)
             rules[name] = Rule(needs, values, of_samples=True)
         return rules
+
+    def _bright(
+        self, weights: Float[Tensor, "rays samples"], packed: Packed | None
+    ) -> Int[Tensor, "bright"]:
+        """Where weights exceed the threshold; with one of 0 all that was evaluated."""
+        if self.color_threshold == 0 and packed is not None and packed.index is not None:
+            return packed.index
+        return (weights > self.color_threshold).reshape(-1).nonzero().squeeze(-1)
 
     def _draw_space(
         self, field: Field, generator: torch.Generator | None
@@ -166,12 +175,12 @@ def _evaluate(
     """One call of the field: at samples that have length, then at the points in space."""
     along = set(along) & field.offers
     in_space = {name.removeprefix("space_") for name in space} & field.offers
-    index = places.occupied(samples.t_starts, samples.t_ends) if along else None
+    ends, count = (samples.t_starts, samples.t_ends), samples.count
+    index = places.occupied(*ends, count) if along else None
     shape = samples.t_starts.shape
     if not along and not in_space:
         return Packed(index, shape, {}), {}
-    rays, ends = samples.rays, (samples.t_starts, samples.t_ends)
-    parts = []
+    rays, parts = samples.rays, []
     if index is not None:
         parts.append(places.middles(rays.origins, rays.directions, *ends, index))
     parts += [values["space_points"]] if in_space else []

@@ -83,44 +83,23 @@ class Failures:
     config: str
     team: Team
 
-    @contextmanager
-    def kept(
+    def attempt(
         self,
         model: Model,
         recipe: LossRecipe,
         begun: Beginning,
         step: int,
         at: Mapping[str, Any],
-    ) -> Iterator[None]:
-        """Write the step in the ``with`` block to a file if a number in it is not finite.
-
-        The error goes on, with a note that says how to see it again.
-        """
+    ) -> "Attempt":
+        """What to remember of a step that begins now, in case that it fails."""
         # A balancer moves in the forward pass: what it was is needed. This takes microseconds.
         draws, more_draws = begun.generator.get_state(), torch.get_rng_state()
-        balancer = _balancer_state(recipe)
-        try:
-            yield
-        except (NonFiniteLoss, NonFiniteGradient) as error:
-            whole = partial(self.team.rows, batch=begun.batch)
-            failure = Failure(
-                config=self.config,
-                step=step,
-                at=dict(at),
-                seed=begun.generator.initial_seed(),
-                generator=draws,
-                torch_rng=more_draws,
-                model=_what_learns(model),
-                recipe=_with_balancer(recipe.state_dict(), balancer),
-                rays=Rays(**whole(vars(begun.batch.rays))),
-                samples=_intervals(begun.samples, whole),
-                targets=whole(begun.batch.targets),
-                fault=error.fault or Fault("gradient", str(error)),
-            )
-            error.add_note(self._keep(failure))
-            raise
+        return Attempt(
+            self, model, recipe, begun, step, dict(at), draws, more_draws, _balancer_state(recipe)
+        )
 
-    def _keep(self, failure: Failure) -> str:
+    def keep(self, failure: Failure) -> str:
+        """Write a failed step; says how to see it again, or why it could not be saved."""
         path = self.folder / FILE
         try:
             if self.team.first:
@@ -130,6 +109,52 @@ class Failures:
             return f"what it takes to see this again could not be saved: {error}"
         log.error("step %d failed: see it again with  nerfloss replay %s", failure.step, path)
         return f"see it again with  nerfloss replay {path}"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A step, and what it began with. ``draws`` and ``more_draws`` are states of generators."""
+
+    failures: Failures
+    model: Model
+    recipe: LossRecipe
+    begun: Beginning
+    step: int
+    at: Mapping[str, Any]
+    draws: Tensor
+    more_draws: Tensor
+    balancer: Mapping[str, Any]
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Write the step to a file if the ``with`` block finds a number that is not finite.
+
+        The error goes on, with a note that says how to see it again.
+        """
+        try:
+            yield
+        except (NonFiniteLoss, NonFiniteGradient) as error:
+            fault = error.fault or Fault("gradient", str(error))
+            error.add_note(self.failures.keep(self._failure(fault)))
+            raise
+
+    def _failure(self, fault: Fault) -> Failure:
+        begun = self.begun
+        whole = partial(self.failures.team.rows, batch=begun.batch)
+        return Failure(
+            config=self.failures.config,
+            step=self.step,
+            at=self.at,
+            seed=begun.generator.initial_seed(),
+            generator=self.draws,
+            torch_rng=self.more_draws,
+            model=_what_learns(self.model),
+            recipe=_with_balancer(self.recipe.state_dict(), self.balancer),
+            rays=Rays(**whole(vars(begun.batch.rays))),
+            samples=_intervals(begun.samples, whole),
+            targets=whole(begun.batch.targets),
+            fault=fault,
+        )
 
 
 def _what_learns(model: Model) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
@@ -111,19 +112,31 @@ class Optimizer:
     def step(self, total: Descent, step: int, progress: float) -> None:
         """Descend ``total``, or what stands for it: its ``backward()`` leaves the gradients.
 
-        Raises NonFiniteGradient, before any update, for a broken gradient.
+        Raises NonFiniteGradient, with nothing updated, for a broken gradient.
+        """
+        if self.descend(total, step, progress):
+            raise NonFiniteGradient(f"the gradient at step {step} is not finite")
+
+    def descend(
+        self, total: Descent, step: int, progress: float, spoiled: Tensor | None = None
+    ) -> Float[Tensor, ""]:
+        """The same, but nobody waits to hear whether the gradient was finite.
+
+        Returns 1 if it was not, or if ``spoiled`` was 1 before, else 0, both where the parameters
+        are; with 1 nothing was updated.
         """
         total.backward()
         reached = [each for each in self._moments if each.parameter.grad is not None]
-        if reached and not torch.isfinite(self._checked_norm(reached)):
-            self._drop_gradients()
-            raise NonFiniteGradient(f"the gradient at step {step} is not finite")
+        broken = self._not_finite(reached)
+        if spoiled is not None:
+            broken = torch.maximum(broken, spoiled)
         factor = self.factor(step, progress)
         moving = [each for each in reached if step >= each.wait]
         # A call costs as much as ten thousand numbers: one for all that share a rate.
         for rate in dict.fromkeys(each.rate for each in moving):
-            self._update([each for each in moving if each.rate == rate], rate * factor)
+            self._update([each for each in moving if each.rate == rate], rate * factor, broken)
         self._drop_gradients()
+        return broken
 
     def state_dict(self) -> dict[str, Any]:
         return {
@@ -136,6 +149,11 @@ class Optimizer:
             for each, value in zip(self._moments, saved, strict=True):
                 getattr(each, name).copy_(value)
 
+    def _not_finite(self, reached: Sequence[Moments]) -> Float[Tensor, ""]:
+        if not reached:
+            return torch.zeros(())
+        return (~torch.isfinite(self._checked_norm(reached))).float()
+
     def _checked_norm(self, reached: Sequence[Moments]) -> Tensor:
         """Clip where that is asked for; a number that is not finite where any gradient is not."""
         if self._clip is not None:
@@ -147,7 +165,7 @@ class Optimizer:
         return torch.stack([gradient.dot(gradient) for gradient in flat]).sum()
 
     @torch.no_grad()
-    def _update(self, moments: Sequence[Moments], rate: float) -> None:
+    def _update(self, moments: Sequence[Moments], rate: float, broken: Tensor) -> None:
         adamw(
             [each.parameter for each in moments],
             [_gradient(each) for each in moments],
@@ -156,6 +174,7 @@ class Optimizer:
             [],
             [each.count for each in moments],
             fused=True,
+            found_inf=broken,
             amsgrad=False,
             maximize=False,
             beta1=self._betas[0],

@@ -15,12 +15,13 @@ from nerfloss.training.ahead import Ahead
 from nerfloss.training.budget import Budget
 from nerfloss.training.failure import Failures
 from nerfloss.training.interrupt import Interrupt
-from nerfloss.training.optimizer import NonFiniteGradient, Optimizer
+from nerfloss.training.optimizer import Optimizer
 from nerfloss.training.pace import Pace
 from nerfloss.training.parts import Batches, Diagnostics, Model
 from nerfloss.training.scalars import scalars_of
 from nerfloss.training.sinks.sink import Sinks
 from nerfloss.training.stopwatch import Stopwatch
+from nerfloss.training.verdicts import Verdicts
 from nerfloss.training.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
@@ -64,6 +65,7 @@ class Trainer:
         # One process may draw more than it was asked for: a whole patch. Several need one each.
         self.least_rays = team.size * getattr(batches, "least_rays", 1) if team.size > 1 else 1
         self._ahead = Ahead(model, batches, device, seed, team)
+        self.verdicts = Verdicts.on(device, recipe, team)
 
     @property
     def seconds(self) -> float:
@@ -93,6 +95,7 @@ class Trainer:
                 self.step += 1
                 self._check_health(quantities)
                 if sinks.due(self.step):
+                    self.verdicts.settle()
                     sinks.write(self.step, self._scalars(report, quantities))
                 self._now_and_then()
         self.save()
@@ -104,6 +107,7 @@ class Trainer:
 
     def save(self) -> None:
         """Write the checkpoint: everything that a resumed run needs."""
+        self.verdicts.settle()
         if self.team.first:
             checkpoint.save(self.checkpoint, self.state_dict())
 
@@ -143,41 +147,39 @@ class Trainer:
         self.model.field.advance(at["step"])
         begun = self._ahead.take(self.step, self.rays)
         batch, generator = begun.batch, begun.generator
-        rays, samples = len(batch.rays), int(begun.count)
-        rays, samples = self.team.total(rays, samples, generator)
+        count = int(begun.count)
+        rays, samples = self.team.total(len(batch.rays), count, generator)
         self.rays_seen += rays
         self._adapt_rays(rays, samples)
         self._ahead.begin(self.step + 1, self.rays)
-        with self.failures.kept(self.model, self.recipe, begun, self.step, at):
+        attempt = self.failures.attempt(self.model, self.recipe, begun, self.step, at)
+        with attempt.kept():
             quantities = self.model.render(
-                begun.samples,
+                replace(begun.samples, count=count),
                 self.recipe.needs(at["step"]),
                 given={**batch.targets, **at},
                 generator=generator,
             )
             whole = self.team.whole(quantities, self.recipe.needs(at["step"]), batch)
-            report = self.recipe(whole, at["step"])
+            report = self.recipe(whole, at["step"], trusted=self.verdicts.late)
             if self.diagnostics is not None and self.diagnostics.due(self.step + 1):
                 with self.watch.paused():
                     self.diagnostics.look(self.step + 1, report)
             # Where nothing has length and no term reads the parameters, nothing can descend.
-            if report.total.requires_grad or self.team.size > 1:
-                self._descend(report, whole, at)
+            descends = report.total.requires_grad or self.team.size > 1
+            broken = self._descend(report, at) if descends else None
+        if broken is not None:
+            self.verdicts.hear(broken, report, whole, attempt)
         afterwards = self.recipe.after_step(at["step"])
         self.team.settle(self.recipe.term_modules.values())
         return replace(report, afterwards=afterwards), quantities
 
-    def _descend(
-        self, report: LossReport, quantities: Mapping[str, Any], at: Mapping[str, Any]
-    ) -> None:
+    def _descend(self, report: LossReport, at: Mapping[str, Any]) -> torch.Tensor:
         parameters = self.optimizer.parameters
         descent = self.recipe.descent(report, at["step"], parameters)
         descent = self.team.averaged(descent, parameters)
-        try:
-            self.optimizer.step(descent, at["step"], at["progress"])
-        except NonFiniteGradient as error:
-            culprit = self.recipe.blame(quantities, at["step"])
-            raise NonFiniteGradient(f"{error}: {culprit}", culprit) from None
+        spoiled = self.verdicts.spoiled_by(report.total)
+        return self.optimizer.descend(descent, at["step"], at["progress"], spoiled)
 
     def _adapt_rays(self, drawn: int, samples: int) -> None:
         """Move the number of rays a tenth of the way to what the budget of samples allows.

@@ -18,9 +18,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype"),
 ]
 CUDA = torch.device("cuda")
-# In a step: which samples have length, which of them weigh something, whether the loss is finite,
-# whether its gradient is, and how long a ray can be in the box (triton_march.place).
-PER_STEP = 5
 
 
 @contextlib.contextmanager
@@ -89,8 +86,9 @@ def test_numbers_for_the_host_do_not_make_it_wait():
     assert int(number) == 3
 
 
-def test_a_step_waits_no_more_often_than_is_known(tmp_path):
+def test_a_step_waits_for_nothing(tmp_path):
     settings = ["device=cuda", "trainer.max_steps=60", "dataset.size=64"]
+    settings += ["model.renderer.color_threshold=0"]  # as hardware=gpu has it
     run = assembled(tmp_path, *settings, "trainer.pace.samples=4096")
     assert run.train()
     trainer = run.trainer
@@ -103,4 +101,4 @@ def test_a_step_waits_no_more_often_than_is_known(tmp_path):
     with waits() as found:
         trainer._train_step()
     listed = "\n".join(f"{count} x {place}" for place, count in found.items())
-    assert sum(found.values()) <= PER_STEP, f"the step waits at\n{listed}"
+    assert not found, f"the step waits at\n{listed}"

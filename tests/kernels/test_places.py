@@ -35,6 +35,7 @@ def test_samples_that_have_length_are_found_with_their_middles(formulas):
     ends = starts + torch.rand(50, 6) * (torch.rand(50, 6) > 0.4)
     index = places.occupied(starts, ends)
     assert torch.equal(index, formulas(places.occupied, starts, ends))
+    assert torch.equal(index, formulas(places.occupied, starts, ends, len(index)))
     assert 0 < len(index) < 300
     given = (rays.origins, rays.directions, starts, ends, index)
     torch.testing.assert_close(places.middles(*given), formulas(places.middles, *given))
@@ -82,3 +83,10 @@ def test_a_ray_meets_a_box_where_the_formula_says():
     found = [meets_box(o, d, BOX.numpy()) for o, d in zip(*arrays, strict=True)]
     torch.testing.assert_close(torch.tensor(found), expected, rtol=1e-5, atol=1e-5)
     assert 0 < int((expected[:, 1] > 0).sum()) < 50
+
+
+def test_places_of_a_mask_are_found_by_their_number_alone():
+    for share in (0.0, 0.3, 1.0):
+        mask = torch.rand(1000) < share
+        expected = mask.nonzero().squeeze(-1)
+        assert torch.equal(places.so_many(mask, len(expected)), expected)

@@ -7,9 +7,12 @@ import torch
 from small_runs import assembled, composed
 
 from nerfloss.assembly import assemble
+from nerfloss.distributed.team import ALONE
 from nerfloss.recipe import NonFiniteLoss
+from nerfloss.training.failure import Failure
 from nerfloss.training.optimizer import NonFiniteGradient
 from nerfloss.training.stopwatch import Stopwatch
+from nerfloss.training.verdicts import Verdicts
 
 
 def term(name):
@@ -57,6 +60,53 @@ def test_a_gradient_that_is_not_finite_stops_the_step_and_names_the_term(tmp_pat
     with pytest.raises(NonFiniteGradient, match=r"bad.*opacity"):
         run.train()
     assert all(torch.equal(a, b) for a, b in zip(before, parameters(run), strict=True))
+
+
+@pytest.mark.parametrize(("name", "kind"), [
+    ("spoils_a_view", NonFiniteLoss), ("steep_in_a_view", NonFiniteGradient),
+])  # fmt: skip
+def test_where_nobody_waits_a_failed_step_is_known_a_step_late_and_kept_as_it_was(
+    tmp_path, name, kind
+):
+    def failed(folder, *, late):
+        run = assembled(tmp_path / folder, term(name), "trainer.max_steps=9")
+        run.trainer.verdicts.late = late
+        with pytest.raises(kind) as caught:
+            run.train()
+        return run, str(caught.value), Failure.read(tmp_path / folder / "failure.pt")
+
+    (once, said, kept), (later, said_late, kept_late) = (
+        failed(str(late), late=late) for late in (False, True)
+    )
+    assert later.trainer.step == once.trainer.step + 1
+    assert said_late == said
+    assert "at step 2" in said
+    assert (kept_late.step, kept_late.fault) == (kept.step, kept.fault)
+    for name in ("model", "samples", "targets"):
+        one, other = getattr(kept, name), getattr(kept_late, name)
+        torch.testing.assert_close(dict(one), dict(other), rtol=0, atol=0)
+    assert torch.equal(kept.generator, kept_late.generator)
+    # No parameter moved, neither in the step that failed nor in the one after it.
+    for one, other in zip(parameters(once), parameters(later), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_failed_last_step_is_known_before_anything_is_saved(tmp_path):
+    run = assembled(tmp_path, term("spoils_a_view"), "trainer.max_steps=3")
+    run.trainer.verdicts.late = True
+    with pytest.raises(NonFiniteLoss, match="at step 2"):
+        run.train()
+    assert not (tmp_path / "checkpoints" / "last.pt").exists()
+
+
+def test_verdicts_are_late_of_a_gpu_alone_and_where_nothing_else_moves(tmp_path):
+    def late(device, *overrides):
+        recipe = assembled(tmp_path, *overrides).trainer.recipe
+        return Verdicts.on(torch.device(device), recipe, ALONE).late
+
+    assert late("cuda")
+    assert not late("cpu")
+    assert not late("cuda", "loss/balancer=relobralo")
 
 
 def test_a_budget_of_seconds_ends_the_run_at_the_end_of_its_schedules(tmp_path):
