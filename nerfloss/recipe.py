@@ -141,8 +141,8 @@ class LossRecipe(nn.Module):
 
     @property
     def stateless(self) -> bool:
-        """Whether nothing in it can move from step to step: there is nothing to be saved."""
-        return not self.state_dict()
+        """Whether nothing in it moves from step to step: no balancer, no term that is a module."""
+        return self._balance.stateless and not self.term_modules
 
     def after_step(self, step: int) -> dict[str, float]:
         """Let terms with state finish the step that was taken, as ``after_step(step)`` of theirs.

@@ -21,6 +21,7 @@ class Balance:
     Its state moves only in training mode. Optional beside:
 
     - ``follow(terms)``: called once with the quantities that each term of the recipe needs.
+    - ``stateless``: true where nothing in it moves from step to step.
     - ``penalty(priors)``: a number that joins the total, for balancers that learn parameters.
     - ``combines(step)`` and ``combine(gradients, losses, priors, step)``: at steps where the
       first is true, the second makes the gradient to descend from one row for each term.
@@ -38,6 +39,11 @@ class Balance:
         if follow is not None:
             follow({name: term.needs for name, term in terms.items()})
         return cls(balancer, inputs_of(balancer)[1:])
+
+    @property
+    def stateless(self) -> bool:
+        """Whether no step leaves anything in it."""
+        return self.balancer is None or getattr(self.balancer, "stateless", False)
 
     @property
     def needs(self) -> frozenset[str]:
