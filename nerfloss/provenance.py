@@ -15,6 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from nerfloss.distributed.launched import program
 from nerfloss.whole_files import write_whole
 
 log = logging.getLogger(__name__)
@@ -92,7 +93,7 @@ def _sources(config: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, A
 
     return {
         "config_hash": config_hash(config),
-        "command": f"python train.py {shlex.join(overrides)}".rstrip(),
+        "command": f"{program()} {shlex.join(overrides)}".rstrip(),
         "seed": config.get("seed"),
         "git": _git(),
         "versions": {"python": platform.python_version(), **_versions()},

@@ -78,7 +78,7 @@ MAY_IMPORT: dict[str, set[str] | None] = {
     "testing": {"maths", "backbones", "rays", "quantities", "recipe", "terms", "data"},
     "distributed": {"maths", "quantities", "rays", "terms"},
     "run_folders": set(),
-    "provenance": {"whole_files"},
+    "provenance": {"distributed", "whole_files"},
     "hardware": {"conf_files", "provenance", "whole_files"},
     "sweeping": {"provenance"},
     "elsewhere": {"kernels"},

@@ -10,6 +10,9 @@ from nerfloss.kernels.places import in_cells, live_cells
 from nerfloss.quantities.field import Field
 
 CHUNK = 1 << 16
+# Of cells that hold no density one in so many is looked at, others each time: seldom does one get
+# some.
+RARELY = 5
 
 
 class CachedGrid(nn.Module):
@@ -60,10 +63,22 @@ class CachedGrid(nn.Module):
         self.fresh.fill_(True)
 
     def refresh_density(
-        self, field: Field, *, decay: float, generator: torch.Generator | None
+        self,
+        field: Field,
+        *,
+        decay: float,
+        generator: torch.Generator | None,
+        above: float = 0.0,
+        turn: int | None = None,
     ) -> None:
-        """Renew the densities: the larger of the decayed old value and one at a random point."""
+        """Renew the densities: the larger of the decayed old value and one at a random point.
+
+        With a ``turn`` only cells of more than ``above``, and of the others every RARELY-th.
+        """
         index = live_cells(self.values, self.region, float("inf"))
+        if turn is not None:
+            dense = self.values.view(-1)[index] > above
+            index = index[dense | (index % RARELY == turn % RARELY)]
         new = self._evaluate(field, "densities", index, generator)
         values = self.values.view(-1)
         values[index] = torch.maximum(values[index] * decay, new)

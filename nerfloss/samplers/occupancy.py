@@ -90,7 +90,11 @@ class OccupancySampler(torch.nn.Module):
             if not self.grid.known:
                 # An untrained density says nothing yet: look everywhere.
                 self.grid.values.copy_(self.grid.region * 2 * self.threshold)
-            self.grid.refresh_density(field, decay=self.decay, generator=generator)
+            # Everywhere while the density is still finding its place.
+            turn = None if step < 8 * self.refresh_every else step // every
+            self.grid.refresh_density(
+                field, decay=self.decay, generator=generator, above=self.threshold, turn=turn
+            )
 
     def _march(self, field: Field) -> March:
         step = self.grid.cell(field.box)

@@ -101,3 +101,13 @@ def test_a_damaged_record_is_none(tmp_path):
     assert read_provenance(tmp_path) is None
     (tmp_path / "provenance.json").write_text(json.dumps([1])[:-1])
     assert read_provenance(tmp_path) is None
+
+
+def test_a_run_of_several_processes_says_how_these_were_begun(tmp_path, monkeypatch):
+    several = {"TORCHELASTIC_RUN_ID": "1", "WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "2", "RANK": "0"}
+    for name, value in several.items():
+        monkeypatch.setenv(name, value)
+    with recorded(tmp_path, CONFIG, overrides=["seed=7"]):
+        pass
+    command = read_provenance(tmp_path)["command"]
+    assert command == "torchrun --nproc_per_node=2 train.py seed=7"
