@@ -57,7 +57,8 @@ def test_on_a_cpu_auto_means_exactly_what_the_groups_say_by_default(tmp_path, mo
     assert settings(made) == settings(asked(f"model={model}"))
     assert settings(made) == settings(asked(f"model={model}", "hardware=cpu"))
     assert (made.trainer.pace.samples, made.trainer.pace.rays) == (4096, 512)
-    assert (made.eval.chunk, made.eval.mesh.chunk, made.sampler.resolution) == (16384, 2**17, 96)
+    cells = 128 if model == "nerf" else 96
+    assert (made.eval.chunk, made.eval.mesh.chunk, made.sampler.resolution) == (16384, 2**17, cells)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -166,6 +167,6 @@ def test_files_of_the_users_own_are_found_when_a_run_is_composed_again(tmp_path,
 
 def test_every_value_for_a_gpu_says_that_it_was_not_measured():
     files = [path for path in (conf_dir() / "hardware").rglob("*.yaml") if "gpu" in path.stem]
-    assert len(files) >= 5
+    assert len(files) >= 4
     for path in files:
         assert "not yet measured" in path.read_text().lower(), path
