@@ -149,6 +149,24 @@ def test_occupancy_refreshes_only_near_the_surface_between_full_rounds():
     assert 0 < field.points < full
 
 
+def test_of_a_density_what_is_empty_is_looked_at_in_turns_and_found_where_it_appears():
+    sampler, field = OccupancySampler(resolution=16, refresh_every=10), Sphere(("densities",))
+    for step in range(0, 400, 10):
+        sampler.refresh(field, step)
+    dense = int((sampler.grid.values > sampler.threshold).sum())
+    field.points = 0
+    sampler.refresh(field, 400)
+    assert dense < field.points < 16**3 / 2
+    field.radius = 0.9
+    found = []
+    for step in range(410, 460, 10):
+        sampler.refresh(field, step)
+        found.append(int((sampler.grid.values > sampler.threshold).sum()))
+    assert dense < found[0] < found[-1]
+    centers = _cell_centers(16)
+    assert found[-1] == int((centers.norm(dim=-1) < 0.9).sum())
+
+
 def test_a_refreshed_cache_reproduces_a_linear_field():
     class Plane(Sphere):
         def __call__(self, points, needs):
