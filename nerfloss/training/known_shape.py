@@ -15,7 +15,7 @@ def fit_distance(
     distance: Float[Tensor, "depth height width"],
     *,
     steps: int = 200,
-    points: int = 4096,
+    points: int = 2048,
     band: float = 0.08,
     learning_rate: float = 5e-3,
     eikonal: float = 0.1,
