@@ -1,14 +1,17 @@
 """Wall time of a training step on two threads against one, taken in turns within one run.
 
     python benchmarks/threads.py --models neus nerf
+    python benchmarks/threads.py --models neus --samples 64 4096 16384
 
 A guest of a busy host is not always given its cores: `stolen` is the share of the time in which
 this machine wanted to run and was not let (Linux says so). Two threads that wait for one another
-suffer from it most, so the ratio is also stated for the calmest quarter of the turns.
+suffer from it most, so the ratio is also stated for the calmest quarter of the turns. A step of few
+samples shows what no thread can share: calls, and what is done once whatever the samples.
 """
 
 import argparse
 import time
+from itertools import product
 from pathlib import Path
 from statistics import median
 
@@ -39,11 +42,12 @@ def turn(trainer: Trainer, threads: int) -> tuple[float, float]:
     return 1e3 * wall / STEPS, (stolen_ticks() - ticks) / 100 / wall
 
 
-def measure(model: str, turns: int) -> dict[int, list[tuple[float, float]]]:
-    """All turns of a run, by their number of threads."""
+def measure(model: str, samples: int, turns: int) -> dict[int, list[tuple[float, float]]]:
+    """All turns of a run of so many samples per step, by their number of threads."""
     torch.set_num_threads(2)
     loss = "nerf" if model == "nerf" else "neus_huber"
-    run, _ = prepare(configure(f"model={model}", f"loss={loss}", "dataset.views=24"))
+    pace = [f"trainer.pace.{k}={v}" for k, v in (("samples", samples), ("rays", samples // 8))]
+    run, _ = prepare(configure(f"model={model}", f"loss={loss}", "dataset.views=24", *pace))
     run.start(run.model, run.scene.train, background=run.scene.background, seed=run.seed)
     for _ in range(15):
         turn(run.trainer, 2)
@@ -56,19 +60,21 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--models", nargs="+", default=["neus", "nerf"])
+    parser.add_argument("--samples", type=int, nargs="+", default=[4096], help="per step")
     parser.add_argument("--turns", type=int, default=40)
     asked = parser.parse_args()
     table = Table(title=machine(), box=None)
-    for column in ("model", "", "one thread", "two threads", "ratio", "stolen"):
+    for column in ("model", "samples", "", "one thread", "two threads", "ratio", "stolen"):
         table.add_column(column)
-    for model in asked.models:
-        found = measure(model, asked.turns)
+    for model, samples in product(asked.models, asked.samples):
+        found = measure(model, samples, asked.turns)
         calm = {n: sorted(turns, key=lambda each: each[1]) for n, turns in found.items()}
         calm = {n: turns[: max(1, len(turns) // 4)] for n, turns in calm.items()}
         for name, of in (("all turns", found), ("calmest quarter", calm)):
             one, two = (median(wall for wall, _ in of[n]) for n in (1, 2))
             stolen = " / ".join(f"{median(share for _, share in of[n]):.0%}" for n in (1, 2))
-            table.add_row(model, name, f"{one:.1f} ms", f"{two:.1f} ms", f"{one / two:.2f}", stolen)
+            spent = (f"{one:.1f} ms", f"{two:.1f} ms", f"{one / two:.2f}", stolen)
+            table.add_row(model, str(samples), name, *spent)
     Console(width=110).print(table)
 
 
