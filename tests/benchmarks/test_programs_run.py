@@ -13,7 +13,7 @@ SMALL = {
     "step.py": "--models nerf --steps 4",
     "hash_grid.py": "--tables 8 --points 256 --levels 2 --rounds 1",
     "networks.py": "--points 256",
-    "scale.py": "--sweeps samples --steps 2",
+    "scale.py": "--sweeps levels --steps 2",
     "quality.py": "--models neus --clock steps --budgets 4",
     "collapse.py": "--seeds 1 --steps 4 --jobs 1 --scenes craters --recipes neus_mask",
     "diagnostics.py": "--steps 4",
