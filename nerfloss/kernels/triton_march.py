@@ -4,6 +4,8 @@
 of ``rays steps`` stays in registers here: of a ray nothing is written but its samples' bounds.
 """
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -27,8 +29,7 @@ def place(
     rays = len(origins)
     starts, ends = (torch.zeros(rays, count, device=origins.device) for _ in range(2))
     # No ray is longer inside than from corner to corner.
-    lower, upper = last_box(box)
-    steps = 3 + int(float((upper - lower).norm()) / numbers[0])
+    steps = 3 + int(math.dist(*last_box(box).tolist()) / numbers[0])
     given = [
         each.detach().contiguous()
         for each in (origins, directions, shifts, values, region.view(torch.uint8), box)

@@ -30,7 +30,7 @@ BY_INDEX = {"aten.index", "aten.index_put", "aten.index_put_", "aten._unsafe_ind
 # Numbers that set out early and are read late; pixels, which are drawn on the host.
 MAY = ("kernels/host_numbers.py", "data/")
 # Functions that read what HostCopy has on the host already.
-ON_THE_HOST = {"cell", "known", "place"}
+ON_THE_HOST = {"cell", "known"}
 TINY = [
     "kernels.backend=triton", "trainer.pace.samples=24", "trainer.pace.rays=6",
     "trainer.max_steps=9", "sampler.resolution=8", "sampler.samples=6",
