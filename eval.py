@@ -11,7 +11,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from nerfloss.distributed import launched
+from nerfloss.training.distributed import torchrun_env as launched
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="eval")
@@ -20,12 +20,12 @@ def main(cfg: DictConfig) -> float | None:
     if (cfg.run is None) == (cfg.checkpoint is None):
         raise SystemExit("eval.py needs run=<folder> or checkpoint=<file>, one of the two")
     # Here, so that --help and a mistyped setting answer at once: torch takes seconds.
-    from nerfloss.assembly import assemble, device_of, saved_config
-    from nerfloss.distributed.meeting import meeting
-    from nerfloss.elsewhere import loadable
-    from nerfloss.hardware import with_chunks_for_here
-    from nerfloss.run import main_score
+    from nerfloss.assembly.build import assemble, device_of, saved_config
+    from nerfloss.assembly.checkpoint_portability import loadable
+    from nerfloss.assembly.hardware_presets import with_chunks_for_here
+    from nerfloss.assembly.run import main_score
     from nerfloss.training.checkpoint import latest
+    from nerfloss.training.distributed.init_process_group import meeting
 
     checkpoint = latest(cfg.run or cfg.checkpoint)
     folder = (

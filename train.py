@@ -19,8 +19,8 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from nerfloss.distributed import launched
-from nerfloss.run_folders import register_resolvers
+from nerfloss.assembly.hydra_resolvers import register_resolvers
+from nerfloss.training.distributed import torchrun_env as launched
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")
@@ -40,10 +40,15 @@ def train(cfg: DictConfig) -> Any:
     A job of a sweep whose folder says that it is finished only tells its scores again; one that was
     stopped goes on.
     """
-    from nerfloss.hardware import fitted, with_chunks_for_here
-    from nerfloss.provenance import STOPPED, recorded
-    from nerfloss.sweeping.config import check_one_run, objectives_of, plain, write_ablation
-    from nerfloss.sweeping.standing import checkpoint_of, is_finished, scores_of, told
+    from nerfloss.assembly.hardware_presets import fitted, with_chunks_for_here
+    from nerfloss.experiments.provenance import STOPPED, recorded
+    from nerfloss.experiments.sweeps.job_status import checkpoint_of, is_finished, scores_of, told
+    from nerfloss.experiments.sweeps.sweep_config import (
+        check_one_run,
+        objectives_of,
+        plain,
+        write_ablation,
+    )
 
     settings, config = HydraConfig.get(), plain(cfg)
     folder, swept = Path(settings.runtime.output_dir), settings.mode == RunMode.MULTIRUN
@@ -54,9 +59,9 @@ def train(cfg: DictConfig) -> Any:
         return told(scores_of(folder) or {}, list(objectives_of(config)))
 
     # Here, so that --help and a mistyped setting answer at once: torch takes seconds.
-    from nerfloss.assembly import assemble, saved_config
-    from nerfloss.distributed.meeting import meeting
+    from nerfloss.assembly.build import assemble, saved_config
     from nerfloss.training.checkpoint import latest
+    from nerfloss.training.distributed.init_process_group import meeting
 
     begun, same, asked = checkpoint_of(folder) if swept else None, False, settings.overrides.task
     if resume := cfg.trainer.resume:

@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.table import Table
 from runs import configure, machine, prepare  # first: it sets how threads wait
 
-from nerfloss.diagnostics.logbook import Diagnostics
-from nerfloss.training.sinks.tensorboard import TensorBoard
+from nerfloss.diagnostics.gradient_logger import Diagnostics
+from nerfloss.training.loggers.tensorboard import TensorBoardLogger
 
 MORE = [f"loss.terms.{name}.weight=0.001" for name in ("opacity_entropy", "sparsity", "distortion")]
 RECIPES = {"3 terms": ["loss=neus_full"], "6 terms": ["loss=neus_full", *MORE]}
@@ -32,7 +32,7 @@ def measure(overrides: list[str], steps: int) -> tuple[float, float]:
     taken: dict[bool, list[float]] = {False: [], True: []}
     with tempfile.TemporaryDirectory() as folder:
         looking = Diagnostics(every=1)
-        curves = TensorBoard(Path(folder) / "tensorboard")
+        curves = TensorBoardLogger(Path(folder) / "tensorboard")
         parameters = trainer.optimizer.parameters
         looking.begin(Path(folder), trainer.recipe, parameters, start=1, curves=curves)
         for step in range(30 + 2 * steps):

@@ -16,9 +16,9 @@ from rich.console import Console
 from rich.table import Table
 from runs import configure, machine, prepare  # first: it sets how threads wait
 
-from nerfloss.data.rig import cameras_at
-from nerfloss.run import Run
-from nerfloss.training.sinks.sink import Sinks
+from nerfloss.assembly.run import Run
+from nerfloss.data.synthetic.camera_layouts import cameras_at
+from nerfloss.training.loggers.logger import Loggers
 
 SIZE = 200
 
@@ -53,7 +53,7 @@ def main() -> None:
         trainer._train_step()
     trainer.step += 1
     rows = {"first step after the start of the program": time.perf_counter() - BEGAN}
-    trainer.run(Sinks())
+    trainer.run(Loggers())
     view_seconds(run)
     rows[f"view of {SIZE}x{SIZE}"] = min(view_seconds(run) for _ in range(3))
     subject, begin = run.subject(), time.perf_counter()

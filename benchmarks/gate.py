@@ -20,7 +20,7 @@ import networks
 import torch
 from rich.console import Console
 
-from nerfloss.kernels.layout import GridLayout
+from nerfloss.kernels.grid_layout import GridLayout
 
 BASELINE = Path(__file__).with_name("baseline.json")
 FALLEN = 0.8

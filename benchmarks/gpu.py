@@ -28,8 +28,8 @@ import torch
 from gpu_timing import stopwatch
 from gpu_work import STEP, Setting, arithmetic, inputs, moved, operations
 
-from nerfloss.kernels import reference
-from nerfloss.kernels.availability import why_never
+from nerfloss.kernels.backend_availability import why_never
+from nerfloss.kernels.reference import hash_grid as reference
 
 ROUNDS, SETS = 25, 3
 WRONG = 1e-3  # largest error, relative to the norm
@@ -110,7 +110,7 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
     from gpu_rivals import tcnn_rows
     from gpu_tuning import tuning_rows
 
-    from nerfloss.kernels import triton_grid
+    from nerfloss.kernels.triton import hash_grid as triton_grid
 
     device, begin = rates_device(), time.perf_counter()
     timed = stopwatch(device, 1 if asked.dry else ROUNDS)

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from nerfloss.kernels.triton_language import blocks, jit, launch, tl
+from nerfloss.kernels.triton.language import blocks, jit, launch, tl
 
 SECTOR = 32
 BLOCK = 128

@@ -1,6 +1,6 @@
 """The small networks on a GPU: each as one kernel of Triton's, and as the library's products.
 
-What decides over `nerfloss.kernels.triton_tuning.FUSED_NETWORKS`: forward and backward together, on
+What decides over `nerfloss.kernels.triton.tuning.FUSED_NETWORKS`: forward and backward together, on
 as many points as a step has.
 """
 
@@ -12,9 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nerfloss.kernels import sdf_mlp, triton_mlp, triton_sdf_mlp
+from nerfloss.kernels import sdf_mlp
 from nerfloss.kernels.mlp import apply_mlp
-from nerfloss.kernels.triton_layers import GUESSED, Sharing
+from nerfloss.kernels.triton import mlp as triton_mlp
+from nerfloss.kernels.triton import sdf_mlp as triton_sdf_mlp
+from nerfloss.kernels.triton.layers import GUESSED, Sharing
 
 DISTANCES, COLOR = {1: (35, 64, 16), 2: (35, 64, 64, 16)}, (34, 64, 64, 3)
 BETA = 100.0

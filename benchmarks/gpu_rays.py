@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from nerfloss.kernels import compositing, triton_compositing
-from nerfloss.rays import Rays
+from nerfloss.geometry import Rays
+from nerfloss.kernels import compositing
+from nerfloss.kernels.triton import compositing as triton_compositing
 from nerfloss.samplers.cached_grid import CachedGrid
 from nerfloss.samplers.march import March, place_samples
 

@@ -8,8 +8,9 @@ import torch
 from gpu_work import Setting, inputs
 from torch import Tensor
 
-from nerfloss.kernels import triton_gather, triton_scatter
-from nerfloss.kernels.triton_tuning import Tuning
+from nerfloss.kernels.triton import grid_gather as triton_gather
+from nerfloss.kernels.triton import grid_scatter as triton_scatter
+from nerfloss.kernels.triton.tuning import Tuning
 
 WAYS = {
     "as set": Tuning(),

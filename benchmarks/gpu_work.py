@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nerfloss.kernels.layout import GridLayout
-from nerfloss.kernels.reference_cells import corner_rows
+from nerfloss.kernels.grid_layout import GridLayout
+from nerfloss.kernels.reference.grid_cells import corner_rows
 
 WARP = 32
 SECTOR = 32

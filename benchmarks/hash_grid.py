@@ -22,8 +22,9 @@ from torch import Tensor, nn
 
 from nerfloss.fields.hash_grid import HashGrid
 from nerfloss.fields.sdf_network import SDFNetwork
-from nerfloss.kernels import cpu, reference
-from nerfloss.kernels.layout import GridLayout
+from nerfloss.kernels.grid_layout import GridLayout
+from nerfloss.kernels.numba import hash_grid as cpu
+from nerfloss.kernels.reference import hash_grid as reference
 
 Contenders = dict[str, Callable[[], object]]
 COMPILED, EXPLICIT, PLAIN = "compiled", "torch, explicit gradient", "torch, double backward"

@@ -3,7 +3,7 @@
     pip install duckdb pyarrow
     python benchmarks/index_formats.py          # those that are installed
 
-Each format writes 5000 rows of what nerfloss.reporting.index keeps of a run (a path, a stamp, 2.5
+Each format writes 5000 rows of what nerfloss.experiments.report.index keeps of a run (a path, a stamp, 2.5
 kB of text), changes ten of them and reads all, in a process of its own for each.
 """
 

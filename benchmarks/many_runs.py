@@ -91,8 +91,8 @@ def composed() -> tuple[str, str]:
     from hydra import compose, initialize_config_dir
     from omegaconf import OmegaConf
 
-    from nerfloss.conf_files import conf_dir
-    from nerfloss.run_folders import register_resolvers
+    from nerfloss.assembly.config_files import conf_dir
+    from nerfloss.assembly.hydra_resolvers import register_resolvers
 
     register_resolvers()
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
@@ -142,12 +142,12 @@ def look(verb: str, folder: Path) -> None:
     """Look once, in this process, and print what that took."""
     begin = time.perf_counter()
     if verb == "page":
-        from nerfloss.reporting.html.page import write_report
+        from nerfloss.experiments.report.page.page import write_report
     elif verb == "compare":
-        from nerfloss.reporting.side_by_side import compared
+        from nerfloss.experiments.report.side_by_side import compared
     else:
-        from nerfloss.reporting.report import report
-    from nerfloss.verbs.output import put_out
+        from nerfloss.experiments.report.report import report
+    from nerfloss.cli.output import put_out
 
     imported = time.perf_counter()
     if verb == "page":

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from nerfloss.evaluation.undefined import UndefinedMetric
+from nerfloss.evaluation.errors import UndefinedMetric
 
 
 def stray(

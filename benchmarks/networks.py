@@ -19,7 +19,9 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from nerfloss.kernels import compositing, cpu_mlp, cpu_sdf_mlp, sdf_mlp
+from nerfloss.kernels import compositing, sdf_mlp
+from nerfloss.kernels.numba import mlp as cpu_mlp
+from nerfloss.kernels.numba import sdf_mlp as cpu_sdf_mlp
 from nerfloss.maths import compositing as plain_compositing
 from nerfloss.maths import sdf_opacity
 

@@ -16,10 +16,10 @@ import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
-from nerfloss.assembly import assemble
-from nerfloss.run import Run
-from nerfloss.start import draw_what_is_looked_at
-from nerfloss.training.sinks.sink import Sinks
+from nerfloss.assembly.build import assemble
+from nerfloss.assembly.run import Run
+from nerfloss.initialization.initialization import draw_what_is_looked_at
+from nerfloss.training.loggers.logger import Loggers
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("NERFLOSS_TEST_DATA", ROOT.parent / "shared" / "data"))
@@ -81,7 +81,7 @@ def train(run: Run) -> None:
     with trainer.watch.running():
         run.start(run.model, run.scene.train, background=run.scene.background, seed=run.seed)
         draw_what_is_looked_at(trainer.batches, run.model)
-    trainer.run(Sinks())
+    trainer.run(Loggers())
 
 
 def machine() -> str:

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from runs import configure, machine, prepare  # first: it sets how threads wait
 
-from nerfloss.run import Run
+from nerfloss.assembly.run import Run
 
 
 def watched(run: Run) -> dict[str, list[float]]:

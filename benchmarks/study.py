@@ -31,15 +31,17 @@ from rich.console import Console
 from runs import ROOT, configure, machine, prepare, train  # first: it sets how threads wait
 from study_figures import draw, keep_picture
 
-from nerfloss.evaluation import depth_metrics, image_metrics, normal_metrics
-from nerfloss.evaluation.evaluator import Truth
-from nerfloss.evaluation.measures import measure_of
-from nerfloss.evaluation.stlpips import ShiftTolerantLpips
-from nerfloss.run import Run
-from nerfloss.statistics.paired import Paired, paired
-from nerfloss.statistics.summary import ends, summary
-from nerfloss.statistics.verdict import verdicts
-from nerfloss.subject import views_of
+from nerfloss.assembly.eval_adapter import views_of
+from nerfloss.assembly.run import Run
+from nerfloss.evaluation.evaluator import GroundTruth
+from nerfloss.evaluation.metrics import depth as depth_metrics
+from nerfloss.evaluation.metrics import image as image_metrics
+from nerfloss.evaluation.metrics import normal as normal_metrics
+from nerfloss.evaluation.metrics.metadata import measure_of
+from nerfloss.evaluation.metrics.stlpips import ShiftTolerantLpips
+from nerfloss.experiments.statistics.paired import Paired, paired
+from nerfloss.experiments.statistics.significance import verdicts
+from nerfloss.experiments.statistics.summary import ends, summary
 
 GEOMETRY = ("chamfer_l1", "point_to_surface")
 METRICS: Mapping[str, Callable] = {
@@ -89,10 +91,10 @@ def scored(run: Run, wanted: Sequence[str]) -> dict[str, float | None]:
     metrics = {name: METRICS[name] for name in wanted if name in METRICS}
     evaluator, subject = replace(run.evaluator, metrics=metrics), run.subject()
     judged = evaluator.judged(subject, views_of(run.scene, "test"), None)
-    found, _ = evaluator.score_views(judged, Truth())
+    found, _ = evaluator.score_views(judged, GroundTruth())
     if any(name in GEOMETRY for name in wanted):
         mesh, reason = evaluator.extract(subject)
-        found |= evaluator.score_geometry(mesh, reason, Truth(run.scene.mesh))
+        found |= evaluator.score_geometry(mesh, reason, GroundTruth(run.scene.mesh))
     return {name: found[name].value for name in wanted}
 
 

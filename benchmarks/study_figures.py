@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nerfloss.assembly.eval_adapter import views_of
+from nerfloss.assembly.run import Run
 from nerfloss.evaluation.colormaps import colored_by
 from nerfloss.evaluation.image_rendering import render_view
-from nerfloss.evaluation.smaller_chunks import ChunkSize
-from nerfloss.run import Run
-from nerfloss.subject import views_of
+from nerfloss.evaluation.oom_retry import ChunkSize
 
 VIEW = 0
 TARGETS = {"rgb": "target_rgb", "normal": "target_normal", "opacity": "target_mask",

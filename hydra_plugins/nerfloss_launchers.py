@@ -1,6 +1,7 @@
 """Where Hydra looks for launchers: it takes classes of the package ``hydra_plugins`` only."""
 
-from nerfloss.sweeping import on_ray, on_submitit
+from nerfloss.experiments.launchers import ray as on_ray
+from nerfloss.experiments.launchers import submitit as on_submitit
 
 
 class RayLauncher(on_ray.RayLauncher):

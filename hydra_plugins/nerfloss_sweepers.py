@@ -4,8 +4,8 @@ from importlib.util import find_spec
 
 from hydra.core.config_store import ConfigStore
 
-from nerfloss.sweeping.grid import Grid
-from nerfloss.sweeping.search import Search
+from nerfloss.experiments.sweeps.grid_sweeper import Grid
+from nerfloss.experiments.sweeps.optuna_sweeper import Search
 
 
 class GridSweeper(Grid):

@@ -2,7 +2,7 @@
 
 import sys
 
-from nerfloss.cli import main
+from nerfloss.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -13,9 +13,9 @@ import pytest
 import torch
 from small_runs import composed
 
-from nerfloss.assembly import assemble
-from nerfloss.data.analytic import AnalyticDataset
-from nerfloss.run import Run
+from nerfloss.assembly.build import assemble
+from nerfloss.assembly.run import Run
+from nerfloss.data.synthetic.dataset import AnalyticDataset
 from nerfloss.testing.weights import supply_weights
 
 if not torch.cuda.is_available():

@@ -8,11 +8,11 @@ import re
 
 from small_runs import TINY_PATCHES
 
-from nerfloss.conf_files import conf_dir
+from nerfloss.assembly.config_files import conf_dir
+from nerfloss.cli.reference.term_files import recipe_files, term_files
 from nerfloss.losses.volume import GridField
 from nerfloss.quantities.signature import underlying
 from nerfloss.quantities.vocabulary import VOCABULARY
-from nerfloss.reporting.catalogue import recipe_files, term_files
 
 TERMS, RECIPES = term_files(conf_dir()), recipe_files(conf_dir())
 LARGER_PATCHES = [

@@ -6,10 +6,10 @@ from pathlib import Path
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from nerfloss.assembly import assemble
-from nerfloss.conf_files import conf_dir
-from nerfloss.run import Run
-from nerfloss.run_folders import register_resolvers
+from nerfloss.assembly.build import assemble
+from nerfloss.assembly.config_files import conf_dir
+from nerfloss.assembly.hydra_resolvers import register_resolvers
+from nerfloss.assembly.run import Run
 
 TINY = [
     "device=cpu",

@@ -94,15 +94,15 @@ MAY_IMPORT: dict[str, set[str] | None] = {
 PURE = {part: {"torch", "jaxtyping"} for part in ("maths", "backbones", "losses")}
 SWEEPERS = ("config", "overrides", "jobs", "space", "grid", "search", "errand", "remote")
 KNOW_HYDRA = {
-    "nerfloss/assembly.py",
-    "nerfloss/elsewhere.py",
-    "nerfloss/run_folders.py",
-    "nerfloss/hardware.py",
-    *(f"nerfloss/sweeping/{name}.py" for name in SWEEPERS),
+    "nerfloss/assembly/build.py",
+    "nerfloss/assembly/checkpoint_portability.py",
+    "nerfloss/assembly/hydra_resolvers.py",
+    "nerfloss/assembly/hardware_presets.py",
+    *(f"nerfloss/experiments/sweeps/{name}.py" for name in SWEEPERS),
     "train.py",
     "eval.py",
 }
-READ_YAML = {"nerfloss/conf_files.py"}
+READ_YAML = {"nerfloss/assembly/config_files.py"}
 IMPORTED_AS = {
     "hydra-core": "hydra",
     "pillow": "PIL",

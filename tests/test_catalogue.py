@@ -8,12 +8,12 @@ import re
 import pytest
 import torch
 
-from nerfloss.conf_files import conf_dir
+from nerfloss.assembly.config_files import conf_dir
+from nerfloss.cli.reference.term_files import term_files
 from nerfloss.losses.points import directional_distance
 from nerfloss.losses.shape_priors import boundary
 from nerfloss.losses.smoothness import normal_smoothness, tangent_curvature
 from nerfloss.losses.volume import grid_tv
-from nerfloss.reporting.catalogue import term_files
 from nerfloss.testing.quantities import fake, fake_field
 
 # File by file, each function with what has to be given by position, and the settings it promises.

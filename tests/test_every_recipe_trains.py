@@ -9,7 +9,7 @@ import torch
 from fitting_runs import PLAIN, RECIPES, fed_by, needed
 from small_runs import assembled, composed, history
 
-from nerfloss.assembly import build, build_model, offered
+from nerfloss.assembly.build import build, build_model, offered
 from nerfloss.quantities.vocabulary import VOCABULARY
 from nerfloss.recipe import RecipeError
 from nerfloss.testing.scenes import small_scene, write_neus
@@ -86,7 +86,7 @@ def test_a_recipe_is_refused_by_data_that_lacks_what_it_needs(recipe, photograph
 
 
 def test_missing_weights_stop_a_run_before_it_begins_and_say_what_to_do(tmp_path, monkeypatch):
-    monkeypatch.setattr("nerfloss.backbones.weights.hub_folder", lambda: tmp_path)
+    monkeypatch.setattr("nerfloss.losses.pretrained.weight_files.hub_folder", lambda: tmp_path)
     expected = r"perceptual: the network's weights were not found.*vgg16-397923af\.pth.*fn\.weights"
     with pytest.raises(RecipeError, match=rf"(?s){expected}"):
         assembled(tmp_path, "loss=perceptual", *fed_by("perceptual")[1])

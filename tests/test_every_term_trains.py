@@ -9,7 +9,7 @@ import torch
 from fitting_runs import PLAIN, TERMS, models_for, settings_for
 from small_runs import history
 
-from nerfloss.conf_files import conf_dir
+from nerfloss.assembly.config_files import conf_dir
 from nerfloss.training import checkpoint
 
 # What every term is tried with: (model, settings) -> names. One run serves all of an entry's terms.

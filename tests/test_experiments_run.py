@@ -5,8 +5,8 @@ import json
 import pytest
 from small_runs import TINY_PATCHES, composed
 
-from nerfloss.assembly import assemble
-from nerfloss.conf_files import conf_dir, named, read_yaml
+from nerfloss.assembly.build import assemble
+from nerfloss.assembly.config_files import conf_dir, named, read_yaml
 from nerfloss.testing.scenes import small_scene, write_blender, write_neus
 from nerfloss.testing.weights import supply_weights
 

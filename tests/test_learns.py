@@ -3,7 +3,7 @@
 import pytest
 from small_runs import composed
 
-from nerfloss.assembly import assemble
+from nerfloss.assembly.build import assemble
 
 SMALL = [
     "dataset.size=64", "dataset.views=40", "dataset.test_views=4", "trainer.max_steps=1200",

@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from torch import Tensor
 
 from nerfloss.quantities.vocabulary import VOCABULARY
-from nerfloss.terms.reading import KEYS, RecipeError
+from nerfloss.recipe.parsing import KEYS, RecipeError
 from nerfloss.testing.quantities import SIZES, fake
 from nerfloss.testing.terms import check_term, fits
 from nerfloss.testing.weights import supply_weights
@@ -41,7 +41,7 @@ def test_a_shipped_term_keeps_the_contract(file, weights_folder):
 
 
 def test_a_term_that_lacks_its_files_of_weights_says_where_to_get_them(monkeypatch, tmp_path):
-    monkeypatch.setattr("nerfloss.backbones.weights.hub_folder", lambda: tmp_path)
+    monkeypatch.setattr("nerfloss.losses.pretrained.weight_files.hub_folder", lambda: tmp_path)
     files = [file for file in FILES if "weights" in OmegaConf.load(file).fn]
     assert files
     for file in files:

@@ -7,10 +7,10 @@ import torch
 from jaxtyping import Float, Int16, UInt8
 from torch import Tensor
 
-from nerfloss.byte_counts import as_text
-from nerfloss.data.cameras import Cameras
-from nerfloss.data.observed_points import ObservedPoints
-from nerfloss.data.storage import SHARE, Storage, check_residence, storage_for
+from nerfloss.data.cameras.pinhole import Cameras
+from nerfloss.data.image_storage import SHARE, ImageStorage, check_residence, storage_for
+from nerfloss.data.sparse_points import SparsePoints
+from nerfloss.files import format_bytes
 from nerfloss.memory import free_on
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class Views:
     normal: Float[Tensor, "views height width 3"] | None = None
     label: Int16[Tensor, "views height width"] | None = None
     instance: Int16[Tensor, "views height width"] | None = None
-    points: ObservedPoints | None = None
+    points: SparsePoints | None = None
     residence: str = "auto"
 
     def __len__(self) -> int:
@@ -86,7 +86,7 @@ class Views:
         images = {name: image.to(device) for name, image in self.observed.items()}
         return replace(self, **images)
 
-    def kept(self, storage: Storage) -> "Views":
+    def kept(self, storage: ImageStorage) -> "Views":
         """The same views, their images in a storage."""
         images = {name: storage.keep(image) for name, image in self.observed.items()}
         return replace(self, **images)
@@ -102,7 +102,9 @@ class Views:
             return self
         size, free = sum(image.nbytes for image in self.observed.values()), free_on(device)
         stay = self.residence == "auto" and free is not None and size > SHARE * free
-        said = "unknown" if free is None else as_text(free)
+        said = "unknown" if free is None else format_bytes(free)
         where = "stay where they are, their pixels follow" if stay else f"go to {device}"
-        log.info("%s of images, %s free: they %s (dataset.residence)", as_text(size), said, where)
+        log.info(
+            "%s of images, %s free: they %s (dataset.residence)", format_bytes(size), said, where
+        )
         return self if stay else self.placed(device)

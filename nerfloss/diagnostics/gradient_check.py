@@ -7,12 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nerfloss.diagnostics.held_fixed import HeldFixed
-from nerfloss.diagnostics.made_up_step import MadeUpStep, make_up_step, observed_by
-from nerfloss.diagnostics.slopes import compare_slopes
+from nerfloss.diagnostics.finite_differences import compare_slopes
+from nerfloss.diagnostics.frozen_stop_gradients import FrozenStopGradients
+from nerfloss.diagnostics.synthetic_batch import SyntheticBatch, make_up_step, observed_by
 from nerfloss.quantities.vocabulary import VOCABULARY
 from nerfloss.recipe import LossRecipe, Term
-from nerfloss.terms.settings import companion
+from nerfloss.recipe.settings_checks import companion
 from nerfloss.testing.terms import fakes_for, in_dtype, is_predicted
 
 # Apart by more, relative to the larger of the two, autograd and differences disagree; a gradient
@@ -117,7 +117,7 @@ def _through_field(terms: Mapping[str, Term], model: Any, step: int) -> dict[str
     return {name: trials[name] for name in terms}
 
 
-def _rendered(model: Any, made: MadeUpStep, term: Term) -> Callable[[], Tensor]:
+def _rendered(model: Any, made: SyntheticBatch, term: Term) -> Callable[[], Tensor]:
     """The term's value on what the model renders; it draws the same every time."""
     learns = bool(list(model.sampler.parameters()))
 
@@ -145,7 +145,7 @@ def _tried(value: Callable[[], Tensor], leaves: Sequence[Tensor]) -> Trial:
 
 
 def _tried_held_fixed(value: Callable[[], Tensor], leaves: Sequence[Tensor], error: float) -> Trial:
-    held = HeldFixed()
+    held = FrozenStopGradients()
     try:
         found = compare_slopes(value, leaves, held=held)
     except RuntimeError:

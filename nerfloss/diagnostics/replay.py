@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nerfloss.rays import Samples
+from nerfloss.geometry import Samples
 from nerfloss.recipe import Fault, LossRecipe, NonFiniteLoss, Term
-from nerfloss.terms.fault import how_much, rays_of, say_where
-from nerfloss.terms.nonfinite import gradients_to_quantities
-from nerfloss.training.failure import Failure
+from nerfloss.recipe.nonfinite_location import how_much, rays_of, say_where
+from nerfloss.recipe.nonfinite_report import gradients_to_quantities
+from nerfloss.training.failure_snapshot import Failure
 
 
 @dataclass(frozen=True)

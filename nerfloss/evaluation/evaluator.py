@@ -13,18 +13,18 @@ import trimesh
 from jaxtyping import Float
 from torch import Tensor
 
+from nerfloss.evaluation.errors import UndefinedMetric
+from nerfloss.evaluation.image_grid import WANTED, panel
 from nerfloss.evaluation.image_rendering import Render, View, render_view
-from nerfloss.evaluation.measures import measure_of, settings_used
-from nerfloss.evaluation.mesh import Colors, MeshExtraction, colored, transformed
-from nerfloss.evaluation.panels import WANTED, panel
+from nerfloss.evaluation.mesh_extraction import Colors, MeshExtraction, colored, transformed
+from nerfloss.evaluation.metrics.metadata import measure_of, settings_used
+from nerfloss.evaluation.octree_sampling import Field
+from nerfloss.evaluation.oom_retry import ChunkSize
 from nerfloss.evaluation.scores import Evaluation, Score, mean_score
-from nerfloss.evaluation.smaller_chunks import ChunkSize
-from nerfloss.evaluation.sparse_lattice import Field
+from nerfloss.evaluation.surface_samples import Surface, SurfacePair
 from nerfloss.evaluation.surface_scores import score_surface
-from nerfloss.evaluation.surfaces import Surface, SurfacePair
-from nerfloss.evaluation.undefined import UndefinedMetric
 from nerfloss.evaluation.view_scores import rendered_needs, score_view
-from nerfloss.whole_files import write_whole
+from nerfloss.files import atomic_write
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ Gather = Callable[[list[JudgedView]], list[JudgedView]]
 
 
 @dataclass(frozen=True)
-class Subject:
+class EvaluatedModel:
     """What is judged, as callables. ``offers`` are the quantities that ``render`` can make.
 
     ``field`` is positive outside and negative inside the box's solid; ``is_distance`` says that its
@@ -50,7 +50,7 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Truth:
+class GroundTruth:
     """What is known of the scene besides images.
 
     ``mesh`` is the true surface in the data's own coordinates, ``to_world`` the similarity that
@@ -91,9 +91,9 @@ class Evaluator:
 
     def __call__(
         self,
-        subject: Subject,
+        subject: EvaluatedModel,
         views: Iterable[View],
-        truth: Truth,
+        truth: GroundTruth,
         folder: Path | None = None,
         *,
         gathered: Gather = list,
@@ -118,7 +118,7 @@ class Evaluator:
 
     def look_at(
         self,
-        subject: Subject,
+        subject: EvaluatedModel,
         view: View,
         *,
         metrics: Mapping[str, Callable],
@@ -138,7 +138,7 @@ class Evaluator:
         return {**targets, **render_view(subject.render, view, needs, chunk=chunk)}
 
     def judged(
-        self, subject: Subject, views: Iterable[View], folder: Path | None
+        self, subject: EvaluatedModel, views: Iterable[View], folder: Path | None
     ) -> list[JudgedView]:
         """Each view's name and scores; its panel is written."""
         pictured = self.images and folder is not None
@@ -155,7 +155,7 @@ class Evaluator:
         return rows
 
     def score_views(
-        self, judged: Sequence[JudgedView], truth: Truth
+        self, judged: Sequence[JudgedView], truth: GroundTruth
     ) -> tuple[dict[str, Score], list[dict[str, Any]]]:
         """Mean scores over the views, and a row per view."""
         rows = [
@@ -169,13 +169,13 @@ class Evaluator:
     def _rays_at_once(self) -> ChunkSize:
         return ChunkSize(self.chunk, "eval.chunk")
 
-    def _conventions(self, metric: Callable, truth: Truth) -> dict[str, Any]:
+    def _conventions(self, metric: Callable, truth: GroundTruth) -> dict[str, Any]:
         measure = measure_of(metric)
         known = {key: value for key, value in truth.conventions.items() if key != "units"}
         said = {"split": self.split, "units": measure.units, "better": measure.better}
         return {**known, **said, "mean": "over views", **settings_used(metric)}
 
-    def extract(self, subject: Subject) -> tuple[trimesh.Trimesh | None, str | None]:
+    def extract(self, subject: EvaluatedModel) -> tuple[trimesh.Trimesh | None, str | None]:
         """The subject's surface in scene units, or None and the reason."""
         if self.mesh is None:
             return None, "no mesh was asked for (eval.mesh=null)"
@@ -188,7 +188,7 @@ class Evaluator:
             return None, str(empty)
 
     def score_geometry(
-        self, mesh: trimesh.Trimesh | None, reason: str | None, truth: Truth
+        self, mesh: trimesh.Trimesh | None, reason: str | None, truth: GroundTruth
     ) -> dict[str, Score]:
         """Scores of our mesh by their names, and of each baseline by ``<baseline>_<name>``."""
         true = truth.mesh_in_scene
@@ -213,7 +213,7 @@ class Evaluator:
 def write_panel(quantities: Mapping[str, Tensor], path: Path) -> bool:
     """Write a view's panel as a PNG; False, with a warning, where the disk does not take it."""
     try:
-        write_whole(path, iio.imwrite("<bytes>", panel(quantities), extension=".png"))
+        atomic_write(path, iio.imwrite("<bytes>", panel(quantities), extension=".png"))
     except OSError as error:
         log.warning("no picture: %s", error)
         return False

@@ -7,8 +7,8 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from nerfloss.evaluation.smaller_chunks import ChunkSize
-from nerfloss.rays import Rays
+from nerfloss.evaluation.oom_retry import ChunkSize
+from nerfloss.geometry import Rays
 
 Render = Callable[[Rays, Collection[str]], Mapping[str, Tensor]]
 

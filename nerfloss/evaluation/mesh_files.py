@@ -9,8 +9,8 @@ from trimesh.exchange.gltf import export_glb
 from trimesh.exchange.ply import export_ply
 from trimesh.visual.color import ColorVisuals
 
-from nerfloss.evaluation.undefined import EmptyMesh
-from nerfloss.whole_files import write_whole
+from nerfloss.evaluation.errors import EmptyMesh
+from nerfloss.files import atomic_write
 
 
 def _linear(color: UInt8[np.ndarray, "vertices 4"]) -> UInt8[np.ndarray, "vertices 4"]:
@@ -37,5 +37,5 @@ def write_mesh(mesh: trimesh.Trimesh, path: Path) -> Path:
         data = export_glb(trimesh.Scene(shown), include_normals=True)
     else:
         raise ValueError(f"a mesh is written as .ply or .glb, got '{path.name}'")
-    write_whole(path, data)
+    atomic_write(path, data)
     return path

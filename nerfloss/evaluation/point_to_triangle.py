@@ -5,7 +5,7 @@ import trimesh
 from jaxtyping import Float
 from scipy.spatial import KDTree
 
-from nerfloss.evaluation.neighbours import nearest, tree_of
+from nerfloss.evaluation.nearest_neighbours import nearest, tree_of
 
 CANDIDATES = (8, 32, 128, 512)  # triangles tried per point, until it is settled
 CHUNK = 4096  # points at a time: at most 2^21 point-triangle pairs, some 500 MB

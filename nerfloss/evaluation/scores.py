@@ -11,7 +11,7 @@ from typing import Any
 import trimesh
 
 from nerfloss.evaluation.mesh_files import write_mesh
-from nerfloss.whole_files import write_whole
+from nerfloss.files import atomic_write
 
 log = logging.getLogger(__name__)
 
@@ -83,4 +83,4 @@ class Evaluation:
                 except OSError as error:
                     log.warning("no mesh: %s", error)
         text = json.dumps(self.as_json(), indent=2, allow_nan=False, default=str)
-        write_whole(folder / "metrics.json", f"{text}\n".encode())
+        atomic_write(folder / "metrics.json", f"{text}\n".encode())

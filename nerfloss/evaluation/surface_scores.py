@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nerfloss.evaluation.measures import measure_of, settings_used
+from nerfloss.evaluation.errors import UndefinedMetric
+from nerfloss.evaluation.metrics.metadata import measure_of, settings_used
 from nerfloss.evaluation.scores import Score
-from nerfloss.evaluation.surfaces import SurfacePair
-from nerfloss.evaluation.undefined import UndefinedMetric
+from nerfloss.evaluation.surface_samples import SurfacePair
 from nerfloss.quantities.signature import inputs_of
 
 

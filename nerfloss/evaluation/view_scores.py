@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 
-from nerfloss.backbones.weights import MissingWeights
+from nerfloss.evaluation.errors import UndefinedMetric
 from nerfloss.evaluation.scores import Score
-from nerfloss.evaluation.undefined import UndefinedMetric
+from nerfloss.losses.pretrained.weight_files import MissingWeights
 from nerfloss.memory import ran_out
 from nerfloss.quantities.signature import inputs_of
 from nerfloss.quantities.vocabulary import VOCABULARY

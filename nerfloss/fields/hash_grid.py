@@ -6,13 +6,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from nerfloss.kernels.choice import check_backend, chosen
+from nerfloss.kernels.async_host_copy import HostCopy
+from nerfloss.kernels.backend_selection import check_backend, chosen
+from nerfloss.kernels.grid_layout import GridLayout
 from nerfloss.kernels.hash_grid import Kernel, check_active, encode, kernel
-from nerfloss.kernels.host_numbers import HostCopy
-from nerfloss.kernels.layout import GridLayout
-from nerfloss.kernels.places import to_unit
-from nerfloss.kernels.reference_cells import corner_rows
-from nerfloss.maths.draws import uniform
+from nerfloss.kernels.point_ops import to_unit
+from nerfloss.kernels.reference.grid_cells import corner_rows
+from nerfloss.maths.random_numbers import uniform
 
 # None: as it is learned.
 STORED = {"float32": None, "float16": torch.float16, "bfloat16": torch.bfloat16}

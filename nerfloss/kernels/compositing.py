@@ -1,6 +1,6 @@
 """Opacity and compositing weights: compiled passes where these can run, the formulas elsewhere.
 
-`nerfloss.maths` defines all of them. ``backend`` is what `nerfloss.kernels.choice` calls one: by
+`nerfloss.maths` defines all of them. ``backend`` is what `nerfloss.kernels.backend_selection` calls one: by
 default the fastest that can run where the tensors lie.
 """
 
@@ -12,11 +12,11 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from nerfloss.kernels.choice import serving
+from nerfloss.kernels.backend_selection import serving
 from nerfloss.maths import compositing, sdf_opacity
 
 # Passes along rays, tensors in and out; the formulas have none. Slabs have them in Triton alone.
-FILES = {"cpu": "cpu_compositing", "triton": "triton_compositing"}
+FILES = {"cpu": "numba.compositing", "triton": "triton.compositing"}
 
 
 def neus_alphas(

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from nerfloss.kernels.cpu_tensors import on_cpu
+from nerfloss.kernels.numba.array_arguments import on_cpu
 from nerfloss.maths import directions as defined
 from nerfloss.maths import spherical_harmonics as basis
 
@@ -23,7 +23,7 @@ def spherical_harmonics(directions: Float[Tensor, "rays 3"]) -> Float[Tensor, "r
     """Harmonics of directions: `nerfloss.maths.spherical_harmonics.spherical_harmonics`."""
     if not on_cpu(directions) or directions.requires_grad:
         return basis.spherical_harmonics(directions)
-    from nerfloss.kernels import cpu_directions
+    from nerfloss.kernels.numba import directions as cpu_directions
 
     # A row for each harmonic, as the networks want them.
     out = directions.new_empty(16, len(directions))
@@ -34,7 +34,7 @@ def spherical_harmonics(directions: Float[Tensor, "rays 3"]) -> Float[Tensor, "r
 class _Unit(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, vectors: Tensor) -> Tensor:
-        from nerfloss.kernels import cpu_directions
+        from nerfloss.kernels.numba import directions as cpu_directions
 
         vectors = vectors.contiguous()
         ctx.save_for_backward(vectors)
@@ -45,7 +45,7 @@ class _Unit(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, to_unit: Tensor) -> Tensor:
-        from nerfloss.kernels import cpu_directions
+        from nerfloss.kernels.numba import directions as cpu_directions
 
         (vectors,) = ctx.saved_tensors
         out = torch.empty_like(vectors)

@@ -8,16 +8,22 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from nerfloss.kernels import choice, reference
-from nerfloss.kernels.layout import GridLayout
+from nerfloss.kernels import backend_selection as choice
+from nerfloss.kernels.grid_layout import GridLayout
+from nerfloss.kernels.reference import hash_grid as reference
 
 # The file of each kernel.
-FILES = {"reference": "reference", "cpu": "cpu", "triton": "triton_grid", "tcnn": "tcnn"}
+FILES = {
+    "reference": "reference.hash_grid",
+    "cpu": "numba.hash_grid",
+    "triton": "triton.hash_grid",
+    "tcnn": "tinycudann",
+}
 
 
 @runtime_checkable
 class Kernel(Protocol):
-    """Operations on points of the unit cube; `nerfloss.kernels.reference` defines them.
+    """Operations on points of the unit cube; `nerfloss.kernels.reference.hash_grid` defines them.
 
     Points are not clamped here: those outside extrapolate their cell, NaN gives NaN. With slopes at
     hand, `pull_back` and `push_forward` are what `vjp` and `jvp` find by reading the table again:

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from nerfloss.kernels.networks import passes
+from nerfloss.kernels.network_backend import passes
 
 
 def apply_mlp(
@@ -27,7 +27,7 @@ def apply_mlp(
 
     With ``rounded``, layers are computed in that kind of number, by the formulas; outputs and
     derivatives come back as inputs and parameters are. Differentiable once where it is compiled
-    (float32; `nerfloss.kernels.networks` says where).
+    (float32; `nerfloss.kernels.network_backend` says where).
     """
     given = inputs.dtype
     if rounded is not None:

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from nerfloss.kernels.networks import passes
+from nerfloss.kernels.network_backend import passes
 
 
 def forward(

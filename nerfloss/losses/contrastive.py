@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from nerfloss.losses.settings import require_positive
+from nerfloss.losses.settings_checks import require_positive
 from nerfloss.maths.embeddings import group_means, squared_distances, unit_features
 
 PAIRS = 2**20  # compared at once: 4 MB for each of a dozen tables

@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from nerfloss.losses.settings import require_positive
-from nerfloss.maths.differences import forward_differences
-from nerfloss.maths.groups import Groups
+from nerfloss.losses.settings_checks import require_positive
+from nerfloss.maths.finite_differences import forward_differences
+from nerfloss.maths.segments import Segments
 
 # A view whose depths spread by less than this, in scene units, has no scale that could be fitted.
 FLATTEST = 1e-3
@@ -89,7 +89,7 @@ def scale_shift_depth(
     Zero-shot Cross-dataset Transfer", TPAMI 2022, the scale- and shift-invariant squared error;
     Yu et al., "MonoSDF", NeurIPS 2022, its depth consistency loss.
     """
-    groups = Groups.of(view)
+    groups = Segments.of(view)
     known = target_depth > 0
     share = known.to(depth.dtype)
     share = share / groups.sum(share).clamp_min(1)[groups.index]

@@ -9,8 +9,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from nerfloss.losses.settings import require_not_negative, require_positive
-from nerfloss.maths.neighbours import nearest
+from nerfloss.losses.settings_checks import require_not_negative, require_positive
+from nerfloss.maths.nearest_neighbours import nearest
 
 
 class Attention(nn.Module):

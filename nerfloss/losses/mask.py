@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nerfloss.losses.settings import require_clamp, require_not_negative
+from nerfloss.losses.settings_checks import require_clamp, require_not_negative
 from nerfloss.losses.spatial_bce import spatial_bce as spatial_bce
 
 # Where less than this of a ray is stopped or asked for, in sum, two masks are both empty.

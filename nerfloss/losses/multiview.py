@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int, Integer
 from torch import Tensor
 
-from nerfloss.losses.settings import require_count, require_not_negative
+from nerfloss.losses.settings_checks import require_count, require_not_negative
 from nerfloss.maths.directions import unit
 from nerfloss.maths.images import grey_at, inside
 from nerfloss.maths.projections import NEAREST, centre_and_inverse, project

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nerfloss.losses.settings import require_clamp, require_positive
+from nerfloss.losses.settings_checks import require_clamp, require_positive
 
 
 def opacity_entropy(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from jaxtyping import Float
 from torch import Tensor
 
-from nerfloss.losses.settings import require_not_negative, require_positive
+from nerfloss.losses.settings_checks import require_not_negative, require_positive
 
 
 def viscous_eikonal(

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from nerfloss.backbones.networks import Backbone
-from nerfloss.backbones.pretrained import pretrained
-from nerfloss.backbones.weights import LPIPS_NETWORKS, lpips_file, lpips_layers
 from nerfloss.losses.adversarial import Adversarial
+from nerfloss.losses.pretrained.frozen import pretrained
+from nerfloss.losses.pretrained.networks import Backbone
+from nerfloss.losses.pretrained.weight_files import LPIPS_NETWORKS, lpips_file, lpips_layers
 from nerfloss.maths.deep_features import gram_matrix, network_input, weighted_distance
 
 

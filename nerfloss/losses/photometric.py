@@ -3,7 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from nerfloss.losses.settings import require_positive
+from nerfloss.losses.settings_checks import require_positive
 
 
 def l2(

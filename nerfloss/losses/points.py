@@ -8,9 +8,9 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from nerfloss.losses.learnable_chamfer import learnable_chamfer as learnable_chamfer
-from nerfloss.losses.settings import require_count, require_not_negative, require_positive
-from nerfloss.maths.draws import normal
-from nerfloss.maths.neighbours import nearest
+from nerfloss.losses.settings_checks import require_count, require_not_negative, require_positive
+from nerfloss.maths.nearest_neighbours import nearest
+from nerfloss.maths.random_numbers import normal
 from nerfloss.maths.transport import sinkhorn_divergence
 
 

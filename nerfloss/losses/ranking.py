@@ -10,8 +10,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from nerfloss.losses.settings import require_not_negative, require_positive
-from nerfloss.maths.groups import Groups, pair_blocks
+from nerfloss.losses.settings_checks import require_not_negative, require_positive
+from nerfloss.maths.segments import Segments, pair_blocks
 
 PAIRS_AT_ONCE = 2**19  # bounds the memory, however many rays a view has
 
@@ -34,7 +34,7 @@ def depth_ranking(
     Synthesis", ICCV 2023, the local depth ranking term, over a view instead of patches.
     """
     known = (target_depth > 0).nonzero()[:, 0]
-    groups = Groups.of(view[known]).index
+    groups = Segments.of(view[known]).index
     order = groups.argsort(stable=True)
     known, groups = known[order], groups[order]
     rays = (depth[known], target_depth[known], groups)
@@ -87,7 +87,7 @@ def depth_listnet(
     2007, with top one probabilities.
     """
     known = (target_depth > 0).nonzero()[:, 0]
-    groups = Groups.of(view[known])
+    groups = Segments.of(view[known])
     wanted = groups.log_softmax(-target_depth[known] / temperature).exp()
     found = groups.log_softmax(-depth[known] / temperature)
     values = -groups.sizes()[groups.index] * wanted * found
@@ -116,7 +116,7 @@ def depth_listmle(
     2008, the likelihood loss.
     """
     known = (target_depth > 0).nonzero()[:, 0]
-    groups = Groups.of(view[known])
+    groups = Segments.of(view[known])
     scores = -depth[known] / temperature
     order = groups.order(target_depth[known].argsort(descending=True, stable=True))
     row = groups.index[order]

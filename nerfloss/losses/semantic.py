@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from nerfloss.losses.settings import require_clamp, require_not_negative
+from nerfloss.losses.settings_checks import require_clamp, require_not_negative
 
 
 def cross_entropy(

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from nerfloss.losses.settings import require_positive
+from nerfloss.losses.settings_checks import require_positive
 from nerfloss.maths.directions import random_directions, random_offsets, unit
 
 

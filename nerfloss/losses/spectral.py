@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nerfloss.losses.settings import require_not_negative
+from nerfloss.losses.settings_checks import require_not_negative
 
 
 def fourier(

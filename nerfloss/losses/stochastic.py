@@ -5,7 +5,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import pad
 
-from nerfloss.losses.settings import require_count
+from nerfloss.losses.settings_checks import require_count
 from nerfloss.maths.ssim import gaussian_window, window_similarities
 
 SIGMA = 1.5  # of the Gaussian window, in pixels of the image that is laid out

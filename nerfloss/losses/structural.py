@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from jaxtyping import Float
 from torch import Tensor
 
-from nerfloss.losses.settings import require_count, require_not_negative, require_positive
-from nerfloss.maths.differences import forward_differences
+from nerfloss.losses.settings_checks import require_count, require_not_negative, require_positive
+from nerfloss.maths.finite_differences import forward_differences
 from nerfloss.maths.ssim import gaussian_window, multiscale_similarity, window_similarities
 
 # Of five scales, from the finest: what observers' judgements were fitted by (Wang et al. 2003).

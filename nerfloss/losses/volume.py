@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from nerfloss.losses.settings import require_count, require_positive
-from nerfloss.maths.spread import mass_of_overlaps, pairwise_spread
+from nerfloss.losses.settings_checks import require_count, require_positive
+from nerfloss.maths.distortion import mass_of_overlaps, pairwise_spread
 
 
 @runtime_checkable

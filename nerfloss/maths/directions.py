@@ -3,7 +3,7 @@
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from nerfloss.maths.draws import normal, uniform
+from nerfloss.maths.random_numbers import normal, uniform
 
 
 def unit(vectors: Float[Tensor, "*shape 3"]) -> Float[Tensor, "*shape 3"]:

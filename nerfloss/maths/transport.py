@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from nerfloss.maths.neighbours import PAIRS, distances
+from nerfloss.maths.nearest_neighbours import PAIRS, distances
 
 
 def sinkhorn_divergence(

@@ -6,7 +6,7 @@ from torch import Tensor
 from nerfloss.kernels.compositing import composited, compositing_weights
 from nerfloss.kernels.directions import unit
 from nerfloss.maths.compositing import expected_distance
-from nerfloss.maths.crossing import first_crossing
+from nerfloss.maths.zero_crossing import first_crossing
 
 
 def positions(

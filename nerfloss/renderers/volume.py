@@ -9,13 +9,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from nerfloss.kernels import places
+from nerfloss.geometry import Samples
+from nerfloss.kernels import point_ops as places
 from nerfloss.kernels.compositing import composited
 from nerfloss.quantities import derived, patches
 from nerfloss.quantities.field import Field
 from nerfloss.quantities.resolve import Quantities, Rule, obtainable, primitives, rules_in
 from nerfloss.quantities.signature import inputs_of, settings_of
-from nerfloss.rays import Samples
 from nerfloss.renderers.packed import Packed, select, spread
 
 RAYS_GIVE = frozenset({"origins", "directions", "pixel", "view", "background"})

@@ -5,8 +5,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import grid_sample
 
-from nerfloss.kernels.host_numbers import HostCopy
-from nerfloss.kernels.places import in_cells, live_cells
+from nerfloss.kernels.async_host_copy import HostCopy
+from nerfloss.kernels.point_ops import in_cells, live_cells
 from nerfloss.quantities.field import Field
 
 CHUNK = 1 << 16

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nerfloss.maths.ray_draws import per_ray
+from nerfloss.maths.per_ray_random import per_ray
 
 
 def invert_cdf(

@@ -1,6 +1,6 @@
 """Marching through a cached copy of a field, and placing few samples where the light is stopped.
 
-This is the definition, in tensors, for any device; `nerfloss.kernels.cpu_march` and `triton_march`
+This is the definition, in tensors, for any device; `nerfloss.kernels.numba.march` and `triton_march`
 are the same as one pass. Every ray takes equal steps through the box. *Candidates* are the steps
 worth sampling: within the band of the cached surface, or in cells that are dense enough, as long as
 there is light left. A ray without any explores: a few short intervals spread over its steps in the
@@ -16,10 +16,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import max_pool1d
 
-from nerfloss.kernels.choice import serving
+from nerfloss.geometry import Rays, Samples, intersect_box
+from nerfloss.kernels.backend_selection import serving
 from nerfloss.maths.compositing import density_alphas, transmittance
-from nerfloss.maths.ray_draws import per_ray
-from nerfloss.rays import Rays, Samples, intersect_box
+from nerfloss.maths.per_ray_random import per_ray
 from nerfloss.samplers.cached_grid import CachedGrid
 
 # Behind this little light nothing is worth a sample.
@@ -30,7 +30,7 @@ EXPLORING = 2.0
 # largest values of late, so it thinks so too soon.
 BEYOND = 4.0
 # Marching in one pass; what is served by neither follows the definition.
-FILES = {"cpu": "cpu_march", "triton": "triton_march"}
+FILES = {"cpu": "numba.march", "triton": "triton.march"}
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def place_samples(
     """Place up to ``count`` intervals per ray, steps and quantiles shifted at random or by a half.
 
     In a density a step has at most two, so a ray with few candidates has few of them. ``backend``
-    is what `nerfloss.kernels.choice` calls one.
+    is what `nerfloss.kernels.backend_selection` calls one.
     """
     shape, device = (2, len(rays)), rays.origins.device
     shifts = torch.full(shape, 0.5, device=device)

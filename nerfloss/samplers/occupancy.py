@@ -4,9 +4,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nerfloss.kernels.host_numbers import Late
+from nerfloss.geometry import Rays, Samples
+from nerfloss.kernels.async_host_copy import StaleScalar
 from nerfloss.quantities.field import Field
-from nerfloss.rays import Rays, Samples
 from nerfloss.samplers.cached_grid import CachedGrid
 from nerfloss.samplers.march import March, place_samples
 
@@ -55,7 +55,7 @@ class OccupancySampler(torch.nn.Module):
         self.sharpest, self.threshold = sharpest, threshold
         self.explore, self.decay, self.refresh_every = explore, decay, refresh_every
         self.backend = backend
-        self._read = Late()
+        self._read = StaleScalar()
 
     @torch.no_grad()
     def forward(

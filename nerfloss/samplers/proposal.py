@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from nerfloss.geometry import Rays, Samples, intersect_box
 from nerfloss.maths.compositing import compositing_weights, density_alphas
 from nerfloss.quantities.field import Field
-from nerfloss.rays import Rays, Samples, intersect_box
 from nerfloss.samplers.inverse_cdf import invert_cdf
 from nerfloss.samplers.uniform import stratified_edges
 

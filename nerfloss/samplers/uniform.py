@@ -4,9 +4,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nerfloss.maths.ray_draws import per_ray
+from nerfloss.geometry import Rays, Samples, intersect_box
+from nerfloss.maths.per_ray_random import per_ray
 from nerfloss.quantities.field import Field
-from nerfloss.rays import Rays, Samples, intersect_box
 
 
 def stratified_edges(

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from nerfloss.data.analytic import AnalyticDataset
 from nerfloss.data.scene import Scene
+from nerfloss.data.synthetic.dataset import AnalyticDataset
 from nerfloss.data.views import Views
 
 

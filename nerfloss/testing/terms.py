@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from nerfloss.quantities.signature import underlying
 from nerfloss.quantities.vocabulary import VOCABULARY
-from nerfloss.terms.reading import read_terms
-from nerfloss.terms.sizes import fewest_rays, smallest_patch
-from nerfloss.terms.term import Term
+from nerfloss.recipe.batch_requirements import fewest_rays, smallest_patch
+from nerfloss.recipe.parsing import read_terms
+from nerfloss.recipe.term import Term
 from nerfloss.testing.quantities import SIZES, fake
 
 DEGENERATE = (0.0, 1.0, 1e6)
@@ -34,7 +34,7 @@ def check_term(
     with finite differences in float64 (``smooth=False`` skips that, for terms that stop gradients
     or draw at random); value and gradient are finite where all quantities are 0, 1 or 1e6; and a
     mean under ``where`` is one over what it keeps. A module is tried as a copy. A term that needs
-    larger patches than the made-up ones says so (`nerfloss.terms.sizes`). Raises RecipeError where
+    larger patches than the made-up ones says so (`nerfloss.recipe.batch_requirements`). Raises RecipeError where
     no recipe takes it.
     """
     term = read_terms({"term": {"fn": fn, "where": where, "inputs": inputs}})["term"]

@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
-from nerfloss.backbones.networks import NETWORKS
-from nerfloss.backbones.weights import LPIPS_NETWORKS
+from nerfloss.losses.pretrained.networks import NETWORKS
+from nerfloss.losses.pretrained.weight_files import LPIPS_NETWORKS
 
 
 def made_up_weights(network: str, folder: Path) -> Path:

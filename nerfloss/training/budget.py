@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from nerfloss.training.stopwatch import CLOCKS
+from nerfloss.training.timer import CLOCKS
 
 
 @dataclass(frozen=True)

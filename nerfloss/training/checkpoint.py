@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nerfloss.whole_files import write_whole
+from nerfloss.files import atomic_write
 
 VERSION = 3
 _FORMAT = "nerfloss checkpoint"
@@ -32,7 +32,7 @@ def save(path: Path | str, state: Mapping[str, Any]) -> None:
     # Serialised in memory first: torch's own writer hides the cause when a disk is full.
     buffer = io.BytesIO()
     torch.save(content, buffer)
-    write_whole(path, buffer.getbuffer(), durable=True)
+    atomic_write(path, buffer.getbuffer(), durable=True)
 
 
 def load(path: Path | str, device: torch.device | str = "cpu") -> dict[str, Any]:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
 from nerfloss.recipe import Fault
-from nerfloss.training.parts import Descent
+from nerfloss.training.protocols import Differentiable
 
 
 class NonFiniteGradient(RuntimeError):
@@ -109,7 +109,7 @@ class Optimizer:
         """All that it moves, group by group."""
         return [each.parameter for each in self._moments]
 
-    def step(self, total: Descent, step: int, progress: float) -> None:
+    def step(self, total: Differentiable, step: int, progress: float) -> None:
         """Descend ``total``, or what stands for it: its ``backward()`` leaves the gradients.
 
         Raises NonFiniteGradient, with nothing updated, for a broken gradient.
@@ -118,7 +118,7 @@ class Optimizer:
             raise NonFiniteGradient(f"the gradient at step {step} is not finite")
 
     def descend(
-        self, total: Descent, step: int, progress: float, spoiled: Tensor | None = None
+        self, total: Differentiable, step: int, progress: float, spoiled: Tensor | None = None
     ) -> Float[Tensor, ""]:
         """The same, but nobody waits to hear whether the gradient was finite.
 

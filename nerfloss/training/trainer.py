@@ -8,21 +8,21 @@ from typing import Any
 
 import torch
 
-from nerfloss.distributed.team import ALONE, Team
 from nerfloss.recipe import LossRecipe, LossReport
 from nerfloss.training import checkpoint
-from nerfloss.training.ahead import Ahead
+from nerfloss.training.async_nan_check import AsyncNanCheck
+from nerfloss.training.batch_size import BatchSize
 from nerfloss.training.budget import Budget
-from nerfloss.training.failure import Failures
-from nerfloss.training.interrupt import Interrupt
+from nerfloss.training.callbacks.watchdog import Watchdog
+from nerfloss.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup
+from nerfloss.training.failure_snapshot import Failures
+from nerfloss.training.loggers.logger import Loggers
 from nerfloss.training.optimizer import Optimizer
-from nerfloss.training.pace import Pace
-from nerfloss.training.parts import Batches, Diagnostics, Model
-from nerfloss.training.scalars import scalars_of
-from nerfloss.training.sinks.sink import Sinks
-from nerfloss.training.stopwatch import Stopwatch
-from nerfloss.training.verdicts import Verdicts
-from nerfloss.training.watchdog import Watchdog
+from nerfloss.training.prefetch import Prefetcher
+from nerfloss.training.protocols import Batches, Diagnostics, Model
+from nerfloss.training.signal_handling import SignalHandler
+from nerfloss.training.step_metrics import scalars_of
+from nerfloss.training.timer import Timer
 
 log = logging.getLogger(__name__)
 
@@ -42,30 +42,30 @@ class Trainer:
         optimizer: Optimizer,
         *,
         budget: Budget,
-        pace: Pace,
+        pace: BatchSize,
         seed: int,
         device: torch.device,
         folder: Path,
-        watch: Stopwatch | None = None,
+        watch: Timer | None = None,
         watchdog: Watchdog | None = None,
         diagnostics: Diagnostics | None = None,
         config: str = "",
         preview: Callable[[int], None] | None = None,
-        team: Team = ALONE,
+        team: ProcessGroup = SINGLE_PROCESS,
     ) -> None:
         self.team = team
         self.model, self.recipe, self.batches, self.optimizer = model, recipe, batches, optimizer
         self.budget, self.pace, self.seed, self.device = budget, pace, seed, device
         self.checkpoint = Path(folder) / "checkpoints" / "last.pt"
-        self.watch, self.watchdog = watch or Stopwatch(), watchdog
+        self.watch, self.watchdog = watch or Timer(), watchdog
         self.diagnostics, self.preview = diagnostics, preview
         self.failures = Failures(Path(folder), config, team)
         self.step, self.rays, self.rays_seen = 0, pace.rays, 0
         self.start_seconds = 0.0
         # One process may draw more than it was asked for: a whole patch. Several need one each.
         self.least_rays = team.size * getattr(batches, "least_rays", 1) if team.size > 1 else 1
-        self._ahead = Ahead(model, batches, device, seed, team)
-        self.verdicts = Verdicts.on(device, recipe, team)
+        self._ahead = Prefetcher(model, batches, device, seed, team)
+        self.verdicts = AsyncNanCheck.on(device, recipe, team)
 
     @property
     def seconds(self) -> float:
@@ -81,12 +81,12 @@ class Trainer:
             "progress": self.budget.progress(self.step, seconds),
         }
 
-    def run(self, sinks: Sinks) -> bool:
+    def run(self, sinks: Loggers) -> bool:
         """Train to the end of the budget; False if interrupted first. Saves in both cases."""
         if self.step == 0:
             self.start_seconds = self.watch.read("wall")
         last = stop = None
-        with Interrupt() as interrupt, self.watch.running():
+        with SignalHandler() as interrupt, self.watch.running():
             while True:
                 stop = self.team.agree(self.watch.read(self.budget.clock), interrupt.reason)
                 if stop or self.budget.spent(self.step, self.seconds):

@@ -47,7 +47,7 @@ def test_a_wrong_kernel_is_found_out(benchmarks: Path) -> None:
     from gpu import WRONG, errors
     from gpu_work import Setting
 
-    from nerfloss.kernels import reference
+    from nerfloss.kernels.reference import hash_grid as reference
 
     assert benchmarks.is_dir()
     setting = Setting(points=64, log2_table=7, levels=2)

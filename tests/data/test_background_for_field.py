@@ -2,7 +2,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from nerfloss.data.analytic import AnalyticDataset
+from nerfloss.data.synthetic.dataset import AnalyticDataset
 
 
 @pytest.mark.parametrize(

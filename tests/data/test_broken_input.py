@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nerfloss.data.blender import BlenderDataset
 from nerfloss.data.errors import DataError
-from nerfloss.data.neus import NeusDataset
+from nerfloss.data.formats.blender import BlenderDataset
+from nerfloss.data.formats.neus import NeusDataset
 from nerfloss.testing.scenes import small_scene, write_blender, write_neus
 
 

@@ -1,8 +1,12 @@
 import pytest
 import torch
 
-from nerfloss.data.cameras import pixel_centers
-from nerfloss.data.rig import cameras_at, fibonacci_sphere, train_and_test_positions
+from nerfloss.data.cameras.pinhole import pixel_centers
+from nerfloss.data.synthetic.camera_layouts import (
+    cameras_at,
+    fibonacci_sphere,
+    train_and_test_positions,
+)
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ import pytest
 import torch
 import trimesh
 
-from nerfloss.data.batches import image_batch
-from nerfloss.data.blender import BlenderDataset
-from nerfloss.data.neus import NeusDataset
+from nerfloss.data.formats.blender import BlenderDataset
+from nerfloss.data.formats.neus import NeusDataset
+from nerfloss.data.pixel_samplers.uniform import image_batch
 from nerfloss.data.scene import Dataset
 from nerfloss.testing.scenes import small_scene, write_blender, write_neus
 

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from nerfloss.data.analytic import AnalyticDataset
-from nerfloss.data.batches import image_batch
-from nerfloss.data.gallery import MODELS
+from nerfloss.data.pixel_samplers.uniform import image_batch
+from nerfloss.data.synthetic.analytic_scenes import MODELS
+from nerfloss.data.synthetic.dataset import AnalyticDataset
 from nerfloss.testing.scenes import small_scene
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from small_runs import TINY_PATCHES, assembled, composed
 
-from nerfloss.assembly import assemble
+from nerfloss.assembly.build import assemble
 from nerfloss.recipe import RecipeError
 from nerfloss.training.budget import Budget
 

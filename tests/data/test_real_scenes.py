@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from nerfloss.data.blender import BlenderDataset
-from nerfloss.data.hull import cell_centers, fit_box, visual_hull
-from nerfloss.data.neus import NeusDataset
+from nerfloss.data.formats.blender import BlenderDataset
+from nerfloss.data.formats.neus import NeusDataset
+from nerfloss.data.visual_hull import cell_centers, fit_box, visual_hull
 
 
 def covered(views, box):

@@ -5,9 +5,18 @@ import pytest
 import torch
 from scipy.spatial import cKDTree
 
-from nerfloss.data.gallery import MODELS
-from nerfloss.data.shapes import balls, box, carve, frame, intersection, sdf_gradient, torus, union
-from nerfloss.data.truth import sample_grid, surface_mesh
+from nerfloss.data.synthetic.analytic_scenes import MODELS
+from nerfloss.data.synthetic.ground_truth_mesh import sample_grid, surface_mesh
+from nerfloss.data.synthetic.shapes import (
+    balls,
+    box,
+    carve,
+    frame,
+    intersection,
+    sdf_gradient,
+    torus,
+    union,
+)
 
 POINTS = torch.rand(400, 3, generator=torch.Generator().manual_seed(1)) * 2 - 1
 

@@ -9,9 +9,9 @@ import pytest
 from omegaconf import OmegaConf
 from small_runs import TINY_DENSITY, TINY_SDF, assembled
 
-from nerfloss.cli import main
-from nerfloss.conf_files import conf_dir
-from nerfloss.diagnostics.logbook import columns_of
+from nerfloss.assembly.config_files import conf_dir
+from nerfloss.cli.main import main
+from nerfloss.diagnostics.gradient_logger import columns_of
 from nerfloss.recipe import NonFiniteLoss
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "conflicts.md").read_text()

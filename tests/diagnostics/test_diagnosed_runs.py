@@ -7,12 +7,12 @@ import torch
 from omegaconf import OmegaConf
 from small_runs import assembled, composed
 
-from nerfloss.assembly import assemble, saved_config
-from nerfloss.conf_files import conf_dir
-from nerfloss.diagnostics import logbook
+from nerfloss.assembly.build import assemble, saved_config
+from nerfloss.assembly.config_files import conf_dir
+from nerfloss.diagnostics import gradient_logger as logbook
 
 BALANCERS = sorted(file.stem for file in (conf_dir() / "loss" / "balancer").glob("*.yaml"))
-LATE = "{_target_: nerfloss.schedules.after, begin: 2}"
+LATE = "{_target_: nerfloss.recipe.schedules.after, begin: 2}"
 SCENE = ["dataset.size=16", "dataset.views=3", "dataset.test_views=1"]
 RECIPE = [
     "loss=neus_full",

@@ -4,12 +4,12 @@ import pytest
 import torch
 from small_runs import TINY_SDF, composed
 
-from nerfloss.assembly import build, build_model
-from nerfloss.cli import main
+from nerfloss.assembly.build import build, build_model
+from nerfloss.cli.main import main
+from nerfloss.cli.reference.gradient_table import gradient_table
+from nerfloss.diagnostics.finite_differences import compare_slopes
+from nerfloss.diagnostics.frozen_stop_gradients import FrozenStopGradients
 from nerfloss.diagnostics.gradient_check import HELD, TOLERANCE, check_recipe
-from nerfloss.diagnostics.held_fixed import HeldFixed
-from nerfloss.diagnostics.slopes import compare_slopes
-from nerfloss.reporting.gradients import gradient_table
 
 CPU = torch.device("cpu")
 
@@ -119,7 +119,7 @@ def test_the_command_fails_where_a_gradient_is_wrong(capsys):
 
 def test_what_is_held_fixed_is_handed_out_again_and_the_rest_is_not():
     x = torch.tensor([2.0], dtype=torch.float64, requires_grad=True)
-    held = HeldFixed()
+    held = FrozenStopGradients()
 
     def value():
         with torch.no_grad():
@@ -138,7 +138,7 @@ def test_what_is_held_fixed_is_handed_out_again_and_the_rest_is_not():
 
 def test_a_stop_that_is_another_each_time_cannot_be_held():
     x = torch.ones(1, requires_grad=True)
-    held = HeldFixed()
+    held = FrozenStopGradients()
     with held:
         assert x.detach() == 1
     with pytest.raises(RuntimeError, match="changes from one evaluation to the next"), held:

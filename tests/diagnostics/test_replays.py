@@ -5,11 +5,11 @@ import pytest
 import torch
 from small_runs import assembled
 
-from nerfloss.assembly import rebuild
-from nerfloss.cli import main
+from nerfloss.assembly.build import rebuild
+from nerfloss.cli.main import main
 from nerfloss.diagnostics.replay import replay
 from nerfloss.recipe import NonFiniteLoss
-from nerfloss.training.failure import Failure
+from nerfloss.training.failure_snapshot import Failure
 from nerfloss.training.optimizer import NonFiniteGradient
 
 SCENE = ["dataset.size=16", "dataset.views=3", "dataset.test_views=1", "trainer.max_steps=5"]

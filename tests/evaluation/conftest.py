@@ -4,7 +4,7 @@ import pytest
 import trimesh
 from exact_ball import RADIUS, Ball
 
-from nerfloss.evaluation.evaluator import Truth
+from nerfloss.evaluation.evaluator import GroundTruth
 
 
 @pytest.fixture
@@ -13,8 +13,8 @@ def ball() -> Ball:
 
 
 @pytest.fixture
-def truth() -> Truth:
-    return Truth(
+def truth() -> GroundTruth:
+    return GroundTruth(
         mesh=trimesh.creation.icosphere(subdivisions=5, radius=RADIUS),
         conventions={"units": "scene units: radius 1", "background": "white"},
     )

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nerfloss.evaluation.evaluator import Subject
+from nerfloss.evaluation.evaluator import EvaluatedModel
 from nerfloss.evaluation.image_rendering import View
-from nerfloss.rays import Rays, intersect_sphere
+from nerfloss.geometry import Rays, intersect_sphere
 
 RADIUS = 0.6
 
@@ -67,6 +67,6 @@ def view_of(ball: Ball, size: int = 64, name: str = "front.png") -> View:
     )
 
 
-def subject_of(ball: Ball) -> Subject:
+def subject_of(ball: Ball) -> EvaluatedModel:
     box = torch.tensor([[-1.0, -1, -1], [1, 1, 1]])
-    return Subject(ball.render, ball.offers, box, ball.sdf, ball.colors)
+    return EvaluatedModel(ball.render, ball.offers, box, ball.sdf, ball.colors)

@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from nerfloss.evaluation.depth_metrics import depth_abs_rel, depth_delta1, depth_rmse
-from nerfloss.evaluation.normal_metrics import normal_angle, normal_angle_median, normal_l2
-from nerfloss.evaluation.undefined import UndefinedMetric
+from nerfloss.evaluation.errors import UndefinedMetric
+from nerfloss.evaluation.metrics.depth import depth_abs_rel, depth_delta1, depth_rmse
+from nerfloss.evaluation.metrics.normal import normal_angle, normal_angle_median, normal_l2
 
 DEPTH = torch.tensor([[1.0, 2.0, 0.0], [5.0, 3.0, 9.0]])
 TARGET_DEPTH = torch.tensor([[1.1, 1.5, 2.0], [5.0, 3.7, 0.0]])  # the last is unknown

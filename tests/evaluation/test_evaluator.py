@@ -13,14 +13,14 @@ import trimesh
 from exact_ball import RADIUS, Ball, ToyBatch, subject_of, view_of
 from rich.console import Console
 
-from nerfloss.evaluation import geometry_metrics as geometry
 from nerfloss.evaluation.evaluator import Evaluator
-from nerfloss.evaluation.image_metrics import mask_iou, ms_ssim, psnr, psnr_masked, ssim
+from nerfloss.evaluation.image_grid import panel
 from nerfloss.evaluation.image_rendering import View
-from nerfloss.evaluation.mesh import MeshExtraction
-from nerfloss.evaluation.normal_metrics import normal_angle
-from nerfloss.evaluation.panels import panel
-from nerfloss.evaluation.report import score_table
+from nerfloss.evaluation.mesh_extraction import MeshExtraction
+from nerfloss.evaluation.metrics import geometry
+from nerfloss.evaluation.metrics.image import mask_iou, ms_ssim, psnr, psnr_masked, ssim
+from nerfloss.evaluation.metrics.normal import normal_angle
+from nerfloss.evaluation.score_table import score_table
 
 IMAGE = {"psnr": psnr, "ssim": ssim, "mask_iou": mask_iou, "normal_angle": normal_angle}
 SURFACE = {

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import trimesh
 
-from nerfloss.evaluation import geometry_metrics as metrics
+from nerfloss.evaluation.errors import EmptyMesh, UndefinedMetric
+from nerfloss.evaluation.metrics import geometry as metrics
 from nerfloss.evaluation.point_to_triangle import distances_to_surface, point_triangle_distance
-from nerfloss.evaluation.surfaces import Surface, SurfacePair, sample_surface
-from nerfloss.evaluation.undefined import EmptyMesh, UndefinedMetric
+from nerfloss.evaluation.surface_samples import Surface, SurfacePair, sample_surface
 
 POINTS = 20_000
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 from skimage.metrics import structural_similarity
 
-from nerfloss.evaluation.image_metrics import (
+from nerfloss.evaluation.errors import UndefinedMetric
+from nerfloss.evaluation.metrics.image import (
     mask_accuracy,
     mask_fbeta,
     mask_iou,
@@ -18,7 +19,6 @@ from nerfloss.evaluation.image_metrics import (
     psnr_masked,
     ssim,
 )
-from nerfloss.evaluation.undefined import UndefinedMetric
 
 
 def images(height=40, width=50, seed=0):

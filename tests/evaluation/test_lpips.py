@@ -3,13 +3,18 @@
 import pytest
 import torch
 
-from nerfloss.backbones import weights
-from nerfloss.backbones.networks import alex, squeeze
-from nerfloss.backbones.weights import PUBLISHED, MissingWeights, package_folder, read_weights
-from nerfloss.evaluation import stlpips
-from nerfloss.evaluation.lpips import SMALLEST, Lpips
-from nerfloss.evaluation.stlpips import ShiftTolerantLpips, shift_tolerant_alex
-from nerfloss.evaluation.undefined import UndefinedMetric
+from nerfloss.evaluation.errors import UndefinedMetric
+from nerfloss.evaluation.metrics import stlpips
+from nerfloss.evaluation.metrics.lpips import SMALLEST, Lpips
+from nerfloss.evaluation.metrics.stlpips import ShiftTolerantLpips, shift_tolerant_alex
+from nerfloss.losses.pretrained import weight_files as weights
+from nerfloss.losses.pretrained.networks import alex, squeeze
+from nerfloss.losses.pretrained.weight_files import (
+    PUBLISHED,
+    MissingWeights,
+    package_folder,
+    read_weights,
+)
 from nerfloss.maths.deep_features import network_input, weighted_distance
 
 

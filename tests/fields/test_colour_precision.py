@@ -4,7 +4,7 @@ import pytest
 import torch
 from small_runs import composed
 
-from nerfloss.assembly import build_model
+from nerfloss.assembly.build import build_model
 from nerfloss.fields.mlp import MLP
 
 POINTS = torch.rand(40, 3, generator=torch.Generator().manual_seed(1)) - 0.5

@@ -7,7 +7,7 @@ from small_runs import assembled, composed
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from nerfloss.assembly import assemble, build_model
+from nerfloss.assembly.build import assemble, build_model
 from nerfloss.fields.heads import Head, heads_on
 from nerfloss.recipe import RecipeError
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from small_runs import assembled
 
-from nerfloss.data.batches import UniformBatches
-from nerfloss.kernels.host_numbers import Arriving, HostCopy, Late
+from nerfloss.data.pixel_samplers.uniform import UniformBatches
+from nerfloss.kernels.async_host_copy import AsyncScalar, HostCopy, StaleScalar
 from nerfloss.testing.scenes import small_scene
 
 pytestmark = [
@@ -74,13 +74,13 @@ def test_numbers_for_the_host_do_not_make_it_wait():
         torch.arange(3, device=CUDA).sum(),
         torch.ones(2, 3, device=CUDA),
         HostCopy(),
-        Late(),
+        StaleScalar(),
     )
     here(box)
     late(value)
     torch.cuda.synchronize()
     with waiting("error"):
-        number = Arriving(value)
+        number = AsyncScalar(value)
         assert late(value + 4) == 3
         assert here(box).sum() == 6
     assert int(number) == 3

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from nerfloss.kernels import reference
-from nerfloss.kernels.layout import GridLayout
+from nerfloss.kernels.grid_layout import GridLayout
+from nerfloss.kernels.reference import hash_grid as reference
 
 pytestmark = pytest.mark.gpu
 LAYOUT = GridLayout(levels=16, features=2, log2_table=19, base=16, finest=2048)
@@ -16,7 +16,7 @@ LAYOUT = GridLayout(levels=16, features=2, log2_table=19, base=16, finest=2048)
 @pytest.fixture
 def kernel():
     """Imported in tests alone: the module needs triton."""
-    from nerfloss.kernels import triton_grid
+    from nerfloss.kernels.triton import hash_grid as triton_grid
 
     return triton_grid
 
@@ -101,8 +101,8 @@ def test_what_a_model_calls_on_a_gpu_is_triton_and_agrees_with_the_formulas() ->
     """Opacity, weights, sums and the march, through their public functions."""
     from gpu_rays import OPERATIONS, inputs, ray_errors, sweep
 
-    from nerfloss.kernels import triton_compositing
     from nerfloss.kernels.compositing import compositing_weights
+    from nerfloss.kernels.triton import compositing as triton_compositing
 
     device = torch.device("cuda")
     alphas = inputs(next(sweep(dry=True)), device, seed=0)["alphas"].requires_grad_()

@@ -16,19 +16,17 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from nerfloss.kernels import (
-    triton_gather,
-    triton_march,
-    triton_mlp,
-    triton_opacity,
-    triton_scatter,
-    triton_sdf_mlp,
-    triton_slabs,
-    triton_slopes,
-    triton_sums,
-    triton_weights,
-)
-from nerfloss.kernels.triton_language import tl
+from nerfloss.kernels.triton import compositing_weights as triton_weights
+from nerfloss.kernels.triton import density_alpha as triton_slabs
+from nerfloss.kernels.triton import grid_gather as triton_gather
+from nerfloss.kernels.triton import grid_jacobian as triton_slopes
+from nerfloss.kernels.triton import grid_scatter as triton_scatter
+from nerfloss.kernels.triton import march as triton_march
+from nerfloss.kernels.triton import mlp as triton_mlp
+from nerfloss.kernels.triton import neus_alpha as triton_opacity
+from nerfloss.kernels.triton import ray_sums as triton_sums
+from nerfloss.kernels.triton import sdf_mlp as triton_sdf_mlp
+from nerfloss.kernels.triton.language import tl
 
 REAL = "*fp32"
 GRID = {"FEATURES": 2, "LANES": 2, "BLOCK": 128, "REAL": tl.float32}

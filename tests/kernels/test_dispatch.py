@@ -7,11 +7,14 @@ import torch
 from omegaconf import OmegaConf
 from small_runs import composed
 
-from nerfloss.assembly import build_model
+from nerfloss.assembly.build import build_model
 from nerfloss.fields.hash_grid import HashGrid
-from nerfloss.kernels import availability, choice, cpu, reference
+from nerfloss.kernels import backend_availability as availability
+from nerfloss.kernels import backend_selection as choice
+from nerfloss.kernels.grid_layout import GridLayout
 from nerfloss.kernels.hash_grid import encode, kernel
-from nerfloss.kernels.layout import GridLayout
+from nerfloss.kernels.numba import hash_grid as cpu
+from nerfloss.kernels.reference import hash_grid as reference
 
 LAYOUT = GridLayout(levels=2, log2_table=8, base=2, finest=4)
 

@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from nerfloss.kernels import cpu, reference
+from nerfloss.kernels.grid_layout import GridLayout
 from nerfloss.kernels.hash_grid import encode
-from nerfloss.kernels.layout import GridLayout
+from nerfloss.kernels.numba import hash_grid as cpu
+from nerfloss.kernels.reference import hash_grid as reference
 
 LAYOUT = GridLayout(levels=5, features=2, log2_table=9, base=3, finest=40)
 KERNELS = pytest.mark.parametrize("kernel", [cpu, reference], ids=["cpu", "reference"])

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from nerfloss.kernels.cpu_distance import distance_to
-from nerfloss.kernels.cpu_hull import VIEWS, carve
+from nerfloss.kernels.numba.distance_transform import distance_to
+from nerfloss.kernels.numba.visual_hull import VIEWS, carve
 
 
 def rings_of_cameras(count, away, seed=0):

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from nerfloss.kernels import cpu_sdf_mlp, sdf_mlp
+from nerfloss.kernels import sdf_mlp
 from nerfloss.kernels.mlp import apply_mlp
+from nerfloss.kernels.numba import sdf_mlp as cpu_sdf_mlp
 
 SHAPES = [((5, 7, 3), 3), ((19, 64, 16), 256), ((19, 64, 64, 4), 1029), ((34, 33, 33, 3), 2048)]
 

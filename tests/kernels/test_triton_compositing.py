@@ -10,7 +10,8 @@ from torch import Tensor
 pytest.importorskip("triton", reason="triton is made for Linux alone")
 
 from nerfloss.kernels import compositing as wired
-from nerfloss.kernels import triton_compositing, triton_weights
+from nerfloss.kernels.triton import compositing as triton_compositing
+from nerfloss.kernels.triton import compositing_weights as triton_weights
 from nerfloss.maths import compositing, sdf_opacity
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -15,10 +15,13 @@ pytest.importorskip("triton", reason="triton is made for Linux alone")
 
 from nerfloss.fields.hash_grid import HashGrid
 from nerfloss.fields.sdf_network import SDFNetwork
-from nerfloss.kernels import reference, triton_gather, triton_grid, triton_scatter
+from nerfloss.kernels.grid_layout import GridLayout
 from nerfloss.kernels.hash_grid import encode, kernel
-from nerfloss.kernels.layout import GridLayout
-from nerfloss.kernels.triton_tuning import Tuning
+from nerfloss.kernels.reference import hash_grid as reference
+from nerfloss.kernels.triton import grid_gather as triton_gather
+from nerfloss.kernels.triton import grid_scatter as triton_scatter
+from nerfloss.kernels.triton import hash_grid as triton_grid
+from nerfloss.kernels.triton.tuning import Tuning
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 # One level of each kind: dense, and hashed with many collisions.

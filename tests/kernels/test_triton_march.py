@@ -5,7 +5,7 @@ import torch
 
 pytest.importorskip("triton", reason="triton is made for Linux alone")
 
-from nerfloss.rays import Rays, Samples
+from nerfloss.geometry import Rays, Samples
 from nerfloss.samplers import march
 from nerfloss.samplers.cached_grid import CachedGrid
 from nerfloss.samplers.march import March

@@ -9,9 +9,10 @@ from torch import Tensor
 
 pytest.importorskip("triton", reason="triton is made for Linux alone")
 
-from nerfloss.assembly import build_model
-from nerfloss.kernels import triton_compositing, triton_march
-from nerfloss.rays import Rays
+from nerfloss.assembly.build import build_model
+from nerfloss.geometry import Rays
+from nerfloss.kernels.triton import compositing as triton_compositing
+from nerfloss.kernels.triton import march as triton_march
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")

@@ -10,9 +10,13 @@ pytest.importorskip("triton", reason="triton is made for Linux alone")
 
 from nerfloss.fields.hash_grid import HashGrid
 from nerfloss.fields.sdf_network import SDFNetwork
-from nerfloss.kernels import networks, sdf_mlp, triton_mlp, triton_sdf_mlp, triton_tuning
+from nerfloss.kernels import network_backend as networks
+from nerfloss.kernels import sdf_mlp
 from nerfloss.kernels.mlp import apply_mlp
-from nerfloss.kernels.triton_layers import Sharing, fits
+from nerfloss.kernels.triton import mlp as triton_mlp
+from nerfloss.kernels.triton import sdf_mlp as triton_sdf_mlp
+from nerfloss.kernels.triton import tuning as triton_tuning
+from nerfloss.kernels.triton.layers import Sharing, fits
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")

@@ -5,7 +5,7 @@ import torch
 
 from nerfloss.losses import points as terms
 from nerfloss.losses.learnable_chamfer import LearnableChamfer
-from nerfloss.maths import neighbours
+from nerfloss.maths import nearest_neighbours as neighbours
 from nerfloss.recipe import LossRecipe
 from nerfloss.testing.terms import check_term
 from nerfloss.training import checkpoint

@@ -4,7 +4,7 @@ import torch
 from known_fields import plane_field, small_sdf_field
 
 from nerfloss.losses.observed_points import surface_points_normal, surface_points_sdf
-from nerfloss.terms.term import Term
+from nerfloss.recipe.term import Term
 from nerfloss.testing.quantities import fake, fake_field
 
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch.nn import functional
 
-from nerfloss.backbones.weights import MissingWeights
-from nerfloss.evaluation.lpips import Lpips as Metric
+from nerfloss.evaluation.metrics.lpips import Lpips as Metric
 from nerfloss.losses import perceptual as terms
 from nerfloss.losses.perceptual import Lpips, Perceptual, Style
+from nerfloss.losses.pretrained.weight_files import MissingWeights
 from nerfloss.testing.weights import made_up_linear, made_up_weights
 
 SQUEEZE = "squeezenet1_1_caffe_features_tvlayout.pth"

@@ -61,7 +61,7 @@ def test_chamfer_is_that_of_scipys_trees():
 def test_chamfer_is_the_same_in_blocks(monkeypatch):
     x, y = sets(70, 40)
     whole = chamfer(x, y)
-    monkeypatch.setattr("nerfloss.maths.neighbours.PAIRS", 100)
+    monkeypatch.setattr("nerfloss.maths.nearest_neighbours.PAIRS", 100)
     torch.testing.assert_close(chamfer(x, y), whole)
 
 

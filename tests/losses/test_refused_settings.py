@@ -14,7 +14,7 @@ from nerfloss.losses import (
     smoothness,
     volume,
 )
-from nerfloss.terms.reading import RecipeError, read_terms
+from nerfloss.recipe.parsing import RecipeError, read_terms
 
 REFUSED = [
     (smoothness.tangent_curvature, {"step": 0.0}, "step > 0"),

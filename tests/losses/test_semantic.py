@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from nerfloss.losses.semantic import binary_cross_entropy, cross_entropy, focal
 from nerfloss.recipe import RecipeError
-from nerfloss.terms.term import Term
+from nerfloss.recipe.term import Term
 from nerfloss.testing.quantities import fake
 from nerfloss.testing.terms import check_term
 

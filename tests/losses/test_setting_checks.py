@@ -2,7 +2,7 @@
 
 import pytest
 
-from nerfloss.losses.settings import (
+from nerfloss.losses.settings_checks import (
     require_clamp,
     require_count,
     require_not_negative,

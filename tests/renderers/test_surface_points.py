@@ -2,8 +2,8 @@
 
 import torch
 
+from nerfloss.geometry import Rays, Samples
 from nerfloss.maths.sdf_opacity import neus_alphas
-from nerfloss.rays import Rays, Samples
 from nerfloss.renderers.volume import VolumeRenderer
 
 

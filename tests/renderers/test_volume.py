@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from nerfloss.geometry import Rays, Samples
 from nerfloss.maths.compositing import density_alphas
 from nerfloss.maths.sdf_opacity import neus_alphas
-from nerfloss.rays import Rays, Samples
 from nerfloss.renderers.volume import VolumeRenderer
 
 

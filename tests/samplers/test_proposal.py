@@ -4,12 +4,12 @@ import pytest
 import torch
 from small_runs import assembled, composed
 
-from nerfloss.assembly import assemble
+from nerfloss.assembly.build import assemble
 from nerfloss.fields.hash_grid import HashGrid
 from nerfloss.fields.proposal import ProposalDensity
+from nerfloss.geometry import Rays
 from nerfloss.losses.volume import interlevel
 from nerfloss.quantities.derived import positions
-from nerfloss.rays import Rays
 from nerfloss.recipe import RecipeError
 from nerfloss.samplers.proposal import ProposalSampler
 

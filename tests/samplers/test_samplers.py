@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from nerfloss.geometry import Rays, intersect_box, intersect_sphere
 from nerfloss.quantities import derived
-from nerfloss.rays import Rays, intersect_box, intersect_sphere
 from nerfloss.samplers import march
 from nerfloss.samplers.hierarchical import HierarchicalSampler
 from nerfloss.samplers.inverse_cdf import invert_cdf

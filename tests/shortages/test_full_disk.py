@@ -14,12 +14,12 @@ from small_runs import assembled, history
 
 from nerfloss.evaluation.evaluator import write_panel
 from nerfloss.evaluation.scores import Evaluation, Score
-from nerfloss.provenance import read_provenance, recorded
+from nerfloss.experiments.provenance import read_provenance, recorded
+from nerfloss.files import WriteError, atomic_write
 from nerfloss.training import checkpoint
-from nerfloss.training.sinks.history import History
-from nerfloss.training.sinks.sink import Sinks
-from nerfloss.training.sinks.tensorboard import TensorBoard
-from nerfloss.whole_files import Unwritten, write_whole
+from nerfloss.training.loggers.csv_logger import CsvLogger
+from nerfloss.training.loggers.logger import Loggers
+from nerfloss.training.loggers.tensorboard import TensorBoardLogger
 
 
 def warnings_of(caplog):
@@ -41,7 +41,7 @@ def test_a_checkpoint_that_does_not_fit_leaves_the_one_before(small_disk):
     path = small_disk.folder / "last.pt"
     checkpoint.save(path, {"step": 1, "table": torch.ones(1000)})
     small_disk.fill(left=100_000)
-    with pytest.raises(Unwritten, match=r"last\.pt could not be written: No space left on device"):
+    with pytest.raises(WriteError, match=r"last\.pt could not be written: No space left on device"):
         checkpoint.save(path, {"step": 2, "table": torch.ones(100_000)})
     assert checkpoint.load(path)["step"] == 1
     assert {p.name for p in small_disk.folder.iterdir()} == {"last.pt", "filler"}
@@ -52,9 +52,9 @@ def test_a_checkpoint_that_does_not_fit_leaves_the_one_before(small_disk):
 
 def test_a_file_beyond_the_limit_of_its_size_is_not_written_in_part(tmp_path):
     path = tmp_path / "last.pt"
-    write_whole(path, b"old")
-    with files_of_at_most(10_000), pytest.raises(Unwritten, match=r"1 MB were wanted.*as it was"):
-        write_whole(path, bytes(1_000_000))
+    atomic_write(path, b"old")
+    with files_of_at_most(10_000), pytest.raises(WriteError, match=r"1 MB were wanted.*as it was"):
+        atomic_write(path, bytes(1_000_000))
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["last.pt"]
 
@@ -77,7 +77,7 @@ def test_a_run_on_a_full_disk_ends_clearly_and_goes_on_when_there_is_room(
         advance(step)
 
     run.model.field.advance = advance_and_fill
-    with pytest.raises(Unwritten, match=r"checkpoints/last\.pt could not be written"):
+    with pytest.raises(WriteError, match=r"checkpoints/last\.pt could not be written"):
         run.train()
     assert run.trainer.step == 8
     assert checkpoint.load(folder / "checkpoints" / "last.pt")["step"] == 4
@@ -103,8 +103,8 @@ def rows_of(path):
 
 def test_a_row_that_does_not_fit_spoils_no_other(small_disk, caplog):
     path = small_disk.folder / "history.csv"
-    table = History(path, every=1)
-    sinks = Sinks([table])
+    table = CsvLogger(path, every=1)
+    sinks = Loggers([table])
     # A page of a file system is 4096 bytes.
     words = {f"number {i}": 1 / (i + 3) for i in range(300)}
     sinks.write(1, words)
@@ -121,7 +121,7 @@ def test_a_row_that_does_not_fit_spoils_no_other(small_disk, caplog):
 
 
 def test_the_row_of_a_step_outlives_what_cannot_be_added_to_it(small_disk):
-    table = History(small_disk.folder / "history.csv", every=1)
+    table = CsvLogger(small_disk.folder / "history.csv", every=1)
     table.write(1, {"word": "x" * 3000, "psnr": 1.0})
     small_disk.fill()
     with pytest.raises(OSError, match="No space left"):
@@ -132,7 +132,7 @@ def test_the_row_of_a_step_outlives_what_cannot_be_added_to_it(small_disk):
 # TensorBoard's own thread dies with an error.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_curves_that_do_not_fit_end_no_run(small_disk, caplog):
-    sinks = Sinks([TensorBoard(small_disk.folder / "tensorboard", every=1)])
+    sinks = Loggers([TensorBoardLogger(small_disk.folder / "tensorboard", every=1)])
     small_disk.fill()
     with sinks:
         for step in range(1, 40):
@@ -153,7 +153,7 @@ def test_scores_are_written_where_the_mesh_does_not_fit(small_disk, caplog):
 def test_scores_that_do_not_fit_leave_those_from_before(small_disk):
     Evaluation({"psnr": Score(30.0)}).write(small_disk.folder)
     small_disk.fill()
-    with pytest.raises(Unwritten, match=r"metrics\.json could not be written"):
+    with pytest.raises(WriteError, match=r"metrics\.json could not be written"):
         Evaluation({"psnr": Score(31.0)}).write(small_disk.folder)
     assert json.loads((small_disk.folder / "metrics.json").read_text())["psnr"] == 30.0
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from small_runs import composed
 
-from nerfloss.assembly import assemble
+from nerfloss.assembly.build import assemble
 from nerfloss.training.optimizer import NonFiniteGradient, Optimizer
 
 

@@ -6,13 +6,13 @@ import pytest
 import torch
 from small_runs import assembled, composed
 
-from nerfloss.assembly import assemble
-from nerfloss.distributed.team import ALONE
+from nerfloss.assembly.build import assemble
 from nerfloss.recipe import NonFiniteLoss
-from nerfloss.training.failure import Failure
+from nerfloss.training.async_nan_check import AsyncNanCheck
+from nerfloss.training.distributed.process_group import SINGLE_PROCESS
+from nerfloss.training.failure_snapshot import Failure
 from nerfloss.training.optimizer import NonFiniteGradient
-from nerfloss.training.stopwatch import Stopwatch
-from nerfloss.training.verdicts import Verdicts
+from nerfloss.training.timer import Timer
 
 
 def term(name):
@@ -27,7 +27,7 @@ class Clock:
         advance, preview = run.model.field.advance, run.trainer.preview
         run.model.field.advance = lambda step: self.passed(1.0) and advance(step)
         run.trainer.preview = lambda step: self.passed(60.0) and preview(step)
-        run.trainer.watch = Stopwatch({"wall": lambda: self.now, "cpu": lambda: 2 * self.now})
+        run.trainer.watch = Timer({"wall": lambda: self.now, "cpu": lambda: 2 * self.now})
 
     def passed(self, seconds):
         self.now += seconds
@@ -102,7 +102,7 @@ def test_a_failed_last_step_is_known_before_anything_is_saved(tmp_path):
 def test_verdicts_are_late_of_a_gpu_alone_and_where_nothing_else_moves(tmp_path):
     def late(device, *overrides):
         recipe = assembled(tmp_path, *overrides).trainer.recipe
-        return Verdicts.on(torch.device(device), recipe, ALONE).late
+        return AsyncNanCheck.on(torch.device(device), recipe, SINGLE_PROCESS).late
 
     assert late("cuda")
     assert not late("cpu")

@@ -3,7 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from nerfloss.evaluation.undefined import UndefinedMetric
+from nerfloss.evaluation.errors import UndefinedMetric
 
 
 def depth_variance(

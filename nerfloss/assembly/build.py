@@ -1,0 +1,216 @@
+"""From a configuration to a run: objects from names, and one check before any image is read."""
+
+import random
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.errors import HydraException, InstantiationException
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from nerfloss.assembly.checkpoint_portability import loadable
+from nerfloss.assembly.config_files import conf_dir
+from nerfloss.assembly.run import Run
+from nerfloss.diagnostics.gradient_logger import Diagnostics
+from nerfloss.experiments.sweeps.sweep_config import ablated, plain
+from nerfloss.fields.hash_grid import check_kernels
+from nerfloss.models import Model
+from nerfloss.recipe import LossRecipe, RecipeError
+from nerfloss.training.budget import Budget
+from nerfloss.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup
+from nerfloss.training.trainer import BatchSize
+
+
+def build(node: Any, **more: Any) -> Any:
+    """Instantiate a node of the configuration, with plain dicts and lists inside."""
+    try:
+        # Without _convert_ a dict of dataclasses comes back as a DictConfig, its methods stripped.
+        return instantiate(node, _convert_="all", **more)
+    except InstantiationException as error:
+        # What we raise ourselves says what to do; Hydra's wrapping would bury it.
+        cause = _of_a_term(node, error) or error.__cause__
+        if isinstance(cause, ValueError):
+            raise cause from None
+        raise
+
+
+def _of_a_term(node: Any, error: InstantiationException) -> RecipeError | None:
+    """What a loss term with state refused when it was made, with the keys of what it refused."""
+    cause, key = error.__cause__, str(error).rpartition("full_key: ")[2].strip()
+    place = re.fullmatch(r"loss\.terms\.([^.]+)\.fn\b.*", key)
+    if place is None or not isinstance(cause, ValueError | TypeError):
+        return None
+    settings = OmegaConf.select(node, f"terms.{place[1]}.fn") or {}
+    named = [name for name in settings if re.search(rf"\b{re.escape(name)}\b", str(cause))]
+    keys = ", ".join(f"{key}.{name}" for name in named) or key
+    return RecipeError(f"the loss recipe cannot be built:\n  {place[1]}: {cause} ({keys})")
+
+
+def device_of(name: str) -> torch.device:
+    """Return the device that ``device=`` names; ``auto`` is a GPU where there is one."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ValueError(f"device={name!r} is no device: use auto, cpu, cuda or cuda:1") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device={name} was asked for, but torch finds no GPU: use device=auto")
+    return device
+
+
+def build_model(cfg: DictConfig, device: torch.device) -> Model:
+    """Build the field, sampler and renderer; a user's own quantities join the renderer's rules."""
+    rules = {**build(cfg.model.renderer.rules), **build(cfg.quantities)}
+    field, sampler = build(cfg.model.field).to(device), build(cfg.sampler).to(device)
+    check_kernels(field, sampler)
+    return Model(field=field, sampler=sampler, renderer=build(cfg.model.renderer, rules=rules))
+
+
+def _optimizer_of(cfg: DictConfig) -> Any:
+    """What trainer.optimizer says goes before what the model asks for."""
+    said = cfg.trainer.optimizer
+    asked = {key: value for key, value in cfg.model.optimizer.items() if said.get(key) is None}
+    return build(said, **asked)
+
+
+def assemble(cfg: DictConfig, folder: Path, team: ProcessGroup = SINGLE_PROCESS) -> Run:
+    """Build everything that a configuration names, and check that it fits together.
+
+    Raises RecipeError with every fault before an image is read; DataError for broken data.
+    """
+    cfg = ablated(cfg)
+    seed_everything(cfg.seed)
+    device = device_of(team.device_for(cfg.device))
+    model = build_model(cfg, device)
+    recipe: LossRecipe = build(cfg.loss).to(device)
+    dataset, evaluator, diagnostics = build(cfg.dataset), build(cfg.eval), _diagnostics_of(cfg)
+    budget = Budget(cfg.trainer.max_steps, cfg.trainer.max_seconds, cfg.trainer.clock)
+    batch, pace = build(cfg.batch), build(cfg.trainer.pace)
+    recipe.check(model.offers(offered(dataset, batch, pace)))
+    recipe.check_sizes(_patch_of(batch), min(pace.rays, pace.max_rays))
+    recipe.check_teaches(model.sampler)
+    return Run(
+        scene=dataset.load(),
+        model=model,
+        recipe=recipe,
+        batch=batch,
+        optimizer=_optimizer_of(cfg),
+        budget=budget,
+        pace=pace,
+        watchdog=build(cfg.trainer.watchdog),
+        diagnostics=diagnostics,
+        evaluator=evaluator,
+        start=build(cfg.start),
+        seed=cfg.seed,
+        device=device,
+        folder=folder,
+        config=OmegaConf.to_yaml(cfg),
+        settings=plain(cfg),
+        team=team,
+    )
+
+
+def rebuild(config: str, device: torch.device) -> tuple[Model, LossRecipe]:
+    """The model and the recipe of a run, from its configuration as text: nothing is learned yet.
+
+    A kernel that the run named and that cannot run here is left to ``auto``.
+    Raises ValueError where a part cannot be made, as one whose code is not to be found here.
+    """
+    cfg = OmegaConf.create(config)
+    assert isinstance(cfg, DictConfig)
+    cfg = loadable(cfg, device)
+    try:
+        return build_model(cfg, device), build(cfg.loss).to(device)
+    except InstantiationException as error:
+        raise ValueError(
+            f"{error}\nThe run's own code has to be importable: call this where the run was started"
+        ) from error
+
+
+def _diagnostics_of(cfg: DictConfig) -> Diagnostics | None:
+    """What looks at the terms, if anything. A run from before there was such a thing has nothing.
+
+    Raises ValueError for a resumed run that is told to begin with it.
+    """
+    node = cfg.get("diagnostics")
+    if node is None or isinstance(node, DictConfig):
+        return build(node)
+    raise ValueError(
+        f"diagnostics={node}: a run that is resumed keeps the diagnostics that it began with, and "
+        f"this one has none; begin another run with diagnostics=on"
+    )
+
+
+def offered(dataset: Any, batch: Any, pace: BatchSize) -> frozenset[str]:
+    """What batches of a dataset give, before any image is read.
+
+    A batch class may say by ``offers`` what it adds to a dataset's, and by ``least_rays`` with
+    how few rays it can make a batch. Raises ValueError where the pace allows fewer.
+    """
+    least = getattr(batch, "least_rays", 1)
+    for name in ("rays", "max_rays"):
+        if getattr(pace, name) < least:
+            raise ValueError(
+                f"trainer.pace.{name}={getattr(pace, name)} rays are fewer than one batch takes: "
+                f"{least} (batch.height * batch.width); raise it, or take smaller patches"
+            )
+    # Hydra's partial hides the class that it will make.
+    offers = getattr(getattr(batch, "func", batch), "offers", frozenset)
+    return offers(dataset.offers)
+
+
+def _patch_of(batch: Any) -> tuple[int, int] | None:
+    """Height and width of a batch's patches; None where it draws single pixels."""
+    height, width = getattr(batch, "height", None), getattr(batch, "width", None)
+    return None if height is None or width is None else (height, width)
+
+
+def compose_train(overrides: Sequence[str]) -> DictConfig:
+    """Return the configuration that train.py would run with ``overrides``.
+
+    Raises ValueError, with what Hydra says, for overrides that fit no configuration.
+    """
+    try:
+        with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+            return compose("train", list(overrides))
+    except HydraException as error:
+        raise ValueError(str(error)) from error
+
+
+def seed_everything(seed: int) -> None:
+    """Seed what initialises parameters, and whatever a user's code may draw from."""
+    torch.manual_seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 (a user's code may use it)
+    random.seed(seed)
+
+
+def saved_config(folder: Path, overrides: list[str]) -> DictConfig:
+    """Return the configuration that a run began with, and ``overrides`` (a.b=c) on top of it."""
+    path = folder / ".hydra" / "config.yaml"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{folder} is no run: it has no .hydra/config.yaml. Give the folder that train.py wrote"
+        )
+    cfg = OmegaConf.load(path)
+    assert isinstance(cfg, DictConfig)
+    for override in overrides:
+        key, _, text = override.lstrip("+").partition("=")
+        value = OmegaConf.create(f"value: {text}").value
+        if override.startswith("~") or ("@" in key) or _replaces_a_group(cfg, key, value):
+            raise ValueError(
+                f"{override}: the run in {folder} keeps its own parts; settings inside them can be "
+                f"changed ({key}.<setting>=...), another part needs a run of its own"
+            )
+        OmegaConf.update(cfg, key, value)
+    return cfg
+
+
+def _replaces_a_group(cfg: DictConfig, key: str, value: Any) -> bool:
+    group = key == "hardware" or isinstance(OmegaConf.select(cfg, key), DictConfig)
+    return isinstance(value, str) and group

@@ -1,0 +1,1 @@
+"""The ``nerfloss`` command: one file per command."""

@@ -1,0 +1,34 @@
+"""``nerfloss bench``: what each loss term costs on this machine."""
+
+import argparse
+import os
+
+from nerfloss.cli.output import add_format, put_out
+
+
+def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the verb and its options."""
+    summary = "milliseconds and megabytes of each loss term, forward and backward, on this machine"
+    verb = verbs.add_parser("bench", help=summary, description=summary.capitalize() + ".")
+    verb.add_argument("what", choices=["terms"])
+    verb.add_argument("names", nargs="*", help="which terms (default: all of them)")
+    sizes = {"rays": 4096, "samples": 16, "patches": 4, "height": 32, "width": 32, "points": 1024}
+    for axis, size in sizes.items():
+        verb.add_argument(f"--{axis}", type=int, default=size, help=f"default: {size}")
+    add_format(verb)
+    verb.set_defaults(verb=run, axes=tuple(sizes))
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure and print. Raises ValueError for sizes below 1 and terms that are not there."""
+    # The profiler that counts bytes says on stderr when it starts and stops.
+    os.environ.setdefault("KINETO_LOG_LEVEL", "6")
+    from nerfloss.assembly.config_files import conf_dir
+    from nerfloss.cli.reference.profiling import cost_table
+
+    sizes = {axis: getattr(options, axis) for axis in options.axes}
+    for axis, size in sizes.items():
+        if size < 1:
+            raise ValueError(f"--{axis} must be at least 1, got {size}")
+    put_out([cost_table(conf_dir(), options.names, sizes)], options.format)
+    return 0

@@ -1,0 +1,44 @@
+"""How a verb's tables come out: on the console, or as text, there or in a file."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nerfloss.experiments.report.table import Table
+
+
+def add_format(verb: argparse.ArgumentParser) -> None:
+    """Declare ``-f``."""
+    formats = ["table", "markdown", "csv", "latex"]
+    verb.add_argument("-f", "--format", choices=formats, default="table")
+
+
+def add_output(verb: argparse.ArgumentParser) -> None:
+    """Declare ``-f``, ``-o`` and, for tables of scores, ``-m``."""
+    add_format(verb)
+    verb.add_argument("-o", "--output", type=Path, help="write there instead of printing")
+    verb.add_argument(
+        "-m",
+        "--metrics",
+        type=lambda text: text.split(","),
+        default=[],
+        help="which, separated by commas (default: the main ones)",
+    )
+
+
+def put_out(tables: "Sequence[Table]", form: str, to: Path | None = None) -> None:
+    """Print tables in a form, or write them to a file: as Markdown if no form was asked for."""
+    from nerfloss.experiments.report.report import FORMATS
+    from nerfloss.experiments.report.table import as_markdown, show
+
+    write = FORMATS.get(form)
+    if to:
+        to.parent.mkdir(parents=True, exist_ok=True)
+        to.write_text("\n".join(map(write or as_markdown, tables)))
+    elif write:
+        print("\n".join(map(write, tables)), end="")
+    else:
+        for table in tables:
+            show(table)

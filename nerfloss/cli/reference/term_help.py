@@ -1,0 +1,147 @@
+"""What ``nerfloss terms`` says: a list of terms and recipes, or all about one of them."""
+
+import difflib
+import inspect
+from collections.abc import Mapping
+from pathlib import Path
+
+from nerfloss.cli.reference.term_files import RecipeFile, TermFile, recipe_files, term_files
+from nerfloss.experiments.report.table import Table
+from nerfloss.quantities import derived
+from nerfloss.quantities.vocabulary import VOCABULARY
+
+
+def list_terms(conf: Path) -> tuple[Table, Table]:
+    """Two tables: every term with what it needs, every recipe with its terms and their needs."""
+    terms = tuple(
+        (term.name, f"{term.weight:g}", " ".join(term.needs), _first_line(term.documentation))
+        for term in term_files(conf).values()
+    )
+    recipes = tuple(
+        (recipe.name, _terms_of(recipe), " ".join(recipe.needs))
+        for recipe in recipe_files(conf).values()
+    )
+    return (
+        Table(("term", "weight", "needs", "what it does"), terms, title="Terms"),
+        Table(("recipe", "terms", "needs"), recipes, title="Recipes"),
+    )
+
+
+def explain(name: str, conf: Path) -> str:
+    """Everything about one term; or, for a recipe's name, about its terms in short.
+
+    Raises ValueError for an unknown name, with the closest ones.
+    """
+    terms, recipes = term_files(conf), recipe_files(conf)
+    if name in terms:
+        return _explain_term(terms[name], recipes, conf)
+    if name in recipes:
+        return _explain_recipe(recipes[name], conf)
+    known = [*terms, *recipes]
+    close = difflib.get_close_matches(name, known, n=3)
+    hint = f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(known)}"
+    raise ValueError(f"no term and no recipe is called '{name}': {hint}")
+
+
+def _explain_term(term: TermFile, recipes: Mapping[str, RecipeFile], conf: Path) -> str:
+    users = [
+        f"{recipe.name} (as {key}, weight {used.weight:g})"
+        for recipe in recipes.values()
+        for key, used in recipe.terms.items()
+        if used.name == term.name
+    ]
+    renames = [f"{name} is {quantity}" for name, quantity in term.inputs.items()]
+    facts = {
+        "needs": [_need(name) for name in term.needs],
+        "inputs": renames,
+        "where": [f"averaged where {term.where}"] if term.where else [],
+        "settings": [f"{name} = {_value(value)}" for name, value in term.settings.items()],
+        "weight": [f"{term.weight:g}"],
+        "schedule": [_schedule(term.schedule)],
+        "recipes": users or ["none of those shipped"],
+        "files": [f"conf/{term.path.relative_to(conf)}", _where_defined(term)],
+        "try it": [f"python train.py +loss/term@loss.terms.{term.name}={term.name}"],
+    }
+    text = inspect.cleandoc(term.documentation)
+    return "\n\n".join([term.name, _indented(text), _as_list(facts)]) + "\n"
+
+
+def _explain_recipe(recipe: RecipeFile, conf: Path) -> str:
+    rows = {
+        key: [_use(term), f"  {_first_line(term.documentation)}"]
+        for key, term in recipe.terms.items()
+    }
+    facts = {
+        "needs": [_need(name) for name in recipe.needs],
+        "file": [f"conf/{recipe.path.relative_to(conf)}"],
+        "try it": [f"python train.py loss={recipe.name}"],
+    }
+    return "\n\n".join([f"{recipe.name} (a recipe)", _as_list(rows), _as_list(facts)]) + "\n"
+
+
+def _need(name: str) -> str:
+    """A quantity with its meaning, its shape and who provides it."""
+    if name in VOCABULARY:
+        quantity = VOCABULARY[name]
+        shape = f"[{quantity.shape}] " if quantity.shape else ""
+        return f"{name} {shape}{quantity.meaning}; from {quantity.source}"
+    function = getattr(derived, name, None)
+    return f"{name}: {_first_line(function.__doc__ or '')}" if function else f"{name} (unknown)"
+
+
+def _use(term: TermFile) -> str:
+    """How a recipe uses a term: its weight, and when and where it acts if not always everywhere."""
+    when = f", {_schedule(term.schedule)}" if term.schedule else ""
+    where = f", where {term.where}" if term.where else ""
+    return f"weight {term.weight:g}, term {term.name}{when}{where}"
+
+
+def _terms_of(recipe: RecipeFile) -> str:
+    """The weighted sum in short, and which terms wait at weight 0."""
+    parts = [
+        key if term.weight == 1 else f"{term.weight:g} {key}"
+        for key, term in recipe.terms.items()
+        if term.weight != 0
+    ]
+    waiting = [key for key, term in recipe.terms.items() if term.weight == 0]
+    return " + ".join(parts) + (f"; at 0: {', '.join(waiting)}" if waiting else "")
+
+
+def _schedule(schedule: object) -> str:
+    if not isinstance(schedule, Mapping):
+        return "always 1" if schedule is None else str(schedule)
+    name = str(schedule.get("_target_", "")).rpartition(".")[2]
+    settings = (f"{key}={value}" for key, value in schedule.items() if not key.startswith("_"))
+    return f"{name}({', '.join(settings)})"
+
+
+def _value(value: object) -> str:
+    return "(must be given)" if value is inspect.Parameter.empty else repr(value)
+
+
+def _where_defined(term: TermFile) -> str:
+    source = inspect.getsourcefile(term.function)
+    if source is None:
+        return term.target
+    root = Path(__file__).resolve().parents[3]
+    path = Path(source).resolve()
+    return str(path.relative_to(root) if path.is_relative_to(root) else path)
+
+
+def _first_line(text: str) -> str:
+    return next((line.strip() for line in text.splitlines() if line.strip()), "")
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}" if line else "" for line in text.splitlines())
+
+
+def _as_list(facts: Mapping[str, list[str]]) -> str:
+    """Facts under one another, each label once; those without an entry are left out."""
+    width = max((len(label) for label in facts), default=0)
+    lines = [
+        f"  {label if i == 0 else '':<{width}}  {entry}"
+        for label, entries in facts.items()
+        for i, entry in enumerate(entries)
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,64 @@
+"""``nerfloss report``: the runs of a folder in tables, with verdicts where there are seeds."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from nerfloss.cli.output import add_output, put_out
+
+
+def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the verb and its options."""
+    summary = "the runs of a folder in tables, e.g. of a sweep, and whether they differ"
+    verb = verbs.add_parser("report", help=summary, description=summary.capitalize() + ".")
+    verb.add_argument("folder", type=Path, help="a run's folder, a sweep's, or any above them")
+    add_output(verb)
+    verb.add_argument(
+        "-b",
+        "--baseline",
+        metavar="KEY=VALUE",
+        help="the setting that others are compared with (default: the plainest, else the first)",
+    )
+    verb.add_argument(
+        "--only",
+        choices=["runs", "arms"],
+        help="one of the tables: every run, or means and verdicts (csv: runs, if not told)",
+    )
+    verb.add_argument(
+        "--html",
+        action=argparse.BooleanOptionalAction,
+        help="write report.html and figures/ into the folder (default: where tables are printed, "
+        "of as many runs as a table shows)",
+    )
+    verb.set_defaults(verb=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the tables, or write them where ``-o`` says."""
+    from nerfloss.experiments.report.report import report, selected
+    from nerfloss.experiments.report.truncate import is_shortened, readable
+
+    found = report(options.folder, metrics=options.metrics, baseline=options.baseline)
+    tables = selected(found, options.only or ("runs" if options.format == "csv" else None))
+    put_out(tables if options.format == "csv" else readable(tables), options.format, options.output)
+    printed = options.format == "table" and not options.output
+    if options.html is None and printed and is_shortened(found[0]):
+        print("no report.html of so many runs, unless you ask for it: --html", file=sys.stderr)
+    elif options.html or (options.html is None and printed):
+        _write_page(options)
+    return 0
+
+
+def _write_page(options: argparse.Namespace) -> None:
+    """Write the page and say where, on stderr: a table may be on its way into a pipe."""
+    from nerfloss.experiments.report.page.page import write_report
+
+    try:
+        path = write_report(options.folder, baseline=options.baseline)
+    except (ValueError, OSError) as error:  # matplotlib is missing, the folder is read-only
+        if options.html:
+            raise
+        print(f"no report.html: {error}", file=sys.stderr)
+        return
+    size = f"{path.stat().st_size / 1e6:.1f} MB"
+    print(f"wrote {path} ({size}), its figures in {path.parent}/figures", file=sys.stderr)

@@ -1,0 +1,25 @@
+"""``nerfloss terms``: list the loss terms and recipes, or explain one."""
+
+import argparse
+
+
+def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the verb and its options."""
+    summary = "list the loss terms and recipes with what they need, or explain one"
+    verb = verbs.add_parser("terms", help=summary, description=summary.capitalize() + ".")
+    verb.add_argument("name", nargs="?", help="a term or recipe to explain, e.g. eikonal")
+    verb.set_defaults(verb=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the tables."""
+    from nerfloss.assembly.config_files import conf_dir
+    from nerfloss.cli.reference.term_help import explain, list_terms
+    from nerfloss.experiments.report.table import show
+
+    if options.name:
+        print(explain(options.name, conf_dir()), end="")
+        return 0
+    for table in list_terms(conf_dir()):
+        show(table)
+    return 0

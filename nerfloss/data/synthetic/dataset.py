@@ -1,0 +1,114 @@
+"""Exact toy scenes: rendered on the spot from signed distances, so every truth is known."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from nerfloss.data.formats.meshes import read_mesh
+from nerfloss.data.image_storage import check_residence, storage_for
+from nerfloss.data.scene import Scene, check_background, describe_masks
+from nerfloss.data.synthetic.analytic_scenes import MODELS, Model
+from nerfloss.data.synthetic.camera_layouts import cameras_at, train_and_test_positions
+from nerfloss.data.synthetic.ground_truth_mesh import surface_mesh
+from nerfloss.data.synthetic.rendering import photograph
+from nerfloss.data.synthetic.sample_surface_points import survey
+from nerfloss.data.views import Views
+
+CAMERA_RADIUS = 2.7
+FIELD_OF_VIEW = 38.0
+IMAGES = frozenset(
+    {"target_rgb", "target_depth", "target_normal", "target_label", "target_instance"}
+)
+POINTS = frozenset({"target_points", "target_point_normals", "target_point_confidence"})
+
+
+@dataclass(frozen=True)
+class AnalyticDataset:
+    """One of the scenes in the gallery, seen by cameras all around it; nothing to download.
+
+    ``views`` to train on and ``test_views`` between them, ``size`` pixels square. ``seed`` turns
+    the arrangement of cameras. Along edges a pixel averages ``supersampling``^2 rays. Without
+    ``masks`` the training views are photographs on the background; test views keep theirs, to be
+    judged by. ``half_seen``: all cameras to train on stand where x > 0. ``mesh`` names a file to be
+    judged by instead of the exact surface. So many ``points`` of the surface are observed beside
+    the images, those of no confidence off it by ``point_noise`` scene units (`survey`).
+    ``residence`` says where the images are kept (`Views`).
+    """
+
+    scene: str = "craters"
+    views: int = 60
+    test_views: int = 12
+    size: int = 128
+    seed: int = 0
+    supersampling: int = 2
+    background: str = "auto"
+    masks: bool = True
+    half_seen: bool = False
+    mesh: str | None = None
+    points: int = 2000
+    point_noise: float | int = 0.005
+    residence: str = "auto"
+
+    def __post_init__(self) -> None:
+        check_background(self.background, masks=self.masks)
+        check_residence(self.residence)
+        if self.scene not in MODELS:
+            choices = ", ".join(MODELS)
+            raise ValueError(
+                f"dataset.scene={self.scene!r} is no exact scene; choose from {choices}"
+            )
+        for name in ("views", "test_views", "size", "supersampling"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"dataset.{name} must be at least 1, got {getattr(self, name)}")
+        for name in ("points", "point_noise"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"dataset.{name} must not be negative, got {getattr(self, name)}")
+
+    @property
+    def offers(self) -> frozenset[str]:
+        masks = {"target_mask"} if self.masks else set()
+        points = POINTS if self.points else set()
+        return IMAGES | masks | points
+
+    def load(self) -> Scene:
+        """Render the scene: a few seconds at the default size."""
+        mesh = None if self.mesh is None else read_mesh(self.mesh)
+        model = MODELS[self.scene]()
+        kinds = ("background", *model.kinds)
+        seen, held_out = train_and_test_positions(
+            self.views, self.test_views, CAMERA_RADIUS, self.seed
+        )
+        if self.half_seen:
+            seen = torch.cat([seen[:, :1].abs(), seen[:, 1:]], dim=1)
+        cameras = cameras_at(torch.cat([seen, held_out]), self.size, FIELD_OF_VIEW)
+        names = [f"train_{i:03d}" for i in range(self.views)]
+        names += [f"test_{i:03d}" for i in range(self.test_views)]
+        views = photograph(model, cameras, tuple(names), self.supersampling)
+        size = sum(image.nbytes for image in views.observed.values())
+        views = replace(views.kept(storage_for(self.residence, size)), residence=self.residence)
+        train = self._with_points(model, views[: self.views])
+        return Scene(
+            name=self.scene,
+            train=train if self.masks else train.without_masks(self.background),
+            test=views[self.views :],
+            to_world=np.eye(4),
+            background=self.background,
+            ground_truth=(lambda: surface_mesh(model.sdf)) if mesh is None else (lambda: mesh),
+            sdf=model.sdf,
+            conventions={
+                "units": "scene units: the object fits the unit ball",
+                "image_range": "0 to 1, from 8 bit",
+                "background": self.background,
+                "hold_out": f"{self.test_views} cameras between the {self.views} of training",
+                "mask": describe_masks("opacity: share of a pixel's rays that hit", self.masks),
+                "classes": ", ".join(f"{i} {kind}" for i, kind in enumerate(kinds)),
+            },
+        )
+
+    def _with_points(self, model: Model, views: Views) -> Views:
+        if not self.points:
+            return views
+        noise = float(self.point_noise)
+        found = survey(model.sdf, views.cameras, self.points, noise=noise, seed=self.seed)
+        return replace(views, points=found)

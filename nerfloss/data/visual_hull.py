@@ -1,0 +1,101 @@
+"""The visual hull: whatever all silhouettes agree on, as a grid, a distance and a mesh."""
+
+import numpy as np
+import torch
+import trimesh
+from jaxtyping import Bool, Float
+from skimage.measure import marching_cubes
+from torch import Tensor
+
+from nerfloss.data.cameras.pinhole import Cameras
+from nerfloss.data.errors import DataError
+from nerfloss.data.views import Views
+from nerfloss.kernels.numba.distance_transform import distance_to
+from nerfloss.kernels.numba.visual_hull import carve
+
+# Half opaque or more is object.
+OPAQUE = 128
+
+
+def visual_hull(
+    views: Views, box: Float[Tensor, "2 3"], resolution: int, dilate: int = 0
+) -> Bool[Tensor, "x y z"]:
+    """Cells of a box whose centres no view sees beside its mask.
+
+    Where an image does not reach it says nothing. ``dilate`` widens the masks by that many pixels,
+    so that parts thinner than a cell survive. Raises ValueError without masks.
+    """
+    if views.mask is None:
+        raise ValueError("a visual hull needs masks, and these views have none; use the whole box")
+    matrices = _cell_to_pixel(views.cameras, box, resolution)
+    return carve(views.mask.cpu(), matrices, resolution, opaque=OPAQUE, dilate=dilate)
+
+
+def hull_distance(
+    inside: Bool[Tensor, "x y z"], box: Float[Tensor, "2 3"]
+) -> Float[Tensor, "x y z"]:
+    """Signed distance of cell centres to the hull's border, negative inside, in scene units.
+
+    Distances between centres on either side of the border are a cell too long in all: half a
+    cell comes off on each side, so zero lies between them. Raises ValueError for an empty hull.
+    """
+    if not inside.any():
+        raise ValueError(
+            "the visual hull is empty: masks and cameras do not agree; check the poses"
+        )
+    cell = ((box[1] - box[0]) / torch.tensor(inside.shape)).tolist()
+    # The ring of outside cells around the grid closes a hull that fills it.
+    padded = torch.nn.functional.pad(inside, (1,) * 6)
+    outer, inner = (distance_to(kind, cell)[1:-1, 1:-1, 1:-1] for kind in (padded, ~padded))
+    half = 0.5 * sum(cell) / 3
+    return torch.where(inside, half - inner, outer - half)
+
+
+def hull_mesh(inside: Bool[Tensor, "x y z"], box: Float[Tensor, "2 3"]) -> trimesh.Trimesh:
+    """The hull's border as a closed mesh in scene units, faces outward."""
+    cell = ((box[1] - box[0]) / torch.tensor(inside.shape)).numpy()
+    values = hull_distance(inside, box).numpy()
+    # Two cells of outside all around, so that no face is cut off.
+    values = np.pad(values, 1, constant_values=float(cell.max()))
+    vertices, faces, _, _ = marching_cubes(values, 0.0, spacing=tuple(cell.tolist()))
+    corner = box[0].numpy() - 0.5 * cell
+    return trimesh.Trimesh(vertices + corner, faces, process=False)
+
+
+def fit_box(views: Views, margin: float = 0.05, resolution: int = 64) -> Float[Tensor, "2 3"]:
+    """The hull's bounding box inside [-1, 1]^3, grown by ``margin`` but not beyond.
+
+    Without masks, the whole of [-1, 1]^3. Raises DataError where the silhouettes share nothing.
+    """
+    whole = torch.tensor([[-1.0, -1.0, -1.0], [1.0, 1.0, 1.0]])
+    if views.mask is None:
+        return whole
+    places = cell_centers(whole, resolution)
+    inside = visual_hull(views, whole, resolution, dilate=1).reshape(-1)
+    # The object lies in the unit ball: in the corners beyond, few images reach.
+    inside &= places.square().sum(-1) <= 1.0
+    if not inside.any():
+        found = "no point of the unit ball lies inside every mask"
+        raise DataError("masks and poses", found, "check the axes, the units and the scene radius")
+    places = places[inside]
+    grow = margin + 1.0 / resolution
+    return torch.stack([places.amin(0) - grow, places.amax(0) + grow]).clamp(-1.0, 1.0)
+
+
+def cell_centers(box: Float[Tensor, "2 3"], resolution: int) -> Float[Tensor, "cells 3"]:
+    """Centres of ``resolution``^3 equal cells of a box, z running fastest."""
+    share = (torch.arange(resolution) + 0.5) / resolution
+    axes = [box[0, i] + share * (box[1, i] - box[0, i]) for i in range(3)]
+    return torch.cartesian_prod(*axes)
+
+
+def _cell_to_pixel(
+    cameras: Cameras, box: Float[Tensor, "2 3"], resolution: int
+) -> Float[Tensor, "views 3 4"]:
+    """What takes the index of a cell to its centre's pixel (column, row, 1) times its depth."""
+    lower, upper = box.cpu().double()
+    cell = (upper - lower) / resolution
+    poses = cameras.poses.cpu().double()
+    turn = cameras.intrinsics.cpu().double() @ poses[:, :, :3].mT
+    first = turn @ (lower + 0.5 * cell - poses[:, :, 3])[:, :, None]
+    return torch.cat([turn * cell, first], dim=-1)

@@ -1,0 +1,135 @@
+"""Diagnostics of a run: now and then a look at its terms, written where it can be read later."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+from torch import nn
+
+from nerfloss.diagnostics.gradient_snapshot import CollectiveProtocol, GradientSnapshot, look_at
+from nerfloss.diagnostics.term_health import OK, Health
+from nerfloss.recipe import LossRecipe, LossReport
+from nerfloss.training.loggers.best_effort import BestEffortWriter
+from nerfloss.training.loggers.csv_logger import CsvLogger
+from nerfloss.training.loggers.logger import Logger
+
+log = logging.getLogger(__name__)
+FILE = "diagnostics.csv"
+OF_A_TERM = ("value", "weight", "share", "gradient_norm", "gradient_share")
+GAP = "gap/psnr"
+
+
+def columns_of(terms: Sequence[str]) -> list[str]:
+    """The columns of diagnostics.csv after ``step``, in order, for terms in a recipe's order."""
+    return [
+        *(f"{term}/{name}" for term in terms for name in OF_A_TERM),
+        *(f"conflict/{one}/{other}" for one, other in combinations(terms, 2)),
+        *(f"health/{term}" for term in terms),
+        GAP,
+    ]
+
+
+class Diagnostics:
+    """Look every ``every`` steps at the gradient of each term; `Health` states the other settings.
+
+    A look takes one backward pass for each term that acts, and changes nothing of the run. A term
+    that does not act yet has empty cells and a weight of 0. The file is the memory: what a resumed
+    run knows of its terms' health is read from the rows that it keeps.
+    """
+
+    def __init__(
+        self,
+        *,
+        every: int = 50,
+        dead: int = 3,
+        vanishing: float | int = 1e-3,
+        exploding: float | int = 100.0,
+        window: int = 20,
+    ) -> None:
+        if every < 1:
+            raise ValueError(f"diagnostics.every must be at least 1, got {every}")
+        self.every = every
+        self._new_health: Callable[[], Health] = partial(
+            Health, dead=dead, vanishing=vanishing, exploding=exploding, window=window
+        )
+        self._new_health()  # settings that do not fit are an error here, not in training
+        self._health: dict[str, Health] = {}
+        self._verdicts: dict[str, str] = {}
+        self._shared: Sequence[nn.Parameter] = ()
+        self._try = BestEffortWriter(FILE)
+        self._exchange: CollectiveProtocol | None = None
+
+    def join(
+        self, recipe: LossRecipe, parameters: Sequence[nn.Parameter], exchange: CollectiveProtocol
+    ) -> None:
+        """Look at gradients that several processes ``exchange``; who does not `begin` is silent."""
+        self._shared, self._exchange = recipe.shared(parameters), exchange
+
+    def begin(
+        self,
+        folder: Path,
+        recipe: LossRecipe,
+        parameters: Sequence[nn.Parameter],
+        *,
+        start: int,
+        curves: Logger,
+    ) -> None:
+        """Open the run's file, before the step ``start``; numbers go to ``curves`` too."""
+        terms = [name for name, term in recipe.terms.items() if term.weight > 0]
+        self._shared, self._curves = recipe.shared(parameters), curves
+        self._table = CsvLogger(
+            folder / FILE, every=self.every, start=start, columns=columns_of(terms)
+        )
+        self._health = {term: self._new_health() for term in terms}
+        self._verdicts = dict.fromkeys(terms, OK)
+        for row in self._table.rows():
+            for term in terms:
+                if row[f"{term}/gradient_norm"]:
+                    # As it was measured: nine digits say which float32 it is.
+                    norm = float(np.float32(row[f"{term}/gradient_norm"]))
+                    self._verdicts[term] = self._health[term].judge(norm)
+
+    def due(self, step: int) -> bool:
+        """Whether to look at a step, counted from 1."""
+        return step % self.every == 0
+
+    def look(self, step: int, report: LossReport) -> None:
+        """Look at what a step has made, before its graph is used up by the descent."""
+        found = look_at(report, self._shared, self._exchange)
+        if not self._health:
+            return
+        verdicts = {name: self._health[name].judge(norm) for name, norm in found.norms.items()}
+        self._tell(step, verdicts)
+        numbers = _numbers(found)
+        idle = {f"{name}/weight": 0.0 for name in self._health if name not in found.norms}
+        healthy = {f"health/{name}": verdict for name, verdict in verdicts.items()}
+        self._try(self._table.write, step, {**numbers, **idle, **healthy})
+        as_numbers = {name: float(verdict == OK) for name, verdict in healthy.items()}
+        self._try(self._curves.write, step, {**numbers, **idle, **as_numbers})
+
+    def gap(self, step: int, train: float, test: float) -> None:
+        """Note the PSNR of a training view and of a test view, as a preview saw them."""
+        for sink in (self._table, self._curves):
+            self._try(sink.write, step, {GAP: train - test})
+
+    def _tell(self, step: int, verdicts: Mapping[str, str]) -> None:
+        for name, verdict in verdicts.items():
+            if verdict != self._verdicts[name]:
+                level = logging.INFO if verdict == OK else logging.WARNING
+                log.log(level, "step %d: the gradient of loss term '%s' is %s", step, name, verdict)
+        self._verdicts |= verdicts
+
+
+def _numbers(found: GradientSnapshot) -> dict[str, float]:
+    """A look's numbers by column."""
+    parts = zip(
+        OF_A_TERM,
+        (found.values, found.weights, found.shares, found.norms, found.gradient_shares),
+        strict=True,
+    )
+    numbers = {f"{term}/{name}": value for name, part in parts for term, value in part.items()}
+    pairs = {f"conflict/{one}/{other}": value for (one, other), value in found.cosines.items()}
+    return {**numbers, **pairs}

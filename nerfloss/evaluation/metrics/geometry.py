@@ -1,0 +1,129 @@
+"""How well a reconstructed surface agrees with the true one.
+
+A geometry metric is a function whose positional parameters are what a `SurfacePair` offers and
+whose keyword-only parameters are settings. Distances are in the units of the meshes.
+"""
+
+import numpy as np
+import trimesh
+from jaxtyping import Float
+
+from nerfloss.evaluation.errors import UndefinedMetric
+from nerfloss.evaluation.mesh_occupancy import inside_grid
+
+
+def accuracy(to_target: Float[np.ndarray, "points"]) -> float:
+    """Mean distance from the prediction to the target: what should not be there."""
+    return float(to_target.mean())
+
+
+def completeness(to_prediction: Float[np.ndarray, "points"]) -> float:
+    """Mean distance from the target to the prediction: what is missing."""
+    return float(to_prediction.mean())
+
+
+def chamfer_l1(
+    to_target: Float[np.ndarray, "points"], to_prediction: Float[np.ndarray, "points"]
+) -> float:
+    """Mean of accuracy and completeness.
+
+    Samples of equal surfaces are not at distance 0: with n samples on an area A the floor is about
+    ``0.5 sqrt(A / n)``.
+    """
+    return float(0.5 * (to_target.mean() + to_prediction.mean()))
+
+
+def chamfer_l2(
+    to_target: Float[np.ndarray, "points"], to_prediction: Float[np.ndarray, "points"]
+) -> float:
+    """Mean of the two mean *squared* distances, in squared units."""
+    return float(0.5 * (np.square(to_target).mean() + np.square(to_prediction).mean()))
+
+
+def hausdorff(
+    to_target: Float[np.ndarray, "points"], to_prediction: Float[np.ndarray, "points"]
+) -> float:
+    """Largest distance of any sample, either way, to the other surface."""
+    return float(max(to_target.max(), to_prediction.max()))
+
+
+def precision(to_target: Float[np.ndarray, "points"], *, threshold: float = 0.01) -> float:
+    """Share of the prediction that is closer than ``threshold`` to the target."""
+    return float((to_target < threshold).mean())
+
+
+def recall(to_prediction: Float[np.ndarray, "points"], *, threshold: float = 0.01) -> float:
+    """Share of the target that is closer than ``threshold`` to the prediction."""
+    return float((to_prediction < threshold).mean())
+
+
+def fscore(
+    to_target: Float[np.ndarray, "points"],
+    to_prediction: Float[np.ndarray, "points"],
+    *,
+    threshold: float = 0.01,
+) -> float:
+    """Harmonic mean of precision and recall at ``threshold``; 0 where both are.
+
+    Reference: Knapitsch et al., "Tanks and Temples", SIGGRAPH 2017.
+    """
+    p = precision(to_target, threshold=threshold)
+    r = recall(to_prediction, threshold=threshold)
+    return 2 * p * r / (p + r) if p + r > 0 else 0.0
+
+
+def normal_consistency(
+    cosines_to_target: Float[np.ndarray, "points"],
+    cosines_to_prediction: Float[np.ndarray, "points"],
+) -> float:
+    """Mean absolute cosine of nearest normals, both ways; 1 is perfect, orientation is ignored.
+
+    Reference: Mescheder et al., "Occupancy Networks", CVPR 2019.
+    """
+    return float(0.5 * (np.abs(cosines_to_target).mean() + np.abs(cosines_to_prediction).mean()))
+
+
+def mesh_normal_angle(
+    cosines_to_target: Float[np.ndarray, "points"],
+    cosines_to_prediction: Float[np.ndarray, "points"],
+) -> float:
+    """Mean angle between nearest normals, both ways, in degrees; 180 for a mesh inside out."""
+    both = (cosines_to_target, cosines_to_prediction)
+    return float(np.mean([np.degrees(np.arccos(np.clip(c, -1, 1))).mean() for c in both]))
+
+
+def point_to_surface(target_to_surface: Float[np.ndarray, "points"]) -> float:
+    """Mean exact distance of target points to the predicted triangles (P2S)."""
+    return float(target_to_surface.mean())
+
+
+def box_iou(mesh: trimesh.Trimesh, target_mesh: trimesh.Trimesh) -> float:
+    """Intersection over union of the axis-aligned bounding boxes."""
+    low = np.maximum(mesh.bounds[0], target_mesh.bounds[0])
+    high = np.minimum(mesh.bounds[1], target_mesh.bounds[1])
+    shared = float(np.prod(np.maximum(high - low, 0)))
+    union = float(np.prod(mesh.extents) + np.prod(target_mesh.extents)) - shared
+    if union <= 0:
+        raise UndefinedMetric("both bounding boxes are flat")
+    return shared / union
+
+
+def volume_iou(
+    mesh: trimesh.Trimesh, target_mesh: trimesh.Trimesh, *, resolution: int = 128
+) -> float:
+    """Intersection over union of the solids, on a grid over both with cubic cells.
+
+    Raises UndefinedMetric where a mesh is not watertight: it bounds no solid.
+    """
+    for which, one in (("reconstructed", mesh), ("true", target_mesh)):
+        if not one.is_watertight:
+            raise UndefinedMetric(f"the {which} mesh is not watertight, so it bounds no solid")
+    low = np.minimum(mesh.bounds[0], target_mesh.bounds[0])
+    high = np.maximum(mesh.bounds[1], target_mesh.bounds[1])
+    cell = float((high - low).max()) / resolution
+    ours = inside_grid(mesh, low, high, cell)
+    theirs = inside_grid(target_mesh, low, high, cell)
+    union = np.count_nonzero(ours | theirs)
+    if union == 0:
+        raise UndefinedMetric("both solids are thinner than a cell of the grid")
+    return np.count_nonzero(ours & theirs) / union

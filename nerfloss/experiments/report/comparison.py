@@ -1,0 +1,181 @@
+"""One table over runs: what was swept, the main scores, and means over seeds."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nerfloss.experiments.report.contrasts import directions
+from nerfloss.experiments.report.runs import Run
+from nerfloss.experiments.report.table import Cell, Table
+from nerfloss.experiments.report.truncate import BEST, MOST_ROWS, best_of, some
+from nerfloss.experiments.report.variants import SEED, grouped, swept_settings
+from nerfloss.experiments.statistics.summary import deviation
+
+# Looks first, then shape: a table is read from the left.
+MAIN_METRICS = (
+    "psnr",
+    "psnr_masked",
+    "ssim",
+    "lpips_alex",
+    "chamfer_l1",
+    "fscore",
+    "normal_angle",
+    "mask_iou",
+    "depth_rmse",
+)
+COST = ("train_seconds", "seconds")
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A row before it is laid out: one run, or the mean of ``runs`` of them."""
+
+    head: tuple[Cell, ...]
+    values: Mapping[str, float]
+    deviations: Mapping[str, float]
+    runs: int
+
+
+def compare(
+    runs: Sequence[Run], root: Path, *, metrics: Sequence[str] = (), absent: int = 0
+) -> Table:
+    """The table of ``runs``, paths relative to ``root``.
+
+    Columns: the run, every setting in which the runs differ, its state where not all are finished,
+    and ``metrics`` (by default the main ones that any run has). Runs that differ in nothing but
+    the seed are followed by their mean and standard deviation. ``absent`` runs never started.
+    Of more than 200 rows the best means are shown, or the best runs; ``wide`` has all of them.
+    Raises ValueError for a metric that no run has.
+    """
+    swept = swept_settings(runs)
+    names = tuple(metrics) or scored(runs)
+    check_known(names, runs)
+    ended = all(run.finished for run in runs)
+    lines: list[_Line] = []
+    for group in grouped(runs, [key for key in swept if key != SEED]).values():
+        lines += [_single(run, root, swept, ended) for run in group]
+        lines += _summary(group, swept, ended, names)
+    better = directions(runs)
+    shown, left_out = _readable(lines, names, better)
+    heads = ("run", *swept, *(() if ended else ("status",)))
+    spread = tuple(label for name in names for label in (name, f"{name}_std"))
+    return Table(
+        (*heads, *names),
+        tuple((*line.head, *(_with_deviation(line, name) for name in names)) for line in shown),
+        notes=(*left_out, *_notes(runs, names, absent)),
+        strong=_best(shown, names, len(heads), better),
+        wide=Table((*heads, "runs", *spread), tuple(_wide(line, names) for line in lines)),
+    )
+
+
+def scored(runs: Sequence[Run]) -> tuple[str, ...]:
+    """The main metrics that any run has, and what they cost last."""
+    had = {name for run in runs for name in run.metrics}
+    cost = next((name for name in COST if name in had), None)
+    return tuple(name for name in MAIN_METRICS if name in had) + ((cost,) if cost else ())
+
+
+def check_known(names: Sequence[str], runs: Sequence[Run]) -> None:
+    """Raise ValueError for a metric that no run has; silent where no run has any."""
+    had = {name for run in runs for name in (*run.metrics, *run.reasons)}
+    unknown = [name for name in names if name not in had]
+    if unknown and had:
+        raise ValueError(
+            f"no run has the metric {', '.join(unknown)}: choose from {', '.join(sorted(had))}"
+        )
+
+
+def _single(run: Run, root: Path, swept: Sequence[str], ended: bool) -> _Line:
+    path = run.folder.relative_to(root) if run.folder.is_relative_to(root) else run.folder
+    name = str(path) if str(path) != "." else run.folder.resolve().name
+    head = (name, *(run.setting(key) for key in swept), *(() if ended else (run.status,)))
+    return _Line(head, run.metrics, {}, 1)
+
+
+def _summary(
+    group: Sequence[Run], swept: Sequence[str], ended: bool, names: Sequence[str]
+) -> list[_Line]:
+    """Means and sample standard deviations, where two finished runs differ in their seed."""
+    finished = [run for run in group if run.finished]
+    if len({run.setting(SEED) for run in finished}) < 2:
+        return []
+    found = {n: [run.metrics[n] for run in finished if n in run.metrics] for n in names}
+    values = {name: several for name, several in found.items() if several}
+    whole = "" if len(finished) == len(group) else f" (of {len(group)})"
+    settings = (group[0].setting(key) if key != SEED else None for key in swept)
+    return [
+        _Line(
+            (f"mean of {len(finished)}{whole}", *settings, *(() if ended else (None,))),
+            {name: statistics.fmean(several) for name, several in values.items()},
+            {name: deviation(sev) for name, sev in values.items() if len(sev) > 1},
+            len(finished),
+        )
+    ]
+
+
+def _readable(
+    lines: Sequence[_Line], names: Sequence[str], better: Mapping[str, str]
+) -> tuple[Sequence[_Line], list[str]]:
+    """The lines that a person is shown, and what is said of the others."""
+    if len(lines) <= MOST_ROWS:
+        return lines, []
+    means = [line for line in lines if line.runs > 1]
+    every, what = (means, "means over seeds") if means else (lines, "runs")
+    metric = next((name for name in names if better.get(name)), names[0] if names else "")
+    if len(every) <= BEST:
+        shown, by = every, "the"
+    else:
+        values = {i: line.values[metric] for i, line in enumerate(every) if metric in line.values}
+        shown = [every[i] for i in best_of(values, better.get(metric, ""), BEST)]
+        by = f"the {len(shown)} best by {metric} of {len(every)}"
+    runs = sum(line.runs == 1 for line in lines)
+    return shown, [f"{runs} runs: shown are {by} {what}; report.csv, or -f csv, has every run"]
+
+
+def _with_deviation(line: _Line, name: str) -> Cell:
+    if name not in line.deviations:
+        return line.values.get(name)
+    return f"{line.values[name]:.5g} ± {line.deviations[name]:.2g}"
+
+
+def _wide(line: _Line, names: Sequence[str]) -> tuple[Cell, ...]:
+    pairs = ((line.values.get(name), line.deviations.get(name)) for name in names)
+    return (*line.head, line.runs, *(cell for pair in pairs for cell in pair))
+
+
+def _best(
+    lines: Sequence[_Line], names: Sequence[str], offset: int, better: Mapping[str, str]
+) -> frozenset[tuple[int, int]]:
+    """Cells of the best run by each metric; none where there is nothing to compare."""
+    best = set()
+    for column, name in enumerate(names, start=offset):
+        scored = {
+            row: line.values[name]
+            for row, line in enumerate(lines)
+            if line.runs == 1 and name in line.values
+        }
+        if len(scored) > 1 and better.get(name) in ("higher", "lower"):
+            value = (max if better[name] == "higher" else min)(scored.values())
+            best |= {(row, column) for row, other in scored.items() if other == value}
+    return frozenset(best)
+
+
+def _notes(runs: Sequence[Run], names: Sequence[str], absent: int) -> list[str]:
+    """What a reader must know: runs that are missing, and scores that do not compare."""
+    notes = []
+    unfinished = sum(not run.finished for run in runs)
+    if unfinished:
+        notes.append(f"{unfinished} of {len(runs)} runs did not finish")
+    if absent:
+        notes.append(f"{absent} more runs of this sweep never started")
+    for name in names:
+        reasons = dict.fromkeys(run.reasons[name] for run in runs if name in run.reasons)
+        notes += some([f"{name}: {reason}" for reason in reasons], "reasons")
+        stated = [run.conventions[name] for run in runs if name in run.conventions]
+        for key in sorted({key for entry in stated for key in entry} - {SEED}):
+            values = sorted({str(entry.get(key)) for entry in stated})
+            if len(values) > 1:
+                said = " and ".join(some(values, "values"))
+                notes.append(f"{name} does not compare: its {key} is {said}")
+    return notes

@@ -1,0 +1,164 @@
+"""The page itself: every part that these runs allow, in one file that needs nothing else."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from importlib import metadata
+from pathlib import Path
+
+from nerfloss.experiments.report.figures import EXTRA, require_matplotlib
+from nerfloss.experiments.report.latex import as_latex
+from nerfloss.experiments.report.missing_runs import never_started
+from nerfloss.experiments.report.page.ablation_bars import ablation_bars
+from nerfloss.experiments.report.page.conflicts import conflicts
+from nerfloss.experiments.report.page.health import health
+from nerfloss.experiments.report.page.pareto import pareto
+from nerfloss.experiments.report.page.provenance_facts import provenance_facts
+from nerfloss.experiments.report.page.recipe_text import recipe_text
+from nerfloss.experiments.report.page.renders import renders
+from nerfloss.experiments.report.page.scores import scores
+from nerfloss.experiments.report.page.section import Figure, Figures, LeftOut, PageTable, Section
+from nerfloss.experiments.report.page.study import Study, study_of
+from nerfloss.experiments.report.page.surfaces import shape
+from nerfloss.experiments.report.page.training_curves import training_curves
+from nerfloss.experiments.report.page.weight_response import weight_response
+from nerfloss.experiments.report.page.weights_over_time import weights_over_time
+from nerfloss.experiments.report.run_discovery import walk
+from nerfloss.experiments.report.runs import runs_in
+from nerfloss.experiments.report.table import as_markdown
+from nerfloss.experiments.report.truncate import some
+
+ASSETS = Path(__file__).parent / "assets"
+FILE, FIGURES = "report.html", "figures"
+PARTS: Sequence[Callable[[Study], Section | LeftOut]] = (
+    scores,
+    ablation_bars,
+    weight_response,
+    pareto,
+    renders,
+    shape,
+    training_curves,
+    weights_over_time,
+    conflicts,
+    health,
+    recipe_text,
+    provenance_facts,
+)
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the template shows; ``size`` is known once the page has been written."""
+
+    title: str
+    summary: str
+    version: str
+    sections: Sequence[Section]
+    left_out: Sequence[LeftOut]
+    size: str = ""
+
+
+def write_report(folder: Path, *, baseline: str | None = None) -> Path:
+    """Write the page on the runs in ``folder``, and its figures, into that folder.
+
+    Raises FileNotFoundError where there are no runs, ValueError for a ``baseline`` that is no arm
+    and where matplotlib or jinja2 is not installed.
+    """
+    tree = walk(folder)
+    found = study_of(runs_in(tree), folder, absent=never_started(tree), baseline=baseline)
+    return write_page(found, folder)
+
+
+def write_page(study: Study, folder: Path) -> Path:
+    """Write report.html into ``folder``, and its figures and tables into ``folder``/figures."""
+    require_matplotlib()
+    parts = [named(part(study)) for part in PARTS]
+    page = Page(
+        title=study.root.resolve().name,
+        summary=summary_of(study),
+        version=metadata.version("nerfloss"),
+        sections=[part for part in parts if isinstance(part, Section)],
+        left_out=[part for part in parts if isinstance(part, LeftOut)],
+    )
+    path = folder / FILE
+    for section in page.sections:
+        write_figures(section, folder / FIGURES)
+    size = len(rendered(page).encode())
+    path.write_text(rendered(replace(page, size=f"{size / 1e6:.1f} MB")))
+    return path
+
+
+def rendered(page: Page) -> str:
+    """The page as HTML; whatever came from the runs is escaped."""
+    try:
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    except ImportError:
+        raise ValueError(f"a page takes jinja2: pip install '{EXTRA}'") from None
+    environment = Environment(
+        loader=FileSystemLoader(ASSETS), autoescape=True, undefined=StrictUndefined
+    )
+    assets = {
+        name: (ASSETS / file).read_text()
+        for name, file in (("css", "page.css"), ("viewer", "viewer.js"), ("script", "page.js"))
+    }
+    return environment.get_template("page.html.j2").render(page=page, **assets)
+
+
+def summary_of(study: Study) -> str:
+    """How many runs there are, of what, and how many of them came to an end."""
+    finished = sum(run.finished for run in study.runs)
+    scenes = list(dict.fromkeys(run.scene for run in study.runs))
+    seeds = {run.seed for run in study.runs if run.seed}
+    parts = [_counted(len(study.runs), "run")]
+    if len(study.every_arm) > 1:
+        parts.append(_counted(len(study.every_arm), "arm"))
+    parts.append(_counted(len(seeds), "seed") if len(seeds) > 1 else "one seed")
+    parts.append(f"{'scene' if len(scenes) == 1 else 'scenes'} {', '.join(some(scenes, 'scenes'))}")
+    for count, what in (
+        (len(study.runs) - finished, "not finished"),
+        (study.absent, "never started"),
+    ):
+        parts += [f"{count} {what}"] if count else []
+    return ", ".join(parts)
+
+
+def write_figures(section: Section, folder: Path) -> None:
+    """Figures as SVG and PNG, tables as Markdown and LaTeX, for a paper."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for block in section.blocks:
+        if isinstance(block, Figures):
+            for figure in block.figures:
+                (folder / f"{figure.name}.svg").write_text(figure.drawing.svg)
+                (folder / f"{figure.name}.png").write_bytes(figure.drawing.png)
+    tables = [block.table for block in section.blocks if isinstance(block, PageTable)]
+    if tables:
+        for ending, write in (("md", as_markdown), ("tex", as_latex)):
+            text = "\n".join(write(table) for table in tables)
+            (folder / f"{section.name}.{ending}").write_text(text)
+
+
+def named(part: Section | LeftOut) -> Section | LeftOut:
+    """The part with figures whose names a file system and an id can bear, each of them once."""
+    if isinstance(part, LeftOut):
+        return part
+    taken: set[str] = set()
+
+    def renamed(figure: Figure) -> Figure:
+        plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", figure.name).strip("-.")[:120]
+        name, count = plain, 2
+        while name in taken:
+            name, count = f"{plain}-{count}", count + 1
+        taken.add(name)
+        return replace(figure, name=name)
+
+    blocks = [
+        replace(block, figures=[renamed(figure) for figure in block.figures])
+        if isinstance(block, Figures)
+        else block
+        for block in part.blocks
+    ]
+    return replace(part, blocks=blocks)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -1,0 +1,94 @@
+"""The part of the page on images: photographs and renders to slide between, and error maps."""
+
+import json
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from nerfloss.experiments.report.page.panels import as_data_url, panels_of, read_panel
+from nerfloss.experiments.report.page.section import LeftOut, Section, Widget
+from nerfloss.experiments.report.page.study import Group, Study
+
+TITLE = "Renders"
+KINDS = {"rendered": "rendered", "error": "error map", "depth": "depth", "normals": "normals"}
+# Runs up to which each has so many views, its pictures so many pixels along their longer side, and
+# so many kinds of pictures: what keeps the page of a sweep of thirty within some ten megabytes.
+EFFORT = ((2, 6, 640, 4), (8, 3, 480, 4), (16, 2, 400, 4), (40, 1, 320, 3), (10**9, 1, 200, 2))
+MOST_GROUPS = 80
+
+
+def renders(study: Study) -> Section | LeftOut:
+    """Pictures of each arm's first finished run, of the views that all arms of a scene have."""
+    groups = [group for group in study.groups if panels_of(group.shown.folder)][:MOST_GROUPS]
+    if not groups:
+        return LeftOut(TITLE, "no run has pictures: evaluate with eval.images=true")
+    views, longest, kinds = next(rest for count, *rest in EFFORT if len(groups) <= count)
+    pictures: dict[str, str] = {}
+    scenes: dict[str, Any] = {}
+    for scene in dict.fromkeys(group.scene for group in groups):
+        members = [group for group in groups if group.scene == scene]
+        for view in _spread(_shared_views(members), views):
+            found = {
+                group.label: dict(_pictures(group, view, list(KINDS)[:kinds], longest, pictures))
+                for group in members
+            }
+            shown = {label: kinds for label, kinds in found.items() if kinds}
+            if shown:
+                entry = _entry(shown, members, view)
+                scenes.setdefault(scene, {"views": {}})["views"][view] = entry
+    if not scenes:
+        return LeftOut(TITLE, "no view has a picture of every arm that can be read")
+    data = {"pictures": pictures, "scenes": scenes, "kinds": dict(list(KINDS.items())[:kinds])}
+    reading = (
+        "Pull the divider. Each side shows the photograph or an arm's render of the same view, or "
+        "its error map, depth or normals; an arm is shown by its first finished seed."
+    )
+    widget = Widget("renders", as_json(data), said="Black is no error, yellow 0.2 and more.")
+    return Section("renders", TITLE, reading, [widget])
+
+
+def as_json(data: Any) -> str:
+    """JSON that can stand inside a script element."""
+    return json.dumps(data, separators=(",", ":")).replace("<", r"\u003c")
+
+
+def _entry(shown: dict[str, dict[str, str]], members: Sequence[Group], view: str) -> dict[str, Any]:
+    """What the page knows of a view: the keys of its pictures, by arm, and its PSNR."""
+    photographs = [kinds.pop("photograph", None) for kinds in shown.values()]
+    psnr = {group.label: _psnr(group, view) for group in members}
+    return {"photograph": next(filter(None, photographs), None), "runs": shown, "psnr": psnr}
+
+
+def _psnr(group: Group, view: str) -> float | None:
+    views = {Path(name).stem: row for name, row in group.shown.views.items()}
+    return views.get(view, {}).get("psnr")
+
+
+def _pictures(
+    group: Group, view: str, kinds: Sequence[str], longest: int, pictures: dict[str, str]
+) -> Iterator[tuple[str, str]]:
+    """Kinds and keys of a view's pictures, which go to ``pictures``: the same one once."""
+    try:
+        panel = read_panel(panels_of(group.shown.folder)[view])
+    except OSError:  # cut short, or no image at all
+        return
+    for kind, picture in panel.items():
+        if kind in (*kinds, "photograph"):
+            key = sha256(picture.tobytes()).hexdigest()[:12]
+            if key not in pictures:
+                pictures[key] = as_data_url(picture, longest=longest)
+            yield kind, key
+
+
+def _shared_views(groups: Sequence[Group]) -> list[str]:
+    """The views of which every group has a picture."""
+    first, *others = [panels_of(group.shown.folder) for group in groups]
+    return [view for view in first if all(view in other for other in others)]
+
+
+def _spread(names: Sequence[str], count: int) -> list[str]:
+    """At most so many names, evenly spread over all."""
+    if len(names) <= count:
+        return list(names)
+    return [names[i * len(names) // count] for i in range(count)]

@@ -1,0 +1,72 @@
+"""Write files atomically: a reader sees the old content or the new one, never a part."""
+
+import os
+import shutil
+from pathlib import Path
+
+
+class WriteError(OSError):
+    """A file that could not be written: what was there before is as it was."""
+
+
+def atomic_write(path: Path, content: bytes | memoryview, *, durable: bool = False) -> None:
+    """Write beside the destination, then rename over it.
+
+    With ``durable`` it survives a power cut once this returns. Raises Unwritten, an OSError that
+    says how much room was wanted, and leaves nothing half written.
+    """
+    # One fixed name, so that what a killed run leaves behind is overwritten by the next one.
+    unfinished = path.with_name(path.name + ".unfinished")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(unfinished, "wb") as file:
+            file.write(content)
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+        os.replace(unfinished, path)
+    except OSError as error:
+        _remove(unfinished)
+        raise _unwritten(path, len(content), error) from error
+    if durable:
+        _flush_folder(path.parent)
+
+
+def _unwritten(path: Path, size: int, error: OSError) -> WriteError:
+    try:
+        free = f"{format_bytes(shutil.disk_usage(path.parent).free)} are free"
+    except OSError:
+        free = "free space unknown"
+    before = "; the one from before is as it was" if path.exists() else ""
+    return WriteError(
+        error.errno,
+        f"{path} could not be written: {error.strerror or error} ({format_bytes(size)} were wanted, "
+        f"{free} there{before}): make room, or see what is wrong with that disk",
+    )
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:  # a folder that is gone, or may only be read
+        return
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make a rename in ``folder`` survive a power cut; only POSIX offers and needs this."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def format_bytes(count: float | int) -> str:
+    """Return a number of bytes with a unit that keeps it short, e.g. ``3.2 GB``."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} TB"

@@ -1,0 +1,107 @@
+"""A scout: a small density field that learns from the images first, and shows where to look.
+
+A surface gets stuck where it begins far from the object; a density does not, since it can appear
+anywhere. A few hundred cheap steps of a coarse one say where the object is well enough for a
+surface to begin there.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+
+from nerfloss.data.pixel_samplers.uniform import UniformBatches
+from nerfloss.data.views import Views
+from nerfloss.fields.appearance import RadianceColor
+from nerfloss.fields.density import DensityField
+from nerfloss.fields.hash_grid import HashGrid
+from nerfloss.kernels.compositing import density_alphas
+from nerfloss.losses.photometric import huber
+from nerfloss.models import Model
+from nerfloss.renderers.volume import VolumeRenderer
+from nerfloss.samplers.occupancy import OccupancySampler
+from nerfloss.training.optimizer import Optimizer
+
+
+@dataclass(frozen=True)
+class WarmupResult:
+    """What a scout learned: its field, and the share of the pixels' variance that it explains."""
+
+    field: Any
+    explained: float
+
+
+@dataclass(frozen=True)
+class DensityWarmup:
+    """How a scout learns: ``steps`` of about ``samples`` samples, with a cache of ``resolution``^3.
+
+    The grid ends at ``finest`` cells along an edge. Its table learns at ``learning_rate``; the
+    networks at ``network_rate``, for they bear less: at the table's rate the whole density can
+    vanish before the first colour is learned. Both decay to ``final``. ``backend`` computes its
+    kernels, as it does the run's.
+    """
+
+    steps: int = 300
+    samples: int = 2048
+    rays: int = 1024
+    learning_rate: float = 5e-2
+    network_rate: float = 3e-3
+    final: float = 0.3
+    warmup: int = 5
+    finest: int = 64
+    resolution: int = 32
+    backend: str = "auto"
+
+    def __call__(
+        self, views: Views, *, background: str, seed: int, device: torch.device | str
+    ) -> WarmupResult:
+        """Learn from the views; the same for the same seed, whatever was drawn before."""
+        model = self._model(seed, device)
+        batches = UniformBatches(
+            views, background=background, seed=seed, device=device, needs={"target_rgb"}
+        )
+        optimizer = self._optimizer(model.field)
+        rays, errors, variances = self.rays, [], []
+        for step in range(self.steps):
+            generator = torch.Generator(device).manual_seed(seed * 1_000_003 + step)
+            batch = batches.draw(step, rays)
+            model.sampler.refresh(model.field, step, generator)
+            seen = model(batch.rays, {"rgb"}, given=batch.targets, generator=generator)
+            target = seen["target_rgb"]
+            loss = huber(seen["rgb"], target).mean()
+            if loss.requires_grad:
+                optimizer.step(loss, step, step / self.steps)
+            if step >= 4 * self.steps // 5:
+                errors.append((seen["rgb"].detach() - target).square().mean())
+                variances.append((target - target.mean(0)).square().mean())
+            rays = self._rays(rays, int(seen["occupied"].sum()))
+        unexplained = torch.stack(errors).mean() / torch.stack(variances).mean().clamp_min(1e-12)
+        return WarmupResult(model.field, 1 - float(unexplained))
+
+    def _model(self, seed: int, device: torch.device | str) -> Model:
+        # What the run draws at random is not moved by whether it was scouted for.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            grid = HashGrid(levels=6, log2_table=15, finest=self.finest, backend=self.backend)
+            appearance = RadianceColor(hidden=1, width=32, backend=self.backend)
+            field = DensityField(grid, appearance, width=32).to(device)
+        sampler = OccupancySampler(
+            samples=8, resolution=self.resolution, refresh_every=16, backend=self.backend
+        )
+        rules = {"alphas": partial(density_alphas, backend=self.backend)}
+        renderer = VolumeRenderer(rules, color_threshold=1e-3, backend=self.backend)
+        return Model(field, sampler.to(device), renderer)
+
+    def _optimizer(self, field: DensityField) -> Optimizer:
+        groups = field.parameter_groups()
+        rates = {name: self.network_rate for name in groups if name != "grid"}
+        return Optimizer(
+            groups, learning_rate=self.learning_rate, rates=rates, warmup=self.warmup,
+            final=self.final,
+        )  # fmt: skip
+
+    def _rays(self, rays: int, samples: int) -> int:
+        """Move the number of rays a tenth of the way to what the budget of samples allows."""
+        wanted = min(rays * self.samples / max(samples, 1), 4 * self.rays)
+        return max(1, round(0.9 * rays + 0.1 * wanted))

@@ -1,0 +1,54 @@
+"""Which pixels see a region of space: those worth learning from, where no mask says so."""
+
+import torch
+from jaxtyping import Bool, Float, UInt8
+from torch import Tensor
+from torch.nn.functional import max_pool2d, max_pool3d
+
+from nerfloss.data.cameras.pinhole import Cameras
+from nerfloss.data.visual_hull import cell_centers
+
+SEEN = 255
+
+
+def silhouettes(
+    region: Bool[Tensor, "x y z"], box: Float[Tensor, "2 3"], cameras: Cameras
+) -> UInt8[Tensor, "views height width"]:
+    """Masks of a region of a box, at least as wide as it looks and a few pixels wider.
+
+    They are made of blocks of pixels, as large as the nearest cell looks. A camera among the cells
+    sees the region everywhere.
+    """
+    points = cell_centers(box, len(region))[_border(region).reshape(-1)]
+    cell = float((box[1] - box[0]).max()) / len(region)
+    images = torch.zeros(len(cameras), cameras.height, cameras.width, dtype=torch.uint8)
+    for view, image in enumerate(images):
+        pixel, depth = cameras.project(points, view)
+        near = float(depth[depth > 0].min()) if bool((depth > 0).any()) else 0.0
+        if near < 2 * cell:
+            image.fill_(SEEN if len(points) else 0)
+            continue
+        block = max(1, round(float(cameras.intrinsics[view, :2, :2].max()) * cell / near))
+        image.copy_(_blocks(pixel[depth > 0], block, cameras.height, cameras.width))
+    return images
+
+
+def _border(region: Bool[Tensor, "x y z"]) -> Bool[Tensor, "x y z"]:
+    """Cells of the region beside one that is not, or at the border of the grid."""
+    outside = torch.nn.functional.pad((~region).float(), (1,) * 6, value=1.0)
+    return region & (max_pool3d(outside[None], 3, stride=1)[0] > 0)
+
+
+def _blocks(
+    pixel: Float[Tensor, "points 2"], block: int, height: int, width: int
+) -> UInt8[Tensor, "height width"]:
+    """Image of the blocks that pixels fall in, and of their neighbours; some fall beside it."""
+    rows, columns = -(-height // block), -(-width // block)
+    # One block more all around: what falls there has neighbours inside.
+    column = (pixel[:, 0] / block).floor().clamp(-1, columns).long() + 1
+    row = (pixel[:, 1] / block).floor().clamp(-1, rows).long() + 1
+    hit = torch.zeros(rows + 2, columns + 2)
+    hit[row, column] = 1.0
+    wide = max_pool2d(hit[None], 3, stride=1)[0].bool()
+    fine = wide.repeat_interleave(block, 0).repeat_interleave(block, 1)
+    return SEEN * fine[:height, :width].to(torch.uint8)

@@ -1,0 +1,46 @@
+"""Exact distances on a grid between cells of two kinds, compiled.
+
+Squared distances are minimised along one axis after the other. A pass tries all pairs on a line,
+n^4 operations on n^3 cells, but whole rows at a time: at a hundred cells along an edge that is
+faster than what does fewer.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from nerfloss.kernels.numba.compile import compiled
+from nerfloss.kernels.threads import share_out
+
+
+def distance_to(targets: Bool[Tensor, "x y z"], cell: Sequence[float]) -> Float[Tensor, "x y z"]:
+    """Distance from every cell's centre to that of the nearest target; ``cell`` is a cell's size.
+
+    Infinite where there is no target.
+    """
+    squared = torch.where(targets, 0.0, torch.inf)
+    for axis, size in enumerate(cell):
+        lines = squared.movedim(axis, 1).contiguous()
+        share_out(
+            len(lines), partial(_minimise, lines.numpy(), np.float32(size**2)), least=16, block=1
+        )
+        squared = lines.movedim(1, axis)
+    return squared.sqrt()
+
+
+@compiled
+def _minimise(lines, weight, begin, end):
+    """``lines[s, i] = min_j lines[s, j] + weight (i - j)^2``"""
+    for s in range(begin, end):
+        before = lines[s].copy()
+        for i in range(len(before)):
+            row = lines[s, i]
+            for j in range(len(before)):
+                other, away = before[j], weight * np.float32((i - j) ** 2)
+                for k in range(len(row)):
+                    candidate = other[k] + away
+                    row[k] = candidate if candidate < row[k] else row[k]

@@ -1,0 +1,179 @@
+"""The hash grid on the CPU: the compiled loops, fed with tensors and spread over threads.
+
+Reading is shared out over points, writing over levels; results do not depend on the number of
+threads, to the last bit.
+"""
+
+from collections.abc import Callable
+from functools import cache, partial
+
+import numpy as np
+from jaxtyping import Float
+from torch import Tensor
+
+from nerfloss.kernels.grid_layout import GridLayout
+from nerfloss.kernels.numba import grid_jacobian as grid_slopes
+from nerfloss.kernels.numba import hash_grid_loops as grid_loops
+from nerfloss.kernels.numba.grid_cells import BLOCK
+from nerfloss.kernels.threads import run, share_out
+
+
+def features(
+    points: Float[Tensor, "points 3"],
+    table: Float[Tensor, "entries features"],
+    layout: GridLayout,
+    active: int,
+) -> Float[Tensor, "points channels"]:
+    """Interpolate the grid: ``f = sum_corners w(x) table``; 0 for levels from ``active`` on."""
+    out = _empty(points, layout.channels, layout.features * active)
+    arrays = [_columns(points), _array(table), _columns(points[:0, :0])]
+    _over_points(grid_loops.gather, out, arrays, layout, active)
+    return out.t()
+
+
+def features_and_slopes(
+    points: Float[Tensor, "points 3"],
+    table: Float[Tensor, "entries features"],
+    layout: GridLayout,
+    active: int,
+) -> tuple[Float[Tensor, "points channels"], Float[Tensor, "3 channels points"]]:
+    """Features, and their derivatives ``J`` by the point, in the unit cube."""
+    out = _empty(points, layout.channels, layout.features * active)
+    slopes = points.new_empty(3, layout.channels, len(points))
+    slopes[:, layout.features * active :] = 0
+    arrays = [_columns(points), _array(table)]
+    levels, lanes = _levels(layout)[:active], (0,) * layout.features
+    value, slope = out.numpy(), slopes.numpy()
+
+    def share(begin: int, end: int) -> None:
+        grid_slopes.gather(*arrays, levels, lanes, (begin, end), value, slope)
+
+    share_out(len(points), share, least=1024, block=BLOCK)
+    return out.t(), slopes
+
+
+def pull_back(
+    slopes: Float[Tensor, "3 channels points"], grad: Float[Tensor, "points channels"]
+) -> Float[Tensor, "points 3"]:
+    """``J^T grad``, from the slopes."""
+    return _from_slopes(grid_slopes.pull_back, slopes, grad, 3)
+
+
+def push_forward(
+    slopes: Float[Tensor, "3 channels points"], tangent: Float[Tensor, "points 3"]
+) -> Float[Tensor, "points channels"]:
+    """``J tangent``, from the slopes."""
+    return _from_slopes(grid_slopes.push_forward, slopes, tangent, slopes.shape[1])
+
+
+def vjp(
+    points: Float[Tensor, "points 3"],
+    table: Float[Tensor, "entries features"],
+    grad: Float[Tensor, "points channels"],
+    layout: GridLayout,
+    active: int,
+) -> Float[Tensor, "points 3"]:
+    """Gradient of ``grad . f`` with respect to the point: ``J^T grad``, in the unit cube."""
+    out = _empty(points, 3, 3)
+    arrays = [_columns(points), _array(table), _columns(grad)]
+    _over_points(grid_loops.vjp, out, arrays, layout, active)
+    return out.t()
+
+
+def jvp(
+    points: Float[Tensor, "points 3"],
+    table: Float[Tensor, "entries features"],
+    tangent: Float[Tensor, "points 3"],
+    layout: GridLayout,
+    active: int,
+) -> Float[Tensor, "points channels"]:
+    """Change of the features as the point moves: ``J tangent``."""
+    out = _empty(points, layout.channels, layout.features * active)
+    arrays = [_columns(points), _array(table), _columns(tangent)]
+    _over_points(grid_loops.gather, out, arrays, layout, active)
+    return out.t()
+
+
+def hvp(
+    points: Float[Tensor, "points 3"],
+    table: Float[Tensor, "entries features"],
+    grad: Float[Tensor, "points channels"],
+    tangent: Float[Tensor, "points 3"],
+    layout: GridLayout,
+    active: int,
+) -> Float[Tensor, "points 3"]:
+    """Second derivative of ``grad . f``, along ``tangent``: ``H tangent``."""
+    out = _empty(points, 3, 3)
+    arrays = [_columns(points), _array(table), _columns(grad), _columns(tangent)]
+    _over_points(grid_loops.hvp, out, arrays, layout, active)
+    return out.t()
+
+
+def scatter(
+    points: Float[Tensor, "points 3"],
+    grad: Float[Tensor, "points channels"],
+    tangent: Float[Tensor, "points 3"] | None,
+    slope_grad: Float[Tensor, "points channels"] | None,
+    layout: GridLayout,
+    active: int,
+) -> Float[Tensor, "entries features"]:
+    """Gradient of ``grad . f + slope_grad . J tangent`` with respect to the table.
+
+    The second part is left out where ``tangent`` is None.
+    """
+    out = points.new_zeros(layout.entries, layout.features)
+    none = points.new_empty(0, 0)
+    optional = [none if extra is None else extra for extra in (tangent, slope_grad)]
+    arrays = [_columns(each) for each in (points, grad, *optional)]
+    levels, lanes = _levels(layout)[:active], (0,) * layout.features
+    run(
+        # the finest levels miss the cache most: begin with them, so that threads end together
+        partial(grid_loops.scatter, *arrays, levels, lanes, level, out.numpy())
+        for level in (reversed(range(active)) if len(points) else ())
+    )
+    return out
+
+
+def _from_slopes(loop: Callable, slopes: Tensor, vectors: Tensor, rows: int) -> Tensor:
+    out = slopes.new_empty(rows, slopes.shape[2])
+    arrays, written = (_array(slopes), _columns(vectors)), out.numpy()
+
+    def share(begin: int, end: int) -> None:
+        loop(*arrays, begin, end, written)
+
+    share_out(slopes.shape[2], share, least=8192)
+    return out.t()
+
+
+def _over_points(
+    loop: Callable, out: Tensor, arrays: list[np.ndarray], layout: GridLayout, active: int
+) -> None:
+    """Run a loop on equal shares of the points."""
+    levels, lanes = _levels(layout)[:active], (0,) * layout.features
+    written = out.numpy()
+
+    def share(begin: int, end: int) -> None:
+        loop(*arrays, levels, lanes, (begin, end), written)
+
+    share_out(out.shape[1], share, least=1024, block=BLOCK)
+
+
+@cache
+def _levels(layout: GridLayout) -> np.ndarray:
+    rows = [(each.resolution, each.offset, each.entries, each.dense) for each in layout.grids]
+    return np.array(rows, np.int64)
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().contiguous().numpy()
+
+
+def _columns(tensor: Tensor) -> np.ndarray:
+    """Transposed, so that points run fastest: no copy where a kernel made the tensor."""
+    return tensor.detach().t().contiguous().numpy()
+
+
+def _empty(points: Tensor, channels: int, written: int) -> Tensor:
+    out = points.new_empty(channels, len(points))
+    out[written:] = 0
+    return out

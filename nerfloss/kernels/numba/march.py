@@ -1,0 +1,204 @@
+"""Marching rays through a cached grid and placing samples, compiled: one ray after the other.
+
+The same steps as `nerfloss.samplers.march`, which says what they are for. Being sequential, a ray
+stops where its light is spent.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nerfloss.kernels.numba.compile import compiled
+from nerfloss.kernels.numba.exponentials import sigmoid
+from nerfloss.kernels.numba.grid_lookup import cell_of, trilinear
+from nerfloss.kernels.numba.point_ops import meets_box
+from nerfloss.kernels.threads import share_out
+
+# So many steps are looked up at once.
+AHEAD = 16
+
+
+def place(
+    origins: Tensor,
+    directions: Tensor,
+    shifts: Tensor,
+    values: Tensor,
+    region: Tensor,
+    box: Tensor,
+    is_sdf: bool,
+    numbers: tuple[float, ...],
+    count: int,
+    explore: int,
+) -> tuple[Tensor, Tensor]:
+    """Bounds of ``count`` intervals per ray, each ``rays count``.
+
+    ``shifts`` (2 rays) move a ray's steps and its quantiles, in [0, 1). ``numbers`` are step, band,
+    sharpness, threshold, mix, dark, exploring and beyond.
+    """
+    starts, ends = (origins.new_zeros(len(origins), count) for _ in range(2))
+    arrays = [
+        each.detach().contiguous().numpy()
+        for each in (origins, directions, shifts, values, region, box, starts, ends)
+    ]
+    # No ray is longer inside than from corner to corner.
+    steps = 3 + int(float((box[1] - box[0]).norm()) / numbers[0])
+    settings = np.array(numbers, np.float32)
+    share_out(
+        len(origins),
+        lambda begin, end: _place(*arrays, is_sdf, settings, steps, count, explore, begin, end),
+        least=64,
+        block=16,
+    )
+    return torch.from_numpy(arrays[-2]), torch.from_numpy(arrays[-1])
+
+
+@compiled
+def _place(
+    origins, directions, shifts, values, region, box, starts, ends, is_sdf, settings,
+    steps, count, explore, begin, end,
+):  # fmt: skip
+    t, mass = np.empty(steps, np.float32), np.empty(steps, np.float32)
+    for ray in range(begin, end):
+        enter, leave = meets_box(origins[ray], directions[ray], box)
+        if leave <= enter:
+            continue
+        o, d = _in_cells(origins[ray], directions[ray], box, values.shape[0])
+        first = enter - shifts[0, ray] * settings[0]
+        if is_sdf:
+            taken = _march_sdf(o, d, first, enter, leave, values, settings, t, mass)
+        else:
+            taken = _march_density(o, d, first, enter, leave, values, settings, t, mass)
+        number, longest = count if is_sdf else min(count, 2 * taken), np.float32(np.inf)
+        if taken == 0:
+            taken = _march_region(o, d, first, enter, leave, region, settings, t, mass)
+            number, longest = min(count, explore), settings[6]
+        if taken > 0:
+            _blur_and_mix(mass, taken, settings[4])
+            to = (starts[ray, :number], ends[ray, :number])
+            _cut(t, mass, taken, settings[0], longest, shifts[1, ray], *to)
+            # what follows has no length
+            starts[ray, number:] = ends[ray, number:] = ends[ray, number - 1]
+
+
+@compiled
+def _in_cells(origin, direction, box, resolution):
+    """The ray in units of cells, so that a look-up costs no division."""
+    cells = np.float32(resolution)
+    x, y, z = (cells / (box[1, 0] - box[0, 0]), cells / (box[1, 1] - box[0, 1]),
+               cells / (box[1, 2] - box[0, 2]))  # fmt: skip
+    o = ((origin[0] - box[0, 0]) * x, (origin[1] - box[0, 1]) * y, (origin[2] - box[0, 2]) * z)
+    return o, (direction[0] * x, direction[1] * y, direction[2] * z)
+
+
+@compiled
+def _march_sdf(o, d, first, enter, leave, values, settings, t, mass):
+    """Steps within the band of the cached surface, and the light that each is thought to stop."""
+    step, band, sharpness, dark = settings[0], settings[1], settings[2], settings[5]
+    light, taken, before = np.float32(1), 0, np.float32(-1)
+    ahead = np.empty(AHEAD, np.float32)
+    for index in range(len(t)):
+        start = first + index * step
+        middle = start + np.float32(0.5) * step
+        if middle >= leave or light <= dark:
+            return taken
+        if index % AHEAD == 0:
+            # Looked up together: one step at a time, waiting for memory is most of the work.
+            for i in range(AHEAD):
+                ahead[i] = trilinear(values, o, d, middle + i * step)
+        if middle <= enter:
+            continue
+        value = ahead[index % AHEAD]
+        after = sigmoid(sharpness * value)
+        if before >= 0:
+            # the opacity of the step before, now that both its ends are known
+            alpha = max((before - after) / (before + np.float32(1e-6)), np.float32(0))
+            if taken > 0 and t[taken - 1] > start - np.float32(1.5) * step:
+                mass[taken - 1] = light * alpha
+            light *= np.float32(1) - alpha
+        before = after
+        if abs(value) < band and light > dark:
+            t[taken], mass[taken] = start, 0
+            taken += 1
+    return taken
+
+
+@compiled
+def _march_density(o, d, first, enter, leave, values, settings, t, mass):
+    """Steps in cells that are dense enough, and the light that each is thought to stop."""
+    step, threshold, dark, spare = settings[0], settings[3], settings[5], settings[7]
+    light, taken, index = np.float32(1), 0, 0
+    while True:
+        start = first + index * step
+        middle = start + np.float32(0.5) * step
+        index += 1
+        if middle >= leave:
+            return taken
+        density = values[cell_of(o, d, middle, values.shape[0])]
+        if middle > enter and density > 0:
+            alpha = np.float32(1) - np.exp(-density * step)
+            if density > threshold:
+                spare -= np.float32(light <= dark)
+                if spare < 0:
+                    return taken
+                t[taken], mass[taken] = start, light * alpha
+                taken += 1
+            light *= np.float32(1) - alpha
+
+
+@compiled
+def _march_region(o, d, first, enter, leave, region, settings, t, mass):
+    """Steps in cells of the region; none is preferred."""
+    step, taken, index = settings[0], 0, 0
+    while True:
+        start = first + index * step
+        middle = start + np.float32(0.5) * step
+        index += 1
+        if middle >= leave:
+            return taken
+        if middle > enter and region[cell_of(o, d, middle, region.shape[0])]:
+            t[taken], mass[taken] = start, 0
+            taken += 1
+
+
+@compiled
+def _blur_and_mix(mass, taken, mix):
+    """Give a step the largest mass of itself and its neighbours, and an even share of ``mix``."""
+    total, previous = np.float32(0), mass[0]
+    for i in range(taken):
+        own = mass[i]
+        following = mass[i + 1] if i + 1 < taken else own
+        mass[i] = max(previous, max(own, following))
+        previous = own
+        total += mass[i]
+    known = total > np.float32(1e-6)
+    scale = (1 - mix) / total if known else np.float32(0)
+    even = (mix if known else np.float32(1)) / taken
+    for i in range(taken):
+        mass[i] = mass[i] * scale + even
+
+
+@compiled
+def _cut(t, mass, taken, step, longest, shift, starts, ends):
+    """Cut the steps, joined end to end, into intervals of equal mass, shortened to ``longest``."""
+    count = len(starts)
+    total = np.float32(0)
+    for i in range(taken):
+        total += mass[i]
+    at, passed, begin = 0, np.float32(0), np.float32(0)
+    for interval in range(count):
+        end = np.float32(taken)
+        if interval < count - 1:
+            level = (interval + shift) / (count - 1) * total
+            while at < taken - 1 and passed + mass[at] <= level:
+                passed += mass[at]
+                at += 1
+            inside = (level - passed) / mass[at]
+            end = at + min(max(inside, np.float32(0)), np.float32(1))
+        length = max(end - begin, np.float32(0))
+        middle = begin + np.float32(0.5) * length
+        whole = min(int(middle), taken - 1)
+        center = t[whole] + step * (middle - whole)
+        half = np.float32(0.5) * step * min(length, longest)
+        starts[interval] = center - half
+        ends[interval] = center + half
+        begin = end

@@ -1,0 +1,93 @@
+"""Points in space on the CPU, each in one pass: of samples, of a grid's cells, in the unit cube.
+
+`nerfloss.kernels.point_ops` says what is computed. Points are written axis by axis, as kernels want
+them.
+"""
+
+import numpy as np
+
+from nerfloss.kernels.numba.compile import compiled
+
+_HALF = np.float32(0.5)
+_TINY = np.float32(1e-12)
+
+
+@compiled
+def occupied(starts, ends, index):
+    """Write the flat indices of intervals that have length; return how many there are."""
+    count = 0
+    for ray in range(len(starts)):
+        for i in range(starts.shape[1]):
+            if ends[ray, i] > starts[ray, i]:
+                index[count] = ray * starts.shape[1] + i
+                count += 1
+    return count
+
+
+@compiled
+def middles(origins, directions, starts, ends, index, out):
+    """Write the mid-points of the intervals with these flat indices."""
+    samples = starts.shape[1]
+    for k in range(len(index)):
+        ray = index[k] // samples
+        i = index[k] - ray * samples
+        middle = _HALF * (starts[ray, i] + ends[ray, i])
+        for axis in range(3):
+            out[axis, k] = origins[ray, axis] + middle * directions[ray, axis]
+
+
+@compiled
+def to_unit(points, box, unit, scale):
+    """Write points in the unit cube, clamped to it, and the derivative of that, axis by axis."""
+    for axis in range(3):
+        lower = box[0, axis]
+        extent = box[1, axis] - lower
+        inverse = np.float32(1) / extent
+        for i in range(points.shape[1]):
+            free = (points[axis, i] - lower) / extent
+            outside = free < 0 or free > 1
+            inside = np.float32(0) if free < 0 else np.float32(1)
+            # comparisons that NaN passes through
+            unit[axis, i] = inside if outside else free
+            scale[axis, i] = np.float32(0) if outside else inverse
+
+
+@compiled
+def live_cells(values, region, reach, index):
+    """Write the flat indices of cells of a region with a small value; return how many there are."""
+    count, size = 0, values.shape[0]
+    for z in range(size):
+        for y in range(size):
+            for x in range(size):
+                if region[z, y, x] and abs(values[z, y, x]) < reach:
+                    index[count] = (z * size + y) * size + x
+                    count += 1
+    return count
+
+
+@compiled
+def in_cells(index, size, box, inside, out):
+    """Write points in cells with these flat indices: at ``inside`` (0 to 1), or in the middle."""
+    x_edge, y_edge, z_edge = ((box[1, 0] - box[0, 0]) / size, (box[1, 1] - box[0, 1]) / size,
+                              (box[1, 2] - box[0, 2]) / size)  # fmt: skip
+    for k in range(len(index)):
+        rest = index[k] // size
+        x, y, z = index[k] - rest * size, rest % size, rest // size
+        u, v, w = _HALF, _HALF, _HALF
+        if len(inside) > 0:
+            u, v, w = inside[k, 0], inside[k, 1], inside[k, 2]
+        out[0, k] = box[0, 0] + (np.float32(x) + u) * x_edge
+        out[1, k] = box[0, 1] + (np.float32(y) + v) * y_edge
+        out[2, k] = box[0, 2] + (np.float32(z) + w) * z_edge
+
+
+@compiled
+def meets_box(origin, direction, box):
+    """Distances at which a ray enters and leaves a box; 0 and 0 where it misses."""
+    enter, leave = np.float32(0), np.float32(np.inf)
+    for axis in range(3):
+        along = direction[axis] if abs(direction[axis]) >= _TINY else _TINY
+        first = (box[0, axis] - origin[axis]) / along
+        second = (box[1, axis] - origin[axis]) / along
+        enter, leave = max(enter, min(first, second)), min(leave, max(first, second))
+    return (enter, leave) if leave > enter else (np.float32(0), np.float32(0))

@@ -1,0 +1,144 @@
+"""Carving a grid by silhouettes, compiled: whole blocks of cells at once where a mask allows it.
+
+Of a block that a view sees all inside or all beside its mask no cell need be asked; a sum over the
+mask's pixels tells which in constant time. Only blocks on an outline are asked cell by cell.
+"""
+
+from functools import partial
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, UInt8
+from torch import Tensor
+
+from nerfloss.kernels.numba.compile import compiled
+from nerfloss.kernels.threads import run, share_out
+
+EDGE = 8
+# Views whose sums are held at once: 80 MB at 800 x 800 pixels.
+VIEWS = 32
+CARVED, KEPT, MIXED = 0, 1, 2
+
+
+def carve(
+    masks: UInt8[Tensor, "views height width"],
+    to_pixels: Float[Tensor, "views 3 4"],
+    resolution: int,
+    *,
+    opaque: int,
+    dilate: int = 0,
+) -> Bool[Tensor, "x y z"]:
+    """Cells of a cubic grid that no view sees beside its mask.
+
+    ``to_pixels`` (float64) takes the index of a cell to its centre's pixel (column, row, 1) times
+    its depth. A mask is what is at least ``opaque``, widened by ``dilate`` pixels. Cells behind a
+    camera or beside its image are kept.
+    """
+    inside = torch.ones((resolution,) * 3, dtype=torch.bool)
+    blocks = (-(-resolution // EDGE)) ** 3
+    height, width = masks.shape[1:]
+    sums = np.empty((min(VIEWS, len(masks)), height + 1, width + 1), np.int32)
+    for some, matrices in zip(masks.split(VIEWS), to_pixels.split(VIEWS), strict=True):
+        pixels, chosen, solid = some.numpy(), matrices.numpy(), inside.numpy()
+        run(partial(_sum, pixels[i], opaque, dilate, sums[i]) for i in range(len(some)))
+        share_out(blocks, partial(_carve, solid, sums, chosen), least=256, block=1)
+    return inside
+
+
+@compiled
+def _sum(mask, opaque, dilate, sums):
+    """``sums[r, c]``: how many pixels above row r and left of column c belong to the mask."""
+    height, width = mask.shape
+    sums[0] = 0
+    for row in range(height):
+        sums[row + 1, 0], total = 0, 0
+        for column in range(width):
+            total += mask[row, column] >= opaque
+            sums[row + 1, column + 1] = sums[row, column + 1] + total
+    if dilate == 0:
+        return
+    narrow = sums.copy()
+    for row in range(height):
+        top, bottom = max(row - dilate, 0), min(row + dilate + 1, height)
+        total = 0
+        for column in range(width):
+            left, right = max(column - dilate, 0), min(column + dilate + 1, width)
+            total += _within(narrow, top, bottom, left, right) > 0
+            sums[row + 1, column + 1] = sums[row, column + 1] + total
+
+
+@compiled
+def _within(sums, top, bottom, left, right):
+    return sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left]
+
+
+@compiled
+def _carve(inside, sums, to_pixels, begin, end):
+    size = inside.shape[0]
+    blocks = (size + EDGE - 1) // EDGE
+    for block in range(begin, end):
+        x, y, z = block // (blocks * blocks), block // blocks % blocks, block % blocks
+        low = (x * EDGE, y * EDGE, z * EDGE)
+        high = (min(low[0] + EDGE, size), min(low[1] + EDGE, size), min(low[2] + EDGE, size))
+        cells = inside[low[0] : high[0], low[1] : high[1], low[2] : high[2]]
+        for view in range(len(to_pixels)):
+            if not cells.any():
+                break
+            verdict = _look_at_block(to_pixels[view], sums[view], low, high)
+            if verdict == CARVED:
+                cells[:] = False
+            elif verdict == MIXED:
+                _carve_cells(cells, sums[view], to_pixels[view], low)
+
+
+@compiled
+def _look_at_block(to_pixel, sums, low, high):
+    """Whether a view carves all of a block's cells, keeps all, or must be asked about each."""
+    height, width = sums.shape[0] - 1, sums.shape[1] - 1
+    left, right, top, bottom = np.inf, -np.inf, np.inf, -np.inf
+    for corner in range(8):
+        x = low[0] if corner & 1 else high[0] - 1
+        y = low[1] if corner & 2 else high[1] - 1
+        z = low[2] if corner & 4 else high[2] - 1
+        column, row, depth = _project(to_pixel, x, y, z)
+        if depth <= 0:
+            return MIXED
+        left, right = min(left, column), max(right, column)
+        top, bottom = min(top, row), max(bottom, row)
+    # Corners bound what lies between them, up to rounding.
+    first, last = np.floor(left - 1e-6), np.floor(right + 1e-6)
+    upper, lower = np.floor(top - 1e-6), np.floor(bottom + 1e-6)
+    if last < 0 or first >= width or lower < 0 or upper >= height:
+        return KEPT
+    i, j = int(max(upper, 0)), int(min(lower, height - 1)) + 1
+    k, m = int(max(first, 0)), int(min(last, width - 1)) + 1
+    filled = _within(sums, i, j, k, m)
+    if filled == (j - i) * (m - k):
+        return KEPT
+    beyond = first < 0 or last >= width or upper < 0 or lower >= height
+    return CARVED if filled == 0 and not beyond else MIXED
+
+
+@compiled
+def _carve_cells(cells, sums, to_pixel, low):
+    height, width = sums.shape[0] - 1, sums.shape[1] - 1
+    for x in range(cells.shape[0]):
+        for y in range(cells.shape[1]):
+            for z in range(cells.shape[2]):
+                if not cells[x, y, z]:
+                    continue
+                column, row, depth = _project(to_pixel, low[0] + x, low[1] + y, low[2] + z)
+                column, row = np.floor(column), np.floor(row)
+                seen = depth > 0 and 0 <= column < width and 0 <= row < height
+                if seen:
+                    i, k = int(row), int(column)
+                    cells[x, y, z] = _within(sums, i, i + 1, k, k + 1) > 0
+
+
+@compiled
+def _project(m, x, y, z):
+    """Column, row and depth of a cell's centre; the first two mean nothing at depth 0 or less."""
+    depth = m[2, 0] * x + m[2, 1] * y + m[2, 2] * z + m[2, 3]
+    column = m[0, 0] * x + m[0, 1] * y + m[0, 2] * z + m[0, 3]
+    row = m[1, 0] * x + m[1, 1] * y + m[1, 2] * z + m[1, 3]
+    return column / depth, row / depth, depth

@@ -1,0 +1,103 @@
+"""Where a block of points lies in one level of the hash grid, in Triton: rows, weights, slopes.
+
+`nerfloss.kernels.reference.grid_cells` says the same in tensors. Corners are numbered 0 to 7, x
+alternating fastest; the number is known when a kernel is compiled. A level is a row of numbers that
+`levels_on` makes.
+"""
+
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from nerfloss.kernels.grid_layout import HASH_FACTORS, GridLayout
+from nerfloss.kernels.triton.language import constexpr, jit, tl
+
+COLUMNS = tl.constexpr(8)
+
+
+@cache
+def levels_on(
+    device: torch.device, layout: GridLayout, copies: tuple[int, ...] | None = None
+) -> Tensor:
+    """Per level: resolution, first row, rows - 1, dense, factors along y and z, copies, 0.
+
+    A level with several ``copies`` of its rows, for scattering, has them behind the table's own.
+    """
+    rows, behind = [], layout.entries
+    for number, grid in enumerate(layout.grids):
+        side, own = grid.resolution + 1, copies[number] if copies else 1
+        factors = (side, side * side) if grid.dense else HASH_FACTORS[1:]
+        first = grid.offset if own == 1 else behind
+        behind += grid.entries * own if own > 1 else 0
+        row = (grid.resolution, first, grid.entries - 1, int(grid.dense), *factors, own, 0)
+        rows.append(row)
+    return torch.tensor(rows, dtype=torch.int64, device=device)
+
+
+@jit
+def read_level(levels, level, REAL: constexpr):
+    """A level's numbers, as the functions below take them."""
+    at = levels + level * COLUMNS
+    resolution = tl.load(at).to(REAL)
+    first = tl.load(at + 1)
+    mask = tl.load(at + 2).to(tl.uint32)
+    dense = tl.load(at + 3) > 0
+    factor_y = tl.load(at + 4).to(tl.uint32)
+    factor_z = tl.load(at + 5).to(tl.uint32)
+    return resolution, first, mask, dense, factor_y, factor_z
+
+
+@jit
+def read_vectors(vectors, point, inside, per_point, per_axis, REAL: constexpr):
+    """Three numbers of every point; the strides say how they lie."""
+    at = vectors + point * per_point
+    x = tl.load(at, mask=inside, other=0.0).to(REAL)
+    y = tl.load(at + per_axis, mask=inside, other=0.0).to(REAL)
+    z = tl.load(at + per_axis + per_axis, mask=inside, other=0.0).to(REAL)
+    return x, y, z
+
+
+@jit
+def cell(along, resolution):
+    """The cell along an axis, and the position in it. NaN lies in cell 0, at NaN."""
+    scaled = along * resolution
+    held = tl.minimum(tl.where(scaled > 0, scaled, 0.0), resolution - 1)
+    nearest = held.to(tl.int32)
+    return nearest.to(tl.uint32), scaled - nearest
+
+
+@jit
+def corner_row(x, y, z, mask, dense, factor_y, factor_z, corner: constexpr):
+    """The row of a corner, counted from the level's first."""
+    a = x + (corner & 1)
+    b = (y + ((corner >> 1) & 1)) * factor_y
+    c = (z + (corner >> 2)) * factor_z
+    return tl.where(dense, a + b + c, (a ^ b ^ c) & mask).to(tl.int64)
+
+
+@jit
+def corner_ends(u, v, w, resolution, corner: constexpr):
+    """Weights a, b, c of a corner along the axes, and their derivatives."""
+    a = u if corner & 1 else 1.0 - u
+    b = v if corner & 2 else 1.0 - v
+    c = w if corner & 4 else 1.0 - w
+    da = resolution if corner & 1 else -resolution
+    db = resolution if corner & 2 else -resolution
+    dc = resolution if corner & 4 else -resolution
+    return a, b, c, da, db, dc
+
+
+@jit
+def slopes_along(a, b, c, da, db, dc, s, t, r):
+    """Change of a corner's weight ``a b c`` as the point moves along ``(s, t, r)``."""
+    return da * s * b * c + a * db * t * c + a * b * dc * r
+
+
+@jit
+def held_lanes(inside, lane, FEATURES: constexpr, LANES: constexpr):
+    """Which features of which points exist; asking by feature would hinder wide loads."""
+    if LANES == FEATURES:
+        return inside[:, None]
+    else:  # noqa: RET505
+        return inside[:, None] & (lane < FEATURES)[None, :]

@@ -1,0 +1,84 @@
+"""``J^T g`` and ``J v`` in Triton from slopes that are at hand: sums over numbers in order."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nerfloss.kernels.triton.grid_cells import read_vectors
+from nerfloss.kernels.triton.language import blocks, constexpr, jit, launch, real, strided, tl
+from nerfloss.kernels.triton.tuning import MEASURED, Tuning
+
+
+@jit
+def sum_over_channels(
+    slopes, grad, grad_stride, channel_stride, out, count, stride,
+    CHANNELS: constexpr, BLOCK: constexpr, REAL: constexpr,
+):  # fmt: skip
+    """Write ``J^T grad``: sums over channels."""
+    point = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    inside = point < count
+    to_x = tl.zeros((BLOCK,), REAL)
+    to_y, to_z = to_x, to_x
+    at, to = slopes + point, grad + point * grad_stride
+    for _ in range(CHANNELS):
+        g = tl.load(to, mask=inside, other=0.0).to(REAL)
+        to_x += tl.load(at, mask=inside, other=0.0).to(REAL) * g
+        to_y += tl.load(at + stride, mask=inside, other=0.0).to(REAL) * g
+        to_z += tl.load(at + stride + stride, mask=inside, other=0.0).to(REAL) * g
+        # step by step: a product of channels and points may pass 2^31
+        at += count
+        to += channel_stride
+    tl.store(out + point, to_x, mask=inside)
+    tl.store(out + count + point, to_y, mask=inside)
+    tl.store(out + count + count + point, to_z, mask=inside)
+
+
+@jit
+def sum_over_axes(
+    slopes, tangent, along_stride, across_stride, out, count, stride,
+    CHANNELS: constexpr, BLOCK: constexpr, REAL: constexpr,
+):  # fmt: skip
+    """Write ``J tangent``, all channels of a block of points."""
+    point = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    inside = point < count
+    s, t, r = read_vectors(tangent, point, inside, along_stride, across_stride, REAL)
+    at, to = slopes + point, out + point
+    for _ in range(CHANNELS):
+        total = tl.load(at, mask=inside, other=0.0).to(REAL) * s
+        total += tl.load(at + stride, mask=inside, other=0.0).to(REAL) * t
+        total += tl.load(at + stride + stride, mask=inside, other=0.0).to(REAL) * r
+        tl.store(to, total, mask=inside)
+        at += count
+        to += count
+
+
+def pull_back(slopes: Tensor, grad: Tensor, *, tuning: Tuning = MEASURED) -> Tensor:
+    """``J^T grad``."""
+    return _sums(sum_over_channels, slopes, grad, 3, tuning)
+
+
+def push_forward(slopes: Tensor, tangent: Tensor, *, tuning: Tuning = MEASURED) -> Tensor:
+    """``J tangent``."""
+    return _sums(sum_over_axes, slopes, tangent, slopes.shape[1], tuning)
+
+
+def _sums(kernel: Any, slopes: Tensor, vectors: Tensor, rows: int, tuning: Tuning) -> Tensor:
+    language, dtype = real(slopes)
+    slopes = slopes.detach().contiguous()
+    channels, count = slopes.shape[1:]
+    out = torch.empty(rows, count, device=slopes.device, dtype=dtype)
+    launch(
+        kernel,
+        (blocks(count, tuning.block),),
+        slopes,
+        *strided(vectors),
+        out,
+        count,
+        channels * count,
+        CHANNELS=channels,
+        BLOCK=tuning.block,
+        REAL=language,
+        num_warps=tuning.warps,
+    )
+    return out.t()

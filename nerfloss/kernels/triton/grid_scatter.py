@@ -1,0 +1,126 @@
+"""Writing into the hash grid in Triton: all points add to their corners' rows at once, by atomics.
+
+A row of two features is one atomic where the processor has packed ones (compute capability 9 and
+above for float32; 16-bit types below too): Triton makes them from neighbouring lanes. Sums are
+float32 whatever the table is stored in, so half types cost no digits here.
+"""
+
+import torch
+from torch import Tensor
+
+from nerfloss.kernels.grid_layout import GridLayout
+from nerfloss.kernels.triton.grid_cells import (
+    COLUMNS,
+    cell,
+    corner_ends,
+    corner_row,
+    held_lanes,
+    levels_on,
+    read_level,
+    read_vectors,
+    slopes_along,
+)
+from nerfloss.kernels.triton.grid_gather import block_and_level
+from nerfloss.kernels.triton.language import (
+    blocks,
+    constexpr,
+    jit,
+    lanes,
+    launch,
+    real,
+    strided,
+    tl,
+)
+from nerfloss.kernels.triton.tuning import MEASURED, Tuning
+
+
+@jit
+def add_to_grid(
+    points, point_stride, axis_stride, levels, grad, grad_stride, channel_stride, tangent,
+    along_stride, across_stride, slope_grad, slope_grad_stride, slope_channel_stride, out, count,
+    active, FEATURES: constexpr, LANES: constexpr, BLOCK: constexpr, REAL: constexpr,
+    TILTED: constexpr, LEVEL_OUTER: constexpr,
+):  # fmt: skip
+    """Add ``w grad``, and with TILTED ``(dw . tangent) slope_grad``, to every corner's row.
+
+    In a level with copies, neighbouring points add to neighbouring copies of a row: points of a
+    ray that share a cell then fill whole lines instead of queueing for one address.
+    """
+    block, level = block_and_level(count, active, BLOCK, LEVEL_OUTER)
+    point = block.to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    inside, lane = point < count, tl.arange(0, LANES)
+    here = held_lanes(inside, lane, FEATURES, LANES)
+    resolution, first, mask, dense, factor_y, factor_z = read_level(levels, level, REAL)
+    copies = tl.load(levels + level * COLUMNS + 6)
+    own = first + point % copies
+    px, py, pz = read_vectors(points, point, inside, point_stride, axis_stride, REAL)
+    x, u = cell(px, resolution)
+    y, v = cell(py, resolution)
+    z, w = cell(pz, resolution)
+    channel = (level.to(tl.int64) * FEATURES + lane)[None, :]
+    at = grad + point[:, None] * grad_stride + channel * channel_stride
+    g = tl.load(at, mask=here, other=0.0).to(REAL)
+    if TILTED:
+        s, t, r = read_vectors(tangent, point, inside, along_stride, across_stride, REAL)
+        at = slope_grad + point[:, None] * slope_grad_stride + channel * slope_channel_stride
+        h = tl.load(at, mask=here, other=0.0).to(REAL)
+    for corner in tl.static_range(8):
+        row = corner_row(x, y, z, mask, dense, factor_y, factor_z, corner) * copies + own
+        a, b, c, da, db, dc = corner_ends(u, v, w, resolution, corner)
+        update = (a * b * c)[:, None] * g
+        if TILTED:
+            update += slopes_along(a, b, c, da, db, dc, s, t, r)[:, None] * h
+        to = out + row[:, None] * FEATURES + lane[None, :]
+        # "relaxed": nobody reads before the kernel has ended, so no order is needed
+        tl.atomic_add(to, update.to(out.dtype.element_ty), mask=here, sem="relaxed")
+
+
+def scatter(
+    points: Tensor, grad: Tensor, tangent: Tensor | None, slope_grad: Tensor | None,
+    layout: GridLayout, active: int, *, dtype: torch.dtype | None = None, tuning: Tuning = MEASURED,
+) -> Tensor:  # fmt: skip
+    """Gradient of ``grad . f + slope_grad . J tangent`` by the table.
+
+    Added up in ``dtype``, by default what sums over the points are made in.
+    """
+    language, widest = real(points)
+    copies = tuning.copies_of(layout, len(points))
+    rows = layout.entries + sum(
+        grid.entries * each for grid, each in zip(layout.grids, copies, strict=True) if each > 1
+    )
+    out = torch.zeros(rows, layout.features, device=points.device, dtype=dtype or widest)
+    tilted = tangent is not None and slope_grad is not None
+    along, slope_grad = (tangent, slope_grad) if tilted else (points, grad)
+    assert along is not None
+    assert slope_grad is not None
+    launch(
+        add_to_grid,
+        (blocks(len(points), tuning.block) * active,),
+        *strided(points),
+        levels_on(points.device, layout, copies),
+        *strided(grad),
+        *strided(along),
+        *strided(slope_grad),
+        out,
+        len(points),
+        active,
+        FEATURES=layout.features,
+        LANES=lanes(layout.features),
+        BLOCK=tuning.block,
+        REAL=language,
+        TILTED=tilted,
+        LEVEL_OUTER=tuning.level_outer,
+        num_warps=tuning.warps,
+    )
+    return _added_up(out, layout, copies)
+
+
+def _added_up(out: Tensor, layout: GridLayout, copies: tuple[int, ...]) -> Tensor:
+    """The table's own rows, with the copies that lie behind them added up into them."""
+    behind = layout.entries
+    for grid, each in zip(layout.grids, copies, strict=True):
+        if each > 1:
+            rows = out[behind : behind + grid.entries * each].unflatten(0, (grid.entries, each))
+            out[grid.offset : grid.offset + grid.entries] = rows.sum(1)
+            behind += grid.entries * each
+    return out[: layout.entries]

@@ -1,1 +1,0 @@
-"""Scores of several runs as numbers: how sure a mean is, and whether a difference is real."""

@@ -1,1 +1,0 @@
-"""The verbs of the ``nerfloss`` command. Each imports what it needs in ``run``."""

@@ -1,0 +1,127 @@
+"""All views at once: the images themselves, cameras as matrices, and who stands beside whom."""
+
+import pytest
+import torch
+from small_runs import TINY_PATCHES, assembled, composed
+
+from nerfloss.assembly.build import assemble
+from nerfloss.data.global_targets import nearest_views, projections, with_all_views
+from nerfloss.data.pixel_samplers.patch import Patches
+from nerfloss.data.pixel_samplers.uniform import UniformBatches
+from nerfloss.data.synthetic.camera_layouts import cameras_at, fibonacci_sphere
+from nerfloss.data.views import Views
+from nerfloss.recipe import RecipeError
+from nerfloss.testing.scenes import small_scene
+
+NAMES = {"view_images", "view_masks", "view_projections", "view_neighbours"}
+
+
+@pytest.fixture(scope="module")
+def views():
+    return small_scene("boxes", views=7, test_views=1, size=16).train
+
+
+def test_matrices_project_as_the_cameras_do(views):
+    points = torch.rand(50, 3, generator=torch.Generator().manual_seed(0)) - 0.5
+    homogeneous = torch.cat([points, torch.ones(50, 1)], -1)
+    for view, matrix in enumerate(projections(views.cameras)):
+        pixel, depth = views.cameras.project(points, view)
+        seen = homogeneous @ matrix.T
+        torch.testing.assert_close(seen[:, :2] / seen[:, 2:], pixel, atol=1e-3, rtol=1e-5)
+        torch.testing.assert_close(seen[:, 2], depth)
+
+
+def test_neighbours_are_the_others_in_the_order_of_their_angles():
+    cameras = cameras_at(2.5 * fibonacci_sphere(9), size=8, fov=40.0)
+    found = nearest_views(cameras, 4)
+    for view in range(9):
+        towards = cameras.poses[:, :, 3] / 2.5
+        angles = [float(torch.acos((towards[view] * t).sum().clamp(-1, 1))) for t in towards]
+        others = sorted((angle, other) for other, angle in enumerate(angles) if other != view)
+        listed = [angles[other] for other in found[view].tolist()]
+        assert listed == pytest.approx([angle for angle, _ in others[:4]], abs=1e-4)
+        assert view not in found[view]
+
+
+def test_neighbours_do_not_depend_on_how_far_away_a_camera_stands():
+    positions = 2.5 * fibonacci_sphere(9)
+    near, far = (cameras_at(s * positions, size=8, fov=40.0) for s in (1, 3))
+    assert torch.equal(nearest_views(near, 3), nearest_views(far, 3))
+
+
+def test_there_are_at_most_as_many_neighbours_as_other_views(views):
+    assert nearest_views(views.cameras, 99).shape == (7, 6)
+    assert all(len(set(row)) == 6 for row in nearest_views(views.cameras, 99).tolist())
+
+
+def test_a_single_view_has_no_neighbours(views):
+    with pytest.raises(ValueError, match="needs at least 2 views to train on and found 1"):
+        UniformBatches(views[:1], needs={"view_neighbours"})
+    UniformBatches(views[:1], needs={"view_images"})
+
+
+@pytest.mark.parametrize("kind", [UniformBatches, Patches(height=4, width=4)])
+def test_every_step_gets_the_same_objects_and_none_that_nobody_needs(views, kind):
+    batches = kind(views, needs=NAMES)
+    first, second = (batches.draw(step, 16).targets for step in (0, 1))
+    assert all(first[name] is second[name] for name in NAMES)
+    assert first["view_images"] is views.rgb
+    assert first["view_masks"] is views.mask
+    assert not kind(views, needs={"target_rgb"}).draw(0, 16).targets.keys() & NAMES
+    assert not kind(views).draw(0, 16).targets.keys() & NAMES
+
+
+def test_views_are_offered_with_masks_where_there_are_masks(views):
+    assert with_all_views(frozenset({"target_rgb"})) == {"target_rgb", *NAMES} - {"view_masks"}
+    assert with_all_views(views.offers) == views.offers | NAMES
+    bare = Views(views.cameras, views.names, views.rgb)
+    assert "view_masks" not in UniformBatches(bare, needs=NAMES).draw(0, 4).targets
+
+
+@pytest.mark.parametrize("name", ["points", "neighbours"])
+def test_a_setting_below_one_is_refused(views, name):
+    with pytest.raises(ValueError, match=rf"batch\.{name} must be at least 1, got 0"):
+        UniformBatches(views, **{name: 0})
+
+
+def looks(prediction, target):
+    """A term that a test feeds with anything: 1 for all."""
+    assert len(target)
+    return prediction * 0 + 1
+
+
+def term(quantity):
+    return (
+        f"+loss.terms.looks_{quantity}={{fn: {{_target_: test_global_targets.looks, _partial_: true}}"
+        f", inputs: {{prediction: opacity, target: {quantity}}}}}"
+    )
+
+
+OBSERVED = ["target_label", "target_instance", "target_points", "target_point_normals"]
+OBSERVED += ["target_point_confidence", "target_depth", "target_normal"]
+
+
+@pytest.mark.parametrize("batch", [[], TINY_PATCHES], ids=["uniform", "patch"])
+def test_a_run_can_feed_every_term_that_looks_at_what_was_observed(tmp_path, batch):
+    names = [*OBSERVED, *sorted(NAMES)]
+    settings = ["dataset.scene=toys", "batch.neighbours=3", "batch.points=40"]
+    run = assembled(tmp_path, *settings, *batch, *(term(name) for name in names))
+    assert run.train()
+    _, quantities = run.trainer._train_step()
+    assert quantities["view_images"] is run.scene.train.rgb
+    assert quantities["view_neighbours"].shape == (6, 3)
+    assert quantities["target_points"].shape == (40, 3)
+    assert quantities["target_label"].dtype == torch.int64
+    assert run.evaluate().values["psnr"] > 0
+
+
+@pytest.mark.parametrize(
+    ("quantity", "without", "message"),
+    [
+        ("target_points", "dataset.points=0", "datasets with observed surface points provide"),
+        ("view_masks", "dataset.masks=false", "datasets with masks provide"),
+    ],
+)
+def test_what_a_dataset_does_not_have_is_refused(tmp_path, quantity, without, message):
+    with pytest.raises(RecipeError, match=rf"needs '{quantity}', which only {message}"):
+        assemble(composed(term(quantity), without), tmp_path)

@@ -1,0 +1,61 @@
+"""Rays that travel together end where each would by itself."""
+
+import pytest
+import torch
+
+import nerfloss.data.synthetic.sphere_tracing as tracing
+from nerfloss.data.synthetic.analytic_scenes import MODELS
+from nerfloss.data.synthetic.camera_layouts import cameras_at, fibonacci_sphere
+from nerfloss.data.synthetic.sphere_tracing import (
+    BOUND,
+    LEAST_STEP,
+    STEPS,
+    TOLERANCE,
+    block_rays,
+    march,
+)
+
+
+def marched_alone(sdf, origin, direction, t, spread):
+    """How far one cone comes, and whether it touches, step by step."""
+    far = float(origin.norm()) + BOUND
+    for _ in range(STEPS):
+        away = float(sdf((origin + t * direction)[None]))
+        ahead = (t + away) / (1 + spread)
+        close = ahead - t < 0.25 * spread * t + TOLERANCE
+        t = max(t if spread > 0 or close else t + LEAST_STEP, ahead)
+        if close or t > far:
+            return t, close
+    return t, spread > 0
+
+
+@pytest.fixture
+def sdf():
+    return MODELS["blobs"]().sdf
+
+
+@pytest.fixture
+def rays():
+    cameras = cameras_at(2.7 * fibonacci_sphere(3), 16, 38.0)
+    return block_rays(cameras, torch.arange(3 * 256), 1)
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.03])
+def test_a_ray_among_many_ends_where_it_would_alone(monkeypatch, sdf, rays, spread):
+    # Newcomers join those under way in many portions.
+    monkeypatch.setattr(tracing, "CHUNK", 100)
+    starts = torch.full((len(rays),), 2.7 - BOUND)
+    reached, touches = march(sdf, rays, starts, spread)
+    assert 0.1 < touches.float().mean() < 0.9
+    for index in range(0, len(rays), 7):
+        alone = rays.origins[index], rays.directions[index]
+        t, touched = marched_alone(sdf, *alone, float(starts[index]), spread)
+        assert bool(touches[index]) == touched
+        # Those that have arrived are put aside together: meanwhile they may come nearer.
+        nearer = float(reached[index]) - t
+        assert not touched or -1e-5 < nearer < 0.5 * spread * t + 2 * TOLERANCE
+
+
+def test_no_rays_reach_nothing(sdf, rays):
+    reached, touches = march(sdf, rays[:0], torch.zeros(0))
+    assert len(reached) == len(touches) == 0

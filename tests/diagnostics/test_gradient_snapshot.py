@@ -1,0 +1,71 @@
+"""One look: lengths and angles of gradients, against the naive ones."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from nerfloss.diagnostics.gradient_snapshot import look_at, norms_and_cosines
+from nerfloss.recipe import LossReport
+
+
+def report_of(values, weights):
+    parts = [weights[name] * value for name, value in values.items()]
+    return LossReport(torch.stack(parts).sum(), values, weights)
+
+
+@pytest.fixture
+def problem():
+    """Three terms on two parameters: a and b at right angles, c against a."""
+    x, y = nn.Parameter(torch.tensor(3.0)), nn.Parameter(torch.tensor(2.0))
+    values = {"a": x.square(), "b": y.square(), "c": -0.5 * x}
+    return [x, y], report_of(values, {"a": 1.0, "b": 0.5, "c": 4.0})
+
+
+def test_a_look_sees_the_lengths_of_the_weighted_gradients(problem):
+    parameters, report = problem
+    found = look_at(report, parameters)
+    assert found.norms == {"a": 6.0, "b": 2.0, "c": 2.0}
+    assert found.gradient_shares == {"a": 0.6, "b": 0.2, "c": 0.2}
+    assert found.values == {"a": 9.0, "b": 4.0, "c": -1.5}
+    assert sum(found.shares.values()) == pytest.approx(1)
+
+
+def test_cosines_tell_conflict_from_indifference(problem):
+    parameters, report = problem
+    assert look_at(report, parameters).cosines == {
+        ("a", "b"): 0.0,
+        ("a", "c"): -1.0,
+        ("b", "c"): 0.0,
+    }
+
+
+def test_a_look_leaves_the_graph_and_no_gradient(problem):
+    parameters, report = problem
+    look_at(report, parameters)
+    assert all(each.grad is None for each in parameters)
+    report.total.backward()
+    assert [each.grad.item() for each in parameters] == [4.0, 2.0]
+
+
+def test_a_term_that_moves_nothing_has_length_zero_and_no_angle():
+    x = nn.Parameter(torch.tensor(1.0))
+    values = {"a": x.square(), "constant": torch.tensor(3.0), "flat": 0 * x}
+    found = look_at(report_of(values, dict.fromkeys(values, 1.0)), [x])
+    assert found.norms == {"a": 2.0, "constant": 0.0, "flat": 0.0}
+    assert found.cosines == {}
+
+
+@pytest.mark.parametrize("size", [1e-25, 1.0, 1e25])
+def test_lengths_and_cosines_are_right_at_any_size(size):
+    rows = torch.randn(3, 50, generator=torch.Generator().manual_seed(0)) * size
+    expected = rows.double()
+    norms, cosines = norms_and_cosines(rows.clone())
+    for i in range(3):
+        length = math.sqrt(sum(float(x) ** 2 for x in expected[i]))
+        assert float(norms[i]) == pytest.approx(length, rel=1e-5)
+        for j in range(3):
+            product = float(expected[i] @ expected[j])
+            other = float(expected[j].norm())
+            assert float(cosines[i, j]) == pytest.approx(product / length / other, abs=1e-5)

@@ -1,0 +1,161 @@
+"""A run begins where the masks, or else a scout, say that the object is."""
+
+import logging
+from dataclasses import replace
+
+import pytest
+import torch
+from small_runs import assembled, composed
+
+from nerfloss.assembly.build import build
+from nerfloss.data.visual_hull import hull_distance, visual_hull
+from nerfloss.initialization.density_warmup import DensityWarmup
+from nerfloss.initialization.initialization import Initialization, draw_what_is_looked_at
+
+UNIT = [[-1, -1, -1], [1, 1, 1]]
+QUICK = DensityWarmup(steps=100, samples=1024, rays=128, learning_rate=0.1, network_rate=1e-2)
+
+
+def begun(run, views=None, **settings):
+    """The model of a run after a start."""
+    start = Initialization(**{"scout": QUICK, **settings})
+    background = run.scene.background
+    start(run.model, run.scene.train if views is None else views, background=background, seed=0)
+    return run.model
+
+
+def small(folder, *overrides, **settings):
+    """A run on a scene that a scout can make sense of."""
+    sizes = ["dataset.views=24", "dataset.size=40", "dataset.supersampling=2"]
+    if settings.get("model") != "nerf":  # a shape takes a table that can hold it
+        sizes.append("model.field.network.grid.log2_table=14")
+    return assembled(folder, *sizes, *overrides, **settings)
+
+
+def test_the_box_holds_the_object_and_the_sampler_looks_inside_its_hull(tmp_path):
+    run = assembled(tmp_path, "dataset.scene=rings")
+    model = begun(run, source="sphere")
+    box = model.field.box
+    surface = torch.as_tensor(run.scene.mesh.vertices, dtype=torch.float32)
+    assert (surface > box[0]).all()
+    assert (surface < box[1]).all()
+    assert (box[1] - box[0]).prod() < 8
+    hull = visual_hull(run.scene.train, box, model.sampler.grid.resolution).permute(2, 1, 0)
+    region = model.sampler.grid.region
+    assert (region >= hull).all()
+    assert not region.all()
+
+
+def test_from_a_sphere_without_masks_everything_stays_as_it_was(tmp_path):
+    run = assembled(tmp_path, "dataset.masks=false")
+    points = torch.rand(100, 3)
+    before = run.model.field.implicit(points)
+    model = begun(run, source="sphere")
+    assert torch.equal(model.field.implicit(points), before)
+    assert model.field.box.tolist() == UNIT
+    assert model.sampler.grid.region.all()
+
+
+def test_a_density_without_masks_needs_no_scout(tmp_path):
+    run = assembled(tmp_path, "model=nerf", "loss=nerf", "dataset.masks=false", model="nerf")
+    model = begun(run, source="auto")
+    assert model.field.box.tolist() == UNIT
+    assert model.sampler.grid.region.all()
+
+
+@pytest.mark.parametrize("scene", ["blobs", "rings"])
+def test_without_masks_a_surface_begins_near_the_true_one(tmp_path, scene):
+    run = small(tmp_path, f"dataset.scene={scene}", "dataset.masks=false")
+    model = begun(run)
+    box = model.field.box
+    surface = torch.as_tensor(run.scene.mesh.vertices, dtype=torch.float32)
+    assert (surface > box[0]).all()
+    assert (surface < box[1]).all()
+    assert (box[1] - box[0]).prod() < 7
+    assert model.field.implicit(surface).abs().mean() < 0.05
+    grid = model.sampler.grid
+    assert grid.in_region(surface, box).all()
+    assert not grid.region.all()
+
+
+@pytest.mark.slow
+def test_a_scout_sees_the_bowls_that_the_hull_covers(tmp_path):
+    found, thorough = {}, DensityWarmup(steps=200, samples=2048, rays=512)
+    for source in ("hull", "scout"):
+        run = small(tmp_path / source, "dataset.scene=craters")
+        field = begun(run, source=source, scout=thorough).field
+        points = torch.as_tensor(run.scene.mesh.vertices, dtype=torch.float32)
+        found[source] = field.implicit(points).abs().mean()
+    assert found["scout"] < 0.7 * found["hull"]
+
+
+def test_without_masks_only_pixels_are_drawn_that_see_where_the_sampler_looks(tmp_path):
+    run = small(tmp_path, "dataset.scene=rings", "dataset.masks=false", "batch.near_mask=4")
+    model, batches = begun(run), run.trainer.batches
+    pixels = batches.pixels
+    draw_what_is_looked_at(batches, model)
+    assert 0.1 * pixels < batches.pixels < 0.9 * pixels
+    rays, grid, box = batches.draw(0, 500).rays, model.sampler.grid, model.field.box
+    distance = hull_distance(grid.region.permute(2, 1, 0), box)
+    nearest = torch.full((len(rays),), torch.inf)
+    for t in torch.linspace(1.5, 3.9, 200):
+        unit = (rays.origins + t * rays.directions - box[0]) / (box[1] - box[0])
+        held = unit.clamp(0, 0.999)
+        x, y, z = (held * grid.resolution).long().unbind(-1)
+        beside = ((unit - held) * (box[1] - box[0])).norm(dim=-1)
+        nearest = nearest.minimum(distance[x, y, z] + beside)
+    # Two pixels wide, at most.
+    assert nearest.max() < 0.12
+
+
+def test_with_masks_and_from_a_sphere_no_pixel_is_left_out(tmp_path):
+    for settings in (["dataset.masks=true"], ["dataset.masks=false", "start=sphere"]):
+        run = assembled(tmp_path, *settings)
+        pixels = run.trainer.batches.pixels
+        draw_what_is_looked_at(run.trainer.batches, begun(run, source="sphere"))
+        assert run.trainer.batches.pixels == pixels
+
+
+def test_a_density_can_be_scouted_for(tmp_path):
+    settings = ["model=nerf", "loss=nerf", "dataset.masks=false", "dataset.scene=rings"]
+    run = small(tmp_path, *settings, model="nerf")
+    model = begun(run, source="scout")
+    assert (model.field.box[1] - model.field.box[0]).prod() < 7
+    assert not model.sampler.grid.region.all()
+
+
+def test_a_start_is_the_same_every_time(tmp_path):
+    settings = ["dataset.masks=false", "dataset.scene=blobs"]
+    runs = (assembled(tmp_path / name, *settings) for name in ("one", "two"))
+    scout = replace(QUICK, steps=10)
+    ones, twos = (begun(run, scout=scout, trust=-1.0).field.state_dict() for run in runs)
+    tensors = [name for name, value in ones.items() if isinstance(value, torch.Tensor)]
+    assert all(torch.equal(ones[name], twos[name]) for name in tensors)
+
+
+def test_where_there_is_nothing_to_see_it_stays_a_sphere_and_says_so(tmp_path, caplog):
+    run = small(tmp_path, "dataset.masks=false")
+    noise = torch.randint(0, 256, run.scene.train.rgb.shape, dtype=torch.uint8)
+    with caplog.at_level(logging.WARNING):
+        model = begun(run, replace(run.scene.train, rgb=noise))
+    assert "nothing to trust" in caplog.text
+    assert model.field.box.tolist() == UNIT
+    assert model.sampler.grid.region.all()
+    points = torch.tensor([[0.5, 0, 0], [0, 0, -0.5]])
+    assert model.field.implicit(points).abs().max() < 0.1
+
+
+def test_a_hull_without_masks_is_refused(tmp_path):
+    run = assembled(tmp_path, "dataset.masks=false")
+    with pytest.raises(ValueError, match="start=hull needs masks and found none; use start=scout"):
+        begun(run, source="hull")
+
+
+def test_a_source_that_does_not_exist_is_refused():
+    with pytest.raises(ValueError, match="'cube' is none of auto, hull, scout, sphere"):
+        Initialization(source="cube")
+
+
+@pytest.mark.parametrize("name", ["auto", "hull", "scout", "sphere"])
+def test_a_start_is_configured_with_the_defaults_of_the_code(name):
+    assert build(composed(f"start={name}").start) == Initialization(source=name)

@@ -1,0 +1,105 @@
+"""Compiled loops are kept on disk, wherever one may write, and never used when they are stale."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import nerfloss.kernels.numba.compile as compiled
+
+INNER = """
+from nerfloss.kernels.numba.compile import compiled
+
+NUMBER = {number}
+
+@compiled
+def inner(x):
+    return x {operator} 10
+"""
+OUTER = """
+from nerfloss.kernels.numba.compile import compiled
+from nerfloss.kernels.inner import (
+    NUMBER,
+    inner,
+)
+
+@compiled
+def outer(x):
+    return inner(x) + NUMBER
+
+print(outer(1), sum(outer.stats.cache_hits.values()))
+"""
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """A package with one loop in one file that calls another in another."""
+    kernels = tmp_path / "nerfloss" / "kernels"
+    kernels.mkdir(parents=True)
+    (kernels.parent / "__init__.py").touch()
+    (kernels / "__init__.py").touch()
+    shutil.copy(compiled.__file__, kernels / "compile.py")
+    (kernels / "outer.py").write_text(OUTER)
+    write_inner(kernels)
+    return kernels
+
+
+def write_inner(kernels: Path, number: int = 1, operator: str = "+") -> None:
+    (kernels / "inner.py").write_text(INNER.format(number=number, operator=operator))
+
+
+def result_and_hits(kernels: Path, **environment: str) -> tuple[int, int]:
+    """What a fresh process computes with the outer loop, and how often the cache served it."""
+    root = kernels.parent.parent
+    done = subprocess.run(
+        [sys.executable, "-c", "import nerfloss.kernels.outer"],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root), **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    result, hits = done.stdout.split()
+    return int(result), int(hits)
+
+
+def test_a_loop_is_compiled_once(package):
+    assert result_and_hits(package) == (12, 0)
+    assert result_and_hits(package) == (12, 1)
+
+
+def test_a_change_in_a_file_whose_loop_or_number_was_compiled_in_is_seen(package):
+    assert result_and_hits(package) == (12, 0)
+    write_inner(package, operator="*")
+    assert result_and_hits(package) == (11, 0)
+    write_inner(package, operator="*", number=5)
+    assert result_and_hits(package) == (15, 0)
+
+
+def test_where_the_package_cannot_be_written_to_the_user_has_a_cache(package, tmp_path):
+    # A file where a folder should be made: root, too, fails to write into it.
+    (package / "__pycache__").write_text("")
+    home = tmp_path / "home"
+    place = {"HOME": str(home), "XDG_CACHE_HOME": str(home / "cache")}
+    assert result_and_hits(package, **place) == (12, 0)
+    assert result_and_hits(package, **place) == (12, 1)
+    assert list(home.rglob("outer*.nbc"))
+
+
+def test_where_nothing_can_be_written_loops_are_compiled_every_time(package, tmp_path):
+    (package / "__pycache__").write_text("")
+    (tmp_path / "home").write_text("")
+    place = {"HOME": str(tmp_path / "home"), "XDG_CACHE_HOME": str(tmp_path / "home")}
+    assert result_and_hits(package, **place) == (12, 0)
+    assert result_and_hits(package, **place) == (12, 0)
+
+
+def test_a_file_that_is_not_imported_changes_nothing(package):
+    before = compiled.sources_hash(package / "outer.py")
+    compiled.sources_hash.cache_clear()
+    (package / "other.py").write_text("NUMBER = 3")
+    assert compiled.sources_hash(package / "outer.py") == before

@@ -1,0 +1,33 @@
+"""What torchrun begins in the tests: every case trained by all processes, and one gone on with."""
+
+import os
+import sys
+from pathlib import Path
+
+import torch
+
+ROOT = Path(__file__).resolve().parents[3]
+sys.path += [str(ROOT / "tests"), str(ROOT / "tests" / "distributed")]
+
+from shared_cases import CASES, shared_run  # noqa: E402
+
+from nerfloss.training.distributed.init_process_group import meeting  # noqa: E402
+
+
+def main(folder: Path, halfway: Path) -> None:
+    """Train the cases; evaluate the first; go on with the first where one process stopped."""
+    torch.set_num_threads(1)
+    with meeting("cpu") as team:
+        for case in CASES:
+            run = shared_run(case, folder / case, team)
+            assert run.train()
+            if case == next(iter(CASES)):
+                run.evaluate()
+        run = shared_run(next(iter(CASES)), folder / "went on", team)
+        run.load(halfway)
+        assert run.train()
+
+
+if __name__ == "__main__":
+    os.environ["OMP_WAIT_POLICY"] = "passive"
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,121 @@
+"""The vital signs of a step: equal to loops over its rays, silent about what cannot be told."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+import torch
+
+from nerfloss.training.health_metrics import vital_signs
+
+
+@pytest.fixture
+def made() -> dict[str, torch.Tensor]:
+    """A step over 40 rays: a third on the object, a third beside it, a third along its edge."""
+    generator = torch.Generator().manual_seed(3)
+
+    def draw(*shape: int) -> torch.Tensor:
+        return torch.rand(*shape, generator=generator)
+
+    mask = torch.cat([torch.ones(14), torch.zeros(13), draw(13)])
+    background = draw(40, 3)
+    target = mask[:, None] * draw(40, 3) + (1 - mask[:, None]) * background
+    return {
+        "origins": draw(40, 3),
+        "occupied": draw(40, 5) > 0.7,
+        "sdf": draw(40, 5) - 0.3,
+        "opacity": draw(40),
+        "rgb": draw(40, 3),
+        "background": background,
+        "target_rgb": target,
+        "target_mask": mask,
+        "sharpness": torch.tensor(31.0),
+    }
+
+
+def test_colours_are_compared_with_one_colour_and_with_the_background(made):
+    def mean_error(guess):
+        on_or_off = [r for r in range(40) if made["target_mask"][r] > 0.5 or is_empty(made, r)]
+        return sum(
+            float((guess(r) - made["target_rgb"][r]).square().mean()) for r in on_or_off
+        ) / len(on_or_off)
+
+    signs = vital_signs(made)
+    assert signs["error"] == pytest.approx(mean_error(lambda r: made["rgb"][r]), rel=1e-5)
+    behind = mean_error(lambda r: made["background"][r])
+    assert signs["background_error"] == pytest.approx(behind, rel=1e-5)
+    rows = [r for r in range(40) if made["target_mask"][r] > 0.5 or is_empty(made, r)]
+    for color in (made["target_rgb"][rows].mean(0), torch.tensor([0.2, 0.5, 0.5])):
+        assert signs["constant_error"] <= mean_error(lambda _, c=color: c) + 1e-6
+
+
+def is_empty(made, ray):
+    shown = made["target_rgb"][ray] - made["background"][ray]
+    return made["target_mask"][ray] < 0.05 and shown.abs().max() < 0.02
+
+
+def test_opacity_and_samples_are_told_apart_by_the_mask(made):
+    on = [r for r in range(40) if made["target_mask"][r] > 0.5]
+    empty = [r for r in range(40) if is_empty(made, r)]
+    signs = vital_signs(made)
+    opacity, sampled = made["opacity"].tolist(), made["occupied"].any(-1).tolist()
+    assert signs["object_opacity"] == pytest.approx(sum(opacity[r] for r in on) / len(on))
+    assert signs["empty_opacity"] == pytest.approx(sum(opacity[r] for r in empty) / len(empty))
+    assert signs["object_sampled"] == pytest.approx(sum(sampled[r] for r in on) / len(on))
+    assert signs["most_opaque"] == pytest.approx(max(opacity))
+
+
+def test_padding_has_no_distance(made):
+    found = [
+        float(made["sdf"][r, s]) for r in range(40) for s in range(5) if made["occupied"][r, s]
+    ]
+    signs = vital_signs(made)
+    assert signs["sdf_least"] == pytest.approx(min(found))
+    assert signs["sdf_most"] == pytest.approx(max(found))
+
+
+def test_without_masks_every_ray_may_see_the_object(made):
+    del made["target_mask"]
+    signs = vital_signs(made)
+    assert signs["object_opacity"] == pytest.approx(float(made["opacity"].mean()))
+    assert "empty_opacity" not in signs
+    error = (made["rgb"] - made["target_rgb"]).square().mean()
+    assert signs["error"] == pytest.approx(float(error))
+
+
+def test_a_photograph_s_own_surroundings_need_no_explanation(made):
+    made["target_rgb"] = torch.rand_like(made["target_rgb"])  # nothing shows the background
+    made["target_mask"] = (made["target_mask"] > 0.5).float()
+    signs = vital_signs(made)
+    assert "empty_opacity" not in signs
+    on = made["target_mask"] > 0.5
+    error = (made["rgb"] - made["target_rgb"])[on].square().mean()
+    assert signs["error"] == pytest.approx(float(error))
+
+
+def test_what_a_step_did_not_make_is_not_made_for_this(made):
+    class Lazy(Mapping[str, Any]):
+        def __getitem__(self, name: str) -> Any:
+            assert name in made, f"'{name}' was made for the watchdog alone"
+            return made[name]
+
+        def __iter__(self) -> Iterator[str]:
+            return iter(made)
+
+        def __len__(self) -> int:
+            return len(made)
+
+        def __contains__(self, name: object) -> bool:
+            return True
+
+    for name in ("rgb", "opacity", "sdf", "sharpness"):
+        del made[name]
+    assert set(vital_signs(Lazy())) == {"object_sampled"}
+
+
+def test_looking_leaves_no_history_of_derivatives(made):
+    made["rgb"].requires_grad_()
+    before = made["rgb"].grad_fn
+    vital_signs(made)
+    assert made["rgb"].grad_fn is before
+    assert made["rgb"].grad is None

@@ -1,0 +1,104 @@
+"""A step asks its device for no number, as far as that can be seen without a GPU.
+
+What would make the host wait for a GPU are operations that return a number, or as many rows as a
+count on the device says. Here they are looked for among the operations of a step on the CPU whose
+kernels are Triton's, interpreted. `tests/gpu/test_synchronisation.py` asks CUDA itself.
+"""
+
+import traceback
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from small_runs import assembled
+from torch.utils._python_dispatch import TorchDispatchMode
+
+import nerfloss
+from nerfloss.kernels import point_ops as places
+
+pytest.importorskip("triton", reason="triton is made for Linux alone")
+
+PACKAGE = Path(nerfloss.__file__).parent
+READS = {
+    "aten._local_scalar_dense", "aten.nonzero", "aten.masked_select", "aten.equal", "aten._unique2",
+    "aten.unique_dim", "aten.bincount", "aten.repeat_interleave",
+}  # fmt: skip
+BY_INDEX = {"aten.index", "aten.index_put", "aten.index_put_", "aten._unsafe_index"}
+# Numbers that set out early and are read late; pixels, which are drawn on the host.
+MAY = ("kernels/host_numbers.py", "data/")
+# Functions that read what HostCopy has on the host already.
+ON_THE_HOST = {"cell", "known"}
+TINY = [
+    "kernels.backend=triton", "trainer.pace.samples=24", "trainer.pace.rays=6",
+    "trainer.max_steps=9", "sampler.resolution=8", "sampler.samples=6",
+]  # fmt: skip
+
+
+class Asked(TorchDispatchMode):
+    """Counts, by file and line of the package, the operations that would ask a GPU."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at: Counter[str] = Counter()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = str(func.overloadpacket)
+        masks = name in BY_INDEX and any(
+            each is not None and each.dtype == torch.bool for each in args[1]
+        )
+        if name in READS or masks:
+            self._note(name)
+        return func(*args, **(kwargs or {}))
+
+    def _note(self, name: str) -> None:
+        frames = [f for f in traceback.extract_stack() if str(PACKAGE) in f.filename]
+        if frames:
+            place = Path(frames[-1].filename).relative_to(PACKAGE).as_posix()
+            if not place.startswith(MAY) and frames[-1].name not in ON_THE_HOST:
+                self.at[f"{name} in {place}:{frames[-1].lineno}"] += 1
+
+
+@pytest.fixture(autouse=True)
+def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No compiled loops for a CPU, and one thread: the interpreter bears no second."""
+    monkeypatch.setattr(places, "_compiled", lambda *_: False)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def asked_in_a_step(run: Any) -> Counter[str]:
+    trainer = run.trainer
+    trainer._train_step()
+    trainer.step += 1
+    with Asked() as found:
+        trainer._train_step()
+    return found.at
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize(
+    "model", ["nerf", *(pytest.param(name, marks=pytest.mark.slow) for name in ("neus", "volsdf"))]
+)
+def test_a_step_asks_its_device_for_nothing(model: str, tmp_path: Path) -> None:
+    grid = "model.field.grid" if model == "nerf" else "model.field.network.grid"
+    loss = "nerf" if model == "nerf" else "neus_mask"
+    settings = [f"model={model}", f"loss={loss}", f"{grid}.levels=2", *TINY]
+    run = assembled(tmp_path, *settings, "model.renderer.color_threshold=0", model=model)
+    run.trainer.verdicts.late = True
+    assert asked_in_a_step(run) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_what_asks_is_found(tmp_path: Path) -> None:
+    grid = "model.field.network.grid.levels=2"
+    run = assembled(tmp_path, *TINY, grid, "model.renderer.color_threshold=0.5")
+    found = asked_in_a_step(run)
+    assert any("aten.nonzero in renderers/volume.py" in place for place in found)
+    run.trainer.verdicts.late = True
+    assert len(asked_in_a_step(run)) < len(found), "whether the loss was finite was asked as well"
