@@ -41,14 +41,14 @@ def train(cfg: DictConfig) -> Any:
     stopped goes on.
     """
     from nerfloss.assembly.hardware_presets import fitted, with_chunks_for_here
-    from nerfloss.experiments.provenance import STOPPED, recorded
-    from nerfloss.experiments.sweeps.job_status import checkpoint_of, is_finished, scores_of, told
-    from nerfloss.experiments.sweeps.sweep_config import (
+    from nerfloss.assembly.provenance import STOPPED, recorded
+    from nerfloss.assembly.sweep_config import (
         check_one_run,
         objectives_of,
         plain,
         write_ablation,
     )
+    from nerfloss.experiments.sweeps.job_status import checkpoint_of, is_finished, scores_of, told
 
     settings, config = HydraConfig.get(), plain(cfg)
     folder, swept = Path(settings.runtime.output_dir), settings.mode == RunMode.MULTIRUN

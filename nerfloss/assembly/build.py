@@ -16,8 +16,8 @@ from omegaconf import DictConfig, OmegaConf
 from nerfloss.assembly.checkpoint_portability import loadable
 from nerfloss.assembly.config_files import conf_dir
 from nerfloss.assembly.run import Run
+from nerfloss.assembly.sweep_config import ablated, plain
 from nerfloss.diagnostics.gradient_logger import Diagnostics
-from nerfloss.experiments.sweeps.sweep_config import ablated, plain
 from nerfloss.fields.hash_grid import check_kernels
 from nerfloss.models import Model
 from nerfloss.recipe import LossRecipe, RecipeError

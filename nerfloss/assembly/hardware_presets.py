@@ -15,7 +15,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
 from nerfloss.assembly.config_files import conf_dir
-from nerfloss.experiments.provenance import read_provenance
+from nerfloss.assembly.provenance import read_provenance
 from nerfloss.files import atomic_write
 
 log = logging.getLogger(__name__)

@@ -12,8 +12,8 @@ from nerfloss.assembly.build import build_model, saved_config
 from nerfloss.assembly.config_files import conf_dir
 from nerfloss.assembly.hardware_presets import fitted, preset_for, with_chunks_for_here
 from nerfloss.assembly.hydra_resolvers import register_resolvers
-from nerfloss.experiments.provenance import config_hash, recorded
-from nerfloss.experiments.sweeps.sweep_config import plain
+from nerfloss.assembly.provenance import config_hash, recorded
+from nerfloss.assembly.sweep_config import plain
 
 MODELS = ("neus", "volsdf", "nerf")
 

@@ -12,9 +12,9 @@ import torch
 import trimesh
 from small_runs import assembled, history
 
+from nerfloss.assembly.provenance import read_provenance, recorded
 from nerfloss.evaluation.evaluator import write_panel
 from nerfloss.evaluation.scores import Evaluation, Score
-from nerfloss.experiments.provenance import read_provenance, recorded
 from nerfloss.files import WriteError, atomic_write
 from nerfloss.training import checkpoint
 from nerfloss.training.loggers.csv_logger import CsvLogger

@@ -10,12 +10,12 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from nerfloss.experiments.sweeps.ablation import ablations
+from nerfloss.assembly.ablation import ablations
+from nerfloss.assembly.sweep_config import base_asked, several_ablations, weights_of
 from nerfloss.experiments.sweeps.job_dirname import folder_name
 from nerfloss.experiments.sweeps.job_status import is_finished
 from nerfloss.experiments.sweeps.jobs import Job, Jobs, listed
 from nerfloss.experiments.sweeps.overrides import read_overrides, seeds_of, with_seeds
-from nerfloss.experiments.sweeps.sweep_config import base_asked, several_ablations, weights_of
 from nerfloss.experiments.sweeps.sweep_summary import reported, write_jobs
 
 # Stands where the name of an ablation is put in.

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nerfloss.experiments.provenance import FAILED, config_hash, read_provenance
+from nerfloss.assembly.provenance import FAILED, config_hash, read_provenance
 
 
 class OtherRun(ValueError):

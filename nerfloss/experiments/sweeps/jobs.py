@@ -13,8 +13,8 @@ from hydra.errors import CompactHydraException
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
+from nerfloss.assembly.sweep_config import ablation_of, check_one_run, plain
 from nerfloss.experiments.sweeps.job_status import failure_of, is_finished
-from nerfloss.experiments.sweeps.sweep_config import ablation_of, check_one_run, plain
 
 log = logging.getLogger(__name__)
 

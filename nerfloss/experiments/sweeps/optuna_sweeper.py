@@ -11,7 +11,8 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from nerfloss.experiments.provenance import config_hash
+from nerfloss.assembly.provenance import config_hash
+from nerfloss.assembly.sweep_config import objectives_of, several_ablations
 from nerfloss.experiments.sweeps.job_dirname import folder_name
 from nerfloss.experiments.sweeps.job_status import scores_of
 from nerfloss.experiments.sweeps.jobs import Job, Jobs, listed
@@ -19,7 +20,6 @@ from nerfloss.experiments.sweeps.overrides import read_overrides, seeds_of, with
 from nerfloss.experiments.sweeps.pareto import describe_front
 from nerfloss.experiments.sweeps.search_space import search_space
 from nerfloss.experiments.sweeps.study import Study, Trial
-from nerfloss.experiments.sweeps.sweep_config import objectives_of, several_ablations
 from nerfloss.experiments.sweeps.sweep_summary import reported, write_jobs
 
 

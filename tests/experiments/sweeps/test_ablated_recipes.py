@@ -5,7 +5,7 @@ from small_runs import composed
 
 from nerfloss.assembly.build import build
 from nerfloss.assembly.config_files import conf_dir
-from nerfloss.experiments.sweeps.sweep_config import ablated, plain, weights_of
+from nerfloss.assembly.sweep_config import ablated, plain, weights_of
 from nerfloss.testing.quantities import fake
 
 BALANCERS = sorted(path.stem for path in (conf_dir() / "loss" / "balancer").glob("*.yaml"))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nerfloss.experiments.sweeps.ablation import ablations, acts, as_json, read_ablation
+from nerfloss.assembly.ablation import ablations, acts, as_json, read_ablation
 
 FOUR = {"rgb": 10.0, "idle": 0.0, "eikonal": 0.1, "mask": 0.1, "depth": 1.0}
 THREE = {"rgb": 1.0, "eikonal": 0.1, "mask": 0.1}

@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from nerfloss.experiments.sweeps.ablation import ALL, Ablation, acts, as_json, read_ablation
+from nerfloss.assembly.ablation import ALL, Ablation, acts, as_json, read_ablation
 
 
 def plain(cfg: DictConfig) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from nerfloss.experiments.provenance import config_hash, read_provenance, recorded
+from nerfloss.assembly.provenance import config_hash, read_provenance, recorded
 
 CONFIG = {
     "seed": 7,
