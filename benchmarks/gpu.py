@@ -105,7 +105,6 @@ def rates_device() -> torch.device:
 
 def measure(asked: argparse.Namespace) -> dict[str, Any]:
     from gpu_ceilings import ceilings
-    from gpu_networks import network_errors, network_rows
     from gpu_rays import ray_errors, ray_rows
     from gpu_rivals import tcnn_rows
     from gpu_tuning import tuning_rows
@@ -120,7 +119,6 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
         small = Setting(**{**vars(setting), "points": min(setting.points, 2**14)})
         checks[small.name()] = errors(triton_grid, small, device)
     checks["along rays"] = ray_errors(device, dry=asked.dry)
-    checks["networks"] = network_errors(device, dry=asked.dry)
     wrong = {n: e for n, found in checks.items() for e in found.values() if not e < WRONG}
     rates = ceilings(device, timed, tiny=asked.dry)
     for setting in () if wrong else sweep(dry=asked.dry):
@@ -131,7 +129,6 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
         rows += tcnn_rows(setting, device, timed)
     if not wrong:
         rows += ray_rows(device, timed, rates, dry=asked.dry)
-        rows += network_rows(device, timed, dry=asked.dry)
         rows += tuning_rows(device, timed, dry=asked.dry)
     return {
         "device": torch.cuda.get_device_name() if device.type == "cuda" else platform.machine(),

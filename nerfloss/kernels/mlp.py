@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from nerfloss.kernels.network_backend import passes
+from nerfloss.kernels.backend_selection import serving
 
 
 def apply_mlp(
@@ -27,13 +27,14 @@ def apply_mlp(
 
     With ``rounded``, layers are computed in that kind of number, by the formulas; outputs and
     derivatives come back as inputs and parameters are. Differentiable once where it is compiled
-    (float32; `nerfloss.kernels.network_backend` says where).
+    (float32 in CPU memory).
     """
     given = inputs.dtype
     if rounded is not None:
         inputs, parameters = inputs.to(rounded), [each.to(rounded) for each in parameters]
-    compiled = passes("mlp", backend, inputs, parameters)
-    if compiled is not None:
+    if serving(backend, inputs) == "cpu":
+        from nerfloss.kernels.numba import mlp as compiled
+
         return _Compiled.apply(inputs, compiled, squash, *parameters)
     weights, biases = parameters[::2], parameters[1::2]
     values = inputs

@@ -3,8 +3,8 @@
 A fully connected network with softplus between its layers. The *pull* is the derivative of its
 first output by its inputs, made by the transposed layers as part of the forward pass: what a loss
 on gradients needs is then one differentiation, never two. Compiled kernels do it block by block in
-cache (`cpu_sdf_mlp`, `triton_sdf_mlp`); what is written here is the definition, for any device and
-precision. Points run fastest in all arrays; ``parameters`` are weight and bias of the first layer,
+cache on the CPU (`nerfloss.kernels.numba.sdf_mlp`); what is written here is the definition, for any
+device and precision. Points run fastest in all arrays; ``parameters`` are weight and bias of the first layer,
 then of the next.
 """
 
@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from nerfloss.kernels.network_backend import passes
+from nerfloss.kernels.backend_selection import serving
 
 
 def forward(
@@ -27,8 +27,9 @@ def forward(
     backend: str = "auto",
 ) -> tuple[Float[Tensor, "outputs points"], Float[Tensor, "pull points"]]:
     """Outputs and pull; the pull has no rows unless ``pulled``."""
-    compiled = passes("sdf_mlp", backend, inputs, parameters)
-    if compiled is not None:
+    if serving(backend, inputs) == "cpu":
+        from nerfloss.kernels.numba import sdf_mlp as compiled
+
         return compiled.forward(inputs, parameters, beta, pulled)
     return reference_forward(inputs, parameters, beta, pulled)
 
@@ -43,8 +44,9 @@ def backward(
     backend: str = "auto",
 ) -> tuple[Float[Tensor, "inputs points"], list[Tensor]]:
     """Derivatives of a loss by inputs and parameters, from those by outputs and pull."""
-    compiled = passes("sdf_mlp", backend, inputs, parameters)
-    if compiled is not None:
+    if serving(backend, inputs) == "cpu":
+        from nerfloss.kernels.numba import sdf_mlp as compiled
+
         return compiled.backward(inputs, parameters, beta, to_outputs, to_pull)
     return reference_backward(inputs, parameters, beta, to_outputs, to_pull)
 

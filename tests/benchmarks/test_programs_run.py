@@ -17,8 +17,6 @@ SMALL = {
     "quality.py": "--models neus --clock steps --budgets 4",
     "collapse.py": "--seeds 1 --steps 4 --jobs 1 --scenes craters --recipes neus_mask",
     "diagnostics.py": "--steps 4",
-    "index_formats.py": "--rows 20",
-    "many_runs.py": "--runs 20",
 }
 
 

@@ -112,14 +112,6 @@ def test_what_a_model_calls_on_a_gpu_is_triton_and_agrees_with_the_formulas() ->
     assert max(found.values()) < 1e-3, found
 
 
-@pytest.mark.usefixtures("benchmarks")
-def test_fused_networks_agree_with_double_precision() -> None:
-    from gpu_networks import network_errors
-
-    found = network_errors(torch.device("cuda"), dry=False)
-    assert max(found.values()) < 1e-4, found
-
-
 @pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype")
 @pytest.mark.usefixtures("benchmarks")
 def test_no_pass_along_rays_waits_for_the_gpu() -> None:

@@ -22,10 +22,8 @@ from nerfloss.kernels.triton import grid_gather as triton_gather
 from nerfloss.kernels.triton import grid_jacobian as triton_slopes
 from nerfloss.kernels.triton import grid_scatter as triton_scatter
 from nerfloss.kernels.triton import march as triton_march
-from nerfloss.kernels.triton import mlp as triton_mlp
 from nerfloss.kernels.triton import neus_alpha as triton_opacity
 from nerfloss.kernels.triton import ray_sums as triton_sums
-from nerfloss.kernels.triton import sdf_mlp as triton_sdf_mlp
 from nerfloss.kernels.triton.language import tl
 
 REAL = "*fp32"
@@ -58,7 +56,6 @@ def variants() -> Iterator[Variant]:
         yield f"weights {way}", triton_weights.weigh, rays, {}
         three = {**rays, "RAYS": 16, "CHANNELS": 3}
         yield f"sums {way}", triton_sums.sum_by_weight, three, {"out": "*fp32"}
-        yield from networks(way, backward=backward)
     numbers = "step band sharpness threshold mix dark exploring beyond"
     sizes = {"COUNT": 8, "WIDE": 8, "STEPS": 256}
     for sdf in (True, False):
@@ -66,24 +63,10 @@ def variants() -> Iterator[Variant]:
         yield f"march {sdf}", triton_march.place_ray, fixed, dict.fromkeys(numbers.split(), "fp32")
 
 
-def networks(way: str, *, backward: bool) -> Iterator[Variant]:
-    """Those that the models have: a distance by 16 levels, and colours."""
-    products = "tf32x3" if int(sys.argv[1]) >= 80 else "ieee"
-    held = {"WIDTH": 64, "H": 64, "POINTS": 64, "PRECISION": products}
-    for hidden in (1, 2):
-        distance = {"INPUTS": 35, "OUTPUTS": 16, "X": 64, "Y": 16, "HIDDEN": hidden, "PULLED": True}
-        kernel = triton_sdf_mlp.differentiate if backward else triton_sdf_mlp.evaluate
-        yield f"distance {hidden} {way}", kernel, held | distance, {"beta": "fp32"}
-    color = {"INPUTS": 34, "OUTPUTS": 3, "X": 64, "Y": 16, "HIDDEN": 2, "SQUASH": True}
-    kernel = triton_mlp.differentiate if backward else triton_mlp.evaluate
-    yield f"colour {way}", kernel, held | color, {}
-
-
 # Types of arguments; all others are 32-bit numbers.
 NAMES = "points table tangent out slopes grad slope_grad sdf gradients sharpness to_alphas "
 NAMES += "to_sdf to_gradients to_sharpness values to_values alphas weights to_weights "
-NAMES += "origins directions shifts box starts ends inputs w0 b0 w1 b1 w2 b2 outputs pull squashed "
-NAMES += "to_outputs to_pull to_inputs to_w0 to_b0 to_w1 to_b1 to_w2 to_b2"
+NAMES += "origins directions shifts box starts ends"
 POINTERS = dict.fromkeys(NAMES.split(), REAL) | {"levels": "*i64", "region": "*u8"}
 
 
@@ -107,8 +90,7 @@ def main() -> None:
         if not wanted or name in wanted:
             done = compiled(kernel, fixed, types, target)
             memory = re.findall(r"(?:ld|st|atom|red)\.global\S*", done.asm["ptx"])
-            products = re.findall(r"\b(?:wgmma|mma)\.\S*tf32", done.asm["ptx"])
-            found[name] = {"memory": memory, "shared": done.metadata.shared, "products": products}
+            found[name] = {"memory": memory, "shared": done.metadata.shared}
     print(json.dumps(found))
 
 

@@ -41,8 +41,8 @@ def wide(memory: list[str], kind: str) -> int:
 
 def test_on_hopper_a_row_is_one_load_and_one_atomic(compiled) -> None:
     found = compiled(90)
-    others = ("neus", "volsdf", "weights", "sums", "march", "distance", "colour")
-    assert len({name for name in found if name.startswith(others)}) == 16
+    others = ("neus", "volsdf", "weights", "sums", "march")
+    assert len({name for name in found if name.startswith(others)}) == 10
     for name, kernel in found.items():
         if name.startswith(others):
             continue  # sums over a ray, and products of matrices, are made in shared memory
@@ -53,16 +53,6 @@ def test_on_hopper_a_row_is_one_load_and_one_atomic(compiled) -> None:
         atomics = [e for e in found[f"scatter {dtype}"]["memory"] if e.startswith(ATOMICS)]
         assert len(atomics) == 8, f"{dtype}: {atomics}"
         assert all("relaxed" in each for each in atomics)
-
-
-@pytest.mark.parametrize("capability", [80, 90])
-def test_networks_use_tensor_cores_and_fit_the_smallest_processor(compiled, capability) -> None:
-    names = [
-        f"{kind} {way}" for kind in ("distance 1", "colour") for way in ("forward", "backward")
-    ]
-    for name, kernel in compiled(capability, *names).items():
-        assert kernel["products"], f"{name} multiplies without tensor cores"
-        assert kernel["shared"] <= 99 * 1024, f"{name} does not fit where there are 100 kB of it"
 
 
 def test_the_oldest_processor_that_is_served_can_run_them(compiled) -> None:

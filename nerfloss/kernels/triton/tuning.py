@@ -7,10 +7,6 @@ from dataclasses import dataclass
 
 from nerfloss.kernels.grid_layout import GridLayout
 
-# Whether a small network is one kernel of Triton's, or a matrix product of the vendor's library
-# after the other. Which is faster on a GPU has not been measured yet: until then the library's.
-FUSED_NETWORKS = False
-
 
 @dataclass(frozen=True)
 class Tuning:
