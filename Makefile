@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help install test quick check lint format types bench clean
+.PHONY: help install test quick check lint format types bench docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  \1\t\2/' | expand -t 12
@@ -43,6 +43,9 @@ bench: install ## run the benchmarks in their short form (under ten minutes); be
 	$(BIN)/python benchmarks/step.py --steps 100
 	$(BIN)/python benchmarks/scale.py --short
 	$(BIN)/python benchmarks/quality.py
+
+docs: install ## build the documentation as a site, in site/; warnings are errors
+	$(BIN)/mkdocs build
 
 clean: ## remove what builds and tests left behind; outputs/ and data/ stay
 	rm -rf build dist .pytest_cache .ruff_cache *.egg-info
