@@ -11,11 +11,14 @@ import subprocess
 from pathlib import Path
 
 HOURS = 12
+# Folders and programs that belong to no package: whole runs and commands try them.
+OUTSIDE = ("conf", "hydra_plugins", "train.py", "eval.py", "benchmarks", "docs")
 EVERYTHING = ("pyproject.toml", ".ci/run", "tests/conftest.py", "tests/small_runs.py")
 
 
 def git(*words: str) -> str:
-    return subprocess.run(["git", *words], check=True, capture_output=True, text=True).stdout.strip()
+    done = subprocess.run(["git", *words], check=True, capture_output=True, text=True)
+    return done.stdout.strip()
 
 
 def base() -> str:
@@ -37,7 +40,7 @@ def touched(changed: list[str]) -> set[str]:
             paths.add(str(Path(*name.parts[:2])))
         elif name.parts[0] == "nerfloss":
             paths |= {f"tests/{name.parts[1].removesuffix('.py')}", "tests/test_*.py"}
-        elif name.parts[0] in ("conf", "hydra_plugins", "train.py", "eval.py", "benchmarks", "docs"):
+        elif name.parts[0] in OUTSIDE:
             paths |= {f"tests/{name.parts[0]}", "tests/test_*.py", "tests/cli", "tests/experiments"}
     return paths
 
