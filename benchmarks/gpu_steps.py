@@ -41,8 +41,12 @@ def scene(name: str, asked: argparse.Namespace, *, size: int = 400) -> tuple[str
 
 def sizes(model: str, asked: argparse.Namespace) -> tuple[str, ...]:
     """Overrides for a model as it is on a GPU; tiny in a dry run."""
-    small = (f"{GRID[model]}.levels=2", f"{GRID[model]}.log2_table=8", "trainer.pace.samples=256")
-    few = (*small, *TINY, "trainer.pace.rays=32", "device=cpu") if asked.dry else ()
+    small = (
+        f"{GRID[model]}.levels=2",
+        f"{GRID[model]}.log2_table=8",
+        "trainer.batch_size.samples=256",
+    )
+    few = (*small, *TINY, "trainer.batch_size.rays=32", "device=cpu") if asked.dry else ()
     return ("hardware=gpu", *MODELS[model], *few)
 
 
@@ -75,7 +79,7 @@ def jobs(asked: argparse.Namespace) -> Iterator[Job]:
 def rate(settings: tuple[str, ...], window: int, windows: int) -> dict[str, Any]:
     """Steps per second over windows of a run, after two in which it warms up."""
     cfg = configure(*settings, f"trainer.max_steps={window * (windows + 2)}", mesh=None)
-    cfg.trainer.pace.preview_every = window
+    cfg.trainer.preview_every = window
     run, tally = prepare(cfg)
     seen: list[tuple[float, int]] = []
 

@@ -52,7 +52,7 @@ def configure(*overrides: str, mesh: int | None = 192) -> DictConfig:
         cfg.eval.mesh = None
     else:
         cfg.eval.mesh.resolution = mesh
-    cfg.trainer.pace.preview_every = cfg.trainer.pace.checkpoint_every = 1_000_000
+    cfg.trainer.preview_every = cfg.trainer.checkpoint_every = 1_000_000
     return cfg
 
 

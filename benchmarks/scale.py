@@ -21,7 +21,7 @@ from runs import configure, machine, prepare  # first: it sets how threads wait
 SWEEPS = {
     "views": ("dataset.views", (15, 60, 240)),
     "pixels along an edge": ("dataset.size", (64, 128, 256)),
-    "samples per step": ("trainer.pace.samples", (2048, 4096, 8192, 16384)),
+    "samples per step": ("trainer.batch_size.samples", (2048, 4096, 8192, 16384)),
     "log2 of the table": ("model.field.network.grid.log2_table", (14, 16, 18, 19)),
     "levels": ("model.field.network.grid.levels", (4, 8, 12, 16)),
 }

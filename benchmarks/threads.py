@@ -46,7 +46,9 @@ def measure(model: str, samples: int, turns: int) -> dict[int, list[tuple[float,
     """All turns of a run of so many samples per step, by their number of threads."""
     torch.set_num_threads(2)
     loss = "nerf" if model == "nerf" else "neus_huber"
-    pace = [f"trainer.pace.{k}={v}" for k, v in (("samples", samples), ("rays", samples // 8))]
+    pace = [
+        f"trainer.batch_size.{k}={v}" for k, v in (("samples", samples), ("rays", samples // 8))
+    ]
     run, _ = prepare(configure(f"model={model}", f"loss={loss}", "dataset.views=24", *pace))
     run.start(run.model, run.scene.train, background=run.scene.background, seed=run.seed)
     for _ in range(15):

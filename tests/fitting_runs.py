@@ -16,7 +16,12 @@ from nerfloss.quantities.vocabulary import VOCABULARY
 
 TERMS, RECIPES = term_files(conf_dir()), recipe_files(conf_dir())
 LARGER_PATCHES = [
-    *("batch.height=18", "batch.width=18", "trainer.pace.rays=324", "trainer.pace.max_rays=648")
+    *(
+        "batch.height=18",
+        "batch.width=18",
+        "trainer.batch_size.rays=324",
+        "trainer.batch_size.max_rays=648",
+    )
 ]
 # A recipe that each model is fed anyway.
 PLAIN = {"nerf": "nerf", "neus": "neus_eikonal", "volsdf": "volsdf"}

@@ -14,9 +14,9 @@ from nerfloss.assembly.run import Run
 TINY = [
     "device=cpu",
     "trainer.max_steps=2",
-    "trainer.pace.samples=512",
-    "trainer.pace.rays=64",
-    "trainer.pace.max_rays=128",
+    "trainer.batch_size.samples=512",
+    "trainer.batch_size.rays=64",
+    "trainer.batch_size.max_rays=128",
     "eval.mesh.resolution=32",
     "eval.points=2000",
     "eval.exact_points=200",
@@ -32,8 +32,8 @@ TINY_PATCHES = [
     "batch=patch",
     "batch.height=12",
     "batch.width=12",
-    "trainer.pace.rays=288",
-    "trainer.pace.max_rays=432",
+    "trainer.batch_size.rays=288",
+    "trainer.batch_size.max_rays=432",
 ]
 TINY_SDF = ["model.field.network.grid.log2_table=10", "start=sphere"]
 TINY_DENSITY = ["model.field.grid.log2_table=10"]

@@ -23,7 +23,7 @@ def group(path, name):
 def patches_for(cfg):
     """Patches for a tiny batch: a network needs more pixels than a window does."""
     deep = any("weights" in term.fn for term in cfg.loss.terms.values())
-    size = ["batch.height=18", "batch.width=18", "trainer.pace.rays=324"] if deep else []
+    size = ["batch.height=18", "batch.width=18", "trainer.batch_size.rays=324"] if deep else []
     return [*TINY_PATCHES, *size]
 
 

@@ -7,7 +7,7 @@ from nerfloss.assembly.build import assemble
 
 SMALL = [
     "dataset.size=64", "dataset.views=40", "dataset.test_views=4", "trainer.max_steps=1200",
-    "trainer.pace.samples=3072", "model.field.network.grid.log2_table=15",
+    "trainer.batch_size.samples=3072", "model.field.network.grid.log2_table=15",
 ]  # fmt: skip
 
 
@@ -15,8 +15,8 @@ def learned(folder, *overrides):
     """Scores after a run of the default, shortened: a minute or two on two cores."""
     cfg = composed(
         "dataset.size=128", "dataset.views=60", "dataset.test_views=4", "dataset.supersampling=2",
-        "trainer.max_steps=1500", "trainer.pace.samples=4096", "trainer.pace.rays=512",
-        "trainer.pace.max_rays=8192", "start=auto", "eval.mesh.resolution=128",
+        "trainer.max_steps=1500", "trainer.batch_size.samples=4096", "trainer.batch_size.rays=512",
+        "trainer.batch_size.max_rays=8192", "start=auto", "eval.mesh.resolution=128",
         "model.field.network.grid.log2_table=16", "eval.points=100000", *overrides,
     )  # fmt: skip
     run = assemble(cfg, folder)

@@ -94,7 +94,7 @@ def scores(folder):
 
 @pytest.mark.slow
 def test_a_killed_run_resumes_to_the_numbers_of_an_undisturbed_one(tmp_path):
-    settings = [*tiny(), "trainer.max_steps=400", "trainer.pace.checkpoint_every=20"]
+    settings = [*tiny(), "trainer.max_steps=400", "trainer.checkpoint_every=20"]
     settings += ["eval.mesh=null", "eval.geometry={}", "eval.images=false"]
 
     def start(folder, *more):

@@ -21,9 +21,9 @@ from nerfloss.diagnostics.gradient_logger import Diagnostics
 from nerfloss.fields.hash_grid import check_kernels
 from nerfloss.models import Model
 from nerfloss.recipe import LossRecipe, RecipeError
+from nerfloss.training.batch_size import BatchSize
 from nerfloss.training.budget import Budget
 from nerfloss.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup
-from nerfloss.training.trainer import BatchSize
 
 
 def build(node: Any, **more: Any) -> Any:
@@ -91,9 +91,9 @@ def assemble(cfg: DictConfig, folder: Path, team: ProcessGroup = SINGLE_PROCESS)
     recipe: LossRecipe = build(cfg.loss).to(device)
     dataset, evaluator, diagnostics = build(cfg.dataset), build(cfg.eval), _diagnostics_of(cfg)
     budget = Budget(cfg.trainer.max_steps, cfg.trainer.max_seconds, cfg.trainer.clock)
-    batch, pace = build(cfg.batch), build(cfg.trainer.pace)
-    recipe.check(model.offers(offered(dataset, batch, pace)))
-    recipe.check_sizes(_patch_of(batch), min(pace.rays, pace.max_rays))
+    batch, batch_size = build(cfg.batch), build(cfg.trainer.batch_size)
+    recipe.check(model.offers(offered(dataset, batch, batch_size)))
+    recipe.check_sizes(_patch_of(batch), min(batch_size.rays, batch_size.max_rays))
     recipe.check_teaches(model.sampler)
     return Run(
         scene=dataset.load(),
@@ -102,7 +102,9 @@ def assemble(cfg: DictConfig, folder: Path, team: ProcessGroup = SINGLE_PROCESS)
         batch=batch,
         optimizer=_optimizer_of(cfg),
         budget=budget,
-        pace=pace,
+        batch_size=batch_size,
+        checkpoint_every=cfg.trainer.checkpoint_every,
+        preview_every=cfg.trainer.preview_every,
         watchdog=build(cfg.trainer.watchdog),
         diagnostics=diagnostics,
         evaluator=evaluator,
@@ -147,18 +149,18 @@ def _diagnostics_of(cfg: DictConfig) -> Diagnostics | None:
     )
 
 
-def offered(dataset: Any, batch: Any, pace: BatchSize) -> frozenset[str]:
+def offered(dataset: Any, batch: Any, batch_size: BatchSize) -> frozenset[str]:
     """What batches of a dataset give, before any image is read.
 
     A batch class may say by ``offers`` what it adds to a dataset's, and by ``least_rays`` with
-    how few rays it can make a batch. Raises ValueError where the pace allows fewer.
+    how few rays it can make a batch. Raises ValueError where the batch size allows fewer.
     """
     least = getattr(batch, "least_rays", 1)
     for name in ("rays", "max_rays"):
-        if getattr(pace, name) < least:
+        if getattr(batch_size, name) < least:
             raise ValueError(
-                f"trainer.pace.{name}={getattr(pace, name)} rays are fewer than one batch takes: "
-                f"{least} (batch.height * batch.width); raise it, or take smaller patches"
+                f"trainer.batch_size.{name}={getattr(batch_size, name)} rays are fewer than one "
+                f"batch takes: {least} (batch.height * batch.width); raise it, or take smaller patches"
             )
     # Hydra's partial hides the class that it will make.
     offers = getattr(getattr(batch, "func", batch), "offers", frozenset)

@@ -24,6 +24,7 @@ from nerfloss.memory import OutOfMemory
 from nerfloss.models import Model
 from nerfloss.recipe import LossRecipe
 from nerfloss.training import checkpoint
+from nerfloss.training.batch_size import BatchSize
 from nerfloss.training.budget import Budget
 from nerfloss.training.callbacks.watchdog import Watchdog
 from nerfloss.training.distributed.distributed_evaluation import evaluated
@@ -36,7 +37,7 @@ from nerfloss.training.loggers.tensorboard import TensorBoardLogger
 from nerfloss.training.oom_hints import advised
 from nerfloss.training.optimizer import Optimizer
 from nerfloss.training.timer import CLOCKS, Timer
-from nerfloss.training.trainer import BatchSize, Trainer
+from nerfloss.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +54,9 @@ class Run:
         batch: Callable[..., Any],
         optimizer: Callable[..., Optimizer],
         budget: Budget,
-        pace: BatchSize,
+        batch_size: BatchSize,
+        checkpoint_every: int,
+        preview_every: int,
         watchdog: Watchdog | None,
         diagnostics: Diagnostics | None,
         evaluator: Evaluator,
@@ -88,7 +91,9 @@ class Run:
             batches,
             optimizer({**groups, "recipe": own} if own else groups),
             budget=budget,
-            pace=pace.times(team.size),
+            batch_size=batch_size.times(team.size),
+            checkpoint_every=checkpoint_every,
+            preview_every=preview_every,
             seed=seed,
             device=device,
             folder=self.folder,

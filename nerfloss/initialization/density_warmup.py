@@ -97,8 +97,8 @@ class DensityWarmup:
         groups = field.parameter_groups()
         rates = {name: self.network_rate for name in groups if name != "grid"}
         return Optimizer(
-            groups, learning_rate=self.learning_rate, rates=rates, warmup=self.warmup,
-            final=self.final,
+            groups, learning_rate=self.learning_rate, learning_rates=rates,
+            warmup_steps=self.warmup, end_factor=self.final,
         )  # fmt: skip
 
     def _rays(self, rays: int, samples: int) -> int:

@@ -30,7 +30,7 @@ def fit_distance(
     """
     groups = field.parameter_groups()
     shape = {name: groups[name] for name in ("grid", "geometry")}
-    optimizer = Optimizer(shape, learning_rate=learning_rate, warmup=0, final=0.2)
+    optimizer = Optimizer(shape, learning_rate=learning_rate, warmup_steps=0, end_factor=0.2)
     generator = torch.Generator(distance.device).manual_seed(seed)
     near = (distance.abs() < band).nonzero()
     error = float("nan")

@@ -43,7 +43,7 @@ def s3im(
     if width < least:
         raise ValueError(
             f"s3im with kernel={kernel} needs more than {len(rgb)} ray(s) laid out "
-            f"repeats={repeats} times: raise trainer.pace.rays or 'repeats'"
+            f"repeats={repeats} times: raise trainer.batch_size.rays or 'repeats'"
         )
     # index_select, because the gradient of an index expression sorts its indices.
     ours, theirs = (

@@ -32,7 +32,7 @@ def faults_of_sizes(
     if rays < count:
         yield (
             f"needs at least {count} rays{_because(term, 'fewest_rays', fn)}, "
-            f"got trainer.pace.rays={rays}: raise it"
+            f"got trainer.batch_size.rays={rays}: raise it"
         )
 
 

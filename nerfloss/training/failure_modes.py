@@ -120,14 +120,17 @@ def _mean(signs: Sequence[Signs], name: str) -> float:
 _CALMER = "lower trainer.optimizer.learning_rate"
 _PLACED = f"{_CALMER}, begin closer to the object (start=auto), add a mask term to the loss"
 _ANOTHER = f"{_CALMER}, try another seed, check that the images belong to these cameras"
-_SHARPNESS = f"lower model.optimizer.rates.sharpness, or {_CALMER}"
+_SHARPNESS = f"lower model.optimizer.learning_rates.sharpness, or {_CALMER}"
 _CAUSES: dict[str, tuple[Callable[[Sequence[Signs]], str | None], str]] = {
     "no samples": (
         _no_samples,
         "check that the cameras look into the box (dataset.scene_radius); with sampler=uniform "
         "one sees whether the sampler's cache is at fault",
     ),
-    "no surface": (_no_surface, f"{_PLACED}, or let geometry wait longer (model.optimizer.waits)"),
+    "no surface": (
+        _no_surface,
+        f"{_PLACED}, or let geometry wait longer (model.optimizer.freeze_steps)",
+    ),
     "all surface": (_all_surface, f"{_PLACED}, or use dataset.background=random"),
     "sharpness collapsed": (_collapsed, _SHARPNESS),
     "sharpness exploded": (_exploded, _SHARPNESS),

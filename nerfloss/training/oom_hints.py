@@ -8,7 +8,11 @@ from typing import Any
 from nerfloss.memory import OutOfMemory, ran_out
 
 # How much a step does: lower it in any run, one that goes on included.
-OF_A_STEP = ("trainer.pace.samples", "trainer.pace.max_rays", "model.renderer.space_points")
+OF_A_STEP = (
+    "trainer.batch_size.samples",
+    "trainer.batch_size.max_rays",
+    "model.renderer.space_points",
+)
 # What is learned or kept: the names, anywhere in a model or a sampler.
 OF_A_MODEL = ("log2_table", "levels", "resolution")
 
@@ -51,8 +55,10 @@ def _advice(folder: Path, config: Mapping[str, Any]) -> str:
 def _how_to_go_on(folder: Path, step: Mapping[str, Any]) -> str:
     if not (folder / "checkpoints" / "last.pt").is_file():
         return "nothing was saved yet: begin again"
-    samples = step.get("trainer.pace.samples")
-    lower = f" trainer.pace.samples={max(samples // 2, 1)}" if isinstance(samples, int) else ""
+    samples = step.get("trainer.batch_size.samples")
+    lower = (
+        f" trainer.batch_size.samples={max(samples // 2, 1)}" if isinstance(samples, int) else ""
+    )
     return f"the last checkpoint is whole: python train.py trainer.resume={folder}{lower}"
 
 

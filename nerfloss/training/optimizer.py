@@ -23,9 +23,9 @@ class NonFiniteGradient(RuntimeError):
 
 @dataclass(frozen=True)
 class Moments:
-    """What AdamW keeps of a parameter: running means of its gradient and of the squares, a count.
+    """AdamW state of one parameter: running means of its gradient and its square, and a count.
 
-    ``rate`` and ``wait`` are those of its group.
+    ``rate`` and ``freeze_steps`` are those of the parameter's group.
     """
 
     parameter: nn.Parameter
@@ -33,23 +33,23 @@ class Moments:
     square: Tensor
     count: Tensor
     rate: float
-    wait: int
+    freeze_steps: int
 
     @classmethod
-    def of(cls, parameter: nn.Parameter, rate: float, wait: int) -> "Moments":
+    def of(cls, parameter: nn.Parameter, rate: float, freeze_steps: int) -> "Moments":
         mean, square = torch.zeros_like(parameter), torch.zeros_like(parameter)
         count = torch.zeros((), dtype=torch.float32, device=parameter.device)
-        return cls(parameter, mean.detach(), square.detach(), count, rate, wait)
+        return cls(parameter, mean.detach(), square.detach(), count, rate, freeze_steps)
 
 
 class Optimizer:
-    """Fused AdamW whose rates follow the schedule of the run.
+    """Fused AdamW over named groups of parameters, with a learning rate schedule.
 
-    A group's rate is ``rates[group]`` or ``learning_rate``, times a linear warm-up over ``warmup``
-    steps, times an exponential decay that would reach ``final`` at the end of the budget, times a
-    linear way down to nothing over its last part, ``cooldown``: what a step's few rays say is
-    mostly noise by then, and only small steps average it. A group in ``waits`` stands still before
-    its step. Gradients are clipped to the total norm ``clip``.
+    The learning rate of a group is ``learning_rates[group]``, or ``learning_rate`` where the group
+    is not listed, times a linear warm-up over ``warmup_steps``, times an exponential decay that
+    reaches ``end_factor`` at the end of the budget, times a linear decay to 0 over the last
+    ``cooldown_fraction`` of the budget. A group in ``freeze_steps`` is not updated before that
+    step. Gradients are clipped to the total norm ``max_grad_norm``.
 
     Reference: Loshchilov and Hutter, "Decoupled Weight Decay Regularization", ICLR 2019.
     """
@@ -59,54 +59,57 @@ class Optimizer:
         groups: Mapping[str, Sequence[nn.Parameter]],
         *,
         learning_rate: float = 1e-2,
-        rates: Mapping[str, float] | None = None,
-        waits: Mapping[str, int] | None = None,
-        warmup: int = 100,
-        final: float = 0.03,
-        cooldown: float = 0.0,
-        clip: float | None = None,
+        learning_rates: Mapping[str, float] | None = None,
+        freeze_steps: Mapping[str, int] | None = None,
+        warmup_steps: int = 100,
+        end_factor: float = 0.03,
+        cooldown_fraction: float = 0.0,
+        max_grad_norm: float | None = None,
         weight_decay: float | None = None,
         betas: Sequence[float] = (0.9, 0.99),
         eps: float = 1e-15,
     ) -> None:
-        rates, waits, weight_decay = dict(rates or {}), dict(waits or {}), weight_decay or 0.0
-        unknown = (rates.keys() | waits.keys()) - groups.keys()
+        rates, freeze, weight_decay = learning_rates or {}, freeze_steps or {}, weight_decay or 0.0
+        unknown = (rates.keys() | freeze.keys()) - groups.keys()
         if unknown:
             raise ValueError(
-                f"the optimizer has settings for {sorted(unknown)}, but this model's parameters "
-                f"come as {sorted(groups)}: rename or remove them (model.optimizer)"
+                f"the optimizer has settings for {sorted(unknown)}, but this model's parameter "
+                f"groups are {sorted(groups)}: rename or remove them (model.optimizer)"
             )
-        if not (learning_rate > 0 and 0 < final <= 1 and warmup >= 0 and 0 <= cooldown <= 1):
+        if not (learning_rate > 0 and 0 < end_factor <= 1 and warmup_steps >= 0):
             raise ValueError(
-                "the optimizer needs learning_rate > 0, 0 < final <= 1, warmup >= 0 and cooldown "
-                f"in [0, 1], got {learning_rate}, {final}, {warmup} and {cooldown}"
+                "the optimizer needs learning_rate > 0, 0 < end_factor <= 1 and warmup_steps >= 0, "
+                f"got {learning_rate}, {end_factor} and {warmup_steps}"
             )
+        if not 0 <= cooldown_fraction <= 1:
+            raise ValueError(f"cooldown_fraction must be in [0, 1], got {cooldown_fraction}")
         if not (all(0 <= beta < 1 for beta in betas) and weight_decay >= 0 and eps >= 0):
             raise ValueError(
                 "the optimizer needs betas in [0, 1), weight_decay >= 0 and eps >= 0, got "
                 f"{list(betas)}, {weight_decay} and {eps}"
             )
         self._moments = [
-            Moments.of(parameter, rates.get(name, learning_rate), waits.get(name, 0))
+            Moments.of(parameter, rates.get(name, learning_rate), freeze.get(name, 0))
             for name, parameters in groups.items()
             for parameter in parameters
         ]
-        self._warmup, self._final, self._cooldown, self._clip = warmup, final, cooldown, clip
+        self._warmup_steps, self._end_factor = warmup_steps, end_factor
+        self._cooldown_fraction, self._max_grad_norm = cooldown_fraction, max_grad_norm
         self._betas, self._weight_decay, self._eps = tuple(betas), weight_decay, eps
 
     def factor(self, step: int, progress: float) -> float:
-        """What multiplies every rate at a scheduled step."""
-        warm = min(1.0, (step + 1) / self._warmup) if self._warmup else 1.0
-        left = (1.0 - progress) / self._cooldown if self._cooldown else 1.0
-        return warm * self._final**progress * min(1.0, max(0.0, left))
+        """Return the factor of every learning rate at a scheduled step."""
+        warmup = min(1.0, (step + 1) / self._warmup_steps) if self._warmup_steps else 1.0
+        cooldown = (1.0 - progress) / self._cooldown_fraction if self._cooldown_fraction else 1.0
+        return warmup * self._end_factor**progress * min(1.0, max(0.0, cooldown))
 
-    def warm(self, step: int) -> bool:
-        """Whether every group moves by now, and none slower than it ever will for being new."""
-        return step >= max([self._warmup, *(each.wait for each in self._moments)])
+    def warmed_up(self, step: int) -> bool:
+        """Return True once the warm-up is over and no group is frozen any more."""
+        return step >= max([self._warmup_steps, *(each.freeze_steps for each in self._moments)])
 
     @property
     def parameters(self) -> list[nn.Parameter]:
-        """All that it moves, group by group."""
+        """Return all parameters, group by group."""
         return [each.parameter for each in self._moments]
 
     def step(self, total: Differentiable, step: int, progress: float) -> None:
@@ -131,7 +134,7 @@ class Optimizer:
         if spoiled is not None:
             broken = torch.maximum(broken, spoiled)
         factor = self.factor(step, progress)
-        moving = [each for each in reached if step >= each.wait]
+        moving = [each for each in reached if step >= each.freeze_steps]
         # A call costs as much as ten thousand numbers: one for all that share a rate.
         for rate in dict.fromkeys(each.rate for each in moving):
             self._update([each for each in moving if each.rate == rate], rate * factor, broken)
@@ -156,9 +159,9 @@ class Optimizer:
 
     def _checked_norm(self, reached: Sequence[Moments]) -> Tensor:
         """Clip where that is asked for; a number that is not finite where any gradient is not."""
-        if self._clip is not None:
+        if self._max_grad_norm is not None:
             parameters = [each.parameter for each in reached]
-            return torch.nn.utils.clip_grad_norm_(parameters, self._clip)
+            return torch.nn.utils.clip_grad_norm_(parameters, self._max_grad_norm)
         # Squares, because AdamW squares too: where that overflows, a parameter never moves again.
         # Half of what clipping costs, which also writes every gradient.
         flat = [_gradient(each).flatten() for each in reached]

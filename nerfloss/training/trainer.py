@@ -42,7 +42,9 @@ class Trainer:
         optimizer: Optimizer,
         *,
         budget: Budget,
-        pace: BatchSize,
+        batch_size: BatchSize,
+        checkpoint_every: int,
+        preview_every: int,
         seed: int,
         device: torch.device,
         folder: Path,
@@ -55,12 +57,13 @@ class Trainer:
     ) -> None:
         self.team = team
         self.model, self.recipe, self.batches, self.optimizer = model, recipe, batches, optimizer
-        self.budget, self.pace, self.seed, self.device = budget, pace, seed, device
+        self.budget, self.batch_size, self.seed, self.device = budget, batch_size, seed, device
         self.checkpoint = Path(folder) / "checkpoints" / "last.pt"
+        self.checkpoint_every, self.preview_every = checkpoint_every, preview_every
         self.watch, self.watchdog = watch or Timer(), watchdog
         self.diagnostics, self.preview = diagnostics, preview
         self.failures = Failures(Path(folder), config, team)
-        self.step, self.rays, self.rays_seen = 0, pace.rays, 0
+        self.step, self.rays, self.rays_seen = 0, batch_size.rays, 0
         self.start_seconds = 0.0
         # One process may draw more than it was asked for: a whole patch. Several need one each.
         self.least_rays = team.size * getattr(batches, "least_rays", 1) if team.size > 1 else 1
@@ -118,7 +121,7 @@ class Trainer:
             "seconds": self.watch.state_dict(),
             "start_seconds": self.start_seconds,
             "rays": self.rays,
-            "samples": self.pace.samples,
+            "samples": self.batch_size.samples,
             "rays_seen": self.rays_seen,
             "model": self.model.state_dict(),
             "recipe": self.recipe.state_dict(),
@@ -132,9 +135,9 @@ class Trainer:
         self.step, self.start_seconds = state["step"], state["start_seconds"]
         self._ahead.forget(state["renewed"])
         self.watch.load_state_dict(state["seconds"])
-        samples = state.get("samples", self.pace.samples)
+        samples = state.get("samples", self.batch_size.samples)
         self.rays_seen = state["rays_seen"]
-        self.rays = max(self.least_rays, self.pace.rays_again(state["rays"], samples))
+        self.rays = max(self.least_rays, self.batch_size.rescaled_rays(state["rays"], samples))
         self.model.load_state_dict(state["model"])
         self.recipe.load_state_dict(state["recipe"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -186,13 +189,13 @@ class Trainer:
 
         Fewer may have been ``drawn`` than were asked for: as many as make whole patches.
         """
-        wanted = drawn * self.pace.samples / max(samples, 1)
-        mixed = round(0.9 * self.rays + 0.1 * min(wanted, self.pace.max_rays))
-        self.rays = max(self.least_rays, min(mixed, self.pace.max_rays))
+        wanted = drawn * self.batch_size.samples / max(samples, 1)
+        mixed = round(0.9 * self.rays + 0.1 * min(wanted, self.batch_size.max_rays))
+        self.rays = max(self.least_rays, min(mixed, self.batch_size.max_rays))
 
     def _check_health(self, quantities: Mapping[str, Any]) -> None:
         at = self.at
-        if self.watchdog is not None and self.team.first and self.optimizer.warm(at["step"]):
+        if self.watchdog is not None and self.team.first and self.optimizer.warmed_up(at["step"]):
             self.watchdog.look(self.step, at["progress"], quantities)
 
     def _scalars(self, report: LossReport, quantities: Mapping[str, Any]) -> dict[str, float]:
@@ -212,9 +215,9 @@ class Trainer:
 
     def _now_and_then(self) -> None:
         # The preview first: a run killed after the checkpoint then has its row of the history.
-        if self.preview is not None and self.step % self.pace.preview_every == 0:
+        if self.preview is not None and self.step % self.preview_every == 0:
             with self.watch.paused():
                 self.preview(self.step)
         # Several processes are lost with one of them: there is to be something to go on with.
-        if self.step % self.pace.checkpoint_every == 0 or (self.step == 1 and self.team.size > 1):
+        if self.step % self.checkpoint_every == 0 or (self.step == 1 and self.team.size > 1):
             self.save()

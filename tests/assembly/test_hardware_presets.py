@@ -56,7 +56,7 @@ def test_on_a_cpu_auto_means_exactly_what_the_groups_say_by_default(tmp_path, mo
     assert made.hardware == "cpu"
     assert settings(made) == settings(asked(f"model={model}"))
     assert settings(made) == settings(asked(f"model={model}", "hardware=cpu"))
-    assert (made.trainer.pace.samples, made.trainer.pace.rays) == (4096, 512)
+    assert (made.trainer.batch_size.samples, made.trainer.batch_size.rays) == (4096, 512)
     cells = 128 if model == "nerf" else 96
     assert (made.eval.chunk, made.eval.mesh.chunk, made.sampler.resolution) == (16384, 2**17, cells)
 
@@ -67,13 +67,15 @@ def test_on_a_gpu_auto_means_more_per_step_and_finer_grids(tmp_path, model):
     made, usual = begun(tmp_path, f"model={model}"), asked(f"model={model}")
     assert made.hardware == "gpu"
     assert settings(made) == settings(asked(f"model={model}", "hardware=gpu"))
-    assert made.trainer.pace.samples == 2**18
+    assert made.trainer.batch_size.samples == 2**18
     assert made.sampler.resolution > usual.sampler.resolution
     grids = [c.model.field.get("grid") or c.model.field.network.grid for c in (made, usual)]
     for name in ("levels", "log2_table", "finest"):
         assert grids[0][name] > grids[1][name]
     # Enough rays for that many samples, and no key that nothing reads.
-    assert made.trainer.pace.max_rays * made.sampler.samples >= made.trainer.pace.samples
+    assert (
+        made.trainer.batch_size.max_rays * made.sampler.samples >= made.trainer.batch_size.samples
+    )
     small = [f"model.field.{'' if model == 'nerf' else 'network.'}grid.log2_table=10"]
     build_model(asked(f"model={model}", "hardware=gpu", *small), torch.device("cpu"))
 
@@ -87,7 +89,7 @@ def test_the_preset_fits_every_sampler(sampler):
 @pytest.mark.usefixtures("on_a_gpu")
 def test_an_experiment_and_the_command_line_win_over_the_preset(tmp_path):
     made = begun(tmp_path, "experiment=small/sdf", "eval.chunk=100")
-    assert made.trainer.pace.samples == 2048
+    assert made.trainer.batch_size.samples == 2048
     assert made.model.field.network.grid.log2_table == 14
     assert made.eval.chunk == 100
     assert made.eval.mesh.chunk == 2**20
@@ -99,7 +101,7 @@ def test_the_device_that_is_asked_for_decides_and_the_preset_can_be_named(tmp_pa
     assert begun(tmp_path / "b", "device=cuda:1").hardware == "gpu"
     named_so = begun(tmp_path / "c", "hardware=cpu")
     assert named_so.hardware == "cpu"
-    assert named_so.trainer.pace.samples == 4096
+    assert named_so.trainer.batch_size.samples == 4096
     assert [preset_for(device) for device in ("auto", "cuda", "cpu")] == ["gpu", "gpu", "cpu"]
 
 
@@ -110,7 +112,7 @@ def test_the_choice_is_logged_and_kept_in_the_runs_folder(tmp_path, caplog):
     said = [r.getMessage() for r in caplog.records if r.name == hardware.__name__]
     assert len(said) == 1
     assert said[0].startswith("hardware=gpu, for device=auto: ")
-    assert "trainer.pace.samples=262144" in said[0]
+    assert "trainer.batch_size.samples=262144" in said[0]
     assert saved_config(tmp_path, []) == made
     assert json.loads((tmp_path / "provenance.json").read_text())["hardware"] == "gpu"
 
@@ -162,7 +164,7 @@ def test_files_of_the_users_own_are_found_when_a_run_is_composed_again(tmp_path,
     where = repository / "tests" / "own_package" / "mylab" / "conf"
     made = begun(tmp_path, f"hydra.searchpath=[file://{where}]", "loss=mylab")
     assert made.loss.terms.spread.weight == 0.01
-    assert made.trainer.pace.samples == 2**18
+    assert made.trainer.batch_size.samples == 2**18
 
 
 def test_every_value_for_a_gpu_says_that_it_was_not_measured():

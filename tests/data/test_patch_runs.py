@@ -43,8 +43,12 @@ def test_two_steps_with_terms_on_patches_and_whole_images_to_be_judged_by(tmp_pa
 
 
 def test_the_number_of_rays_adapts_in_whole_patches(tmp_path):
-    more = ["trainer.max_steps=60", "trainer.pace.samples=4096", "trainer.pace.max_rays=4096"]
-    run = assembled(tmp_path, *ALL, *more, "trainer.pace.rays=144")
+    more = [
+        "trainer.max_steps=60",
+        "trainer.batch_size.samples=4096",
+        "trainer.batch_size.max_rays=4096",
+    ]
+    run = assembled(tmp_path, *ALL, *more, "trainer.batch_size.rays=144")
     assert run.train()
     _, quantities = run.trainer._train_step()
     rays = len(quantities["origins"])
@@ -89,10 +93,10 @@ def test_a_term_on_patches_is_refused_by_batches_of_single_pixels(tmp_path):
 
 def test_fewer_rays_than_one_patch_are_refused_before_any_image_is_read(tmp_path):
     cfg = composed("batch=patch", "dataset.mesh=/nowhere/at/all.ply")
-    with pytest.raises(ValueError, match=r"trainer\.pace\.rays=64 .* 256 \(batch\.height \*"):
+    with pytest.raises(ValueError, match=r"trainer\.batch_size\.rays=64 .* 256 \(batch\.height \*"):
         assemble(cfg, tmp_path)
-    cfg = composed("batch=patch", "trainer.pace.rays=512", "dataset.mesh=/nowhere/at/all.ply")
-    with pytest.raises(ValueError, match=r"trainer\.pace\.max_rays=128"):
+    cfg = composed("batch=patch", "trainer.batch_size.rays=512", "dataset.mesh=/nowhere/at/all.ply")
+    with pytest.raises(ValueError, match=r"trainer\.batch_size\.max_rays=128"):
         assemble(cfg, tmp_path)
 
 

@@ -71,7 +71,7 @@ def test_every_model_is_diagnosed_without_a_trace(tmp_path, model, settings):
 def diagnosed(tmp_path_factory):
     """The rows of a run of six steps with a term that begins late, and its folder."""
     folder = tmp_path_factory.mktemp("diagnosed")
-    settings = [*RECIPE, *ON, "trainer.max_steps=6", "trainer.pace.preview_every=3"]
+    settings = [*RECIPE, *ON, "trainer.max_steps=6", "trainer.preview_every=3"]
     trained(folder, *settings)
     return rows(folder), folder
 
@@ -126,7 +126,7 @@ def test_the_numbers_are_in_tensorboard_too(diagnosed):
 
 
 def test_a_resumed_run_has_the_rows_of_an_uninterrupted_one(tmp_path):
-    settings = [*RECIPE, *ON, "diagnostics.every=1", "trainer.pace.checkpoint_every=2"]
+    settings = [*RECIPE, *ON, "diagnostics.every=1", "trainer.checkpoint_every=2"]
     trained(tmp_path / "whole", *settings, "trainer.max_steps=6")
     first = assembled(tmp_path / "parts", *SCENE, *settings, "trainer.max_steps=6")
     save = first.trainer.save

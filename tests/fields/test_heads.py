@@ -106,8 +106,8 @@ def test_a_recipe_that_needs_a_head_is_told_how_to_get_one(tmp_path):
 
 
 def test_a_head_is_saved_and_its_rate_can_be_set(tmp_path):
-    settings = ["+model/head=semantic", LABELS, "+model.optimizer.rates.heads=0.05"]
-    run = assembled(tmp_path / "run", *settings, "trainer.optimizer.warmup=0")
+    settings = ["+model/head=semantic", LABELS, "+model.optimizer.learning_rates.heads=0.05"]
+    run = assembled(tmp_path / "run", *settings, "trainer.optimizer.warmup_steps=0")
     before = run.model.field.heads["logits"].network.layers[-1].bias.detach().clone()
     assert run.train()
     after = run.model.field.heads["logits"].network.layers[-1].bias.detach()

@@ -89,7 +89,7 @@ def test_numbers_for_the_host_do_not_make_it_wait():
 def test_a_step_waits_for_nothing(tmp_path):
     settings = ["device=cuda", "trainer.max_steps=60", "dataset.size=64"]
     settings += ["model.renderer.color_threshold=0"]  # as hardware=gpu has it
-    run = assembled(tmp_path, *settings, "trainer.pace.samples=4096")
+    run = assembled(tmp_path, *settings, "trainer.batch_size.samples=4096")
     assert run.train()
     trainer = run.trainer
     trainer._train_step()

@@ -93,7 +93,7 @@ def test_s3im_hardly_depends_on_the_permutations():
 def test_too_few_rays_for_a_window_are_refused():
     one = torch.rand(1, 3)
     with pytest.raises(
-        ValueError, match=r"kernel=4 needs more than 1 ray.* raise trainer.pace.rays"
+        ValueError, match=r"kernel=4 needs more than 1 ray.* raise trainer.batch_size.rays"
     ):
         s3im(one, one, repeats=1)
 

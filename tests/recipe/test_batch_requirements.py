@@ -60,7 +60,8 @@ def test_every_term_that_does_not_fit_is_named_with_the_keys():
         "got batch.height=6 and batch.width=30: make them larger",
         "  wide: needs patches of at least 9 pixels a side, "
         "got batch.height=6 and batch.width=30: make them larger",
-        "  p: needs at least 4 rays for loss.terms.p.fn.lists=2, got trainer.pace.rays=3: raise it",
+        "  p: needs at least 4 rays for loss.terms.p.fn.lists=2, got trainer.batch_size.rays=3: "
+        "raise it",
     ]
 
 
@@ -110,7 +111,7 @@ def test_s3im_takes_its_fewest_rays(settings):
     rays = fewest_rays(term)
     assert term(torch.rand(rays, 3), torch.rand(rays, 3)).isfinite()
     if rays > 1:
-        with pytest.raises(ValueError, match=r"trainer\.pace\.rays"):
+        with pytest.raises(ValueError, match=r"trainer\.batch_size\.rays"):
             term(torch.rand(rays - 1, 3), torch.rand(rays - 1, 3))
 
 
@@ -128,5 +129,7 @@ def test_a_run_with_patches_below_the_window_is_refused_before_its_data_is_read(
 
 def test_a_run_with_too_few_rays_is_refused(tmp_path):
     overrides = ["+loss/term@loss.terms.s3im=s3im", "loss.terms.s3im.fn.repeats=1"]
-    with pytest.raises(RecipeError, match=r"s3im: needs at least 4 rays.*trainer\.pace\.rays=3"):
-        assembled(tmp_path, *overrides, "trainer.pace.rays=3")
+    with pytest.raises(
+        RecipeError, match=r"s3im: needs at least 4 rays.*trainer\.batch_size\.rays=3"
+    ):
+        assembled(tmp_path, *overrides, "trainer.batch_size.rays=3")

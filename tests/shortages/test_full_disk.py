@@ -63,8 +63,8 @@ def test_a_file_beyond_the_limit_of_its_size_is_not_written_in_part(tmp_path):
 def test_a_run_on_a_full_disk_ends_clearly_and_goes_on_when_there_is_room(
     small_disk, tmp_path, caplog
 ):
-    settings = ["trainer.max_steps=12", "trainer.pace.checkpoint_every=4"]
-    settings += ["trainer.pace.preview_every=6", "sampler.resolution=8"]
+    settings = ["trainer.max_steps=12", "trainer.checkpoint_every=4"]
+    settings += ["trainer.preview_every=6", "sampler.resolution=8"]
     whole = assembled(tmp_path / "whole", *settings)
     assert whole.train()
     folder = small_disk.folder / "run"

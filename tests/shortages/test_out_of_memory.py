@@ -43,7 +43,7 @@ def out_of_memory_at(run, step):
     return run
 
 
-SHORT = ["trainer.max_steps=10", "trainer.pace.checkpoint_every=3", "trainer.pace.preview_every=99"]
+SHORT = ["trainer.max_steps=10", "trainer.checkpoint_every=3", "trainer.preview_every=99"]
 
 
 def test_training_names_what_to_lower_and_goes_on_from_the_last_checkpoint(tmp_path):
@@ -52,14 +52,14 @@ def test_training_names_what_to_lower_and_goes_on_from_the_last_checkpoint(tmp_p
         run.train()
     said = str(raised.value)
     assert "Tried to allocate 2.00 GiB" in said
-    assert "trainer.pace.samples=512" in said
+    assert "trainer.batch_size.samples=512" in said
     assert "model.field.network.grid.log2_table=10" in said
     assert "sampler.resolution=96" in said
-    assert f"trainer.resume={tmp_path} trainer.pace.samples=256" in said
+    assert f"trainer.resume={tmp_path} trainer.batch_size.samples=256" in said
     saved = checkpoint.load(tmp_path / "checkpoints" / "last.pt")
     assert saved["step"] == 6
 
-    again = assembled(tmp_path, *SHORT, "trainer.pace.samples=256")
+    again = assembled(tmp_path, *SHORT, "trainer.batch_size.samples=256")
     again.load(tmp_path / "checkpoints" / "last.pt")
     assert again.trainer.rays == saved["rays"] // 2, "less from the first step on"
     assert again.train()
@@ -72,7 +72,7 @@ def test_a_run_that_saved_nothing_yet_is_told_so(tmp_path):
 
 
 def test_a_preview_without_memory_is_a_warning(tmp_path, caplog):
-    run = assembled(tmp_path, "trainer.max_steps=3", "trainer.pace.preview_every=2")
+    run = assembled(tmp_path, "trainer.max_steps=3", "trainer.preview_every=2")
 
     def look_at(*_, **__):
         raise OutOfMemory("out of memory even with eval.chunk=256")

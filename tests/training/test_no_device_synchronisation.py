@@ -32,7 +32,7 @@ MAY = ("kernels/host_numbers.py", "data/")
 # Functions that read what HostCopy has on the host already.
 ON_THE_HOST = {"cell", "known"}
 TINY = [
-    "kernels.backend=triton", "trainer.pace.samples=24", "trainer.pace.rays=6",
+    "kernels.backend=triton", "trainer.batch_size.samples=24", "trainer.batch_size.rays=6",
     "trainer.max_steps=9", "sampler.resolution=8", "sampler.samples=6",
 ]  # fmt: skip
 

@@ -13,7 +13,7 @@ def parameter(*values):
 
 
 def test_the_rate_warms_up_and_decays_to_its_final_share():
-    optimizer = Optimizer({"all": [parameter(1.0)]}, warmup=10, final=0.01)
+    optimizer = Optimizer({"all": [parameter(1.0)]}, warmup_steps=10, end_factor=0.01)
     assert optimizer.factor(0, 0.0) == pytest.approx(0.1)
     assert optimizer.factor(50, 0.0) == pytest.approx(1.0)
     assert optimizer.factor(50, 0.5) == pytest.approx(0.1)
@@ -21,8 +21,10 @@ def test_the_rate_warms_up_and_decays_to_its_final_share():
 
 
 def test_the_rate_goes_down_to_nothing_over_the_last_part_of_the_budget():
-    plain = Optimizer({"all": [parameter(1.0)]}, warmup=0, final=0.1)
-    cooled = Optimizer({"all": [parameter(1.0)]}, warmup=0, final=0.1, cooldown=0.4)
+    plain = Optimizer({"all": [parameter(1.0)]}, warmup_steps=0, end_factor=0.1)
+    cooled = Optimizer(
+        {"all": [parameter(1.0)]}, warmup_steps=0, end_factor=0.1, cooldown_fraction=0.4
+    )
     shares = [cooled.factor(9, at) / plain.factor(9, at) for at in (0.0, 0.6, 0.7, 0.8, 1.0)]
     assert shares == pytest.approx([1.0, 1.0, 0.75, 0.5, 0.0])
 
@@ -30,7 +32,10 @@ def test_the_rate_goes_down_to_nothing_over_the_last_part_of_the_budget():
 def test_the_first_step_moves_each_group_by_its_own_rate():
     fast, slow = parameter(1.0), parameter(1.0)
     optimizer = Optimizer(
-        {"fast": [fast], "slow": [slow]}, learning_rate=0.1, rates={"slow": 0.001}, warmup=0
+        {"fast": [fast], "slow": [slow]},
+        learning_rate=0.1,
+        learning_rates={"slow": 0.001},
+        warmup_steps=0,
     )
     optimizer.step((fast + slow).sum(), 0, 0.0)
     # Adam's first step has the size of the rate.
@@ -40,7 +45,7 @@ def test_the_first_step_moves_each_group_by_its_own_rate():
 
 def test_a_waiting_group_stands_still_until_its_step():
     p = parameter(1.0)
-    optimizer = Optimizer({"all": [p]}, waits={"all": 2}, warmup=0)
+    optimizer = Optimizer({"all": [p]}, freeze_steps={"all": 2}, warmup_steps=0)
     for step in range(2):
         optimizer.step(p.sum(), step, 0.0)
         assert p.item() == 1.0
@@ -50,7 +55,7 @@ def test_a_waiting_group_stands_still_until_its_step():
 
 def test_a_broken_gradient_raises_before_any_update():
     p = parameter(0.0, 1.0)
-    optimizer = Optimizer({"all": [p]}, warmup=0)
+    optimizer = Optimizer({"all": [p]}, warmup_steps=0)
     with pytest.raises(NonFiniteGradient, match="step 3"):
         optimizer.step(p.sqrt().sum(), 3, 0.0)
     assert p.tolist() == [0.0, 1.0]
@@ -62,7 +67,7 @@ def test_a_broken_gradient_raises_before_any_update():
 @pytest.mark.parametrize("place", [0, 1234, 4999])
 def test_one_broken_number_in_any_group_is_enough(clip, broken, place):
     table, rest = torch.nn.Parameter(torch.rand(2500, 2)), parameter(1.0)
-    optimizer = Optimizer({"rest": [rest], "table": [table]}, warmup=0, clip=clip)
+    optimizer = Optimizer({"rest": [rest], "table": [table]}, warmup_steps=0, max_grad_norm=clip)
     before = table.detach().clone()
     weights = torch.rand(5000)
     weights[place] = broken
@@ -77,19 +82,19 @@ def test_broken_numbers_of_opposite_sign_do_not_cancel():
     p = parameter(1.0, 2.0)
     infinite = torch.tensor([float("inf"), float("-inf")])
     with pytest.raises(NonFiniteGradient):
-        Optimizer({"all": [p]}, warmup=0).step((p * infinite).sum(), 0, 0.0)
+        Optimizer({"all": [p]}, warmup_steps=0).step((p * infinite).sum(), 0, 0.0)
 
 
 def test_a_gradient_whose_square_overflows_counts_as_broken():
     p = parameter(1.0, 2.0)
     with pytest.raises(NonFiniteGradient):
-        Optimizer({"all": [p]}, warmup=0).step((p * 1e30).sum(), 0, 0.0)
+        Optimizer({"all": [p]}, warmup_steps=0).step((p * 1e30).sum(), 0, 0.0)
     assert p.tolist() == [1.0, 2.0]
 
 
 def test_a_parameter_that_a_step_does_not_reach_is_left_alone():
     used, unused = parameter(1.0), parameter(2.0)
-    optimizer = Optimizer({"used": [used], "unused": [unused]}, warmup=0)
+    optimizer = Optimizer({"used": [used], "unused": [unused]}, warmup_steps=0)
     optimizer.step(used.sum(), 0, 0.0)
     assert unused.item() == 2.0
     assert used.item() < 1.0
@@ -97,7 +102,9 @@ def test_a_parameter_that_a_step_does_not_reach_is_left_alone():
 
 def test_clipping_bounds_the_norm_over_all_groups():
     p, q = parameter(3.0), parameter(4.0)
-    optimizer = Optimizer({"p": [p], "q": [q]}, clip=1.0, warmup=0, betas=(0.0, 0.99))
+    optimizer = Optimizer(
+        {"p": [p], "q": [q]}, max_grad_norm=1.0, warmup_steps=0, betas=(0.0, 0.99)
+    )
     optimizer.step(0.5 * (p.square() + q.square()).sum(), 0, 0.0)
     means = [mean.item() for mean in optimizer.state_dict()["mean"]]
     assert means == pytest.approx([0.6, 0.8], abs=1e-5)
@@ -105,7 +112,7 @@ def test_clipping_bounds_the_norm_over_all_groups():
 
 def test_settings_for_a_group_that_the_model_lacks_are_named():
     with pytest.raises(ValueError, match=r"\['sharpness'\].*\['grid'\]"):
-        Optimizer({"grid": [parameter(1.0)]}, rates={"sharpness": 1e-3})
+        Optimizer({"grid": [parameter(1.0)]}, learning_rates={"sharpness": 1e-3})
 
 
 def test_steps_are_those_of_torch_s_own_adamw():
@@ -117,8 +124,8 @@ def test_steps_are_those_of_torch_s_own_adamw():
         betas=(0.8, 0.95), eps=1e-9, weight_decay=0.1, foreach=False,
     )  # fmt: skip
     optimizer = Optimizer(
-        {"grid": ours[:1], "rest": ours[1:]}, rates={"grid": 0.05}, learning_rate=0.002,
-        warmup=0, final=1.0, betas=(0.8, 0.95), eps=1e-9, weight_decay=0.1,
+        {"grid": ours[:1], "rest": ours[1:]}, learning_rates={"grid": 0.05}, learning_rate=0.002,
+        warmup_steps=0, end_factor=1.0, betas=(0.8, 0.95), eps=1e-9, weight_decay=0.1,
     )  # fmt: skip
 
     def total(table, weights):

@@ -39,7 +39,7 @@ def parameters(run):
 
 
 def test_the_number_of_rays_adapts_to_the_budget_of_samples(tmp_path):
-    run = assembled(tmp_path, "trainer.max_steps=80", "trainer.pace.rays=16")
+    run = assembled(tmp_path, "trainer.max_steps=80", "trainer.batch_size.rays=16")
     assert run.train()
     _, quantities = run.trainer._train_step()
     assert int(quantities["occupied"].sum()) == pytest.approx(512, rel=0.25)
@@ -119,7 +119,7 @@ def test_a_budget_of_seconds_ends_the_run_at_the_end_of_its_schedules(tmp_path):
 def test_seconds_are_those_of_the_clock_that_was_chosen_without_previews(tmp_path):
     def steps(clock):
         seconds = ["trainer.max_seconds=12", f"trainer.clock={clock}"]
-        run = assembled(tmp_path / clock, *seconds, "trainer.pace.preview_every=3")
+        run = assembled(tmp_path / clock, *seconds, "trainer.preview_every=3")
         Clock(run)
         assert run.train()
         return run.trainer.step
@@ -129,7 +129,7 @@ def test_seconds_are_those_of_the_clock_that_was_chosen_without_previews(tmp_pat
 
 
 def test_a_resumed_run_has_the_rest_of_its_seconds(tmp_path):
-    settings = ["trainer.max_seconds=20", "trainer.clock=cpu", "trainer.pace.checkpoint_every=4"]
+    settings = ["trainer.max_seconds=20", "trainer.clock=cpu", "trainer.checkpoint_every=4"]
     first = assembled(tmp_path, *settings)
     Clock(first)
     assert first.train()

@@ -33,18 +33,18 @@ class Watchdog:
         self,
         *,
         every: int = 50,
-        after: int = 200,
-        patience: int = 4,
-        long: int = 20,
+        grace_steps: int = 200,
+        window: int = 4,
+        stall_window: int = 20,
         stop: bool = False,
     ) -> None:
-        if min(every, patience) < 1 or after < 0 or long < 2 * patience:
+        if min(every, window) < 1 or grace_steps < 0 or stall_window < 2 * window:
             raise ValueError(
-                "trainer.watchdog needs every >= 1, patience >= 1, after >= 0 and "
-                f"long >= 2 * patience, got {every}, {patience}, {after} and {long}"
+                "trainer.watchdog needs every >= 1, window >= 1, grace_steps >= 0 and stall_window "
+                f">= 2 * window, got {every}, {window}, {grace_steps} and {stall_window}"
             )
-        self.every, self.after, self.patience, self.long = every, after, patience, long
-        self.stop = stop
+        self.every, self.grace_steps, self.stop = every, grace_steps, stop
+        self.window, self.stall_window = window, stall_window
         self.cause: str | None = None
         self.seen: dict[str, str] = {}
         self._began: int | None = None
@@ -55,8 +55,8 @@ class Watchdog:
         if step % self.every:
             return
         self._began = step if self._began is None else self._began
-        self._signs = [*self._signs, vital_signs(quantities)][-self.long :]
-        if step < self._began + self.after or len(self._signs) < self.patience:
+        self._signs = [*self._signs, vital_signs(quantities)][-self.stall_window :]
+        if step < self._began + self.grace_steps or len(self._signs) < self.window:
             return
         verdict = self._verdict(progress)
         if verdict is None and self.cause is not None:
@@ -76,9 +76,9 @@ class Watchdog:
     def _verdict(self, progress: float) -> Verdict | None:
         held = self.cause == STALLED
         expected = held or progress < LATE
-        stretch = self._signs if expected and len(self._signs) == self.long else []
+        stretch = self._signs if expected and len(self._signs) == self.stall_window else []
         # Chance alone moves the error by some percent: what has stalled must fall clearly.
-        return diagnose(self._signs[-self.patience :], stretch, enough=0.2 if held else 0.05)
+        return diagnose(self._signs[-self.window :], stretch, enough=0.2 if held else 0.05)
 
     def _tell(self, verdict: Verdict, step: int) -> None:
         text = f"stuck at step {step}, {verdict}"

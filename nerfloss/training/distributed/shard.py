@@ -38,7 +38,8 @@ def part_of(batch: Any, rank: int, processes: int) -> Part:
         what = "rays" if height * width == 1 else f"patches of {height} x {width} pixels"
         raise ValueError(
             f"{processes} processes have no more than {count // (height * width)} {what} to share "
-            f"in a step: raise trainer.pace.samples and trainer.pace.rays, or begin fewer processes"
+            f"in a step: raise trainer.batch_size.samples and trainer.batch_size.rays, or start "
+            f"fewer processes"
         )
     begin = sum(counts[:rank])
     some = slice(begin, begin + counts[rank])

@@ -48,7 +48,7 @@ def test_jobs_beside_each_other_see_different_gpus(tmp_path):
 
 def test_a_run_that_is_preempted_saves_and_goes_on(tmp_path):
     """The scheduler's signal comes in the middle of training."""
-    settings = [*QUICK, "trainer.max_steps=400", "trainer.pace.checkpoint_every=100000"]
+    settings = [*QUICK, "trainer.max_steps=400", "trainer.checkpoint_every=100000"]
     launcher = ["hydra/launcher=submitit", "hydra.launcher.cluster=local"]
     process = start("-m", "seeds=[0]", *settings, *launcher, f"hydra.sweep.dir={tmp_path}")
     history = tmp_path / "seed=0" / "history.csv"

@@ -127,7 +127,7 @@ def test_weights_are_listed_by_size(tmp_path) -> None:
 
 def test_settings_that_go_together_make_one_name(tmp_path) -> None:
     for kind, size in (("a", 1), ("b", 2)):
-        asked = [f"trainer.max_steps={size}", f"loss={kind}", f"trainer.pace.rays={size}"]
+        asked = [f"trainer.max_steps={size}", f"loss={kind}", f"trainer.batch_size.rays={size}"]
         write_run(tmp_path / kind, {"psnr": 1.0}, *asked)
     assert [arm.name for arm in arms_of(find_runs(tmp_path))] == ["loss=a", "loss=b"]
 

@@ -103,7 +103,7 @@ def test_a_run_has_stalled_where_a_large_error_stays():
 
 
 def test_a_cause_is_logged_once_with_the_step_and_what_to_do(caplog):
-    watchdog = Watchdog(every=10, after=20, patience=2, long=4)
+    watchdog = Watchdog(every=10, grace_steps=20, window=2, stall_window=4)
     with caplog.at_level(logging.INFO):
         watched(watchdog, range(200), opacity=(0.01, 0.01))
         assert [record.levelname for record in caplog.records] == ["WARNING"]
@@ -116,7 +116,7 @@ def test_a_cause_is_logged_once_with_the_step_and_what_to_do(caplog):
 
 
 def test_verdicts_wait_for_enough_looks_and_steps(caplog):
-    watchdog = Watchdog(every=10, after=50, patience=3, long=6)
+    watchdog = Watchdog(every=10, grace_steps=50, window=3, stall_window=6)
     watched(watchdog, range(100, 150), opacity=(0.01, 0.01))
     assert watchdog.cause is None
     watched(watchdog, range(150, 151), opacity=(0.01, 0.01))
@@ -125,7 +125,7 @@ def test_verdicts_wait_for_enough_looks_and_steps(caplog):
 
 
 def test_a_run_that_learns_is_left_in_peace(caplog):
-    watchdog = Watchdog(every=10, after=0, patience=1, long=4)
+    watchdog = Watchdog(every=10, grace_steps=0, window=1, stall_window=4)
     for step in range(0, 400, 10):
         watchdog.look(step, step / 400, quantities(off=0.25 * 0.97 ** (step / 10)))
     with caplog.at_level(logging.INFO):
@@ -134,7 +134,7 @@ def test_a_run_that_learns_is_left_in_peace(caplog):
 
 
 def test_standing_still_is_expected_late_and_remembered_from_early():
-    early, late = Watchdog(every=1, long=8), Watchdog(every=1, long=8)
+    early, late = Watchdog(every=1, stall_window=8), Watchdog(every=1, stall_window=8)
     watched(late, range(300, 600), progress=0.8, off=0.2)
     assert late.cause is None
     watched(early, range(300, 600), progress=0.3, off=0.2)
@@ -143,7 +143,7 @@ def test_standing_still_is_expected_late_and_remembered_from_early():
 
 
 def test_a_run_that_has_stalled_is_free_when_its_error_falls_clearly():
-    watchdog = Watchdog(every=1, after=0, patience=2, long=10)
+    watchdog = Watchdog(every=1, grace_steps=0, window=2, stall_window=10)
     watched(watchdog, range(20), off=0.2)
     assert watchdog.cause == "stalled"
     watched(watchdog, range(20, 25), off=0.193)  # 7 % less in the square
@@ -154,7 +154,7 @@ def test_a_run_that_has_stalled_is_free_when_its_error_falls_clearly():
 
 
 def test_a_run_is_stopped_where_the_watchdog_is_told_to(caplog):
-    watchdog = Watchdog(every=1, after=0, stop=True)
+    watchdog = Watchdog(every=1, grace_steps=0, stop=True)
     with pytest.raises(StuckRun, match=r"step 3, no surface: .* What to do: .*stop=false"):
         watched(watchdog, range(10), opacity=(0.0, 0.0))
     assert caplog.messages == []
@@ -162,16 +162,16 @@ def test_a_run_is_stopped_where_the_watchdog_is_told_to(caplog):
 
 def test_settings_that_cannot_be_kept_are_refused():
     with pytest.raises(ValueError, match=r"trainer\.watchdog needs .*, got 50, 4, 200 and 6"):
-        Watchdog(long=6)
+        Watchdog(stall_window=6)
 
 
 WATCHFUL = [
     "trainer.watchdog.every=2",
-    "trainer.watchdog.after=6",
-    "trainer.watchdog.patience=3",
-    "trainer.watchdog.long=10",
-    "trainer.optimizer.warmup=0",
-    "~model.optimizer.waits",
+    "trainer.watchdog.grace_steps=6",
+    "trainer.watchdog.window=3",
+    "trainer.watchdog.stall_window=10",
+    "trainer.optimizer.warmup_steps=0",
+    "~model.optimizer.freeze_steps",
     "start=sphere",
     "sampler=uniform",
 ]
@@ -274,8 +274,12 @@ def test_a_resumed_run_remembers_what_was_seen(tmp_path, caplog):
 
 def run_of(folder, *overrides, model="neus"):
     """Some hundred steps with the default settings, on small tables and small images."""
-    settings = ["dataset.size=48", "dataset.views=20", "trainer.pace.samples=2048"]
-    settings += ["trainer.pace.rays=256", "trainer.pace.max_rays=1024", "trainer.max_steps=400"]
+    settings = ["dataset.size=48", "dataset.views=20", "trainer.batch_size.samples=2048"]
+    settings += [
+        "trainer.batch_size.rays=256",
+        "trainer.batch_size.max_rays=1024",
+        "trainer.max_steps=400",
+    ]
     run = assembled(folder, f"model={model}", *settings, *overrides, model=model)
     assert run.train()
     return run.trainer.watchdog

@@ -1,4 +1,4 @@
-"""Runs that several processes share, each as large in all as one process's with twice the pace."""
+"""Runs that several processes share, each as large in all as one process's with twice the batch."""
 
 from pathlib import Path
 
@@ -58,7 +58,7 @@ STEPS = 10
 # The first steps of a run, of everything at once. Adam divides a gradient by its size: with the
 # default eps, one that cancels to its last digit would move as far as any other.
 QUICK = [f"trainer.max_steps={STEPS}", "trainer.optimizer.eps=1e-6"]
-AT_ONCE = [f"model.optimizer.waits.{group}=0" for group in ("grid", "geometry", "sharpness")]
+AT_ONCE = [f"model.optimizer.freeze_steps.{group}=0" for group in ("grid", "geometry", "sharpness")]
 
 
 def shared_run(
@@ -67,8 +67,8 @@ def shared_run(
     """A run of a case, ready to train; ``processes`` of them make the same step."""
     model, overrides, rays = CASES[case]
     own = rays // 2 if team.size == 2 or processes == 2 else rays
-    pace = {"rays": own, "samples": 100 * own, "max_rays": own}
-    settings = [f"trainer.pace.{name}={value}" for name, value in pace.items()]
+    size = {"rays": own, "samples": 100 * own, "max_rays": own}
+    settings = [f"trainer.batch_size.{name}={value}" for name, value in size.items()]
     settings += [] if model == "nerf" else AT_ONCE
     cfg = composed(f"model={model}", *QUICK, *overrides, *settings, *more, model=model)
     return assemble(cfg, folder, team)

@@ -198,7 +198,7 @@ def test_one_process_alone_and_several_are_teams():
 def test_a_step_that_breaks_in_one_share_ends_all_and_is_kept_whole(tmp_path):
     bad = "+loss.terms.bad={fn: {_target_: broken_terms.spoils_a_view, _partial_: true}}"
     # Hydra composes one configuration at a time: not in the threads.
-    cfg = composed(bad, "trainer.max_steps=4", "trainer.pace.max_rays=64")
+    cfg = composed(bad, "trainer.max_steps=4", "trainer.batch_size.max_rays=64")
 
     def broken(team):
         assemble(copy.deepcopy(cfg), tmp_path, team).train()

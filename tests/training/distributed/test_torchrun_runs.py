@@ -15,7 +15,7 @@ from small_runs import assembled, history, tiny
 ROOT = Path(__file__).resolve().parents[3]
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
 # Long enough to be ended, with a checkpoint now and then.
-ENDLESS = ["trainer.max_steps=100000", "trainer.pace.checkpoint_every=20"]
+ENDLESS = ["trainer.max_steps=100000", "trainer.checkpoint_every=20"]
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc for the processes")
 
 
