@@ -28,7 +28,7 @@ def measure(overrides: list[str], steps: int) -> tuple[float, float]:
     torch.set_num_threads(1)
     run, _ = prepare(configure("model=neus", "dataset.views=24", *overrides))
     trainer = run.trainer
-    run.start(run.model, run.scene.train, background=run.scene.background, seed=run.seed)
+    run.initialization(run.model, run.scene.train, background=run.scene.background, seed=run.seed)
     taken: dict[bool, list[float]] = {False: [], True: []}
     with tempfile.TemporaryDirectory() as folder:
         looking = Diagnostics(every=1)

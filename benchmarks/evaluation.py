@@ -49,7 +49,9 @@ def main() -> None:
     run, _ = prepare(cfg)
     trainer = run.trainer
     with trainer.watch.running():
-        run.start(run.model, run.scene.train, background=run.scene.background, seed=run.seed)
+        run.initialization(
+            run.model, run.scene.train, background=run.scene.background, seed=run.seed
+        )
         trainer._train_step()
     trainer.step += 1
     rows = {"first step after the start of the program": time.perf_counter() - BEGAN}

@@ -79,7 +79,9 @@ def train(run: Run) -> None:
     """Start and train as `Run.train` does, in silence."""
     trainer = run.trainer
     with trainer.watch.running():
-        run.start(run.model, run.scene.train, background=run.scene.background, seed=run.seed)
+        run.initialization(
+            run.model, run.scene.train, background=run.scene.background, seed=run.seed
+        )
         draw_what_is_looked_at(trainer.batches, run.model)
     trainer.run(Loggers())
 

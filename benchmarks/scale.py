@@ -34,7 +34,7 @@ def measure(key: str, value: int, steps: int) -> dict[str, float]:
     # Supersampling is off: rendering the scene is not what is measured.
     run, _ = prepare(configure(f"{key}={value}", "dataset.supersampling=1"))
     trainer = run.trainer
-    run.start(run.model, run.scene.train, background=run.scene.background, seed=run.seed)
+    run.initialization(run.model, run.scene.train, background=run.scene.background, seed=run.seed)
     for step in range(130 + steps):
         if step == 130:
             begin = time.process_time()

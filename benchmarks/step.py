@@ -58,7 +58,7 @@ def measure(model: str, steps: int) -> tuple[dict[str, float], float, float]:
     loss = "nerf" if model == "nerf" else "neus_eikonal"
     run, _ = prepare(configure(f"model={model}", f"loss={loss}", "dataset.views=24"))
     trainer = run.trainer
-    run.start(run.model, run.scene.train, background=run.scene.background, seed=run.seed)
+    run.initialization(run.model, run.scene.train, background=run.scene.background, seed=run.seed)
 
     def advance(count: int) -> None:
         for _ in range(count):

@@ -50,7 +50,7 @@ def measure(model: str, samples: int, turns: int) -> dict[int, list[tuple[float,
         f"trainer.batch_size.{k}={v}" for k, v in (("samples", samples), ("rays", samples // 8))
     ]
     run, _ = prepare(configure(f"model={model}", f"loss={loss}", "dataset.views=24", *pace))
-    run.start(run.model, run.scene.train, background=run.scene.background, seed=run.seed)
+    run.initialization(run.model, run.scene.train, background=run.scene.background, seed=run.seed)
     for _ in range(15):
         turn(run.trainer, 2)
     taken = [(threads, turn(run.trainer, threads)) for _ in range(turns) for threads in (1, 2)]

@@ -40,7 +40,8 @@ def _unwritten(path: Path, size: int, error: OSError) -> WriteError:
     before = "; the one from before is as it was" if path.exists() else ""
     return WriteError(
         error.errno,
-        f"{path} could not be written: {error.strerror or error} ({format_bytes(size)} were wanted, "
+        f"{path} could not be written: {error.strerror or error} "
+        f"({format_bytes(size)} were wanted, "
         f"{free} there{before}): make room, or see what is wrong with that disk",
     )
 

@@ -35,7 +35,7 @@ TINY_PATCHES = [
     "trainer.batch_size.rays=288",
     "trainer.batch_size.max_rays=432",
 ]
-TINY_SDF = ["model.field.network.grid.log2_table=10", "start=sphere"]
+TINY_SDF = ["model.field.network.grid.log2_table=10", "initialization=sphere"]
 TINY_DENSITY = ["model.field.grid.log2_table=10"]
 
 

@@ -16,7 +16,7 @@ def learned(folder, *overrides):
     cfg = composed(
         "dataset.size=128", "dataset.views=60", "dataset.test_views=4", "dataset.supersampling=2",
         "trainer.max_steps=1500", "trainer.batch_size.samples=4096", "trainer.batch_size.rays=512",
-        "trainer.batch_size.max_rays=8192", "start=auto", "eval.mesh.resolution=128",
+        "trainer.batch_size.max_rays=8192", "initialization=auto", "eval.mesh.resolution=128",
         "model.field.network.grid.log2_table=16", "eval.points=100000", *overrides,
     )  # fmt: skip
     run = assemble(cfg, folder)

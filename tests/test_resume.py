@@ -16,7 +16,12 @@ from small_runs import TINY_PATCHES, assembled, tiny
 ROOT = Path(__file__).resolve().parent.parent
 # Terms that learn themselves: discriminators, an attention, a threshold; and one that remembers.
 LEARNED = ("adversarial", "feature_matching", "learnable_chamfer", "spatial_bce", "info_nce")
-QUICK_SCOUT = ["start=scout", "start.trust=-1", "start.scout.steps=20", "start.scout.rays=128"]
+QUICK_WARMUP = [
+    "initialization=density_warmup",
+    "initialization.min_explained_variance=-1",
+    "initialization.warmup.steps=20",
+    "initialization.warmup.rays=128",
+]
 
 
 def parameters(run):
@@ -33,8 +38,8 @@ def same(first, second):
 @pytest.mark.parametrize(
     ("model", "overrides"),
     [
-        ("neus", ["loss=neus_full", "start=auto"]),
-        ("neus", ["dataset.masks=false", *QUICK_SCOUT]),
+        ("neus", ["loss=neus_full", "initialization=auto"]),
+        ("neus", ["dataset.masks=false", *QUICK_WARMUP]),
         ("nerf", ["loss=nerf_robust"]),
         ("volsdf", ["loss=volsdf", "sampler=hierarchical"]),
         (

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 FILE = "provenance.json"
 PACKAGES = ("nerfloss", "torch", "numpy", "numba", "hydra-core")
 # Settings that change nothing in what a run computes and writes.
-NOT_COUNTED = ("trainer.resume", "objectives", "hardware", "dataset.residence")
+NOT_COUNTED = ("trainer.resume", "objectives", "hardware", "dataset.image_storage")
 RUNNING, FINISHED, STOPPED, FAILED = "running", "finished", "stopped", "failed"
 
 

@@ -14,7 +14,27 @@ RENAMED_SETTINGS: dict[str, str] = {
     "trainer.optimizer.clip": "trainer.optimizer.max_grad_norm",
     "model.optimizer.rates": "model.optimizer.learning_rates",
     "model.optimizer.waits": "model.optimizer.freeze_steps",
+    "start": "initialization",
+    "start.trust": "initialization.min_explained_variance",
+    "start.doubt": "initialization.region_opacity_threshold",
+    "start.reach": "initialization.region_margin",
+    "start.scout": "initialization.warmup",
+    "start.scout.network_rate": "initialization.warmup.network_learning_rate",
+    "start.scout.final": "initialization.warmup.end_factor",
+    "start.scout.warmup": "initialization.warmup.warmup_steps",
+    "start.scout.resolution": "initialization.warmup.occupancy_resolution",
+    "start.solidity": "initialization.free_space_carving",
+    "start.solidity.most_votes": "initialization.free_space_carving.max_votes",
+    "start.solidity.share": "initialization.free_space_carving.min_view_fraction",
+    "start.solidity.spent": "initialization.free_space_carving.opacity_threshold",
+    "start.solidity.views": "initialization.free_space_carving.max_views",
+    "dataset.residence": "dataset.image_storage",
+    "dataset.half_seen": "dataset.one_sided_views",
 }
 
 # (group, old choice) -> new "group=choice".
-RENAMED_CHOICES: dict[tuple[str, str], str] = {}
+RENAMED_CHOICES: dict[tuple[str, str], str] = {
+    ("start", "hull"): "initialization=visual_hull",
+    ("start", "scout"): "initialization=density_warmup",
+    ("experiment", "toy_sphere_start"): "experiment=toy_sphere_initialization",
+}

@@ -60,7 +60,7 @@ class Run:
         watchdog: Watchdog | None,
         diagnostics: Diagnostics | None,
         evaluator: Evaluator,
-        start: Initialization,
+        initialization: Initialization,
         seed: int,
         device: torch.device,
         folder: Path,
@@ -73,7 +73,7 @@ class Run:
         scene = scene.learned_by(model.field)
         scene = replace(scene, train=scene.train.settled(device))
         self.scene, self.model, self.evaluator = scene, model, evaluator
-        self.start, self.seed, self.folder = start, seed, Path(folder)
+        self.initialization, self.seed, self.folder = initialization, seed, Path(folder)
         groups = model.parameter_groups()
         own = recipe.descended()
         watch = Timer()
@@ -116,7 +116,9 @@ class Run:
         with self.advised(), trainer.watch.running():
             if trainer.step == 0 and self.team.first:
                 scene = self.scene
-                self.start(self.model, scene.train, background=scene.background, seed=self.seed)
+                self.initialization(
+                    self.model, scene.train, background=scene.background, seed=self.seed
+                )
             self.team.level(trainer)
             draw_what_is_looked_at(trainer.batches, self.model)
         if self.diagnostics is not None and self.team.size > 1:

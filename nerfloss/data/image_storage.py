@@ -16,7 +16,7 @@ from nerfloss.memory import free_on
 
 log = logging.getLogger(__name__)
 
-RESIDENCES = ("auto", "device", "host", "disk")
+IMAGE_STORAGES = ("auto", "device", "host", "disk")
 # Images may take so much of the memory that is free: training and evaluation want the rest.
 SHARE = 0.5
 
@@ -52,23 +52,25 @@ class ImageStorage:
         return kept
 
 
-def check_residence(residence: str) -> None:
+def check_image_storage(image_storage: str) -> None:
     """Raise ValueError unless images can be asked to lie there."""
-    if residence not in RESIDENCES:
-        choices = ", ".join(RESIDENCES)
-        raise ValueError(f"dataset.residence={residence!r} is none of {choices}; choose one")
+    if image_storage not in IMAGE_STORAGES:
+        choices = ", ".join(IMAGE_STORAGES)
+        raise ValueError(
+            f"dataset.image_storage={image_storage!r} is none of {choices}; choose one"
+        )
 
 
-def storage_for(residence: str, size: int) -> ImageStorage:
+def storage_for(image_storage: str, size: int) -> ImageStorage:
     """Where to decode ``size`` bytes of images: ``auto`` is the disk where memory is too small."""
-    check_residence(residence)
-    if residence != "auto":
-        return ImageStorage(on_disk=residence == "disk")
+    check_image_storage(image_storage)
+    if image_storage != "auto":
+        return ImageStorage(on_disk=image_storage == "disk")
     free = free_on(torch.device("cpu"))
     if free is None or size <= SHARE * free:
         return ImageStorage(on_disk=False)
     log.info(
-        "%s of images, %s of memory free: they are kept on disk, in %s (dataset.residence)",
+        "%s of images, %s of memory free: they are kept on disk, in %s (dataset.image_storage)",
         format_bytes(size), format_bytes(free), tempfile.gettempdir(),
     )  # fmt: skip
     return ImageStorage(on_disk=True)
@@ -86,5 +88,5 @@ def _reserve(file: int, size: int) -> None:
             error.errno,
             f"{format_bytes(size)} of images do not fit into {tempfile.gettempdir()} "
             f"({error.strerror}): set TMPDIR to a folder with more room, or "
-            f"dataset.residence=host to keep them in memory",
+            f"dataset.image_storage=host to keep them in memory",
         ) from error

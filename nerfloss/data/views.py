@@ -8,7 +8,7 @@ from jaxtyping import Float, Int16, UInt8
 from torch import Tensor
 
 from nerfloss.data.cameras.pinhole import Cameras
-from nerfloss.data.image_storage import SHARE, ImageStorage, check_residence, storage_for
+from nerfloss.data.image_storage import SHARE, ImageStorage, check_image_storage, storage_for
 from nerfloss.data.sparse_points import SparsePoints
 from nerfloss.files import format_bytes
 from nerfloss.memory import free_on
@@ -25,7 +25,7 @@ class Views:
     ``depth`` is the distance along the ray in scene units, 0 where unknown. ``normal`` is unit,
     outward and in the world frame, 0 where unknown. ``label`` is the semantic class and
     ``instance`` the object that a pixel shows, 0 for the background. ``points`` are surface points
-    observed beside the images. ``residence`` says where a run is to keep the images: on its
+    observed beside the images. ``image_storage`` says where a run is to keep the images: on its
     device, in the host's memory, on disk, or ``auto``, the first of these with the room.
     """
 
@@ -38,7 +38,7 @@ class Views:
     label: Int16[Tensor, "views height width"] | None = None
     instance: Int16[Tensor, "views height width"] | None = None
     points: SparsePoints | None = None
-    residence: str = "auto"
+    image_storage: str = "auto"
 
     def __len__(self) -> int:
         return self.rgb.shape[0]
@@ -71,7 +71,7 @@ class Views:
         if self.mask is None or background == "none":
             return replace(self, mask=None)
         behind = 0.0 if background == "black" else 255.0
-        rgb = storage_for(self.residence, self.rgb.nbytes).room(self.rgb.shape)
+        rgb = storage_for(self.image_storage, self.rgb.nbytes).room(self.rgb.shape)
         # One view at a time: all of them as floats take four times the memory.
         for image, color, mask in zip(rgb, self.rgb, self.mask, strict=True):
             alpha = mask[..., None].float() / 255.0
@@ -94,17 +94,20 @@ class Views:
     def settled(self, device: torch.device) -> "Views":
         """The same views, their images where a run on ``device`` draws pixels from.
 
-        On the device itself where ``residence`` says so, or says nothing and they take at most half
-        of what is free there. Elsewhere they stay, and the pixels of a batch follow it.
+        On the device itself where ``image_storage`` says so, or is ``auto`` and they take at most
+        half of what is free there. Elsewhere they stay, and the pixels of a batch follow it.
         """
-        check_residence(self.residence)
-        if device.type == "cpu" or self.residence in ("host", "disk"):
+        check_image_storage(self.image_storage)
+        if device.type == "cpu" or self.image_storage in ("host", "disk"):
             return self
         size, free = sum(image.nbytes for image in self.observed.values()), free_on(device)
-        stay = self.residence == "auto" and free is not None and size > SHARE * free
+        stay = self.image_storage == "auto" and free is not None and size > SHARE * free
         said = "unknown" if free is None else format_bytes(free)
         where = "stay where they are, their pixels follow" if stay else f"go to {device}"
         log.info(
-            "%s of images, %s free: they %s (dataset.residence)", format_bytes(size), said, where
+            "%s of images, %s free: they %s (dataset.image_storage)",
+            format_bytes(size),
+            said,
+            where,
         )
         return self if stay else self.placed(device)

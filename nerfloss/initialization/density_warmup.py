@@ -1,8 +1,7 @@
-"""A scout: a small density field that learns from the images first, and shows where to look.
+"""Density warm-up: a small density field trained first, from which an SDF takes its first shape.
 
-A surface gets stuck where it begins far from the object; a density does not, since it can appear
-anywhere. A few hundred cheap steps of a coarse one say where the object is well enough for a
-surface to begin there.
+An SDF that starts far from the object can get stuck; a density field cannot, since density may
+appear anywhere. A few hundred cheap steps locate the object well enough to initialize an SDF.
 """
 
 from dataclasses import dataclass
@@ -26,37 +25,38 @@ from nerfloss.training.optimizer import Optimizer
 
 @dataclass(frozen=True)
 class WarmupResult:
-    """What a scout learned: its field, and the share of the pixels' variance that it explains."""
+    """The trained field, and the fraction of the pixels' variance that it explains (at most 1)."""
 
     field: Any
-    explained: float
+    explained_variance: float
 
 
 @dataclass(frozen=True)
 class DensityWarmup:
-    """How a scout learns: ``steps`` of about ``samples`` samples, with a cache of ``resolution``^3.
+    """Train a small density field for ``steps`` steps of about ``samples`` samples each.
 
-    The grid ends at ``finest`` cells along an edge. Its table learns at ``learning_rate``; the
-    networks at ``network_rate``, for they bear less: at the table's rate the whole density can
-    vanish before the first colour is learned. Both decay to ``final``. ``backend`` computes its
-    kernels, as it does the run's.
+    ``finest`` is the resolution of the grid's finest level, ``occupancy_resolution`` that of the
+    occupancy cache. The hash grid uses ``learning_rate``, the networks the lower
+    ``network_learning_rate``: at the grid's rate all density can vanish before colour is learned.
+    Both rates rise over ``warmup_steps`` and decay to ``end_factor`` times their value. ``backend``
+    selects the kernels.
     """
 
     steps: int = 300
     samples: int = 2048
     rays: int = 1024
     learning_rate: float = 5e-2
-    network_rate: float = 3e-3
-    final: float = 0.3
-    warmup: int = 5
+    network_learning_rate: float = 3e-3
+    end_factor: float = 0.3
+    warmup_steps: int = 5
     finest: int = 64
-    resolution: int = 32
+    occupancy_resolution: int = 32
     backend: str = "auto"
 
     def __call__(
         self, views: Views, *, background: str, seed: int, device: torch.device | str
     ) -> WarmupResult:
-        """Learn from the views; the same for the same seed, whatever was drawn before."""
+        """Train on the views. The result depends on ``seed`` only, not on the global generator."""
         model = self._model(seed, device)
         batches = UniformBatches(
             views, background=background, seed=seed, device=device, needs={"target_rgb"}
@@ -80,14 +80,14 @@ class DensityWarmup:
         return WarmupResult(model.field, 1 - float(unexplained))
 
     def _model(self, seed: int, device: torch.device | str) -> Model:
-        # What the run draws at random is not moved by whether it was scouted for.
+        # The warm-up must not advance the global generator that initializes the run's own model.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             grid = HashGrid(levels=6, log2_table=15, finest=self.finest, backend=self.backend)
             appearance = RadianceColor(hidden=1, width=32, backend=self.backend)
             field = DensityField(grid, appearance, width=32).to(device)
         sampler = OccupancySampler(
-            samples=8, resolution=self.resolution, refresh_every=16, backend=self.backend
+            samples=8, resolution=self.occupancy_resolution, refresh_every=16, backend=self.backend
         )
         rules = {"alphas": partial(density_alphas, backend=self.backend)}
         renderer = VolumeRenderer(rules, color_threshold=1e-3, backend=self.backend)
@@ -95,10 +95,10 @@ class DensityWarmup:
 
     def _optimizer(self, field: DensityField) -> Optimizer:
         groups = field.parameter_groups()
-        rates = {name: self.network_rate for name in groups if name != "grid"}
+        rates = {name: self.network_learning_rate for name in groups if name != "grid"}
         return Optimizer(
             groups, learning_rate=self.learning_rate, learning_rates=rates,
-            warmup_steps=self.warmup, end_factor=self.final,
+            warmup_steps=self.warmup_steps, end_factor=self.end_factor,
         )  # fmt: skip
 
     def _rays(self, rays: int, samples: int) -> int:

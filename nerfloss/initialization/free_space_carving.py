@@ -1,4 +1,4 @@
-"""The solid that a density stands for: what the cameras do not look past, inside and all."""
+"""Free-space carving: the solid cells of a density grid, as the training cameras see it."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,31 +17,37 @@ CHUNK = 1 << 16
 
 @dataclass(frozen=True)
 class FreeSpaceCarving:
-    """When a cell of a density counts as empty: enough views look past it.
+    """Mark a cell as empty where enough views see through it, and as solid otherwise.
 
-    One in ``views_per_vote`` views must, at least one and at most ``most_votes``: a single ray may
-    slip through a gap in a density that is not finished. So must a ``share`` of the views to which
-    the cell is not hidden. What no view sees is solid if it lies in an image, inside or behind
-    something, and otherwise empty. At most ``views`` of the cameras are asked.
+    A cell is empty if rays of at least one in ``views_per_vote`` views pass through it (at least
+    one view, at most ``max_votes``: a single ray may slip through a gap in an unfinished density)
+    and if these are at least ``min_view_fraction`` of the views to which the cell is visible. A ray
+    ends where its accumulated opacity exceeds ``opacity_threshold``. A cell that is visible in no
+    view is solid if it projects into an image, and empty if not. At most ``max_views`` cameras are
+    used, evenly spaced.
     """
 
     views_per_vote: int = 20
-    most_votes: int = 3
-    share: float = 0.3
-    spent: float = 0.5
-    views: int = 120
+    max_votes: int = 3
+    min_view_fraction: float = 0.3
+    opacity_threshold: float = 0.5
+    max_views: int = 120
 
     def __call__(
         self, densities: Float[Tensor, "x y z"], box: Float[Tensor, "2 3"], cameras: Cameras
     ) -> Bool[Tensor, "x y z"]:
         """The solid cells of a box, given the density of each."""
-        asked = min(len(cameras), self.views)
+        asked = min(len(cameras), self.max_views)
         cameras = cameras[torch.linspace(0, len(cameras) - 1, asked).round().long()]
-        before, there = count_sightings(densities, box, cameras, self.spent)
+        before, there = count_sightings(densities, box, cameras, self.opacity_threshold)
         seen = before + there
-        votes = min(max(asked // self.views_per_vote, 1), self.most_votes)
+        votes = min(max(asked // self.views_per_vote, 1), self.max_votes)
         # Cells that fewer views see than have a vote are empty if all of these look past.
-        solid = (before < seen.clamp_max(votes)) | (before < self.share * seen) | (seen == 0)
+        solid = (
+            (before < seen.clamp_max(votes))
+            | (before < self.min_view_fraction * seen)
+            | (seen == 0)
+        )
         unseen = (seen == 0).reshape(-1)
         solid.view(-1)[unseen] &= in_an_image(cell_centers(box, len(solid))[unseen], cameras)
         return solid

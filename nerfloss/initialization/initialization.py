@@ -1,7 +1,4 @@
-"""Where a run begins: what is known of the place and the shape of the object before the first step.
-
-Masks say it at once, through their visual hull; without them a scout finds out.
-"""
+"""Initial geometry of a run: box, sampled region and, for an SDF, the first shape."""
 
 import logging
 from dataclasses import dataclass, field, replace
@@ -24,64 +21,70 @@ from nerfloss.samplers.occupancy import OccupancySampler
 
 log = logging.getLogger(__name__)
 
-SOURCES = ("auto", "hull", "scout", "sphere")
-SCOUT_RESOLUTION = 64
+SOURCES = ("auto", "visual_hull", "density_warmup", "sphere")
+WARMUP_RESOLUTION = 64
 FIT_RESOLUTION = 96
 
 
 @dataclass(frozen=True)
 class Initialization:
-    """What a run begins from: the masks' visual ``hull``, what a ``scout`` finds, or a ``sphere``.
+    """Initialize a model from a ``visual_hull``, a ``density_warmup`` or a ``sphere``.
 
-    Either of the first two fits the field's box, says where the sampler looks, and gives an SDF its
-    first shape. From a sphere, an SDF keeps the shape that it has, and masks only say where to
-    look. ``auto`` is the hull where there are masks, and otherwise the scout for an SDF: a density
-    needs none, being one itself.
+    The first two fit the field's box, restrict the sampler to the region of the object, and fit an
+    SDF to its surface. With ``sphere`` an SDF keeps its initial shape, and masks, if any, only
+    restrict the box and the sampled region. ``auto`` is the visual hull where there are masks, and
+    otherwise the density warm-up for an SDF; a density field needs no initial shape.
 
-    A scout who explains less than ``trust`` of the images is not believed: then a sphere it is. It
-    may have missed thin parts, so the sampler also looks where ``doubt`` of the light is lost, and
-    as far as ``reach`` from there, in scene units.
+    A warm-up that explains less than ``min_explained_variance`` of the images' variance is
+    discarded, with a warning, and the sphere is used. Since it may have missed thin parts, the
+    sampler also covers the cells that carving keeps at ``region_opacity_threshold``, and
+    ``region_margin`` around them, in scene units.
     """
 
     source: str = "auto"
-    scout: DensityWarmup = field(default_factory=DensityWarmup)
-    solidity: FreeSpaceCarving = field(default_factory=FreeSpaceCarving)
-    trust: float | int = 0.5
-    doubt: float = 0.1
-    reach: float = 0.06
+    warmup: DensityWarmup = field(default_factory=DensityWarmup)
+    free_space_carving: FreeSpaceCarving = field(default_factory=FreeSpaceCarving)
+    min_explained_variance: float | int = 0.5
+    region_opacity_threshold: float = 0.1
+    region_margin: float = 0.06
 
     def __post_init__(self) -> None:
         if self.source not in SOURCES:
-            raise ValueError(f"start.source={self.source!r} is none of {', '.join(SOURCES)}")
+            choices = ", ".join(SOURCES)
+            raise ValueError(f"initialization.source={self.source!r} is none of {choices}")
 
     def __call__(self, model: Model, views: Views, *, background: str, seed: int) -> None:
         """Prepare an untrained model for the views."""
         sdf, masks = "sdf" in model.field.offers, views.mask is not None
-        if self.source == "hull" and not masks:
-            raise ValueError("start=hull needs masks and found none; use start=scout or auto")
-        if self.source == "scout" or (self.source == "auto" and sdf and not masks):
-            self._from_scout(model, views, background, seed)
+        if self.source == "visual_hull" and not masks:
+            raise ValueError(
+                "initialization=visual_hull needs masks and found none; "
+                "use initialization=density_warmup or auto"
+            )
+        if self.source == "density_warmup" or (self.source == "auto" and sdf and not masks):
+            self._from_warmup(model, views, background, seed)
         elif masks:
             _from_masks(model, views, fit=sdf and self.source != "sphere", seed=seed)
 
-    def _from_scout(self, model: Model, views: Views, background: str, seed: int) -> None:
-        device, whole = model.field.box.device, model.field.box.cpu()
-        found = self.scout(views, background=background, seed=seed, device=device)
-        cameras = views.cameras.to("cpu")
-        solid = self.solidity(densities_in(found.field, whole, SCOUT_RESOLUTION), whole, cameras)
-        box = box_around(solid, whole, self.reach)
-        densities = densities_in(found.field, box, SCOUT_RESOLUTION)
-        solid = self.solidity(densities, box, cameras)
-        share = float(solid.float().mean())
-        said = f"{max(found.explained, 0.0):.0%} of the images, {share:.0%} of its box is solid"
-        if found.explained < self.trust or share == 0:
-            log.warning("the scout found nothing to trust (it explains %s): from a sphere", said)
+    def _from_warmup(self, model: Model, views: Views, background: str, seed: int) -> None:
+        device, full_box = model.field.box.device, model.field.box.cpu()
+        result = self.warmup(views, background=background, seed=seed, device=device)
+        cameras, carve = views.cameras.to("cpu"), self.free_space_carving
+        coarse = carve(densities_in(result.field, full_box, WARMUP_RESOLUTION), full_box, cameras)
+        box = box_around(coarse, full_box, self.region_margin)
+        densities = densities_in(result.field, box, WARMUP_RESOLUTION)
+        solid = carve(densities, box, cameras)
+        explained, fraction = result.explained_variance, float(solid.float().mean())
+        summary = f"{max(explained, 0.0):.0%} of the images, {fraction:.0%} of its box is solid"
+        if explained < self.min_explained_variance or fraction == 0:
+            log.warning("the density warm-up failed (it explains %s): using the sphere", summary)
             return
-        log.info("the scout explains %s", said)
+        log.info("the density warm-up explains %s", summary)
         model.field.set_box(box.to(device))
-        possible = replace(self.solidity, spent=self.doubt)(densities, box, cameras)
-        _look_in(model, hull_distance(possible | solid, box) < self.reach)
-        _begin_at(model, hull_distance(solid, box), "what the scout found", seed)
+        careful = replace(carve, opacity_threshold=self.region_opacity_threshold)
+        possible = careful(densities, box, cameras) | solid
+        _look_in(model, hull_distance(possible, box) < self.region_margin)
+        _begin_at(model, hull_distance(solid, box), "the density warm-up", seed)
 
 
 def draw_what_is_looked_at(batches: Any, model: Model) -> None:

@@ -1,7 +1,7 @@
 """Marching through a cached copy of a field, and placing few samples where the light is stopped.
 
-This is the definition, in tensors, for any device; `nerfloss.kernels.numba.march` and `triton_march`
-are the same as one pass. Every ray takes equal steps through the box. *Candidates* are the steps
+This is the definition, in tensors, for any device; `nerfloss.kernels.numba.march` and
+`nerfloss.kernels.triton.march` compute the same in one pass. Every ray takes equal steps through the box. *Candidates* are the steps
 worth sampling: within the band of the cached surface, or in cells that are dense enough, as long as
 there is light left. A ray without any explores: a few short intervals spread over its steps in the
 region, so that a surface can appear where none is yet. They are short because opacity is

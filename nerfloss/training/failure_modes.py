@@ -118,7 +118,9 @@ def _mean(signs: Sequence[Signs], name: str) -> float:
 
 
 _CALMER = "lower trainer.optimizer.learning_rate"
-_PLACED = f"{_CALMER}, begin closer to the object (start=auto), add a mask term to the loss"
+_PLACED = (
+    f"{_CALMER}, use a better initialization (initialization=auto), add a mask term to the loss"
+)
 _ANOTHER = f"{_CALMER}, try another seed, check that the images belong to these cameras"
 _SHARPNESS = f"lower model.optimizer.learning_rates.sharpness, or {_CALMER}"
 _CAUSES: dict[str, tuple[Callable[[Sequence[Signs]], str | None], str]] = {

@@ -47,8 +47,8 @@ def _advice(folder: Path, config: Mapping[str, Any]) -> str:
     lines = [f"  lower what a step does: {_listed(step)}"]
     if kept:
         lines.append(f"  or, in a run of its own, what is learned: {_listed(kept)}")
-    if config.get("dataset", {}).get("residence") in ("auto", "device"):
-        lines.append("  or let the images wait elsewhere: dataset.residence=host")
+    if config.get("dataset", {}).get("image_storage") in ("auto", "device"):
+        lines.append("  or let the images wait elsewhere: dataset.image_storage=host")
     return "\n".join([*lines, f"  {_how_to_go_on(folder, step)}"])
 
 

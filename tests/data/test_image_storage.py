@@ -71,9 +71,9 @@ def test_images_from_files_are_the_same_on_disk_and_leave_nothing_there(
     write(tmp_path / "scene", scene)
     settings = {"path": str(tmp_path / "scene"), "background": "white", "masks": masks}
     before = len(mapped_files())
-    here = dataset(**settings, residence="host").load()
+    here = dataset(**settings, image_storage="host").load()
     assert len(mapped_files()) == before
-    there = dataset(**settings, residence="disk").load()
+    there = dataset(**settings, image_storage="disk").load()
     assert len(mapped_files()) > before
     for one, other in ((here.train, there.train), (here.test, there.test)):
         for name, images in one.observed.items():
@@ -82,9 +82,9 @@ def test_images_from_files_are_the_same_on_disk_and_leave_nothing_there(
 
 
 def test_a_run_from_disk_takes_the_same_steps(tmp_path):
-    def learned(residence):
-        run = assembled(tmp_path / residence, f"dataset.residence={residence}")
-        assert run.scene.train.residence == residence
+    def learned(image_storage):
+        run = assembled(tmp_path / image_storage, f"dataset.image_storage={image_storage}")
+        assert run.scene.train.image_storage == image_storage
         assert run.train()
         return [p.detach() for p in run.model.field.parameters()]
 
@@ -119,22 +119,24 @@ def with_free(monkeypatch, free):
 
 
 @pytest.mark.parametrize(
-    ("residence", "free", "goes"),
+    ("image_storage", "free", "goes"),
     [("auto", 10**9, True), ("auto", 10**4, False), ("auto", None, True),
      ("device", 10**4, True), ("host", 10**9, False), ("disk", 10**9, False)],
 )  # fmt: skip
 def test_images_go_to_the_device_if_they_fit_into_half_of_what_is_free(
-    scene, monkeypatch, caplog, residence, free, goes
+    scene, monkeypatch, caplog, image_storage, free, goes
 ):
     with_free(monkeypatch, free)
-    views = replace(scene.train, residence=residence)
+    views = replace(scene.train, image_storage=image_storage)
     with caplog.at_level(logging.INFO):
         settled = views.settled(META)
     assert {image.device.type for image in settled.observed.values()} == {"meta" if goes else "cpu"}
     assert settled.cameras is views.cameras
     lines = [record.getMessage() for record in caplog.records]
-    assert len(lines) == (residence in ("auto", "device")), "one line where something was decided"
-    assert all("dataset.residence" in line for line in lines)
+    assert len(lines) == (image_storage in ("auto", "device")), (
+        "one line where something was decided"
+    )
+    assert all("dataset.image_storage" in line for line in lines)
     assert views.settled(torch.device("cpu")) is views
 
 
@@ -155,9 +157,11 @@ def test_images_too_large_for_memory_are_decoded_onto_the_disk(monkeypatch, capl
     assert storage_for("disk", 1).on_disk
 
 
-def test_a_residence_that_there_is_not_is_refused():
-    with pytest.raises(ValueError, match=r"dataset\.residence='gpu' is none of auto, device, host"):
-        AnalyticDataset(residence="gpu")
+def test_an_unknown_image_storage_is_refused():
+    with pytest.raises(
+        ValueError, match=r"dataset\.image_storage='gpu' is none of auto, device, host"
+    ):
+        AnalyticDataset(image_storage="gpu")
 
 
 class Counted(TorchDispatchMode):

@@ -78,8 +78,13 @@ def test_three_steps_and_three_resumed_equal_six(tmp_path):
     assert second.trainer.rays == whole.trainer.rays
 
 
-def test_without_masks_patches_are_drawn_where_the_start_looks(tmp_path):
-    quick = ["start=scout", "start.trust=-1", "start.scout.steps=5", "start.scout.rays=64"]
+def test_without_masks_patches_are_drawn_in_the_sampled_region(tmp_path):
+    quick = [
+        "initialization=density_warmup",
+        "initialization.min_explained_variance=-1",
+        "initialization.warmup.steps=5",
+        "initialization.warmup.rays=64",
+    ]
     run = assembled(tmp_path, "dataset.masks=false", *ALL, *quick)
     assert run.train()
     assert run.trainer.batches.corners <= 6 * 13 * 13

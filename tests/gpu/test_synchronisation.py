@@ -44,10 +44,10 @@ def waits():
             found[f"{each.filename}:{each.lineno}"] += 1
 
 
-@pytest.mark.parametrize("residence", ["device", "host"])
-def test_a_batch_is_drawn_without_waiting_wherever_the_images_lie(residence):
+@pytest.mark.parametrize("image_storage", ["device", "host"])
+def test_a_batch_is_drawn_without_waiting_wherever_the_images_lie(image_storage):
     views = small_scene("craters", views=4, test_views=1, size=20).train
-    placed = views.placed(CUDA) if residence == "device" else views
+    placed = views.placed(CUDA) if image_storage == "device" else views
     batches = UniformBatches(placed, device=CUDA, background="random", near_mask=4, seed=3)
     expected = UniformBatches(views, background="random", near_mask=4, seed=3).draw(1, 300)
     batches.draw(0, 300)

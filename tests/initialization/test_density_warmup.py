@@ -1,4 +1,4 @@
-"""A scout learns the same whoever asks, and knows when it has learned nothing."""
+"""The density warm-up is deterministic and reports how much of the images it explains."""
 
 from dataclasses import replace
 
@@ -8,7 +8,9 @@ import torch
 from nerfloss.initialization.density_warmup import DensityWarmup
 from nerfloss.testing.scenes import small_scene
 
-QUICK = DensityWarmup(steps=40, samples=512, rays=128, resolution=16, finest=32, network_rate=1e-2)
+QUICK = DensityWarmup(
+    steps=40, samples=512, rays=128, occupancy_resolution=16, finest=32, network_learning_rate=1e-2
+)
 
 
 @pytest.fixture(scope="module")
@@ -17,41 +19,41 @@ def views():
     return scene.train.without_masks("white")
 
 
-def scouted(scout, views, seed=0, background="white"):
-    return scout(views, background=background, seed=seed, device="cpu")
+def warmed_up(warmup, views, seed=0, background="white"):
+    return warmup(views, background=background, seed=seed, device="cpu")
 
 
 def parameters(found):
     return torch.cat([p.detach().reshape(-1) for p in found.field.parameters()])
 
 
-def test_the_same_seed_finds_the_same_whatever_was_drawn_before(views):
+def test_result_depends_on_the_seed_only(views):
     torch.manual_seed(1)
-    first = scouted(QUICK, views)
+    first = warmed_up(QUICK, views)
     torch.manual_seed(2)
-    second = scouted(QUICK, views)
+    second = warmed_up(QUICK, views)
     assert torch.equal(parameters(first), parameters(second))
-    assert first.explained == second.explained
-    assert not torch.equal(parameters(first), parameters(scouted(QUICK, views, seed=1)))
+    assert first.explained_variance == second.explained_variance
+    assert not torch.equal(parameters(first), parameters(warmed_up(QUICK, views, seed=1)))
 
 
-def test_what_others_draw_is_not_moved(views):
+def test_global_random_generator_is_left_unchanged(views):
     torch.manual_seed(0)
     expected = torch.rand(3)
     torch.manual_seed(0)
-    scouted(replace(QUICK, steps=2), views)
+    warmed_up(replace(QUICK, steps=2), views)
     assert torch.equal(torch.rand(3), expected)
 
 
-def test_a_scout_explains_images_of_a_thing(views):
-    assert scouted(QUICK, views).explained > 0.7
+def test_images_of_an_object_are_explained(views):
+    assert warmed_up(QUICK, views).explained_variance > 0.7
 
 
-def test_a_scout_explains_nothing_of_noise(views):
+def test_noise_is_not_explained(views):
     noise = torch.randint(0, 256, views.rgb.shape, dtype=torch.uint8)
-    assert scouted(QUICK, replace(views, rgb=noise)).explained < 0.2
+    assert warmed_up(QUICK, replace(views, rgb=noise)).explained_variance < 0.2
 
 
-def test_images_of_nothing_are_not_explained(views):
+def test_blank_images_are_not_explained(views):
     blank = torch.full_like(views.rgb, 255)
-    assert scouted(QUICK, replace(views, rgb=blank)).explained < 0.5
+    assert warmed_up(QUICK, replace(views, rgb=blank)).explained_variance < 0.5

@@ -62,7 +62,7 @@ def test_a_gap_that_one_view_looks_through_stays_closed(scene, distance):
     for share in torch.linspace(-1.2, 1.2, 200):
         cell = ((share * start / start.norm() + 1) / CELL).long().clamp(0, RESOLUTION - 1)
         density[tuple(cell.tolist())] = 0.0
-    after = FreeSpaceCarving(most_votes=3, views_per_vote=10)(density, UNIT, scene.train.cameras)
+    after = FreeSpaceCarving(max_votes=3, views_per_vote=10)(density, UNIT, scene.train.cameras)
     assert (before & ~after).sum() < 40
 
 
@@ -79,7 +79,7 @@ def test_what_no_image_shows_is_empty(scene):
 
 def test_no_view_is_asked_beyond_the_limit(scene, distance):
     density = 200.0 * (distance < 0)
-    some = FreeSpaceCarving(views=10)(density, UNIT, scene.train.cameras)
+    some = FreeSpaceCarving(max_views=10)(density, UNIT, scene.train.cameras)
     which = torch.linspace(0, 29, 10).round().long()
     assert torch.equal(some, FreeSpaceCarving()(density, UNIT, scene.train.cameras[which]))
 

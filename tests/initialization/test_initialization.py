@@ -1,4 +1,4 @@
-"""A run begins where the masks, or else a scout, say that the object is."""
+"""Initial geometry from masks, from a density warm-up and from a sphere."""
 
 import logging
 from dataclasses import replace
@@ -13,19 +13,22 @@ from nerfloss.initialization.density_warmup import DensityWarmup
 from nerfloss.initialization.initialization import Initialization, draw_what_is_looked_at
 
 UNIT = [[-1, -1, -1], [1, 1, 1]]
-QUICK = DensityWarmup(steps=100, samples=1024, rays=128, learning_rate=0.1, network_rate=1e-2)
+QUICK = DensityWarmup(
+    steps=100, samples=1024, rays=128, learning_rate=0.1, network_learning_rate=1e-2
+)
 
 
-def begun(run, views=None, **settings):
-    """The model of a run after a start."""
-    start = Initialization(**{"scout": QUICK, **settings})
+def initialized(run, views=None, **settings):
+    """Return the model of a run after its initialization."""
+    initialization = Initialization(**{"warmup": QUICK, **settings})
     background = run.scene.background
-    start(run.model, run.scene.train if views is None else views, background=background, seed=0)
+    views = run.scene.train if views is None else views
+    initialization(run.model, views, background=background, seed=0)
     return run.model
 
 
 def small(folder, *overrides, **settings):
-    """A run on a scene that a scout can make sense of."""
+    """Return a run on a scene that the warm-up can reconstruct."""
     sizes = ["dataset.views=24", "dataset.size=40", "dataset.supersampling=2"]
     if settings.get("model") != "nerf":  # a shape takes a table that can hold it
         sizes.append("model.field.network.grid.log2_table=14")
@@ -34,7 +37,7 @@ def small(folder, *overrides, **settings):
 
 def test_the_box_holds_the_object_and_the_sampler_looks_inside_its_hull(tmp_path):
     run = assembled(tmp_path, "dataset.scene=rings")
-    model = begun(run, source="sphere")
+    model = initialized(run, source="sphere")
     box = model.field.box
     surface = torch.as_tensor(run.scene.mesh.vertices, dtype=torch.float32)
     assert (surface > box[0]).all()
@@ -50,15 +53,15 @@ def test_from_a_sphere_without_masks_everything_stays_as_it_was(tmp_path):
     run = assembled(tmp_path, "dataset.masks=false")
     points = torch.rand(100, 3)
     before = run.model.field.implicit(points)
-    model = begun(run, source="sphere")
+    model = initialized(run, source="sphere")
     assert torch.equal(model.field.implicit(points), before)
     assert model.field.box.tolist() == UNIT
     assert model.sampler.grid.region.all()
 
 
-def test_a_density_without_masks_needs_no_scout(tmp_path):
+def test_a_density_field_without_masks_is_left_unchanged(tmp_path):
     run = assembled(tmp_path, "model=nerf", "loss=nerf", "dataset.masks=false", model="nerf")
-    model = begun(run, source="auto")
+    model = initialized(run, source="auto")
     assert model.field.box.tolist() == UNIT
     assert model.sampler.grid.region.all()
 
@@ -66,7 +69,7 @@ def test_a_density_without_masks_needs_no_scout(tmp_path):
 @pytest.mark.parametrize("scene", ["blobs", "rings"])
 def test_without_masks_a_surface_begins_near_the_true_one(tmp_path, scene):
     run = small(tmp_path, f"dataset.scene={scene}", "dataset.masks=false")
-    model = begun(run)
+    model = initialized(run)
     box = model.field.box
     surface = torch.as_tensor(run.scene.mesh.vertices, dtype=torch.float32)
     assert (surface > box[0]).all()
@@ -79,19 +82,19 @@ def test_without_masks_a_surface_begins_near_the_true_one(tmp_path, scene):
 
 
 @pytest.mark.slow
-def test_a_scout_sees_the_bowls_that_the_hull_covers(tmp_path):
+def test_warmup_finds_concavities_that_the_hull_covers(tmp_path):
     found, thorough = {}, DensityWarmup(steps=200, samples=2048, rays=512)
-    for source in ("hull", "scout"):
+    for source in ("visual_hull", "density_warmup"):
         run = small(tmp_path / source, "dataset.scene=craters")
-        field = begun(run, source=source, scout=thorough).field
+        field = initialized(run, source=source, warmup=thorough).field
         points = torch.as_tensor(run.scene.mesh.vertices, dtype=torch.float32)
         found[source] = field.implicit(points).abs().mean()
-    assert found["scout"] < 0.7 * found["hull"]
+    assert found["density_warmup"] < 0.7 * found["visual_hull"]
 
 
 def test_without_masks_only_pixels_are_drawn_that_see_where_the_sampler_looks(tmp_path):
     run = small(tmp_path, "dataset.scene=rings", "dataset.masks=false", "batch.near_mask=4")
-    model, batches = begun(run), run.trainer.batches
+    model, batches = initialized(run), run.trainer.batches
     pixels = batches.pixels
     draw_what_is_looked_at(batches, model)
     assert 0.1 * pixels < batches.pixels < 0.9 * pixels
@@ -109,53 +112,56 @@ def test_without_masks_only_pixels_are_drawn_that_see_where_the_sampler_looks(tm
 
 
 def test_with_masks_and_from_a_sphere_no_pixel_is_left_out(tmp_path):
-    for settings in (["dataset.masks=true"], ["dataset.masks=false", "start=sphere"]):
+    for settings in (["dataset.masks=true"], ["dataset.masks=false", "initialization=sphere"]):
         run = assembled(tmp_path, *settings)
         pixels = run.trainer.batches.pixels
-        draw_what_is_looked_at(run.trainer.batches, begun(run, source="sphere"))
+        draw_what_is_looked_at(run.trainer.batches, initialized(run, source="sphere"))
         assert run.trainer.batches.pixels == pixels
 
 
-def test_a_density_can_be_scouted_for(tmp_path):
+def test_a_density_field_can_be_initialized_by_a_warmup(tmp_path):
     settings = ["model=nerf", "loss=nerf", "dataset.masks=false", "dataset.scene=rings"]
     run = small(tmp_path, *settings, model="nerf")
-    model = begun(run, source="scout")
+    model = initialized(run, source="density_warmup")
     assert (model.field.box[1] - model.field.box[0]).prod() < 7
     assert not model.sampler.grid.region.all()
 
 
-def test_a_start_is_the_same_every_time(tmp_path):
+def test_initialization_is_deterministic(tmp_path):
     settings = ["dataset.masks=false", "dataset.scene=blobs"]
     runs = (assembled(tmp_path / name, *settings) for name in ("one", "two"))
-    scout = replace(QUICK, steps=10)
-    ones, twos = (begun(run, scout=scout, trust=-1.0).field.state_dict() for run in runs)
+    warmup = replace(QUICK, steps=10)
+    ones, twos = (
+        initialized(run, warmup=warmup, min_explained_variance=-1.0).field.state_dict()
+        for run in runs
+    )
     tensors = [name for name, value in ones.items() if isinstance(value, torch.Tensor)]
     assert all(torch.equal(ones[name], twos[name]) for name in tensors)
 
 
-def test_where_there_is_nothing_to_see_it_stays_a_sphere_and_says_so(tmp_path, caplog):
+def test_a_failed_warmup_falls_back_to_the_sphere_with_a_warning(tmp_path, caplog):
     run = small(tmp_path, "dataset.masks=false")
     noise = torch.randint(0, 256, run.scene.train.rgb.shape, dtype=torch.uint8)
     with caplog.at_level(logging.WARNING):
-        model = begun(run, replace(run.scene.train, rgb=noise))
-    assert "nothing to trust" in caplog.text
+        model = initialized(run, replace(run.scene.train, rgb=noise))
+    assert "the density warm-up failed" in caplog.text
     assert model.field.box.tolist() == UNIT
     assert model.sampler.grid.region.all()
     points = torch.tensor([[0.5, 0, 0], [0, 0, -0.5]])
     assert model.field.implicit(points).abs().max() < 0.1
 
 
-def test_a_hull_without_masks_is_refused(tmp_path):
+def test_visual_hull_without_masks_is_refused(tmp_path):
     run = assembled(tmp_path, "dataset.masks=false")
-    with pytest.raises(ValueError, match="start=hull needs masks and found none; use start=scout"):
-        begun(run, source="hull")
+    with pytest.raises(ValueError, match="visual_hull needs masks and found none"):
+        initialized(run, source="visual_hull")
 
 
-def test_a_source_that_does_not_exist_is_refused():
-    with pytest.raises(ValueError, match="'cube' is none of auto, hull, scout, sphere"):
+def test_an_unknown_source_is_refused():
+    with pytest.raises(ValueError, match="'cube' is none of auto, visual_hull, density_warmup"):
         Initialization(source="cube")
 
 
-@pytest.mark.parametrize("name", ["auto", "hull", "scout", "sphere"])
-def test_a_start_is_configured_with_the_defaults_of_the_code(name):
-    assert build(composed(f"start={name}").start) == Initialization(source=name)
+@pytest.mark.parametrize("name", ["auto", "visual_hull", "density_warmup", "sphere"])
+def test_configured_settings_equal_the_defaults_of_the_code(name):
+    assert build(composed(f"initialization={name}").initialization) == Initialization(source=name)

@@ -175,5 +175,5 @@ def test_one_setting_chooses_the_kernel_of_everything(model: str, sampler: str, 
     assert "backend: auto" not in resolved
     grid = "model.field.grid" if model == "nerf" else "model.field.network.grid"
     rules = "model.renderer.rules.alphas"
-    for part in (grid, "model.renderer", rules, own, "start.scout"):
+    for part in (grid, "model.renderer", rules, own, "initialization.warmup"):
         assert OmegaConf.select(cfg, f"{part}.backend") == "reference", part

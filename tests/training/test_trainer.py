@@ -143,7 +143,7 @@ def test_a_resumed_run_has_the_rest_of_its_seconds(tmp_path):
 
 def test_the_start_counts_and_both_clocks_are_reported_with_the_scores(tmp_path):
     settings = ["eval.mesh=null", "eval.geometry={}", "eval.images=false"]
-    run = assembled(tmp_path, *settings, "trainer.max_steps=1", "start=auto")
+    run = assembled(tmp_path, *settings, "trainer.max_steps=1", "initialization=auto")
     assert run.train()
     assert 0 < run.trainer.start_seconds < run.trainer.seconds
     run.evaluate()

@@ -16,7 +16,7 @@ from nerfloss.data.formats.meshes import read_mesh
 from nerfloss.data.formats.point_files import offered_by, read_points
 from nerfloss.data.formats.pose_matrices import checked_pose
 from nerfloss.data.image_files import ENDINGS, check_masks, image_header, read_images
-from nerfloss.data.image_storage import check_residence, storage_for
+from nerfloss.data.image_storage import check_image_storage, storage_for
 from nerfloss.data.scene import Scene, check_background, describe_masks
 from nerfloss.data.splits import describe_rule, split_views
 from nerfloss.data.views import Views
@@ -43,7 +43,7 @@ class BlenderDataset:
     averages blocks of pixels. An alpha channel is a mask; with ``masks`` false the training views
     are photographs on the background, while test views keep theirs, to be judged by. ``mesh`` names
     a true mesh in the files' coordinates, ``points`` a PLY file of observed surface points.
-    ``residence`` says where the images are kept (`Views`).
+    ``image_storage`` says where the images are kept (`Views`).
     """
 
     path: str | None = None
@@ -54,11 +54,11 @@ class BlenderDataset:
     masks: bool = True
     mesh: str | None = None
     points: str | None = None
-    residence: str = "auto"
+    image_storage: str = "auto"
 
     def __post_init__(self) -> None:
         check_background(self.background, masks=self.masks)
-        check_residence(self.residence)
+        check_image_storage(self.image_storage)
         if self.scene_radius <= 0:
             raise ValueError(f"dataset.scene_radius must be positive, got {self.scene_radius}")
 
@@ -119,17 +119,17 @@ class BlenderDataset:
         paths = [frame.path for frame in frames]
         # Twice: what is read, and its parts.
         size = 8 * len(paths) * math.prod(image_header(paths[0])[:2]) // self.downscale**2
-        storage = storage_for(self.residence, size)
+        storage = storage_for(self.image_storage, size)
         pixels = read_images(paths, "RGBA" if alpha else "RGB", self.downscale, storage)
         height, width = pixels.shape[1:3]
         cameras = _cameras(frames, width, height)
         names = tuple(path.stem for path in paths)
         if not alpha:
-            return Views(cameras, names, pixels, residence=self.residence)
+            return Views(cameras, names, pixels, image_storage=self.image_storage)
         # Apart, so that each is contiguous: gathering pixels is twice as fast.
         rgb, mask = (storage.keep(part) for part in (pixels[..., :3], pixels[..., 3]))
         check_masks(mask, paths)
-        return Views(cameras, names, rgb, mask, residence=self.residence)
+        return Views(cameras, names, rgb, mask, image_storage=self.image_storage)
 
 
 def _read_frames(path: Path, scene_radius: float | int) -> list[Frame]:

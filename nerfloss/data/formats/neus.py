@@ -18,7 +18,7 @@ from nerfloss.data.formats.meshes import read_mesh
 from nerfloss.data.formats.point_files import offered_by, read_points
 from nerfloss.data.formats.pose_matrices import checked_matrix, decompose_projection
 from nerfloss.data.image_files import ENDINGS, check_masks, image_header, read_images
-from nerfloss.data.image_storage import check_residence, storage_for
+from nerfloss.data.image_storage import check_image_storage, storage_for
 from nerfloss.data.scene import Scene, check_background
 from nerfloss.data.splits import describe_rule, split_views
 from nerfloss.data.views import Views
@@ -35,7 +35,7 @@ class NeusDataset:
     ``scale_mat`` maps the unit ball to the data's own coordinates, in which ``mesh`` names a true
     mesh and ``points`` a PLY file of observed surface points. ``masks`` is true, false, or "auto":
     used where mask/ exists. Without masks nothing says what is background, so images are taken as
-    they are, whatever ``background`` says. ``residence`` says where images are kept (`Views`).
+    they are, whatever ``background`` says. ``image_storage`` says where images are kept (`Views`).
     """
 
     path: str | None = None
@@ -45,11 +45,11 @@ class NeusDataset:
     downscale: int = 1
     mesh: str | None = None
     points: str | None = None
-    residence: str = "auto"
+    image_storage: str = "auto"
 
     def __post_init__(self) -> None:
         check_background(self.background)
-        check_residence(self.residence)
+        check_image_storage(self.image_storage)
         if self.masks not in (True, False, "auto"):
             raise ValueError(
                 f"dataset.masks={self.masks!r} is none of true, false, auto; choose one"
@@ -109,14 +109,14 @@ class NeusDataset:
     ) -> Views:
         paths = [images[i] for i in which]
         size = 4 * len(paths) * math.prod(image_header(paths[0])[:2]) // self.downscale**2
-        storage = storage_for(self.residence, size)
+        storage = storage_for(self.image_storage, size)
         rgb = read_images(paths, "RGB", self.downscale, storage)
         cameras = _cameras(
             [matrices[i] for i in which], *image_header(paths[0])[:2], self.downscale
         )
         names = tuple(path.stem for path in paths)
         if masks is None:
-            return Views(cameras, names, rgb, residence=self.residence)
+            return Views(cameras, names, rgb, image_storage=self.image_storage)
         grey_paths = [masks[i] for i in which]
         size, masked = image_header(paths[0])[:2], image_header(grey_paths[0])[:2]
         if size != masked:
@@ -124,7 +124,7 @@ class NeusDataset:
             raise DataError(grey_paths[0], found, "masks and images must have one size")
         mask = read_images(grey_paths, "L", self.downscale, storage).gt_(THRESHOLD).mul_(255)
         check_masks(mask, grey_paths)
-        return Views(cameras, names, rgb, mask, residence=self.residence)
+        return Views(cameras, names, rgb, mask, image_storage=self.image_storage)
 
 
 def _image_paths(folder: Path) -> list[Path]:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from nerfloss.data.formats.meshes import read_mesh
-from nerfloss.data.image_storage import check_residence, storage_for
+from nerfloss.data.image_storage import check_image_storage, storage_for
 from nerfloss.data.scene import Scene, check_background, describe_masks
 from nerfloss.data.synthetic.analytic_scenes import MODELS, Model
 from nerfloss.data.synthetic.camera_layouts import cameras_at, train_and_test_positions
@@ -30,10 +30,10 @@ class AnalyticDataset:
     ``views`` to train on and ``test_views`` between them, ``size`` pixels square. ``seed`` turns
     the arrangement of cameras. Along edges a pixel averages ``supersampling``^2 rays. Without
     ``masks`` the training views are photographs on the background; test views keep theirs, to be
-    judged by. ``half_seen``: all cameras to train on stand where x > 0. ``mesh`` names a file to be
-    judged by instead of the exact surface. So many ``points`` of the surface are observed beside
+    judged by. ``one_sided_views``: all cameras to train on stand where x > 0. ``mesh`` names a file
+    to be judged by instead of the exact surface. So many ``points`` of the surface are observed beside
     the images, those of no confidence off it by ``point_noise`` scene units (`survey`).
-    ``residence`` says where the images are kept (`Views`).
+    ``image_storage`` says where the images are kept (`Views`).
     """
 
     scene: str = "craters"
@@ -44,15 +44,15 @@ class AnalyticDataset:
     supersampling: int = 2
     background: str = "auto"
     masks: bool = True
-    half_seen: bool = False
+    one_sided_views: bool = False
     mesh: str | None = None
     points: int = 2000
     point_noise: float | int = 0.005
-    residence: str = "auto"
+    image_storage: str = "auto"
 
     def __post_init__(self) -> None:
         check_background(self.background, masks=self.masks)
-        check_residence(self.residence)
+        check_image_storage(self.image_storage)
         if self.scene not in MODELS:
             choices = ", ".join(MODELS)
             raise ValueError(
@@ -79,14 +79,16 @@ class AnalyticDataset:
         seen, held_out = train_and_test_positions(
             self.views, self.test_views, CAMERA_RADIUS, self.seed
         )
-        if self.half_seen:
+        if self.one_sided_views:
             seen = torch.cat([seen[:, :1].abs(), seen[:, 1:]], dim=1)
         cameras = cameras_at(torch.cat([seen, held_out]), self.size, FIELD_OF_VIEW)
         names = [f"train_{i:03d}" for i in range(self.views)]
         names += [f"test_{i:03d}" for i in range(self.test_views)]
         views = photograph(model, cameras, tuple(names), self.supersampling)
         size = sum(image.nbytes for image in views.observed.values())
-        views = replace(views.kept(storage_for(self.residence, size)), residence=self.residence)
+        views = replace(
+            views.kept(storage_for(self.image_storage, size)), image_storage=self.image_storage
+        )
         train = self._with_points(model, views[: self.views])
         return Scene(
             name=self.scene,

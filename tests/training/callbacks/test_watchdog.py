@@ -172,7 +172,7 @@ WATCHFUL = [
     "trainer.watchdog.stall_window=10",
     "trainer.optimizer.warmup_steps=0",
     "~model.optimizer.freeze_steps",
-    "start=sphere",
+    "initialization=sphere",
     "sampler=uniform",
 ]
 
@@ -287,7 +287,7 @@ def run_of(folder, *overrides, model="neus"):
 
 @pytest.mark.slow
 def test_learning_far_too_fast_ends_without_a_surface_and_is_named(tmp_path):
-    watchdog = run_of(tmp_path, "trainer.optimizer.learning_rate=0.5", "start=sphere")
+    watchdog = run_of(tmp_path, "trainer.optimizer.learning_rate=0.5", "initialization=sphere")
     assert watchdog.cause is not None
     assert watchdog.seen
 
