@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from nerfloss.geometry import Samples
 from nerfloss.recipe import Fault, LossRecipe, NonFiniteLoss, Term
 from nerfloss.recipe.nonfinite_location import how_much, rays_of, say_where
-from nerfloss.recipe.nonfinite_report import gradients_to_quantities
+from nerfloss.recipe.nonfinite_report import gradients_to_quantities, taken_by
 from nerfloss.training.failure_snapshot import Failure
 
 
@@ -129,10 +129,10 @@ def _length(loss: Tensor, parameters: Sequence[nn.Parameter]) -> float:
 def _faults(term: Term, weight: float, quantities: Mapping[str, Any]) -> dict[str, str]:
     """By quantity, what of it or of the term's gradient to it is not finite, and for which rays."""
     faults = {}
-    for name in sorted(term.needs):
-        much = how_much(quantities[name])
+    for name, value in taken_by(term, quantities).items():
+        much = how_much(value)
         if much:
-            rays = rays_of(name, quantities[name], quantities)
+            rays = rays_of(name, value, quantities)
             faults[name] = f"holds {much}{say_where(rays, quantities)}"
     for name, gradient in gradients_to_quantities(term, weight, quantities):
         much = how_much(gradient)

@@ -44,10 +44,10 @@ def _fault_of_value(
             f"their weighted sum overflows; look at the weights and at the balancer",
         )
     found = f"loss term '{guilty}' is {values[guilty].item()} at step {step}"
-    for quantity in sorted(terms[guilty].needs):
-        much = how_much(quantities[quantity])
+    for quantity, value in taken_by(terms[guilty], quantities).items():
+        much = how_much(value)
         if much:
-            rays = rays_of(quantity, quantities[quantity], quantities)
+            rays = rays_of(quantity, value, quantities)
             return Fault(
                 "value",
                 f"{found} because its quantity '{quantity}' holds {much}"
@@ -68,6 +68,14 @@ def _fault_of_value(
         None,
         rays,
     )
+
+
+def taken_by(term: Term, quantities: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a term takes, by quantity in alphabetical order, its ``where`` included."""
+    taken = term.selected_inputs(quantities)
+    if term.where is not None:
+        taken = {term.where: quantities[term.where], **taken}
+    return dict(sorted(taken.items()))
 
 
 def explain_gradient(

@@ -1,4 +1,4 @@
-"""A loss term: what to compute, how much it weighs, when and where it acts."""
+"""Loss term: a function with its weight, schedule, selection and renamed inputs."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from nerfloss.quantities.signature import inputs_of
 from nerfloss.recipe.schedules import Schedule
+from nerfloss.recipe.selection import weighted_mean, zero_unselected_non_finite
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,12 @@ class Term:
 
     The positional parameters of ``fn`` name the quantities it takes; ``inputs`` renames them,
     ``{parameter: quantity}``. ``where`` names a quantity that selects or weights the mean.
+
+    An entry at which ``where`` is 0 enters neither the value nor a gradient: its error is dropped
+    from the mean, and where one of its quantities is not finite, ``fn`` takes it as 0. For a term
+    that computes each entry by itself the entry is thereby absent. A term that compares entries
+    (a ranking, SSIM, a distance between point sets) still sees all of them, the finite ones as they
+    are and the others as 0: for observed quantities this means unknown.
     """
 
     fn: Callable[..., Tensor]
@@ -34,11 +41,11 @@ class Term:
 
     @cached_property
     def needs(self) -> frozenset[str]:
-        """Every quantity the term looks at, ``where`` included."""
+        """The quantities that the term takes, ``where`` included."""
         return frozenset(self.arguments.values()) | ({self.where} if self.where else set())
 
     def weight_at(self, step: int) -> float:
-        """Weight times schedule. Raises ValueError where the schedule leaves [0, 1]."""
+        """Return weight times schedule. Raises ValueError where the schedule leaves [0, 1]."""
         if self.weight == 0 or self.schedule is None:
             return self.weight
         factor = float(self.schedule(step))
@@ -49,15 +56,32 @@ class Term:
             )
         return self.weight * factor
 
+    def selected_inputs(self, quantities: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the quantities that ``fn`` takes, by name, as it takes them.
+
+        Half-precision tensors become float32, and what ``where`` leaves out becomes finite.
+        """
+        fed = {name: _in_full(quantities[name]) for name in self.arguments.values()}
+        keep = quantities[self.where] if self.where is not None else None
+        if self.where is None or not isinstance(keep, Tensor):
+            return fed
+        return {
+            name: zero_unselected_non_finite(value, name, keep, self.where)
+            if isinstance(value, Tensor) and value.is_floating_point()
+            else value
+            for name, value in fed.items()
+        }
+
     def unreduced(self, quantities: Mapping[str, Any]) -> Tensor:
-        """What ``fn`` returns, before any mean."""
-        errors = self.fn(*(_in_full(quantities[name]) for name in self.arguments.values()))
+        """Return the values of ``fn``, before any mean. Raises TypeError if it returns no tensor."""
+        fed = self.selected_inputs(quantities)
+        errors = self.fn(*(fed[name] for name in self.arguments.values()))
         if not isinstance(errors, Tensor):
             raise TypeError(f"a loss term returns a tensor, got {type(errors).__name__}")
         return errors
 
     def __call__(self, quantities: Mapping[str, Any]) -> Float[Tensor, ""]:
-        """The term's mean over everything, or over what ``where`` keeps."""
+        """Return the term's mean over all its values, or over what ``where`` selects."""
         errors = self.unreduced(quantities)
         if self.where is None:
             # Over nothing, the mean is 0 with a gradient of 0, not NaN.
@@ -65,33 +89,8 @@ class Term:
         return weighted_mean(errors, quantities[self.where])
 
 
-def weighted_mean(errors: Float[Tensor, "*shape"], keep: Tensor) -> Float[Tensor, ""]:
-    """Mean of ``errors`` weighted by ``keep``: ``sum(keep e) / sum(keep)``.
-
-    ``keep`` (a mask, or weights that are not negative) has the leading axes of ``errors`` and
-    holds for all that follow. Where nothing is kept the mean is 0, and so is its gradient. No
-    gradient flows into ``keep``: what a loss looks at is not for the optimizer to choose.
-    Raises ValueError where the axes do not match.
-    """
-    if keep.shape != errors.shape[: keep.ndim]:
-        raise ValueError(
-            f"'where' has shape {tuple(keep.shape)}, which are not the leading axes of the term's "
-            f"values {tuple(errors.shape)}: choose a quantity with one value per ray or per sample"
-        )
-    repeats = errors.numel() / max(keep.numel(), 1)
-    keep = keep.detach().reshape(keep.shape + (1,) * (errors.ndim - keep.ndim))
-    # What is left out may be anything, even NaN: an unknown depth, the normal of a missed ray.
-    if keep.dtype == torch.bool:
-        kept = torch.where(keep, errors, 0.0)
-    else:
-        keep = keep.to(errors.dtype)
-        kept = torch.where(keep > 0, errors * keep, 0.0)
-    # The floor only makes 0 / 0 a 0: where nothing is kept, the sum above is 0 already.
-    return kept.sum() / (keep.sum() * repeats).clamp_min(1e-12)
-
-
 def _in_full(value: Any) -> Any:
-    """Half-precision tensors as float32, where squares and logarithms keep their digits."""
+    """Return a half-precision tensor as float32, where squares and logarithms keep their digits."""
     if isinstance(value, Tensor) and value.dtype in (torch.float16, torch.bfloat16):
         return value.float()
     return value

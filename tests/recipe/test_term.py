@@ -8,7 +8,7 @@ from torch import Tensor
 
 from nerfloss.losses.eikonal import eikonal
 from nerfloss.recipe import LossRecipe, Term
-from nerfloss.recipe.term import weighted_mean
+from nerfloss.recipe.selection import weighted_mean
 from nerfloss.testing.quantities import fake
 
 
