@@ -28,7 +28,7 @@ import torch
 from gpu_timing import stopwatch
 from gpu_work import STEP, Setting, arithmetic, inputs, moved, operations
 
-from nerfloss.kernels.backend_availability import why_never
+from nerfloss.kernels.backend_availability import unavailable_reason
 from nerfloss.kernels.reference import hash_grid as reference
 
 ROUNDS, SETS = 25, 3
@@ -167,7 +167,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=8, help="start nothing more after so many")
     parser.add_argument("--dry", action="store_true", help="tiny and interpreted, without a GPU")
     asked = parser.parse_args()
-    if (reason := why_never("triton")) is not None:
+    if (reason := unavailable_reason("triton")) is not None:
         print(f"nothing to measure: {reason}")
         return 2
     found = measure(asked)

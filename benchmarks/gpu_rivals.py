@@ -38,7 +38,7 @@ def tcnn_rows(setting: Setting, device: torch.device, timed: Callable) -> Iterat
         found = encoding(points)
         along = x["grad"].to(found.dtype).requires_grad_()
         (slope,) = torch.autograd.grad(found, points, along, create_graph=True)
-        given = (x["slope_grad"].to(found.dtype), x["tangent"].to(slope.dtype))
+        given = (x["jvp_grad"].to(found.dtype), x["tangent"].to(slope.dtype))
         return torch.autograd.grad((found, slope), (along, encoding.params), given)
 
     for name, run in {"features": forward, STEP: step}.items():

@@ -30,14 +30,14 @@ Rows = Iterator[dict[str, Any]]
 
 
 def tuning_rows(device: torch.device, timed: Callable[..., float], *, dry: bool) -> Rows:
-    """Reading with slopes and scattering both orders, on random points and along rays."""
+    """Reading with jacobian and scattering both orders, on random points and along rays."""
     for order in ("rays",) if dry else ("random", "rays"):
         size = {"points": 64, "log2_table": 7, "levels": 2} if dry else {"points": 2**20}
         setting = Setting(**size, order=order)
         sets = [inputs(setting, device, seed) for seed in (2, 3)]
         for way, tuning in list(WAYS.items())[: 2 if dry else None]:
             calls = {
-                "features and slopes": partial(read, setting=setting, tuning=tuning),
+                "features and jacobian": partial(read, setting=setting, tuning=tuning),
                 "scatter, both orders": partial(scatter, setting=setting, tuning=tuning),
             }
             if way == "as set":
@@ -54,12 +54,12 @@ def tuning_rows(device: torch.device, timed: Callable[..., float], *, dry: bool)
 def read(x: dict[str, Tensor], *, setting: Setting, tuning: Tuning) -> Any:
     layout, levels = setting.layout, setting.levels
     return triton_gather.read(
-        x["points"], x["table"], None, layout, levels, slopes=True, tuning=tuning
+        x["points"], x["table"], None, layout, levels, jacobian=True, tuning=tuning
     )
 
 
 def scatter(
     x: dict[str, Tensor], *, setting: Setting, tuning: Tuning, dtype: torch.dtype | None = None
 ) -> Any:
-    both, at = (x["grad"], x["tangent"], x["slope_grad"]), (setting.layout, setting.levels)
+    both, at = (x["grad"], x["tangent"], x["jvp_grad"]), (setting.layout, setting.levels)
     return triton_scatter.scatter(x["points"], *both, *at, dtype=dtype, tuning=tuning)

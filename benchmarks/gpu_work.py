@@ -61,8 +61,8 @@ def inputs(setting: Setting, device: torch.device, seed: int) -> dict[str, Tenso
         # as the networks hand them over: points run fastest
         "grad": normal(layout.channels, count).t(),
         "tangent": normal(count, 3),
-        "slope_grad": normal(layout.channels, count).t(),
-        "slopes": normal(3, layout.channels, count),
+        "jvp_grad": normal(layout.channels, count).t(),
+        "jacobian": normal(3, layout.channels, count),
     }
 
 
@@ -71,23 +71,25 @@ def operations(kernel: Any, setting: Setting) -> dict[str, Callable[[dict[str, T
     at = (setting.layout, setting.levels)
 
     def step(x: dict[str, Tensor]) -> Any:
-        features, slopes = kernel.features_and_slopes(x["points"], x["table"], *at)
-        gradient = kernel.pull_back(slopes, x["grad"])
-        bent = kernel.push_forward(slopes, x["tangent"])
-        both = (x["slope_grad"], x["tangent"], x["grad"])
+        features, jacobian = kernel.features_and_jacobian(x["points"], x["table"], *at)
+        gradient = kernel.vjp_from_jacobian(jacobian, x["grad"])
+        bent = kernel.jvp_from_jacobian(jacobian, x["tangent"])
+        both = (x["jvp_grad"], x["tangent"], x["grad"])
         return features, gradient, bent, kernel.scatter(x["points"], *both, *at)
 
     return {
         "features": lambda x: kernel.features(x["points"], x["table"], *at),
-        "features and slopes": lambda x: kernel.features_and_slopes(x["points"], x["table"], *at),
-        "J^T g from slopes": lambda x: kernel.pull_back(x["slopes"], x["grad"]),
-        "J v from slopes": lambda x: kernel.push_forward(x["slopes"], x["tangent"]),
+        "features and jacobian": lambda x: kernel.features_and_jacobian(
+            x["points"], x["table"], *at
+        ),
+        "J^T g from jacobian": lambda x: kernel.vjp_from_jacobian(x["jacobian"], x["grad"]),
+        "J v from jacobian": lambda x: kernel.jvp_from_jacobian(x["jacobian"], x["tangent"]),
         "J^T g": lambda x: kernel.vjp(x["points"], x["table"], x["grad"], *at),
         "J v": lambda x: kernel.jvp(x["points"], x["table"], x["tangent"], *at),
         "H v": lambda x: kernel.hvp(x["points"], x["table"], x["grad"], x["tangent"], *at),
         "scatter, first order": lambda x: kernel.scatter(x["points"], x["grad"], None, None, *at),
         "scatter, both orders": lambda x: kernel.scatter(
-            x["points"], x["grad"], x["tangent"], x["slope_grad"], *at
+            x["points"], x["grad"], x["tangent"], x["jvp_grad"], *at
         ),
         STEP: step,
     }
@@ -115,9 +117,9 @@ def moved(setting: Setting, points: Tensor) -> dict[str, tuple[float, float, flo
     added = SECTOR * count * sectors(points, setting, FLOAT)
     numbers = {
         "features": (3 + c, 1, 0),
-        "features and slopes": (3 + 4 * c, 1, 0),
-        "J^T g from slopes": (4 * c + 3, 0, 0),
-        "J v from slopes": (4 * c + 3, 0, 0),
+        "features and jacobian": (3 + 4 * c, 1, 0),
+        "J^T g from jacobian": (4 * c + 3, 0, 0),
+        "J v from jacobian": (4 * c + 3, 0, 0),
         "J^T g": (6 + c, 1, 0),
         "J v": (6 + c, 1, 0),
         "H v": (9 + c, 1, 0),
@@ -135,13 +137,18 @@ def arithmetic(setting: Setting) -> dict[str, int]:
     """About how many operations on numbers each takes: to see that none is bound by them.
 
     Per point, level and corner: 8 for the row, 3 for the weight, 2 per feature and sum; more where
-    slopes are taken.
+    jacobian are taken.
     """
     corners = 8 * setting.levels * setting.points
-    per_corner = {"features": 15, "features and slopes": 33, "J v": 22, "J^T g": 22, "H v": 38}
+    per_corner = {"features": 15, "features and jacobian": 33, "J v": 22, "J^T g": 22, "H v": 38}
     per_corner |= {"scatter, first order": 15, "scatter, both orders": 28}
     sums = 2 * 3 * setting.layout.channels * setting.points
     found = {name: corners * each for name, each in per_corner.items()}
-    found |= {"J^T g from slopes": sums, "J v from slopes": sums}
-    whole = ("features and slopes", "J^T g from slopes", "J v from slopes", "scatter, both orders")
+    found |= {"J^T g from jacobian": sums, "J v from jacobian": sums}
+    whole = (
+        "features and jacobian",
+        "J^T g from jacobian",
+        "J v from jacobian",
+        "scatter, both orders",
+    )
     return found | {STEP: sum(found[name] for name in whole)}

@@ -35,14 +35,14 @@ def operations(layout: GridLayout, points: Tensor) -> dict[str, Contenders]:
     """The kernel's operations on random arguments."""
     count = len(points)
     table = torch.randn(layout.entries, layout.features)
-    grad, slope_grad = torch.randn(layout.channels, count).t(), torch.randn(count, layout.channels)
+    grad, jvp_grad = torch.randn(layout.channels, count).t(), torch.randn(count, layout.channels)
     tangent, at = torch.randn(count, 3), (layout, layout.levels)
     arguments = {
         "features": (points, table),
         "vjp": (points, table, grad),
         "jvp": (points, table, tangent),
         "hvp": (points, table, grad, tangent),
-        "scatter": (points, grad, tangent, slope_grad),
+        "scatter": (points, grad, tangent, jvp_grad),
     }
     return {
         name: {

@@ -43,11 +43,11 @@ def multiplications(sizes: tuple[int, ...]) -> int:
 def contenders(points: int) -> tuple[dict[str, dict], dict[str, float]]:
     """Each operation, forward and backward together, and the multiply-adds that it needs."""
     inputs, parameters = torch.randn(DISTANCE[0], points), layers(DISTANCE)
-    outputs, pull = torch.randn(DISTANCE[-1], points), torch.randn(DISTANCE[0], points)
+    outputs, input_gradient = torch.randn(DISTANCE[-1], points), torch.randn(DISTANCE[0], points)
 
     def distance(forward, backward) -> None:
         forward(inputs, parameters, 100.0, True)
-        backward(inputs, parameters, 100.0, outputs, pull)
+        backward(inputs, parameters, 100.0, outputs, input_gradient)
 
     seen, shades = torch.randn(COLOR[0], points), layers(COLOR)
     to_colors = torch.randn(COLOR[-1], points)
@@ -88,7 +88,7 @@ def contenders(points: int) -> tuple[dict[str, dict], dict[str, float]]:
             ),
         },
     }
-    # The distance network's first layer is met six times (values, pull, and the derivatives of both
+    # The distance network's first layer is met six times (values, input_gradient, and the derivatives of both
     # by inputs and by weights), its last three times, as every layer of the colour network.
     first, last = DISTANCE[0] * DISTANCE[1], DISTANCE[1] * DISTANCE[2]
     needed = {

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from nerfloss.kernels.backend_availability import why_not
+from nerfloss.kernels.backend_availability import unsupported_reason
 from nerfloss.kernels.backend_selection import BACKENDS
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ def loadable(cfg: DictConfig, device: torch.device) -> DictConfig:
     config, reasons = OmegaConf.to_container(cfg, resolve=False), {}
     for node in _that_name_a_backend(config, ""):
         name = node["backend"]
-        if (reason := why_not(name, device, torch.float32)) is not None:
+        if (reason := unsupported_reason(name, device, torch.float32)) is not None:
             reasons[name], node["backend"] = reason, "auto"
     for name, reason in reasons.items():
         log.warning("kernels.backend=%s cannot run here, auto is taken instead: %s", name, reason)

@@ -7,9 +7,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from nerfloss.kernels.async_host_copy import HostCopy
-from nerfloss.kernels.backend_selection import check_backend, chosen
+from nerfloss.kernels.backend_selection import check_backend, select_backend
 from nerfloss.kernels.grid_layout import GridLayout
-from nerfloss.kernels.hash_grid import Kernel, check_active, encode, kernel
+from nerfloss.kernels.hash_grid import HashGridKernel, check_active, encode, select_kernel
 from nerfloss.kernels.point_ops import to_unit
 from nerfloss.kernels.reference.grid_cells import corner_rows
 from nerfloss.maths.random_numbers import uniform
@@ -129,9 +129,9 @@ class HashGrid(nn.Module):
             found.append(part.index_select(0, rows.flatten()).unflatten(0, rows.shape))
         return found
 
-    def kernel(self) -> Kernel:
+    def kernel(self) -> HashGridKernel:
         """The kernel that computes this grid where its table lies."""
-        return kernel(self.backend, self.table, self.stored)
+        return select_kernel(self.backend, self.table, self.stored)
 
     def get_extra_state(self) -> dict[str, int]:
         """Part of ``state_dict``: evaluation and resuming see the levels that training saw."""
@@ -145,4 +145,4 @@ def check_kernels(*parts: nn.Module) -> None:
     """Raise ValueError for a grid in them whose backend cannot read it where it lies by now."""
     for grid in (each for part in parts for each in part.modules()):
         if isinstance(grid, HashGrid):
-            chosen(grid.backend, grid.table.device, grid.stored or grid.table.dtype)
+            select_backend(grid.backend, grid.table.device, grid.stored or grid.table.dtype)

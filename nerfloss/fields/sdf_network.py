@@ -53,7 +53,7 @@ class SDFNetwork(nn.Module):
 
         Differentiable once in points and parameters.
         """
-        return self._evaluate(points, pulled=False)[0]
+        return self._evaluate(points, needs_gradients=False)[0]
 
     def with_gradients(
         self, points: Float[Tensor, "points 3"]
@@ -62,12 +62,14 @@ class SDFNetwork(nn.Module):
 
         Both are differentiable once in points and parameters.
         """
-        return self._evaluate(points, pulled=True)
+        return self._evaluate(points, needs_gradients=True)
 
-    def _evaluate(self, points: Tensor, *, pulled: bool) -> tuple[Tensor, Tensor]:
+    def _evaluate(self, points: Tensor, *, needs_gradients: bool) -> tuple[Tensor, Tensor]:
         # Weight and bias of the first layer, then of the next.
         parameters = self.layers.parameters()
-        return _Evaluate.apply(points, self.grid.table, self.grid, self.beta, pulled, *parameters)
+        return _Evaluate.apply(
+            points, self.grid.table, self.grid, self.beta, needs_gradients, *parameters
+        )
 
 
 class _Evaluate(torch.autograd.Function):
@@ -80,40 +82,52 @@ class _Evaluate(torch.autograd.Function):
         table: Tensor,
         grid: HashGrid,
         beta: float,
-        pulled: bool,
+        needs_gradients: bool,
         *parameters: Tensor,
     ) -> tuple[Tensor, Tensor]:
         chosen, at = grid.kernel(), (grid.layout, grid.active_levels)
         table = table if grid.stored is None else table.to(grid.stored)
         unit, scale = grid.to_unit(points)
-        slopes = points.new_empty(0)
-        if pulled:
-            features, slopes = chosen.features_and_slopes(unit, table, *at)
+        jacobian = points.new_empty(0)
+        if needs_gradients:
+            features, jacobian = chosen.features_and_jacobian(unit, table, *at)
         else:
             features = chosen.features(unit, table, *at)
         inputs = torch.cat([features.t(), points.t()])
         by = grid.backend
-        outputs, pull = sdf_mlp.forward(inputs, parameters, beta, pulled, backend=by)
-        ctx.save_for_backward(unit, scale, table, slopes, inputs, pull, *parameters)
-        ctx.chosen, ctx.at, ctx.beta, ctx.pulled, ctx.by = chosen, at, beta, pulled, by
-        if not pulled:
+        outputs, input_gradient = sdf_mlp.forward(
+            inputs, parameters, beta, needs_gradients, backend=by
+        )
+        ctx.save_for_backward(unit, scale, table, jacobian, inputs, input_gradient, *parameters)
+        ctx.chosen, ctx.at, ctx.beta, ctx.needs_gradients, ctx.by = (
+            chosen,
+            at,
+            beta,
+            needs_gradients,
+            by,
+        )
+        if not needs_gradients:
             nothing = points.new_empty(0, 3)
             ctx.mark_non_differentiable(nothing)
             return outputs.t(), nothing
-        return outputs.t(), scale * chosen.pull_back(slopes, pull[:-3].t()) + pull[-3:].t()
+        return outputs.t(), scale * chosen.vjp_from_jacobian(
+            jacobian, input_gradient[:-3].t()
+        ) + input_gradient[-3:].t()
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, to_outputs: Tensor, to_gradients: Tensor) -> tuple[Tensor | None, ...]:
-        unit, scale, table, slopes, inputs, pull, *parameters = ctx.saved_tensors
+        unit, scale, table, jacobian, inputs, input_gradient, *parameters = ctx.saved_tensors
         chosen, at = ctx.chosen, ctx.at
         tangent = along_grid = None
-        to_pull = pull
-        if ctx.pulled:
-            tangent, along_grid = scale * to_gradients, pull[:-3].t()
-            to_pull = torch.cat([chosen.push_forward(slopes, tangent).t(), to_gradients.t()])
+        grad_input_gradient = input_gradient
+        if ctx.needs_gradients:
+            tangent, along_grid = scale * to_gradients, input_gradient[:-3].t()
+            grad_input_gradient = torch.cat(
+                [chosen.jvp_from_jacobian(jacobian, tangent).t(), to_gradients.t()]
+            )
         to_inputs, to_parameters = sdf_mlp.backward(
-            inputs, parameters, ctx.beta, to_outputs.t(), to_pull, backend=ctx.by
+            inputs, parameters, ctx.beta, to_outputs.t(), grad_input_gradient, backend=ctx.by
         )
         to_features = to_inputs[:-3].t()
         to_points = to_table = None

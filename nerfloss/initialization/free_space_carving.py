@@ -10,7 +10,7 @@ from torch import Tensor
 from nerfloss.data.cameras.pinhole import Cameras
 from nerfloss.data.visual_hull import cell_centers
 from nerfloss.geometry import intersect_box
-from nerfloss.kernels.numba.visibility import BEFORE, THERE, look, sightings
+from nerfloss.kernels.numba.visibility import AT_SURFACE, IN_FRONT, count_view, new_view_counts
 
 CHUNK = 1 << 16
 
@@ -60,15 +60,15 @@ def count_sightings(
     resolution = len(densities)
     cell = float((box[1] - box[0]).min()) / resolution
     z_first = densities.permute(2, 1, 0).contiguous()
-    counts = sightings(resolution)
+    counts = new_view_counts(resolution)
     for view in range(len(cameras)):
         pixel = _lattice(cameras, view, box, cell)
         which = torch.full((len(pixel),), view)
         rays = cameras.rays(which, pixel, torch.zeros(len(pixel), 3))
         sight = (rays.origins, rays.directions, *intersect_box(rays, box), z_first, box)
-        look(counts, view, *sight, step=cell, spent=spent)
+        count_view(counts, view, *sight, step=cell, spent=spent)
     x_first = counts[0].permute(0, 3, 2, 1).contiguous()
-    return x_first[BEFORE], x_first[THERE]
+    return x_first[IN_FRONT], x_first[AT_SURFACE]
 
 
 def in_an_image(points: Float[Tensor, "points 3"], cameras: Cameras) -> Bool[Tensor, "points"]:

@@ -15,7 +15,7 @@ IN_TRITON = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 IN_TCNN = (torch.float16, torch.float32)
 
 
-def why_not(backend: str, device: torch.device, dtype: torch.dtype) -> str | None:
+def unsupported_reason(backend: str, device: torch.device, dtype: torch.dtype) -> str | None:
     """Why a table of this type cannot be read there by that kernel; None: it can."""
     if backend == "cpu" and (device.type != "cpu" or dtype not in (torch.float32, torch.float64)):
         return f"it works on float32 or float64 in CPU memory, the table is {dtype} on {device}"
@@ -26,12 +26,12 @@ def why_not(backend: str, device: torch.device, dtype: torch.dtype) -> str | Non
     return None
 
 
-def why_never(backend: str) -> str | None:
+def unavailable_reason(backend: str) -> str | None:
     """Why that kernel cannot run anywhere on this machine; None: it can, somewhere."""
     if backend in ("triton", "tcnn"):
         seen = torch.cuda.is_available()
         device = torch.device("cuda", torch.cuda.current_device()) if seen else torch.device("cpu")
-        return why_not(backend, device, torch.float32)
+        return unsupported_reason(backend, device, torch.float32)
     return None
 
 

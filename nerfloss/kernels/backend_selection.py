@@ -6,7 +6,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from nerfloss.kernels.backend_availability import why_never, why_not
+from nerfloss.kernels.backend_availability import unavailable_reason, unsupported_reason
 
 log = logging.getLogger(__name__)
 
@@ -14,18 +14,18 @@ log = logging.getLogger(__name__)
 BACKENDS = ("auto", "reference", "cpu", "triton", "tcnn")
 
 
-def chosen(backend: str, device: torch.device, dtype: torch.dtype) -> str:
+def select_backend(backend: str, device: torch.device, dtype: torch.dtype) -> str:
     """The backend of that name, or for ``auto`` the fastest that can run on such a table there.
 
     Raises ValueError for a name that does not exist or cannot run there.
     """
     _check_name(backend)
     name = fastest(device, dtype) if backend == "auto" else backend
-    _refuse(backend, why_not(name, device, dtype))
+    _refuse(backend, unsupported_reason(name, device, dtype))
     return name
 
 
-def serving(backend: str, *tensors: Tensor) -> str:
+def select_float32_backend(backend: str, *tensors: Tensor) -> str:
     """What serves beside the grid (opacities, weights, marching): reference, cpu or triton.
 
     Chosen as for a float32 grid, so that one setting says it for all. These kernels take nothing
@@ -33,23 +33,23 @@ def serving(backend: str, *tensors: Tensor) -> str:
     ``auto`` takes.
     """
     asked = "auto" if backend == "tcnn" else backend
-    name = chosen(asked, tensors[0].device, torch.float32)
+    name = select_backend(asked, tensors[0].device, torch.float32)
     return name if all(each.dtype == torch.float32 for each in tensors) else "reference"
 
 
 def check_backend(backend: str) -> None:
     """Raises ValueError for a name that does not exist or cannot run on this machine at all."""
     _check_name(backend)
-    _refuse(backend, why_never(backend))
+    _refuse(backend, unavailable_reason(backend))
 
 
 def fastest(device: torch.device, dtype: torch.dtype) -> str:
     """The backend that ``auto`` takes; one line in the log where Triton would have been faster."""
-    if why_not("cpu", device, dtype) is None:
+    if unsupported_reason("cpu", device, dtype) is None:
         return "cpu"
     if device.type != "cuda":
         return "reference"
-    reason = why_not("triton", device, dtype)
+    reason = unsupported_reason("triton", device, dtype)
     if reason is not None:
         _say_once(reason)
     return "triton" if reason is None else "reference"

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from nerfloss.kernels.backend_selection import serving
+from nerfloss.kernels.backend_selection import select_float32_backend
 from nerfloss.maths import compositing, sdf_opacity
 
 # Passes along rays, tensors in and out; the formulas have none. Slabs have them in Triton alone.
@@ -96,7 +96,7 @@ def composited(
 
 def _passes(backend: str, *moving: Tensor, fixed: tuple[Tensor, ...] = ()) -> Any:
     """The passes that serve; None: the formula, also where what is ``fixed`` for them may move."""
-    name = serving(backend, *moving, *fixed)
+    name = select_float32_backend(backend, *moving, *fixed)
     if name not in FILES or any(each.requires_grad for each in fixed):
         return None
     return import_module(f"nerfloss.kernels.{FILES[name]}")

@@ -7,21 +7,21 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from nerfloss.kernels.numba.array_arguments import on_cpu
+from nerfloss.kernels.numba.array_arguments import is_cpu_float32
 from nerfloss.maths import directions as defined
 from nerfloss.maths import spherical_harmonics as basis
 
 
 def unit(vectors: Float[Tensor, "*rays 3"]) -> Float[Tensor, "*rays 3"]:
     """Vectors of length one: `nerfloss.maths.directions.unit`."""
-    if not on_cpu(vectors):
+    if not is_cpu_float32(vectors):
         return defined.unit(vectors)
     return _Unit.apply(vectors)
 
 
 def spherical_harmonics(directions: Float[Tensor, "rays 3"]) -> Float[Tensor, "rays 16"]:
     """Harmonics of directions: `nerfloss.maths.spherical_harmonics.spherical_harmonics`."""
-    if not on_cpu(directions) or directions.requires_grad:
+    if not is_cpu_float32(directions) or directions.requires_grad:
         return basis.spherical_harmonics(directions)
     from nerfloss.kernels.numba import directions as cpu_directions
 

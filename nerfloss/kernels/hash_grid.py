@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from nerfloss.kernels import backend_selection as choice
+from nerfloss.kernels.backend_selection import select_backend
 from nerfloss.kernels.grid_layout import GridLayout
 from nerfloss.kernels.reference import hash_grid as reference
 
@@ -22,11 +22,11 @@ FILES = {
 
 
 @runtime_checkable
-class Kernel(Protocol):
+class HashGridKernel(Protocol):
     """Operations on points of the unit cube; `nerfloss.kernels.reference.hash_grid` defines them.
 
-    Points are not clamped here: those outside extrapolate their cell, NaN gives NaN. With slopes at
-    hand, `pull_back` and `push_forward` are what `vjp` and `jvp` find by reading the table again:
+    Points are not clamped here: those outside extrapolate their cell, NaN gives NaN. With jacobian at
+    hand, `vjp_from_jacobian` and `jvp_from_jacobian` are what `vjp` and `jvp` find by reading the table again:
     faster, at 12 bytes per point and channel.
     """
 
@@ -34,13 +34,13 @@ class Kernel(Protocol):
         self, points: Tensor, table: Tensor, layout: GridLayout, active: int
     ) -> Tensor: ...
 
-    def features_and_slopes(
+    def features_and_jacobian(
         self, points: Tensor, table: Tensor, layout: GridLayout, active: int
     ) -> tuple[Tensor, Tensor]: ...
 
-    def pull_back(self, slopes: Tensor, grad: Tensor) -> Tensor: ...
+    def vjp_from_jacobian(self, jacobian: Tensor, grad: Tensor) -> Tensor: ...
 
-    def push_forward(self, slopes: Tensor, tangent: Tensor) -> Tensor: ...
+    def jvp_from_jacobian(self, jacobian: Tensor, tangent: Tensor) -> Tensor: ...
 
     def vjp(
         self, points: Tensor, table: Tensor, grad: Tensor, layout: GridLayout, active: int
@@ -65,23 +65,23 @@ class Kernel(Protocol):
         points: Tensor,
         grad: Tensor,
         tangent: Tensor | None,
-        slope_grad: Tensor | None,
+        jvp_grad: Tensor | None,
         layout: GridLayout,
         active: int,
     ) -> Tensor: ...
 
 
-def kernel(
+def select_kernel(
     backend: str, table: Float[Tensor, "entries features"], stored: torch.dtype | None = None
-) -> Kernel:
+) -> HashGridKernel:
     """The kernel of that name, or for ``auto`` the fastest that can run on the table's device.
 
     ``stored`` is the kind of number that it reads, None: the table's own. Raises ValueError for a
     name that does not exist or cannot run there.
     """
-    name = choice.chosen(backend, table.device, stored or table.dtype)
+    name = select_backend(backend, table.device, stored or table.dtype)
     # imported when it is needed: numba takes half a second to load, the others may be missing
-    return cast(Kernel, import_module(f"nerfloss.kernels.{FILES[name]}"))
+    return cast(HashGridKernel, import_module(f"nerfloss.kernels.{FILES[name]}"))
 
 
 def encode(
@@ -101,7 +101,7 @@ def encode(
     active = layout.levels if active is None else active
     check_active(layout, active)
     points = points.clamp(0, 1)
-    found = kernel(backend, table, stored)
+    found = select_kernel(backend, table, stored)
     if found is reference and stored is None:
         return found.features(points, table, layout, active)
     return _Encode.apply(points, table, layout, active, found, stored)
@@ -123,7 +123,7 @@ class _Encode(torch.autograd.Function):
         table: Tensor,
         layout: GridLayout,
         active: int,
-        chosen: Kernel,
+        chosen: HashGridKernel,
         stored: torch.dtype | None,
     ) -> Tensor:
         table = table if stored is None else table.to(stored)

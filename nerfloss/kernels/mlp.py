@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from nerfloss.kernels.backend_selection import serving
+from nerfloss.kernels.backend_selection import select_float32_backend
 
 
 def apply_mlp(
@@ -32,7 +32,7 @@ def apply_mlp(
     given = inputs.dtype
     if rounded is not None:
         inputs, parameters = inputs.to(rounded), [each.to(rounded) for each in parameters]
-    if serving(backend, inputs) == "cpu":
+    if select_float32_backend(backend, inputs) == "cpu":
         from nerfloss.kernels.numba import mlp as compiled
 
         return _Compiled.apply(inputs, compiled, squash, *parameters)

@@ -5,10 +5,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from nerfloss.kernels.numba.array_arguments import as_arrays, on_cpu
+from nerfloss.kernels.numba.array_arguments import as_arrays, is_cpu_float32
 
 
-def occupied(
+def nonempty_intervals(
     t_starts: Float[Tensor, "rays samples"],
     t_ends: Float[Tensor, "rays samples"],
     count: int | None = None,
@@ -20,14 +20,18 @@ def occupied(
     """
     if not _compiled(t_starts):
         has_length = (t_ends > t_starts).reshape(-1)
-        return has_length.nonzero().squeeze(-1) if count is None else so_many(has_length, count)
+        return (
+            has_length.nonzero().squeeze(-1)
+            if count is None
+            else nonzero_with_count(has_length, count)
+        )
     from nerfloss.kernels.numba import point_ops as cpu_places
 
     index = torch.empty(t_starts.numel(), dtype=torch.int64)
-    return index[: cpu_places.occupied(*as_arrays(t_starts, t_ends, index))]
+    return index[: cpu_places.nonempty_intervals(*as_arrays(t_starts, t_ends, index))]
 
 
-def so_many(mask: Bool[Tensor, "places"], count: int) -> Int[Tensor, "count"]:
+def nonzero_with_count(mask: Bool[Tensor, "places"], count: int) -> Int[Tensor, "count"]:
     """Where a mask is true, ascending, for one that is true in ``count`` places: asks no GPU."""
     # Each place that counts writes itself where it belongs; all the others write into one beyond.
     to = torch.where(mask, torch.cumsum(mask, 0) - 1, count)
@@ -36,7 +40,7 @@ def so_many(mask: Bool[Tensor, "places"], count: int) -> Int[Tensor, "count"]:
     return found.scatter_(0, to, places)[:count]
 
 
-def middles(
+def interval_midpoints(
     origins: Float[Tensor, "rays 3"],
     directions: Float[Tensor, "rays 3"],
     t_starts: Float[Tensor, "rays samples"],
@@ -52,7 +56,7 @@ def middles(
     from nerfloss.kernels.numba import point_ops as cpu_places
 
     out = origins.new_empty(3, len(index))
-    cpu_places.middles(*as_arrays(*given, index, out))
+    cpu_places.interval_midpoints(*as_arrays(*given, index, out))
     return out.t()
 
 
@@ -75,7 +79,7 @@ def to_unit(
     return unit.t(), scale.t()
 
 
-def live_cells(
+def region_cells_below(
     values: Float[Tensor, "size size size"],
     region: Bool[Tensor, "size size size"],
     reach: float,
@@ -87,10 +91,10 @@ def live_cells(
 
     index = torch.empty(values.numel(), dtype=torch.int64)
     given = as_arrays(values, region, index)
-    return index[: cpu_places.live_cells(*given[:2], np.float32(reach), given[2])]
+    return index[: cpu_places.region_cells_below(*given[:2], np.float32(reach), given[2])]
 
 
-def in_cells(
+def points_in_cells(
     index: Int[Tensor, "cells"],
     size: int,
     box: Float[Tensor, "2 3"],
@@ -108,10 +112,10 @@ def in_cells(
 
     out = box.new_empty(3, len(index))
     given = as_arrays(index, box, inside, out)
-    cpu_places.in_cells(given[0], size, *given[1:])
+    cpu_places.points_in_cells(given[0], size, *given[1:])
     return out.t()
 
 
 def _compiled(*tensors: Tensor) -> bool:
     """Whether compiled loops serve: they keep no history."""
-    return on_cpu(*tensors) and not any(each.requires_grad for each in tensors)
+    return is_cpu_float32(*tensors) and not any(each.requires_grad for each in tensors)

@@ -39,17 +39,17 @@ def run(tasks: Iterable[Callable[[], None]]) -> None:
     return None
 
 
-def beside(task: Callable[[], Result], *, now: bool = False) -> "Future[Result]":
-    """Begin a task on another thread if torch uses more than one; do it ``now`` otherwise."""
+def submit(task: Callable[[], Result], *, inline: bool = False) -> "Future[Result]":
+    """Begin a task on another thread if torch uses more than one; run it ``inline`` otherwise."""
     threads = torch.get_num_threads()
-    if threads > 1 and not now:
+    if threads > 1 and not inline:
         return _pool(os.getpid(), threads - 1).submit(task)
     done: Future[Result] = Future()
     done.set_result(task())
     return done
 
 
-def share_out(
+def parallel_for(
     count: int, loop: Callable[[int, int], None], *, least: int = 65536, block: int = 256
 ) -> None:
     """Run ``loop(begin, end)`` on equal shares of ``count`` items.

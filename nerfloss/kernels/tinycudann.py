@@ -19,10 +19,10 @@ from torch import Tensor
 
 from nerfloss.kernels import hash_grid
 from nerfloss.kernels.grid_layout import GridLayout, Level
-from nerfloss.kernels.reference.hash_grid import pull_back, push_forward
+from nerfloss.kernels.reference.hash_grid import vjp_from_jacobian, jvp_from_jacobian
 
 __all__ = [
-    "features", "features_and_slopes", "hvp", "jvp", "pull_back", "push_forward", "scatter", "vjp"
+    "features", "features_and_jacobian", "hvp", "jvp", "vjp_from_jacobian", "jvp_from_jacobian", "scatter", "vjp"
 ]  # fmt: skip
 
 BORDER = 1e-6
@@ -44,7 +44,7 @@ def features(
     return out
 
 
-def features_and_slopes(
+def features_and_jacobian(
     points: Float[Tensor, "points 3"],
     table: Float[Tensor, "entries features"],
     layout: GridLayout,
@@ -52,7 +52,7 @@ def features_and_slopes(
 ) -> tuple[Float[Tensor, "points channels"], Float[Tensor, "3 channels points"]]:
     """Features, and their derivatives ``J`` by the point: one backward pass for every channel."""
     out = points.new_zeros(len(points), layout.channels)
-    slopes = points.new_zeros(3, layout.channels, len(points))
+    jacobian = points.new_zeros(3, layout.channels, len(points))
     for level, part in enumerate(_parts(table, layout, active)):
         with torch.enable_grad():
             moving = points.detach().requires_grad_()
@@ -61,8 +61,8 @@ def features_and_slopes(
         out[:, _own(level, layout)] = found.detach()
         for channel, total in enumerate(sums, start=level * layout.features):
             (along,) = torch.autograd.grad(total, moving, retain_graph=True)
-            slopes[:, channel] = along.t()
-    return out, slopes
+            jacobian[:, channel] = along.t()
+    return out, jacobian
 
 
 def vjp(
@@ -90,7 +90,7 @@ def jvp(
     active: int,
 ) -> Float[Tensor, "points channels"]:
     """Change of the features as the point moves: ``J tangent``. By the kernel of ``auto``."""
-    return hash_grid.kernel("auto", table).jvp(points, table, tangent, layout, active)
+    return hash_grid.select_kernel("auto", table).jvp(points, table, tangent, layout, active)
 
 
 def hvp(
@@ -102,25 +102,25 @@ def hvp(
     active: int,
 ) -> Float[Tensor, "points 3"]:
     """Second derivative of ``grad . f``, along ``tangent``. By the kernel of ``auto``."""
-    return hash_grid.kernel("auto", table).hvp(points, table, grad, tangent, layout, active)
+    return hash_grid.select_kernel("auto", table).hvp(points, table, grad, tangent, layout, active)
 
 
 def scatter(
     points: Float[Tensor, "points 3"],
     grad: Float[Tensor, "points channels"],
     tangent: Float[Tensor, "points 3"] | None,
-    slope_grad: Float[Tensor, "points channels"] | None,
+    jvp_grad: Float[Tensor, "points channels"] | None,
     layout: GridLayout,
     active: int,
 ) -> Float[Tensor, "entries features"]:
-    """Gradient of ``grad . f + slope_grad . J tangent`` with respect to the table.
+    """Gradient of ``grad . f + jvp_grad . J tangent`` with respect to the table.
 
     Without ``tangent`` by tinycudann. With it one scatter does both parts: by the kernel of
     ``auto``.
     """
-    if tangent is not None and slope_grad is not None:
-        both = hash_grid.kernel("auto", points)
-        return both.scatter(points, grad, tangent, slope_grad, layout, active)
+    if tangent is not None and jvp_grad is not None:
+        both = hash_grid.select_kernel("auto", points)
+        return both.scatter(points, grad, tangent, jvp_grad, layout, active)
     total = points.new_zeros(layout.entries, layout.features)
     for level, part in enumerate(_parts(total, layout, active)):
         with torch.enable_grad():

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from nerfloss.geometry import Samples
-from nerfloss.kernels import point_ops as places
+from nerfloss.kernels import point_ops
 from nerfloss.kernels.compositing import composited
 from nerfloss.quantities import derived, patches
 from nerfloss.quantities.field import Field
@@ -176,13 +176,13 @@ def _evaluate(
     along = set(along) & field.offers
     in_space = {name.removeprefix("space_") for name in space} & field.offers
     ends, count = (samples.t_starts, samples.t_ends), samples.count
-    index = places.occupied(*ends, count) if along else None
+    index = point_ops.nonempty_intervals(*ends, count) if along else None
     shape = samples.t_starts.shape
     if not along and not in_space:
         return Packed(index, shape, {}), {}
     rays, parts = samples.rays, []
     if index is not None:
-        parts.append(places.middles(rays.origins, rays.directions, *ends, index))
+        parts.append(point_ops.interval_midpoints(rays.origins, rays.directions, *ends, index))
     parts += [values["space_points"]] if in_space else []
     found = field(torch.cat(parts) if len(parts) > 1 else parts[0], along | in_space)
     count = 0 if index is None else len(index)

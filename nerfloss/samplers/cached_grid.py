@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn.functional import grid_sample
 
 from nerfloss.kernels.async_host_copy import HostCopy
-from nerfloss.kernels.point_ops import in_cells, live_cells
+from nerfloss.kernels.point_ops import points_in_cells, region_cells_below
 from nerfloss.quantities.field import Field
 
 CHUNK = 1 << 16
@@ -56,7 +56,7 @@ class CachedGrid(nn.Module):
         The first call renews all cells, one with an infinite reach those of the region.
         """
         if self.known:
-            index = live_cells(self.values, self.region, reach)
+            index = region_cells_below(self.values, self.region, reach)
         else:
             index = torch.arange(self.values.numel(), device=self.values.device)
         self.values.view(-1)[index] = self._evaluate(field, "sdf", index, None)
@@ -75,7 +75,7 @@ class CachedGrid(nn.Module):
 
         With a ``turn`` only cells of more than ``above``, and of the others every RARELY-th.
         """
-        index = live_cells(self.values, self.region, float("inf"))
+        index = region_cells_below(self.values, self.region, float("inf"))
         if turn is not None:
             dense = self.values.view(-1)[index] > above
             index = index[dense | (index % RARELY == turn % RARELY)]
@@ -123,6 +123,6 @@ class CachedGrid(nn.Module):
         generator: torch.Generator | None,
     ) -> Float[Tensor, "cells"]:
         """The field's ``name`` at cell centres, or at random points of the cells."""
-        points = in_cells(index, self.resolution, field.box, generator)
+        points = points_in_cells(index, self.resolution, field.box, generator)
         found = [field(some, {name})[name] for some in points.split(CHUNK)]
         return torch.cat(found) if found else points.new_zeros(0)

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn.functional import max_pool1d
 
 from nerfloss.geometry import Rays, Samples, intersect_box
-from nerfloss.kernels.backend_selection import serving
+from nerfloss.kernels.backend_selection import select_float32_backend
 from nerfloss.maths.compositing import density_alphas, transmittance
 from nerfloss.maths.per_ray_random import per_ray
 from nerfloss.samplers.cached_grid import CachedGrid
@@ -69,7 +69,10 @@ def place_samples(
     shifts = torch.full(shape, 0.5, device=device)
     if generator is not None:
         shifts = per_ray(shape, generator, device, axis=1)
-    name, given = serving(backend, rays.origins), (rays, shifts, grid, box, march, count)
+    name, given = (
+        select_float32_backend(backend, rays.origins),
+        (rays, shifts, grid, box, march, count),
+    )
     starts, ends = _place_in_one(FILES[name], *given) if name in FILES else _place(*given)
     return Samples(rays, starts, ends)
 

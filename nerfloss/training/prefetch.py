@@ -7,7 +7,7 @@ import torch
 
 from nerfloss.geometry import Samples
 from nerfloss.kernels.async_host_copy import AsyncScalar
-from nerfloss.kernels.threads import beside
+from nerfloss.kernels.threads import submit
 from nerfloss.training.distributed.process_group import ProcessGroup
 from nerfloss.training.protocols import Batch, Batches, Model
 
@@ -62,11 +62,11 @@ class Prefetcher:
             # Now and then much work, which is shared out; the rest is for one thread.
             self._renew(step)
         if getattr(self.batches, "streams", False):
-            self._drawn = beside(lambda: self.batches.draw(step, rays))
+            self._drawn = submit(lambda: self.batches.draw(step, rays))
         elif ahead:
             # A GPU works through one queue: a thread would gain nothing there.
             now = self.device.type != "cpu"
-            self._next = beside(lambda: self._make(step, rays), now=now)
+            self._next = submit(lambda: self._make(step, rays), inline=now)
 
     def forget(self, renewed: int) -> None:
         """Drop what was begun; the sampler is ready for steps before ``renewed``."""

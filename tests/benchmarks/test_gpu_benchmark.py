@@ -36,9 +36,9 @@ def test_the_bytes_that_reading_moves_are_those_of_its_arguments() -> None:
 
     setting = Setting(points=64, log2_table=7, levels=2)
     given = inputs(setting, torch.device("cpu"), seed=0)
-    ordered, read, added = moved(setting, given["points"])["features and slopes"]
+    ordered, read, added = moved(setting, given["points"])["features and jacobian"]
     written = 64 * setting.layout.channels * 4
-    assert ordered == given["points"].nbytes + written + given["slopes"].nbytes
+    assert ordered == given["points"].nbytes + written + given["jacobian"].nbytes
     assert read > 0
     assert added == 0
 

@@ -39,7 +39,7 @@ def drawn(count: int, order: str, dtype: torch.dtype) -> dict[str, Tensor]:
         "table": torch.randn(LAYOUT.entries, 2, device=device).to(dtype),
         "grad": torch.randn(count, channels, device=device),
         "tangent": torch.randn(count, 3, device=device),
-        "slope_grad": torch.randn(count, channels, device=device),
+        "jvp_grad": torch.randn(count, channels, device=device),
     }
 
 
@@ -50,19 +50,23 @@ def assert_close(found: Tensor, expected: Tensor, allowed: float = 1e-4) -> None
 @pytest.mark.parametrize("order", ["random", "rays"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 def test_it_agrees_with_the_reference(kernel, order: str, dtype: torch.dtype) -> None:
-    x, table, grad, tangent, slope_grad = drawn(2**17, order, dtype).values()
+    x, table, grad, tangent, jvp_grad = drawn(2**17, order, dtype).values()
     at, exact = (LAYOUT, 16), table.float()
-    found, slopes = kernel.features_and_slopes(x, table, *at)
-    right, right_slopes = reference.features_and_slopes(x, exact, *at)
+    found, jacobian = kernel.features_and_jacobian(x, table, *at)
+    right, right_jacobian = reference.features_and_jacobian(x, exact, *at)
     assert_close(found, right)
-    assert_close(slopes, right_slopes)
-    assert_close(kernel.pull_back(slopes, grad), reference.pull_back(right_slopes, grad))
-    assert_close(kernel.push_forward(slopes, tangent), reference.push_forward(slopes, tangent))
+    assert_close(jacobian, right_jacobian)
+    assert_close(
+        kernel.vjp_from_jacobian(jacobian, grad), reference.vjp_from_jacobian(right_jacobian, grad)
+    )
+    assert_close(
+        kernel.jvp_from_jacobian(jacobian, tangent), reference.jvp_from_jacobian(jacobian, tangent)
+    )
     assert_close(kernel.vjp(x, table, grad, *at), reference.vjp(x, exact, grad, *at))
     assert_close(kernel.jvp(x, table, tangent, *at), reference.jvp(x, exact, tangent, *at))
     bent = kernel.hvp(x, table, grad, tangent, *at)
     assert_close(bent, reference.hvp(x, exact, grad, tangent, *at))
-    both = (x, grad, tangent, slope_grad, *at)
+    both = (x, grad, tangent, jvp_grad, *at)
     assert_close(kernel.scatter(*both), reference.scatter(*both))
 
 
@@ -73,11 +77,11 @@ def test_more_than_two_to_the_31_numbers_are_addressed_right(kernel) -> None:
     count = 2**25
     x = torch.rand(count, 3, device="cuda")
     table = torch.randn(LAYOUT.entries, 2, device="cuda")
-    found, slopes = kernel.features_and_slopes(x, table, LAYOUT, 16)
+    found, jacobian = kernel.features_and_jacobian(x, table, LAYOUT, 16)
     last = slice(count - 1000, count)
-    right, right_slopes = reference.features_and_slopes(x[last], table, LAYOUT, 16)
+    right, right_jacobian = reference.features_and_jacobian(x[last], table, LAYOUT, 16)
     assert_close(found[last], right)
-    assert_close(slopes[:, :, last], right_slopes)
+    assert_close(jacobian[:, :, last], right_jacobian)
 
 
 def test_it_is_not_slower_than_plain_pytorch(kernel) -> None:
@@ -85,10 +89,10 @@ def test_it_is_not_slower_than_plain_pytorch(kernel) -> None:
 
     def seconds(chosen) -> float:
         first, last = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        chosen.features_and_slopes(x, table, LAYOUT, 16)
+        chosen.features_and_jacobian(x, table, LAYOUT, 16)
         first.record()
         for _ in range(5):
-            chosen.features_and_slopes(x, table, LAYOUT, 16)
+            chosen.features_and_jacobian(x, table, LAYOUT, 16)
         last.record()
         last.synchronize()
         return first.elapsed_time(last)

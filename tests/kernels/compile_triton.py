@@ -45,8 +45,8 @@ def variants() -> Iterator[Variant]:
     four = read | {"FEATURES": 4, "LANES": 4, "TILTED": False, "SLOPES": False}
     yield "four features", triton_gather.read_grid, four, {}
     sums = {"CHANNELS": 32, "BLOCK": 128, "REAL": tl.float32}
-    yield "pull_back", triton_slopes.sum_over_channels, sums, {}
-    yield "push_forward", triton_slopes.sum_over_axes, sums, {}
+    yield "vjp_from_jacobian", triton_slopes.sum_over_channels, sums, {}
+    yield "jvp_from_jacobian", triton_slopes.sum_over_axes, sums, {}
     for way, backward in (("forward", False), ("backward", True)):
         neus = triton_opacity.neus_backward if backward else triton_opacity.neus
         yield f"neus {way}", neus, {"BLOCK": 1024}, {"late": "fp32"}
@@ -64,7 +64,7 @@ def variants() -> Iterator[Variant]:
 
 
 # Types of arguments; all others are 32-bit numbers.
-NAMES = "points table tangent out slopes grad slope_grad sdf gradients sharpness to_alphas "
+NAMES = "points table tangent out slopes grad jvp_grad sdf gradients sharpness to_alphas "
 NAMES += "to_sdf to_gradients to_sharpness values to_values alphas weights to_weights "
 NAMES += "origins directions shifts box starts ends"
 POINTERS = dict.fromkeys(NAMES.split(), REAL) | {"levels": "*i64", "region": "*u8"}

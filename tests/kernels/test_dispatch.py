@@ -12,7 +12,7 @@ from nerfloss.fields.hash_grid import HashGrid
 from nerfloss.kernels import backend_availability as availability
 from nerfloss.kernels import backend_selection as choice
 from nerfloss.kernels.grid_layout import GridLayout
-from nerfloss.kernels.hash_grid import encode, kernel
+from nerfloss.kernels.hash_grid import encode, select_kernel
 from nerfloss.kernels.numba import hash_grid as cpu
 from nerfloss.kernels.reference import hash_grid as reference
 
@@ -20,22 +20,22 @@ LAYOUT = GridLayout(levels=2, log2_table=8, base=2, finest=4)
 
 
 def test_the_fastest_kernel_that_can_run_is_chosen() -> None:
-    assert kernel("auto", torch.empty(4, 2)) is cpu
-    assert kernel("auto", torch.empty(4, 2, dtype=torch.bfloat16)) is reference
-    assert kernel("auto", torch.empty(4, 2, device="meta")) is reference
-    assert kernel("reference", torch.empty(4, 2)) is reference
+    assert select_kernel("auto", torch.empty(4, 2)) is cpu
+    assert select_kernel("auto", torch.empty(4, 2, dtype=torch.bfloat16)) is reference
+    assert select_kernel("auto", torch.empty(4, 2, device="meta")) is reference
+    assert select_kernel("reference", torch.empty(4, 2)) is reference
 
 
 def test_a_name_that_does_not_exist_is_answered_with_those_that_do() -> None:
     with pytest.raises(ValueError, match="'gpu', there are auto, reference, cpu, triton, tcnn"):
-        kernel("gpu", torch.empty(4, 2))
+        select_kernel("gpu", torch.empty(4, 2))
 
 
 def test_a_kernel_that_cannot_run_there_says_where_it_can() -> None:
     with pytest.raises(ValueError, match=r"CPU memory, the table is torch.float32 on meta"):
-        kernel("cpu", torch.empty(4, 2, device="meta"))
+        select_kernel("cpu", torch.empty(4, 2, device="meta"))
     with pytest.raises(ValueError, match=r"the table is torch.float16 on cpu"):
-        kernel("cpu", torch.empty(4, 2, dtype=torch.float16))
+        select_kernel("cpu", torch.empty(4, 2, dtype=torch.float16))
 
 
 def test_more_levels_than_there_are_is_an_error() -> None:
@@ -127,7 +127,7 @@ def test_without_a_gpu_a_backend_asked_for_by_name_says_so_at_once(backend: str)
     with pytest.raises(ValueError, match=says):
         HashGrid(backend=backend)
     with pytest.raises(ValueError, match=says):
-        kernel(backend, torch.empty(4, 2))
+        select_kernel(backend, torch.empty(4, 2))
 
 
 def test_a_backend_that_is_not_installed_says_how_to_get_it(gpu) -> None:
@@ -153,15 +153,15 @@ def test_a_table_that_is_still_in_cpu_memory_is_no_fault_of_the_settings() -> No
 
 @pytest.mark.usefixtures("gpu")
 def test_numbers_that_a_kernel_cannot_read_are_named() -> None:
-    assert availability.why_not("triton", CUDA, torch.bfloat16) is None
-    reason = availability.why_not("tcnn", CUDA, torch.bfloat16)
+    assert availability.unsupported_reason("triton", CUDA, torch.bfloat16) is None
+    reason = availability.unsupported_reason("tcnn", CUDA, torch.bfloat16)
     assert reason == "it reads tables of float16, float32, this one is torch.bfloat16"
 
 
 def test_triton_runs_without_a_gpu_when_it_is_interpreted(no_gpu) -> None:
     no_gpu.setenv("TRITON_INTERPRET", "1")
-    assert availability.why_never("triton") is None
-    assert availability.why_not("triton", torch.device("cpu"), torch.float16) is None
+    assert availability.unavailable_reason("triton") is None
+    assert availability.unsupported_reason("triton", torch.device("cpu"), torch.float16) is None
 
 
 @pytest.mark.parametrize(

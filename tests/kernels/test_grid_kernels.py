@@ -47,7 +47,7 @@ def problem(
         "table": torch.randn(layout.entries, layout.features, dtype=dtype),
         "grad": torch.randn(count, channels, dtype=dtype),
         "tangent": torch.randn(count, 3, dtype=dtype),
-        "slope_grad": torch.randn(count, channels, dtype=dtype),
+        "jvp_grad": torch.randn(count, channels, dtype=dtype),
     }
 
 
@@ -55,18 +55,18 @@ def results(
     kernel: ModuleType, given: dict[str, Tensor], layout: GridLayout = LAYOUT, active: int = 5
 ) -> dict[str, Tensor]:
     """What a kernel's operations make of a problem."""
-    x, table, grad, tangent, slope_grad = given.values()
-    together, slopes = kernel.features_and_slopes(x, table, layout, active)
+    x, table, grad, tangent, jvp_grad = given.values()
+    together, jacobian = kernel.features_and_jacobian(x, table, layout, active)
     return {
-        "features with slopes": together,
-        "J^T g from slopes": kernel.pull_back(slopes, grad),
-        "J v from slopes": kernel.push_forward(slopes, tangent),
+        "features with jacobian": together,
+        "J^T g from jacobian": kernel.vjp_from_jacobian(jacobian, grad),
+        "J v from jacobian": kernel.jvp_from_jacobian(jacobian, tangent),
         "features": kernel.features(x, table, layout, active),
         "vjp": kernel.vjp(x, table, grad, layout, active),
         "jvp": kernel.jvp(x, table, tangent, layout, active),
         "hvp": kernel.hvp(x, table, grad, tangent, layout, active),
         "scatter": kernel.scatter(x, grad, None, None, layout, active),
-        "scatter_both": kernel.scatter(x, grad, tangent, slope_grad, layout, active),
+        "scatter_both": kernel.scatter(x, grad, tangent, jvp_grad, layout, active),
     }
 
 
@@ -185,16 +185,16 @@ def test_results_do_not_depend_on_the_number_of_threads_to_the_last_bit() -> Non
 def test_scatter_is_the_transpose_of_reading(kernel: ModuleType) -> None:
     given = problem(400, dtype=torch.float64)
     found = results(kernel, given)
-    read = (found["features"] * given["grad"]).sum() + (found["jvp"] * given["slope_grad"]).sum()
+    read = (found["features"] * given["grad"]).sum() + (found["jvp"] * given["jvp_grad"]).sum()
     torch.testing.assert_close((found["scatter_both"] * given["table"]).sum(), read)
 
 
 @KERNELS
 def test_slopes_say_what_reading_the_table_again_would(kernel: ModuleType) -> None:
     found = results(kernel, problem(700, dtype=torch.float64))
-    torch.testing.assert_close(found["features with slopes"], found["features"])
-    torch.testing.assert_close(found["J^T g from slopes"], found["vjp"])
-    torch.testing.assert_close(found["J v from slopes"], found["jvp"])
+    torch.testing.assert_close(found["features with jacobian"], found["features"])
+    torch.testing.assert_close(found["J^T g from jacobian"], found["vjp"])
+    torch.testing.assert_close(found["J v from jacobian"], found["jvp"])
 
 
 @KERNELS

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from nerfloss.geometry import Rays, intersect_box
-from nerfloss.kernels import point_ops as places
+from nerfloss.kernels import point_ops
 from nerfloss.kernels.numba.point_ops import meets_box
 
 BOX = torch.tensor([[-1.0, -0.5, -2.0], [1.0, 0.8, 0.5]])
@@ -16,7 +16,7 @@ def formulas(monkeypatch):
 
     def call(function, *arguments):
         with monkeypatch.context() as patch:
-            patch.setattr(places, "_compiled", lambda *_: False)
+            patch.setattr(point_ops, "_compiled", lambda *_: False)
             return function(*arguments)
 
     return call
@@ -33,18 +33,20 @@ def some_rays(count=50):
 def test_samples_that_have_length_are_found_with_their_middles(formulas):
     rays, starts = some_rays(), torch.rand(50, 6)
     ends = starts + torch.rand(50, 6) * (torch.rand(50, 6) > 0.4)
-    index = places.occupied(starts, ends)
-    assert torch.equal(index, formulas(places.occupied, starts, ends))
-    assert torch.equal(index, formulas(places.occupied, starts, ends, len(index)))
+    index = point_ops.nonempty_intervals(starts, ends)
+    assert torch.equal(index, formulas(point_ops.nonempty_intervals, starts, ends))
+    assert torch.equal(index, formulas(point_ops.nonempty_intervals, starts, ends, len(index)))
     assert 0 < len(index) < 300
     given = (rays.origins, rays.directions, starts, ends, index)
-    torch.testing.assert_close(places.middles(*given), formulas(places.middles, *given))
+    torch.testing.assert_close(
+        point_ops.interval_midpoints(*given), formulas(point_ops.interval_midpoints, *given)
+    )
 
 
 def test_points_come_into_the_unit_cube_with_their_derivative(formulas):
     points = torch.randn(200, 3)
     points[0], points[1, 1] = BOX[0], float("nan")
-    found, expected = places.to_unit(points, BOX), formulas(places.to_unit, points, BOX)
+    found, expected = point_ops.to_unit(points, BOX), formulas(point_ops.to_unit, points, BOX)
     kept = torch.ones(200, dtype=torch.bool)
     kept[1] = False
     for ours, theirs in zip(found, expected, strict=True):
@@ -56,8 +58,8 @@ def test_points_come_into_the_unit_cube_with_their_derivative(formulas):
 @pytest.mark.parametrize("reach", [0.3, float("inf")])
 def test_cells_to_be_renewed_are_those_of_the_region_that_lie_near(formulas, reach):
     values, region = torch.randn(16, 16, 16), torch.rand(16, 16, 16) > 0.3
-    found = places.live_cells(values, region, reach)
-    assert torch.equal(found, formulas(places.live_cells, values, region, reach))
+    found = point_ops.region_cells_below(values, region, reach)
+    assert torch.equal(found, formulas(point_ops.region_cells_below, values, region, reach))
     assert 0 < len(found) < 16**3
 
 
@@ -68,8 +70,8 @@ def test_points_lie_in_the_cells_that_they_are_asked_for(formulas, seed):
     def generator():
         return None if seed is None else torch.Generator().manual_seed(seed)
 
-    found = places.in_cells(index, 12, BOX, generator())
-    expected = formulas(places.in_cells, index, 12, BOX, generator())
+    found = point_ops.points_in_cells(index, 12, BOX, generator())
+    expected = formulas(point_ops.points_in_cells, index, 12, BOX, generator())
     torch.testing.assert_close(found, expected)
     z, y, x = index // 144, index // 12 % 12, index % 12
     cell = ((found - BOX[0]) / (BOX[1] - BOX[0]) * 12).floor().long()
@@ -89,4 +91,4 @@ def test_places_of_a_mask_are_found_by_their_number_alone():
     for share in (0.0, 0.3, 1.0):
         mask = torch.rand(1000) < share
         expected = mask.nonzero().squeeze(-1)
-        assert torch.equal(places.so_many(mask, len(expected)), expected)
+        assert torch.equal(point_ops.nonzero_with_count(mask, len(expected)), expected)

@@ -50,17 +50,17 @@ def test_a_compiled_network_has_the_values_and_derivatives_of_its_layers(
     )
 
 
-@pytest.mark.parametrize("pulled", [True, False])
+@pytest.mark.parametrize("with_input_gradient", [True, False])
 @pytest.mark.parametrize(("sizes", "count"), SHAPES)
 def test_a_compiled_distance_network_agrees_with_its_formulas(
-    sizes: tuple[int, ...], count: int, pulled: bool
+    sizes: tuple[int, ...], count: int, with_input_gradient: bool
 ) -> None:
     beta = 20.0
     inputs, parameters = torch.randn(sizes[0], count), parameters_of(sizes)
     exact = [each.double() for each in (inputs, *parameters)]
-    found = cpu_sdf_mlp.forward(inputs, parameters, beta, pulled)
-    expected = sdf_mlp.reference_forward(exact[0], exact[1:], beta, pulled)
-    assert_agree(list(found)[: 1 + pulled], list(expected)[: 1 + pulled])
+    found = cpu_sdf_mlp.forward(inputs, parameters, beta, with_input_gradient)
+    expected = sdf_mlp.reference_forward(exact[0], exact[1:], beta, with_input_gradient)
+    assert_agree(list(found)[: 1 + with_input_gradient], list(expected)[: 1 + with_input_gradient])
     assert found[1].shape == expected[1].shape
     given = [torch.randn_like(each) for each in found]
     to_inputs, to_parameters = cpu_sdf_mlp.backward(inputs, parameters, beta, *given)
@@ -92,9 +92,9 @@ def test_the_formulas_of_the_distance_network_are_exact_derivatives(hidden: int)
 
 def test_the_pull_is_the_derivative_of_the_first_output() -> None:
     exact = precise([torch.randn(4, 9), *parameters_of((4, 6, 6, 3))])
-    outputs, pull = sdf_mlp.reference_forward(exact[0], exact[1:], 5.0, True)
+    outputs, input_gradient = sdf_mlp.reference_forward(exact[0], exact[1:], 5.0, True)
     (expected,) = torch.autograd.grad(outputs[0].sum(), exact[0])
-    torch.testing.assert_close(pull, expected)
+    torch.testing.assert_close(input_gradient, expected)
 
 
 def test_softplus_is_right_at_both_ends_and_nan_stays_nan() -> None:
@@ -113,13 +113,15 @@ def test_softplus_is_right_at_both_ends_and_nan_stays_nan() -> None:
 def test_the_number_of_threads_does_not_change_a_bit() -> None:
     sizes, count = (19, 64, 16), 5000
     inputs, parameters = torch.randn(sizes[0], count), parameters_of(sizes)
-    to_outputs, to_pull = torch.randn(16, count), torch.randn(19, count)
+    to_outputs, grad_input_gradient = torch.randn(16, count), torch.randn(19, count)
     before, found = torch.get_num_threads(), []
     try:
         for threads in (1, 2):
             torch.set_num_threads(threads)
             values = cpu_sdf_mlp.forward(inputs, parameters, 100.0, True)
-            first, others = cpu_sdf_mlp.backward(inputs, parameters, 100.0, to_outputs, to_pull)
+            first, others = cpu_sdf_mlp.backward(
+                inputs, parameters, 100.0, to_outputs, grad_input_gradient
+            )
             found.append([*values, first, *others])
     finally:
         torch.set_num_threads(before)
@@ -128,8 +130,10 @@ def test_the_number_of_threads_does_not_change_a_bit() -> None:
 
 def test_no_points_are_no_error() -> None:
     parameters = parameters_of((4, 6, 3))
-    outputs, pull = cpu_sdf_mlp.forward(torch.empty(4, 0), parameters, 5.0, True)
-    assert (outputs.shape, pull.shape) == ((3, 0), (4, 0))
-    _, to_parameters = cpu_sdf_mlp.backward(torch.empty(4, 0), parameters, 5.0, outputs, pull)
+    outputs, input_gradient = cpu_sdf_mlp.forward(torch.empty(4, 0), parameters, 5.0, True)
+    assert (outputs.shape, input_gradient.shape) == ((3, 0), (4, 0))
+    _, to_parameters = cpu_sdf_mlp.backward(
+        torch.empty(4, 0), parameters, 5.0, outputs, input_gradient
+    )
     assert all((each == 0).all() for each in to_parameters)
     assert apply_mlp(torch.empty(4, 0), parameters).shape == (3, 0)

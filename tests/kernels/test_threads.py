@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from nerfloss.kernels.threads import run, share_out
+from nerfloss.kernels.threads import run, parallel_for
 
 
 @pytest.mark.parametrize("count", [0, 1, 255, 256, 257, 100_003])
@@ -17,7 +17,7 @@ def test_every_item_is_done_once(count: int, threads: int) -> None:
 
     try:
         torch.set_num_threads(threads)
-        share_out(count, add, least=10)
+        parallel_for(count, add, least=10)
     finally:
         torch.set_num_threads(before)
     assert (done == 1).all()

@@ -30,7 +30,7 @@ def backend(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
 
 
 def inner(count: int) -> dict[str, Tensor]:
-    """A problem whose points keep away from the cells' faces: there slopes jump."""
+    """A problem whose points keep away from the cells' faces: there jacobian jump."""
     given = problem(count, LAYOUT)
     clear = torch.ones(count, dtype=torch.bool)
     for grid in LAYOUT.grids:

@@ -16,7 +16,7 @@ pytest.importorskip("triton", reason="triton is made for Linux alone")
 from nerfloss.fields.hash_grid import HashGrid
 from nerfloss.fields.sdf_network import SDFNetwork
 from nerfloss.kernels.grid_layout import GridLayout
-from nerfloss.kernels.hash_grid import encode, kernel
+from nerfloss.kernels.hash_grid import encode, select_kernel
 from nerfloss.kernels.reference import hash_grid as reference
 from nerfloss.kernels.triton import grid_gather as triton_gather
 from nerfloss.kernels.triton import grid_scatter as triton_scatter
@@ -65,7 +65,7 @@ def test_it_agrees_for_every_number_of_features(features: int) -> None:
 def test_it_agrees_on_points_in_the_order_of_rays_over_several_blocks() -> None:
     given = problem(4 * 70) | {"points": rays(4, 70)}
     channels = LAYOUT.channels
-    given |= {name: given[name][:, :channels] for name in ("grad", "slope_grad")}
+    given |= {name: given[name][:, :channels] for name in ("grad", "jvp_grad")}
     given["table"] = torch.randn(LAYOUT.entries, 2)
     assert_same(by_triton(given), results(reference, given, LAYOUT, 2))
 
@@ -148,12 +148,12 @@ def test_a_half_table_receives_a_gradient_of_its_own_kind() -> None:
 )
 def test_how_the_work_is_shared_out_changes_no_result(tuning: Tuning) -> None:
     given = {k: v.to(DEVICE) for k, v in problem(150, LAYOUT).items()}
-    x, table, grad, tangent, slope_grad = given.values()
+    x, table, grad, tangent, jvp_grad = given.values()
     at = (LAYOUT, 2)
-    found = triton_scatter.scatter(x, grad, tangent, slope_grad, *at, tuning=tuning)
-    expected = reference.scatter(x, grad, tangent, slope_grad, *at)
+    found = triton_scatter.scatter(x, grad, tangent, jvp_grad, *at, tuning=tuning)
+    expected = reference.scatter(x, grad, tangent, jvp_grad, *at)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-3)
-    found, _ = triton_gather.read(x, table, None, *at, slopes=False, tuning=tuning)
+    found, _ = triton_gather.read(x, table, None, *at, jacobian=False, tuning=tuning)
     torch.testing.assert_close(found, reference.features(x, table, *at), rtol=1e-4, atol=1e-5)
 
 
@@ -187,7 +187,7 @@ def test_a_distance_and_its_gradient_have_the_derivatives_that_the_reference_giv
         loss = outputs.square().mean() + (gradients.norm(dim=-1) - 1).square().mean()
         return list(torch.autograd.grad(loss, list(network.parameters())))
 
-    assert kernel("triton", network.grid.table) is triton_grid
+    assert select_kernel("triton", network.grid.table) is triton_grid
     for found, expected in zip(derivatives("triton"), derivatives("reference"), strict=True):
         close = 1e-4 * float(expected.abs().max())
         torch.testing.assert_close(found, expected, rtol=0, atol=close)

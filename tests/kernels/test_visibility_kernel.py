@@ -5,7 +5,7 @@ import math
 import torch
 
 from nerfloss.geometry import Rays, intersect_box
-from nerfloss.kernels.numba.visibility import look, sightings
+from nerfloss.kernels.numba.visibility import count_view, new_view_counts
 
 BOX = torch.tensor([[-1.0, -0.8, -0.6], [1.0, 0.9, 0.7]])
 RESOLUTION = 10
@@ -46,11 +46,14 @@ def seen_step_by_step(rays, densities):
 def test_a_view_counts_once_in_every_cell_that_its_rays_see():
     generator = torch.Generator().manual_seed(0)
     densities = 4 * torch.rand(3 * [RESOLUTION], generator=generator) ** 8
-    counts, expected = sightings(RESOLUTION), torch.zeros(2, *3 * [RESOLUTION], dtype=torch.int32)
+    counts, expected = (
+        new_view_counts(RESOLUTION),
+        torch.zeros(2, *3 * [RESOLUTION], dtype=torch.int32),
+    )
     for view in range(3):
         rays = bundle(60, generator)
         ends = intersect_box(rays, BOX)
-        look(
+        count_view(
             counts,
             view,
             rays.origins,
@@ -71,9 +74,11 @@ def test_a_view_counts_once_in_every_cell_that_its_rays_see():
 
 def test_without_density_everything_is_seen_past():
     rays = bundle(60, torch.Generator().manual_seed(1))
-    counts = sightings(RESOLUTION)
+    counts = new_view_counts(RESOLUTION)
     nothing = torch.zeros(3 * [RESOLUTION])
     ends = intersect_box(rays, BOX)
-    look(counts, 0, rays.origins, rays.directions, *ends, nothing, BOX, step=STEP, spent=SPENT)
+    count_view(
+        counts, 0, rays.origins, rays.directions, *ends, nothing, BOX, step=STEP, spent=SPENT
+    )
     assert counts[0, 0].any()
     assert not counts[0, 1].any()

@@ -17,7 +17,7 @@ from small_runs import assembled
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import nerfloss
-from nerfloss.kernels import point_ops as places
+from nerfloss.kernels import point_ops
 
 pytest.importorskip("triton", reason="triton is made for Linux alone")
 
@@ -64,7 +64,7 @@ class Asked(TorchDispatchMode):
 @pytest.fixture(autouse=True)
 def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No compiled loops for a CPU, and one thread: the interpreter bears no second."""
-    monkeypatch.setattr(places, "_compiled", lambda *_: False)
+    monkeypatch.setattr(point_ops, "_compiled", lambda *_: False)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 
-def on_cpu(*tensors: Tensor) -> bool:
+def is_cpu_float32(*tensors: Tensor) -> bool:
     """Whether these are float32 in CPU memory, which compiled loops are written for."""
     return all(each.device.type == "cpu" and each.dtype == torch.float32 for each in tensors)
 

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from nerfloss.kernels.numba.compile import compiled
-from nerfloss.kernels.threads import share_out
+from nerfloss.kernels.threads import parallel_for
 
 
 def distance_to(targets: Bool[Tensor, "x y z"], cell: Sequence[float]) -> Float[Tensor, "x y z"]:
@@ -25,7 +25,7 @@ def distance_to(targets: Bool[Tensor, "x y z"], cell: Sequence[float]) -> Float[
     squared = torch.where(targets, 0.0, torch.inf)
     for axis, size in enumerate(cell):
         lines = squared.movedim(axis, 1).contiguous()
-        share_out(
+        parallel_for(
             len(lines), partial(_minimise, lines.numpy(), np.float32(size**2)), least=16, block=1
         )
         squared = lines.movedim(1, axis)

@@ -1,6 +1,6 @@
-"""Features of the hash grid together with their slopes, in one reading of the table.
+"""Features of the hash grid together with their jacobian, in one reading of the table.
 
-The slopes are the Jacobian of the features: with them ``J^T g`` and ``J v`` are sums over numbers
+The jacobian are the Jacobian of the features: with them ``J^T g`` and ``J v`` are sums over numbers
 that lie in order, where the table would have to be read again, at random.
 """
 
@@ -11,8 +11,8 @@ from nerfloss.kernels.numba.grid_cells import BLOCK, locate, scratch
 
 
 @compiled
-def gather(points, table, levels, lanes, share, out, slopes):
-    """Write ``sum_corners w table`` and its derivatives ``slopes[axis, channel, point]``."""
+def gather(points, table, levels, lanes, share, out, jacobian):
+    """Write ``sum_corners w table`` and its derivatives ``jacobian[axis, channel, point]``."""
     rows, fraction, _ = scratch(points)
     corners = np.empty((8 * len(lanes), BLOCK), points.dtype)
     for level in range(len(levels)):
@@ -31,9 +31,9 @@ def gather(points, table, levels, lanes, share, out, slopes):
                     fraction,
                     scale,
                     out[channel, begin:end],
-                    slopes[0, channel, begin:end],
-                    slopes[1, channel, begin:end],
-                    slopes[2, channel, begin:end],
+                    jacobian[0, channel, begin:end],
+                    jacobian[1, channel, begin:end],
+                    jacobian[2, channel, begin:end],
                 )
 
 
@@ -56,25 +56,25 @@ def _interpolate(corner, fraction, scale, value, along_x, along_y, along_z):
 
 
 @compiled
-def pull_back(slopes, grad, begin, end, out):
+def vjp_from_jacobian(jacobian, grad, begin, end, out):
     """Write ``J^T grad``: sums over channels."""
     for axis in range(3):
         total = out[axis, begin:end]
         for i in range(len(total)):
             total[i] = 0
         for channel in range(len(grad)):
-            slope, g = slopes[axis, channel, begin:end], grad[channel, begin:end]
+            slope, g = jacobian[axis, channel, begin:end], grad[channel, begin:end]
             for i in range(len(total)):
                 total[i] += slope[i] * g[i]
 
 
 @compiled
-def push_forward(slopes, tangent, begin, end, out):
+def jvp_from_jacobian(jacobian, tangent, begin, end, out):
     """Write ``J tangent``: sums over axes."""
     u, v, w = tangent[0, begin:end], tangent[1, begin:end], tangent[2, begin:end]
     for channel in range(len(out)):
-        x, y, z = (slopes[0, channel, begin:end], slopes[1, channel, begin:end],
-                   slopes[2, channel, begin:end])  # fmt: skip
+        x, y, z = (jacobian[0, channel, begin:end], jacobian[1, channel, begin:end],
+                   jacobian[2, channel, begin:end])  # fmt: skip
         total = out[channel, begin:end]
         for i in range(len(total)):
             total[i] = x[i] * u[i] + y[i] * v[i] + z[i] * w[i]

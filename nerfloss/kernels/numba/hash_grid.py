@@ -12,10 +12,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nerfloss.kernels.grid_layout import GridLayout
-from nerfloss.kernels.numba import grid_jacobian as grid_slopes
+from nerfloss.kernels.numba import grid_jacobian
 from nerfloss.kernels.numba import hash_grid_loops as grid_loops
 from nerfloss.kernels.numba.grid_cells import BLOCK
-from nerfloss.kernels.threads import run, share_out
+from nerfloss.kernels.threads import run, parallel_for
 
 
 def features(
@@ -31,7 +31,7 @@ def features(
     return out.t()
 
 
-def features_and_slopes(
+def features_and_jacobian(
     points: Float[Tensor, "points 3"],
     table: Float[Tensor, "entries features"],
     layout: GridLayout,
@@ -39,31 +39,31 @@ def features_and_slopes(
 ) -> tuple[Float[Tensor, "points channels"], Float[Tensor, "3 channels points"]]:
     """Features, and their derivatives ``J`` by the point, in the unit cube."""
     out = _empty(points, layout.channels, layout.features * active)
-    slopes = points.new_empty(3, layout.channels, len(points))
-    slopes[:, layout.features * active :] = 0
+    jacobian = points.new_empty(3, layout.channels, len(points))
+    jacobian[:, layout.features * active :] = 0
     arrays = [_columns(points), _array(table)]
     levels, lanes = _levels(layout)[:active], (0,) * layout.features
-    value, slope = out.numpy(), slopes.numpy()
+    value, slope = out.numpy(), jacobian.numpy()
 
     def share(begin: int, end: int) -> None:
-        grid_slopes.gather(*arrays, levels, lanes, (begin, end), value, slope)
+        grid_jacobian.gather(*arrays, levels, lanes, (begin, end), value, slope)
 
-    share_out(len(points), share, least=1024, block=BLOCK)
-    return out.t(), slopes
+    parallel_for(len(points), share, least=1024, block=BLOCK)
+    return out.t(), jacobian
 
 
-def pull_back(
-    slopes: Float[Tensor, "3 channels points"], grad: Float[Tensor, "points channels"]
+def vjp_from_jacobian(
+    jacobian: Float[Tensor, "3 channels points"], grad: Float[Tensor, "points channels"]
 ) -> Float[Tensor, "points 3"]:
-    """``J^T grad``, from the slopes."""
-    return _from_slopes(grid_slopes.pull_back, slopes, grad, 3)
+    """``J^T grad``, from the jacobian."""
+    return _from_slopes(grid_jacobian.vjp_from_jacobian, jacobian, grad, 3)
 
 
-def push_forward(
-    slopes: Float[Tensor, "3 channels points"], tangent: Float[Tensor, "points 3"]
+def jvp_from_jacobian(
+    jacobian: Float[Tensor, "3 channels points"], tangent: Float[Tensor, "points 3"]
 ) -> Float[Tensor, "points channels"]:
-    """``J tangent``, from the slopes."""
-    return _from_slopes(grid_slopes.push_forward, slopes, tangent, slopes.shape[1])
+    """``J tangent``, from the jacobian."""
+    return _from_slopes(grid_jacobian.jvp_from_jacobian, jacobian, tangent, jacobian.shape[1])
 
 
 def vjp(
@@ -113,17 +113,17 @@ def scatter(
     points: Float[Tensor, "points 3"],
     grad: Float[Tensor, "points channels"],
     tangent: Float[Tensor, "points 3"] | None,
-    slope_grad: Float[Tensor, "points channels"] | None,
+    jvp_grad: Float[Tensor, "points channels"] | None,
     layout: GridLayout,
     active: int,
 ) -> Float[Tensor, "entries features"]:
-    """Gradient of ``grad . f + slope_grad . J tangent`` with respect to the table.
+    """Gradient of ``grad . f + jvp_grad . J tangent`` with respect to the table.
 
     The second part is left out where ``tangent`` is None.
     """
     out = points.new_zeros(layout.entries, layout.features)
     none = points.new_empty(0, 0)
-    optional = [none if extra is None else extra for extra in (tangent, slope_grad)]
+    optional = [none if extra is None else extra for extra in (tangent, jvp_grad)]
     arrays = [_columns(each) for each in (points, grad, *optional)]
     levels, lanes = _levels(layout)[:active], (0,) * layout.features
     run(
@@ -134,14 +134,14 @@ def scatter(
     return out
 
 
-def _from_slopes(loop: Callable, slopes: Tensor, vectors: Tensor, rows: int) -> Tensor:
-    out = slopes.new_empty(rows, slopes.shape[2])
-    arrays, written = (_array(slopes), _columns(vectors)), out.numpy()
+def _from_slopes(loop: Callable, jacobian: Tensor, vectors: Tensor, rows: int) -> Tensor:
+    out = jacobian.new_empty(rows, jacobian.shape[2])
+    arrays, written = (_array(jacobian), _columns(vectors)), out.numpy()
 
     def share(begin: int, end: int) -> None:
         loop(*arrays, begin, end, written)
 
-    share_out(slopes.shape[2], share, least=8192)
+    parallel_for(jacobian.shape[2], share, least=8192)
     return out.t()
 
 
@@ -155,7 +155,7 @@ def _over_points(
     def share(begin: int, end: int) -> None:
         loop(*arrays, levels, lanes, (begin, end), written)
 
-    share_out(out.shape[1], share, least=1024, block=BLOCK)
+    parallel_for(out.shape[1], share, least=1024, block=BLOCK)
 
 
 @cache

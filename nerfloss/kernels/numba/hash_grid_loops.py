@@ -84,8 +84,8 @@ def hvp(points, table, grad, tangent, levels, lanes, share, out):
 
 
 @compiled
-def scatter(points, grad, tangent, slope_grad, levels, lanes, level, out):
-    """Add ``w grad + (dw . tangent) slope_grad`` to one level's rows; no tangent, no second part.
+def scatter(points, grad, tangent, jvp_grad, levels, lanes, level, out):
+    """Add ``w grad + (dw . tangent) jvp_grad`` to one level's rows; no tangent, no second part.
 
     One thread does a whole level: no two threads meet in a row, and the order of additions, hence
     the last bit, does not depend on how many threads there are.
@@ -101,7 +101,7 @@ def scatter(points, grad, tangent, slope_grad, levels, lanes, level, out):
             tilt(fraction, tangent, levels[level], begin, count, slope)
         for f in range(len(lanes)):
             g = grad[level * len(lanes) + f, begin : begin + count]
-            s = slope_grad[level * len(lanes) + f, begin : begin + count] if len(tangent) > 0 else g
+            s = jvp_grad[level * len(lanes) + f, begin : begin + count] if len(tangent) > 0 else g
             for k in range(8):
                 for i in range(count):
                     update[k * len(lanes) + f, i] = weight[k, i] * g[i]

@@ -12,7 +12,7 @@ from nerfloss.kernels.numba.compile import compiled
 from nerfloss.kernels.numba.exponentials import sigmoid
 from nerfloss.kernels.numba.grid_lookup import cell_of, trilinear
 from nerfloss.kernels.numba.point_ops import meets_box
-from nerfloss.kernels.threads import share_out
+from nerfloss.kernels.threads import parallel_for
 
 # So many steps are looked up at once.
 AHEAD = 16
@@ -43,7 +43,7 @@ def place(
     # No ray is longer inside than from corner to corner.
     steps = 3 + int(float((box[1] - box[0]).norm()) / numbers[0])
     settings = np.array(numbers, np.float32)
-    share_out(
+    parallel_for(
         len(origins),
         lambda begin, end: _place(*arrays, is_sdf, settings, steps, count, explore, begin, end),
         least=64,

@@ -14,7 +14,7 @@ from nerfloss.kernels.numba.exponentials import sigmoid
 from nerfloss.kernels.numba.gemm import BLOCK, correlate, multiply_transposed
 from nerfloss.kernels.numba.mlp_block_ops import block, fill, hidden_blocks, linear, read, write
 from nerfloss.kernels.numba.network_parameters import arrays, summed_over_chunks
-from nerfloss.kernels.threads import share_out
+from nerfloss.kernels.threads import parallel_for
 
 
 def forward(inputs: Tensor, parameters: Sequence[Tensor], squash: bool = False) -> Tensor:
@@ -29,7 +29,7 @@ def forward(inputs: Tensor, parameters: Sequence[Tensor], squash: bool = False) 
     def share(begin: int, end: int) -> None:
         _forward(x, weights, biases, squash, y, begin, end)
 
-    share_out(inputs.shape[1], share, least=2 * BLOCK, block=BLOCK)
+    parallel_for(inputs.shape[1], share, least=2 * BLOCK, block=BLOCK)
     return outputs
 
 

@@ -13,7 +13,7 @@ _TINY = np.float32(1e-12)
 
 
 @compiled
-def occupied(starts, ends, index):
+def nonempty_intervals(starts, ends, index):
     """Write the flat indices of intervals that have length; return how many there are."""
     count = 0
     for ray in range(len(starts)):
@@ -25,7 +25,7 @@ def occupied(starts, ends, index):
 
 
 @compiled
-def middles(origins, directions, starts, ends, index, out):
+def interval_midpoints(origins, directions, starts, ends, index, out):
     """Write the mid-points of the intervals with these flat indices."""
     samples = starts.shape[1]
     for k in range(len(index)):
@@ -53,7 +53,7 @@ def to_unit(points, box, unit, scale):
 
 
 @compiled
-def live_cells(values, region, reach, index):
+def region_cells_below(values, region, reach, index):
     """Write the flat indices of cells of a region with a small value; return how many there are."""
     count, size = 0, values.shape[0]
     for z in range(size):
@@ -66,7 +66,7 @@ def live_cells(values, region, reach, index):
 
 
 @compiled
-def in_cells(index, size, box, inside, out):
+def points_in_cells(index, size, box, inside, out):
     """Write points in cells with these flat indices: at ``inside`` (0 to 1), or in the middle."""
     x_edge, y_edge, z_edge = ((box[1, 0] - box[0, 0]) / size, (box[1, 1] - box[0, 1]) / size,
                               (box[1, 2] - box[0, 2]) / size)  # fmt: skip

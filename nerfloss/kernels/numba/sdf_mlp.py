@@ -1,9 +1,9 @@
-"""The network of a signed distance on the CPU: values, pull and their backward, block by block.
+"""The network of a signed distance on the CPU: values, input_gradient and their backward, block by block.
 
 What one block of points needs stays in cache: activations are never written to memory, and the
 backward pass makes them again. `nerfloss.kernels.sdf_mlp` defines the operation.
 
-Letters: x inputs, z before and a after the softplus, s its slope, p and q the pull before and after
+Letters: x inputs, z before and a after the softplus, s its slope, p and q the input_gradient before and after
 it met the slope. An array named ``to_z`` holds the derivative of the loss by z.
 """
 
@@ -26,33 +26,39 @@ from nerfloss.kernels.numba.mlp_block_ops import (
     write,
 )
 from nerfloss.kernels.numba.network_parameters import arrays, summed_over_chunks
-from nerfloss.kernels.threads import share_out
+from nerfloss.kernels.threads import parallel_for
 
 
 def forward(
-    inputs: Tensor, parameters: Sequence[Tensor], beta: float, pulled: bool
+    inputs: Tensor, parameters: Sequence[Tensor], beta: float, with_input_gradient: bool
 ) -> tuple[Tensor, Tensor]:
-    """Outputs and pull, each ``rows points``; no pull unless ``pulled``."""
+    """Outputs and input_gradient, each ``rows points``; no input_gradient unless ``with_input_gradient``."""
     weights, biases = arrays(parameters)
     count = inputs.shape[1]
     outputs = inputs.new_empty(len(biases[-1]), count)
-    pull = inputs.new_empty(len(inputs) if pulled else 0, count)
-    x, y, p = inputs.detach().contiguous().numpy(), outputs.numpy(), pull.numpy()
+    input_gradient = inputs.new_empty(len(inputs) if with_input_gradient else 0, count)
+    x, y, p = inputs.detach().contiguous().numpy(), outputs.numpy(), input_gradient.numpy()
 
     def share(begin: int, end: int) -> None:
         _forward(x, weights, biases, y, p, np.float32(beta), begin, end)
 
-    share_out(count, share, least=2 * BLOCK, block=BLOCK)
-    return outputs, pull
+    parallel_for(count, share, least=2 * BLOCK, block=BLOCK)
+    return outputs, input_gradient
 
 
 def backward(
-    inputs: Tensor, parameters: Sequence[Tensor], beta: float, to_outputs: Tensor, to_pull: Tensor
+    inputs: Tensor,
+    parameters: Sequence[Tensor],
+    beta: float,
+    to_outputs: Tensor,
+    grad_input_gradient: Tensor,
 ) -> tuple[Tensor, list[Tensor]]:
-    """Derivatives by the inputs and by every parameter. An empty ``to_pull`` counts as 0."""
+    """Derivatives by the inputs and by every parameter. An empty ``grad_input_gradient`` counts as 0."""
     weights, biases = arrays(parameters)
     to_inputs = torch.empty_like(inputs, memory_format=torch.contiguous_format)
-    x, to_y, to_p = (each.detach().contiguous().numpy() for each in (inputs, to_outputs, to_pull))
+    x, to_y, to_p = (
+        each.detach().contiguous().numpy() for each in (inputs, to_outputs, grad_input_gradient)
+    )
     to_x = to_inputs.numpy()
 
     def chunk(begin: int, end: int, sums: tuple) -> None:
@@ -62,7 +68,7 @@ def backward(
 
 
 @compiled
-def _forward(inputs, weights, biases, outputs, pull, beta, begin, end):
+def _forward(inputs, weights, biases, outputs, input_gradient, beta, begin, end):
     x, out, p0 = block(len(inputs)), block(len(outputs)), block(len(inputs))
     a, s = hidden_blocks(biases), hidden_blocks(biases)
     p, q = hidden_blocks(biases), hidden_blocks(biases)
@@ -72,16 +78,16 @@ def _forward(inputs, weights, biases, outputs, pull, beta, begin, end):
         _values(x, weights, biases, beta, a, s)
         linear(weights[-1], biases[-1], a[-1], out)
         write(out, start, count, outputs)
-        if len(pull) > 0:
+        if len(input_gradient) > 0:
             _pull(weights, s, p, q)
             fill(0, p0)
             multiply_transposed(weights[0], q[0], p0)
-            write(p0, start, count, pull)
+            write(p0, start, count, input_gradient)
 
 
 @compiled
 def _backward(
-    inputs, weights, biases, to_outputs, to_pull, beta, begin, end, to_inputs, to_weights, to_biases
+    inputs, weights, biases, to_outputs, grad_input_gradient, beta, begin, end, to_inputs, to_weights, to_biases
 ):  # fmt: skip
     x, to_x = block(len(inputs)), block(len(inputs))
     to_out, to_p0 = block(len(to_outputs)), block(len(inputs))
@@ -97,8 +103,8 @@ def _backward(
         _values(x, weights, biases, beta, a, s)
         for layer in range(len(to_s)):
             fill(0, to_s[layer])
-        if len(to_pull) > 0:
-            read(to_pull, start, count, to_p0)
+        if len(grad_input_gradient) > 0:
+            read(grad_input_gradient, start, count, to_p0)
             _pull(weights, s, p, q)
             _pull_backward(weights, s, p, q, to_p0, ones, to_weights, to_s, to_p)
         _values_backward(
@@ -144,7 +150,7 @@ def _pull(weights, s, p, q):
 
 @compiled
 def _pull_backward(weights, s, p, q, to_p0, ones, to_weights, to_s, to_p):
-    """From the derivative by the pull to those by slopes and weights, first layer first."""
+    """From the derivative by the input_gradient to those by slopes and weights, first layer first."""
     for layer in range(len(s)):
         before = to_p0 if layer == 0 else to_p[layer - 1]
         correlate(q[layer], before, to_weights[layer])

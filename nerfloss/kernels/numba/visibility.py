@@ -10,17 +10,17 @@ from torch import Tensor
 from nerfloss.kernels.numba.compile import compiled
 
 # What a view can say of a cell that is not hidden from it: before what stops the light, or there.
-BEFORE, THERE = 0, 1
+IN_FRONT, AT_SURFACE = 0, 1
 
 
-def sightings(resolution: int) -> Int[Tensor, "2 2 depth height width"]:
+def new_view_counts(resolution: int) -> Int[Tensor, "2 2 depth height width"]:
     """Counts that `look` adds to, and the last view that it counted in each; at first none."""
     counts = torch.zeros((2, 2, resolution, resolution, resolution), dtype=torch.int32)
     counts[1] = -1
     return counts
 
 
-def look(
+def count_view(
     counts: Int[Tensor, "2 2 depth height width"],
     view: int,
     origins: Float[Tensor, "rays 3"],

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from nerfloss.kernels.numba.compile import compiled
-from nerfloss.kernels.threads import run, share_out
+from nerfloss.kernels.threads import run, parallel_for
 
 EDGE = 8
 # Views whose sums are held at once: 80 MB at 800 x 800 pixels.
@@ -41,7 +41,7 @@ def carve(
     for some, matrices in zip(masks.split(VIEWS), to_pixels.split(VIEWS), strict=True):
         pixels, chosen, solid = some.numpy(), matrices.numpy(), inside.numpy()
         run(partial(_sum, pixels[i], opaque, dilate, sums[i]) for i in range(len(some)))
-        share_out(blocks, partial(_carve, solid, sums, chosen), least=256, block=1)
+        parallel_for(blocks, partial(_carve, solid, sums, chosen), least=256, block=1)
     return inside
 
 

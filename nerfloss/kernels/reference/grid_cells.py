@@ -1,6 +1,6 @@
 """Where points lie in a level of the hash grid, in plain PyTorch: corners and their weights.
 
-A weight is a product of three, one per axis; a derivative replaces some of them by their slopes.
+A weight is a product of three, one per axis; a derivative replaces some of them by their jacobian.
 """
 
 from collections.abc import Callable
@@ -63,8 +63,8 @@ def corner_tilt(
     points: Float[Tensor, "points 3"], tangent: Float[Tensor, "points 3"], level: Level
 ) -> Float[Tensor, "8 points"]:
     """Change of the weights as the points move along their tangents."""
-    slopes = zip(corner_slopes(points, level), tangent.unbind(-1), strict=True)
-    return torch.stack([slope * along for slope, along in slopes]).sum(0)
+    jacobian = zip(corner_slopes(points, level), tangent.unbind(-1), strict=True)
+    return torch.stack([slope * along for slope, along in jacobian]).sum(0)
 
 
 def corner_bends(

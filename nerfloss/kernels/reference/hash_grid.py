@@ -33,7 +33,7 @@ def features(
     return _pad(found, points, layout)
 
 
-def features_and_slopes(
+def features_and_jacobian(
     points: Float[Tensor, "points 3"],
     table: Float[Tensor, "entries features"],
     layout: GridLayout,
@@ -52,18 +52,18 @@ def features_and_slopes(
     return features(points, table, layout, active), torch.stack(along)
 
 
-def pull_back(
-    slopes: Float[Tensor, "3 channels points"], grad: Float[Tensor, "points channels"]
+def vjp_from_jacobian(
+    jacobian: Float[Tensor, "3 channels points"], grad: Float[Tensor, "points channels"]
 ) -> Float[Tensor, "points 3"]:
-    """``J^T grad``, from the slopes."""
-    return (slopes * grad.t()).sum(1).t()
+    """``J^T grad``, from the jacobian."""
+    return (jacobian * grad.t()).sum(1).t()
 
 
-def push_forward(
-    slopes: Float[Tensor, "3 channels points"], tangent: Float[Tensor, "points 3"]
+def jvp_from_jacobian(
+    jacobian: Float[Tensor, "3 channels points"], tangent: Float[Tensor, "points 3"]
 ) -> Float[Tensor, "points channels"]:
-    """``J tangent``, from the slopes."""
-    return (slopes * tangent.t()[:, None]).sum(0).t()
+    """``J tangent``, from the jacobian."""
+    return (jacobian * tangent.t()[:, None]).sum(0).t()
 
 
 def vjp(
@@ -78,8 +78,8 @@ def vjp(
     grads = grad.split(layout.features, dim=1)
     for (grid, part), g in zip(_parts(table, layout, active), grads, strict=False):
         values = (read(part, corner_rows(points, grid)) * g).sum(-1)
-        slopes = corner_slopes(points, grid)
-        total = total + torch.stack([(slope * values).sum(0) for slope in slopes], -1)
+        jacobian = corner_slopes(points, grid)
+        total = total + torch.stack([(slope * values).sum(0) for slope in jacobian], -1)
     return total
 
 
@@ -126,11 +126,11 @@ def scatter(
     points: Float[Tensor, "points 3"],
     grad: Float[Tensor, "points channels"],
     tangent: Float[Tensor, "points 3"] | None,
-    slope_grad: Float[Tensor, "points channels"] | None,
+    jvp_grad: Float[Tensor, "points channels"] | None,
     layout: GridLayout,
     active: int,
 ) -> Float[Tensor, "entries features"]:
-    """Gradient of ``grad . f + slope_grad . J tangent`` with respect to the table.
+    """Gradient of ``grad . f + jvp_grad . J tangent`` with respect to the table.
 
     The second part is left out where ``tangent`` is None.
     """
@@ -138,8 +138,8 @@ def scatter(
     for level, (grid, part) in enumerate(_parts(total, layout, active)):
         at = slice(level * layout.features, (level + 1) * layout.features)
         update = corner_weights(points, grid)[..., None] * grad[:, at]
-        if tangent is not None and slope_grad is not None:
-            update = update + corner_tilt(points, tangent, grid)[..., None] * slope_grad[:, at]
+        if tangent is not None and jvp_grad is not None:
+            update = update + corner_tilt(points, tangent, grid)[..., None] * jvp_grad[:, at]
         part.index_add_(0, corner_rows(points, grid).flatten(), update.flatten(0, 1))
     return total
 

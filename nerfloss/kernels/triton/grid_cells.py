@@ -1,4 +1,4 @@
-"""Where a block of points lies in one level of the hash grid, in Triton: rows, weights, slopes.
+"""Where a block of points lies in one level of the hash grid, in Triton: rows, weights, jacobian.
 
 `nerfloss.kernels.reference.grid_cells` says the same in tensors. Corners are numbered 0 to 7, x
 alternating fastest; the number is known when a kernel is compiled. A level is a row of numbers that

@@ -1,4 +1,4 @@
-"""Reading the hash grid in Triton: features, their change, their slopes, and projections of these.
+"""Reading the hash grid in Triton: features, their change, their jacobian, and projections of these.
 
 One program is a block of points in one level (`read_grid`), or in all levels one after the other,
 where it sums over them (`project_grid`). Features lie next to each other in a row, so a corner is
@@ -48,7 +48,7 @@ def block_and_level(count, levels, BLOCK: constexpr, LEVEL_OUTER: constexpr):
 @jit
 def read_grid(
     points, point_stride, axis_stride, table, levels, tangent, along_stride, across_stride, out,
-    slopes, count, active, stride, FEATURES: constexpr, LANES: constexpr, BLOCK: constexpr,
+    jacobian, count, active, stride, FEATURES: constexpr, LANES: constexpr, BLOCK: constexpr,
     REAL: constexpr, TILTED: constexpr, SLOPES: constexpr, LEVEL_OUTER: constexpr,
 ):  # fmt: skip
     """Write features, or with TILTED their change along the tangents; with SLOPES these too."""
@@ -82,9 +82,9 @@ def read_grid(
     at = (level.to(tl.int64) * FEATURES + lane)[None, :] * count + point[:, None]
     tl.store(out + at, total, mask=here)
     if SLOPES:
-        tl.store(slopes + at, along_x, mask=here)
-        tl.store(slopes + stride + at, along_y, mask=here)
-        tl.store(slopes + stride + stride + at, along_z, mask=here)
+        tl.store(jacobian + at, along_x, mask=here)
+        tl.store(jacobian + stride + at, along_y, mask=here)
+        tl.store(jacobian + stride + stride + at, along_z, mask=here)
 
 
 @jit
@@ -130,13 +130,13 @@ def project_grid(
 
 def read(
     points: Tensor, table: Tensor, tangent: Tensor | None, layout: GridLayout, active: int,
-    *, slopes: bool, tuning: Tuning = MEASURED,
+    *, jacobian: bool, tuning: Tuning = MEASURED,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """Features, or their change along ``tangent``, and with ``slopes`` their derivatives."""
+    """Features, or their change along ``tangent``, and with ``jacobian`` their derivatives."""
     language, dtype = real(points)
     count, channels, written = len(points), layout.channels, layout.features * active
     new = partial(torch.empty, device=points.device, dtype=dtype)
-    out, along = new(channels, count), new((3, channels, count) if slopes else (3, 0, 0))
+    out, along = new(channels, count), new((3, channels, count) if jacobian else (3, 0, 0))
     out[written:] = 0
     along[:, written:] = 0
     launch(
@@ -156,7 +156,7 @@ def read(
         BLOCK=tuning.block,
         REAL=language,
         TILTED=tangent is not None,
-        SLOPES=slopes,
+        SLOPES=jacobian,
         LEVEL_OUTER=tuning.level_outer,
         num_warps=tuning.warps,
     )

@@ -1,4 +1,4 @@
-"""``J^T g`` and ``J v`` in Triton from slopes that are at hand: sums over numbers in order."""
+"""``J^T g`` and ``J v`` in Triton from jacobian that are at hand: sums over numbers in order."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from nerfloss.kernels.triton.tuning import MEASURED, Tuning
 
 @jit
 def sum_over_channels(
-    slopes, grad, grad_stride, channel_stride, out, count, stride,
+    jacobian, grad, grad_stride, channel_stride, out, count, stride,
     CHANNELS: constexpr, BLOCK: constexpr, REAL: constexpr,
 ):  # fmt: skip
     """Write ``J^T grad``: sums over channels."""
@@ -20,7 +20,7 @@ def sum_over_channels(
     inside = point < count
     to_x = tl.zeros((BLOCK,), REAL)
     to_y, to_z = to_x, to_x
-    at, to = slopes + point, grad + point * grad_stride
+    at, to = jacobian + point, grad + point * grad_stride
     for _ in range(CHANNELS):
         g = tl.load(to, mask=inside, other=0.0).to(REAL)
         to_x += tl.load(at, mask=inside, other=0.0).to(REAL) * g
@@ -36,14 +36,14 @@ def sum_over_channels(
 
 @jit
 def sum_over_axes(
-    slopes, tangent, along_stride, across_stride, out, count, stride,
+    jacobian, tangent, along_stride, across_stride, out, count, stride,
     CHANNELS: constexpr, BLOCK: constexpr, REAL: constexpr,
 ):  # fmt: skip
     """Write ``J tangent``, all channels of a block of points."""
     point = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     inside = point < count
     s, t, r = read_vectors(tangent, point, inside, along_stride, across_stride, REAL)
-    at, to = slopes + point, out + point
+    at, to = jacobian + point, out + point
     for _ in range(CHANNELS):
         total = tl.load(at, mask=inside, other=0.0).to(REAL) * s
         total += tl.load(at + stride, mask=inside, other=0.0).to(REAL) * t
@@ -53,25 +53,25 @@ def sum_over_axes(
         to += count
 
 
-def pull_back(slopes: Tensor, grad: Tensor, *, tuning: Tuning = MEASURED) -> Tensor:
+def vjp_from_jacobian(jacobian: Tensor, grad: Tensor, *, tuning: Tuning = MEASURED) -> Tensor:
     """``J^T grad``."""
-    return _sums(sum_over_channels, slopes, grad, 3, tuning)
+    return _sums(sum_over_channels, jacobian, grad, 3, tuning)
 
 
-def push_forward(slopes: Tensor, tangent: Tensor, *, tuning: Tuning = MEASURED) -> Tensor:
+def jvp_from_jacobian(jacobian: Tensor, tangent: Tensor, *, tuning: Tuning = MEASURED) -> Tensor:
     """``J tangent``."""
-    return _sums(sum_over_axes, slopes, tangent, slopes.shape[1], tuning)
+    return _sums(sum_over_axes, jacobian, tangent, jacobian.shape[1], tuning)
 
 
-def _sums(kernel: Any, slopes: Tensor, vectors: Tensor, rows: int, tuning: Tuning) -> Tensor:
-    language, dtype = real(slopes)
-    slopes = slopes.detach().contiguous()
-    channels, count = slopes.shape[1:]
-    out = torch.empty(rows, count, device=slopes.device, dtype=dtype)
+def _sums(kernel: Any, jacobian: Tensor, vectors: Tensor, rows: int, tuning: Tuning) -> Tensor:
+    language, dtype = real(jacobian)
+    jacobian = jacobian.detach().contiguous()
+    channels, count = jacobian.shape[1:]
+    out = torch.empty(rows, count, device=jacobian.device, dtype=dtype)
     launch(
         kernel,
         (blocks(count, tuning.block),),
-        slopes,
+        jacobian,
         *strided(vectors),
         out,
         count,

@@ -37,11 +37,11 @@ from nerfloss.kernels.triton.tuning import MEASURED, Tuning
 @jit
 def add_to_grid(
     points, point_stride, axis_stride, levels, grad, grad_stride, channel_stride, tangent,
-    along_stride, across_stride, slope_grad, slope_grad_stride, slope_channel_stride, out, count,
+    along_stride, across_stride, jvp_grad, jvp_grad_stride, jvp_channel_stride, out, count,
     active, FEATURES: constexpr, LANES: constexpr, BLOCK: constexpr, REAL: constexpr,
     TILTED: constexpr, LEVEL_OUTER: constexpr,
 ):  # fmt: skip
-    """Add ``w grad``, and with TILTED ``(dw . tangent) slope_grad``, to every corner's row.
+    """Add ``w grad``, and with TILTED ``(dw . tangent) jvp_grad``, to every corner's row.
 
     In a level with copies, neighbouring points add to neighbouring copies of a row: points of a
     ray that share a cell then fill whole lines instead of queueing for one address.
@@ -62,7 +62,7 @@ def add_to_grid(
     g = tl.load(at, mask=here, other=0.0).to(REAL)
     if TILTED:
         s, t, r = read_vectors(tangent, point, inside, along_stride, across_stride, REAL)
-        at = slope_grad + point[:, None] * slope_grad_stride + channel * slope_channel_stride
+        at = jvp_grad + point[:, None] * jvp_grad_stride + channel * jvp_channel_stride
         h = tl.load(at, mask=here, other=0.0).to(REAL)
     for corner in tl.static_range(8):
         row = corner_row(x, y, z, mask, dense, factor_y, factor_z, corner) * copies + own
@@ -76,10 +76,10 @@ def add_to_grid(
 
 
 def scatter(
-    points: Tensor, grad: Tensor, tangent: Tensor | None, slope_grad: Tensor | None,
+    points: Tensor, grad: Tensor, tangent: Tensor | None, jvp_grad: Tensor | None,
     layout: GridLayout, active: int, *, dtype: torch.dtype | None = None, tuning: Tuning = MEASURED,
 ) -> Tensor:  # fmt: skip
-    """Gradient of ``grad . f + slope_grad . J tangent`` by the table.
+    """Gradient of ``grad . f + jvp_grad . J tangent`` by the table.
 
     Added up in ``dtype``, by default what sums over the points are made in.
     """
@@ -89,10 +89,10 @@ def scatter(
         grid.entries * each for grid, each in zip(layout.grids, copies, strict=True) if each > 1
     )
     out = torch.zeros(rows, layout.features, device=points.device, dtype=dtype or widest)
-    tilted = tangent is not None and slope_grad is not None
-    along, slope_grad = (tangent, slope_grad) if tilted else (points, grad)
+    tilted = tangent is not None and jvp_grad is not None
+    along, jvp_grad = (tangent, jvp_grad) if tilted else (points, grad)
     assert along is not None
-    assert slope_grad is not None
+    assert jvp_grad is not None
     launch(
         add_to_grid,
         (blocks(len(points), tuning.block) * active,),
@@ -100,7 +100,7 @@ def scatter(
         levels_on(points.device, layout, copies),
         *strided(grad),
         *strided(along),
-        *strided(slope_grad),
+        *strided(jvp_grad),
         out,
         len(points),
         active,

@@ -6,7 +6,7 @@ repeat to rounding, not to the last bit.
 
 What bounds it on a GPU: reading touches eight lines of 32 bytes per point and level, scattering as
 many atomics, and both live in the L2 cache as long as one level's rows fit into it. So all points
-of a level come before the next level. What is read and written in order (points, features, slopes)
+of a level come before the next level. What is read and written in order (points, features, jacobian)
 passes through device memory, once per level, which is little beside it.
 """
 
@@ -26,17 +26,17 @@ def features(
     active: int,
 ) -> Float[Tensor, "points channels"]:
     """Interpolate the grid: ``f = sum_corners w(x) table``; 0 for levels from ``active`` on."""
-    return triton_gather.read(points, table, None, layout, active, slopes=False)[0]
+    return triton_gather.read(points, table, None, layout, active, jacobian=False)[0]
 
 
-def features_and_slopes(
+def features_and_jacobian(
     points: Float[Tensor, "points 3"],
     table: Float[Tensor, "entries features"],
     layout: GridLayout,
     active: int,
 ) -> tuple[Float[Tensor, "points channels"], Float[Tensor, "3 channels points"]]:
     """Features, and their derivatives ``J`` by the point, in the unit cube."""
-    return triton_gather.read(points, table, None, layout, active, slopes=True)
+    return triton_gather.read(points, table, None, layout, active, jacobian=True)
 
 
 def jvp(
@@ -47,7 +47,7 @@ def jvp(
     active: int,
 ) -> Float[Tensor, "points channels"]:
     """Change of the features as the point moves: ``J tangent``."""
-    return triton_gather.read(points, table, tangent, layout, active, slopes=False)[0]
+    return triton_gather.read(points, table, tangent, layout, active, jacobian=False)[0]
 
 
 def vjp(
@@ -73,30 +73,30 @@ def hvp(
     return triton_gather.project(points, table, grad, tangent, layout, active)
 
 
-def pull_back(
-    slopes: Float[Tensor, "3 channels points"], grad: Float[Tensor, "points channels"]
+def vjp_from_jacobian(
+    jacobian: Float[Tensor, "3 channels points"], grad: Float[Tensor, "points channels"]
 ) -> Float[Tensor, "points 3"]:
-    """``J^T grad``, from the slopes."""
-    return triton_slopes.pull_back(slopes, grad)
+    """``J^T grad``, from the jacobian."""
+    return triton_slopes.vjp_from_jacobian(jacobian, grad)
 
 
-def push_forward(
-    slopes: Float[Tensor, "3 channels points"], tangent: Float[Tensor, "points 3"]
+def jvp_from_jacobian(
+    jacobian: Float[Tensor, "3 channels points"], tangent: Float[Tensor, "points 3"]
 ) -> Float[Tensor, "points channels"]:
-    """``J tangent``, from the slopes."""
-    return triton_slopes.push_forward(slopes, tangent)
+    """``J tangent``, from the jacobian."""
+    return triton_slopes.jvp_from_jacobian(jacobian, tangent)
 
 
 def scatter(
     points: Float[Tensor, "points 3"],
     grad: Float[Tensor, "points channels"],
     tangent: Float[Tensor, "points 3"] | None,
-    slope_grad: Float[Tensor, "points channels"] | None,
+    jvp_grad: Float[Tensor, "points channels"] | None,
     layout: GridLayout,
     active: int,
 ) -> Float[Tensor, "entries features"]:
-    """Gradient of ``grad . f + slope_grad . J tangent`` with respect to the table.
+    """Gradient of ``grad . f + jvp_grad . J tangent`` with respect to the table.
 
     The second part is left out where ``tangent`` is None.
     """
-    return triton_scatter.scatter(points, grad, tangent, slope_grad, layout, active)
+    return triton_scatter.scatter(points, grad, tangent, jvp_grad, layout, active)
