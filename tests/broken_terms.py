@@ -2,6 +2,8 @@
 
 import torch
 
+from nerfloss.losses.requirements import requires
+
 
 def not_a_number(opacity):
     """NaN as a value. Reference: none, this is a trap."""
@@ -45,13 +47,10 @@ def half_the_slope(rgb, target_rgb):
     return _HalfTheSlope.apply(rgb - target_rgb)
 
 
+@requires(approximate_gradient="off by a tenth")
 def careless(rgb, target_rgb):
     """Off by a tenth, and says that it is approximate. Reference: none, this is for tests."""
     return 0.8 * (rgb - target_rgb).square() + 0.2 * half_the_slope(rgb, target_rgb)
-
-
-def _approximate_gradient_careless():
-    return "off by a tenth"
 
 
 def stops(rgb, opacity):

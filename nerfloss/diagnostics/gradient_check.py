@@ -12,7 +12,7 @@ from nerfloss.diagnostics.frozen_stop_gradients import FrozenStopGradients
 from nerfloss.diagnostics.synthetic_batch import SyntheticBatch, make_up_step, observed_by
 from nerfloss.quantities.vocabulary import VOCABULARY
 from nerfloss.recipe import LossRecipe, Term
-from nerfloss.recipe.settings_checks import companion
+from nerfloss.recipe.requirements import requirements_of
 from nerfloss.testing.terms import fakes_for, in_dtype, is_predicted
 
 # Apart by more, relative to the larger of the two, autograd and differences disagree; a gradient
@@ -36,8 +36,8 @@ class Trial:
 class CheckedTerm:
     """Both comparisons of one term.
 
-    ``draws`` says that it draws at random, ``approximate`` why its gradient is not exact, if it
-    says so: by a function ``_approximate_gradient_<name>`` beside it, a module by an attribute.
+    ``draws`` is True for a term that draws at random; ``approximate`` is the reason, declared by
+    the loss, why its gradient is not exact, and empty for the others.
     """
 
     on_quantities: Trial
@@ -74,8 +74,8 @@ def check_recipe(recipe: LossRecipe, model: Any, *, step: int) -> dict[str, Chec
 
 
 def _approximate(term: Term) -> str:
-    beside = companion("approximate_gradient", term.fn)
-    return getattr(term.fn, "approximate_gradient", "") if beside is None else beside()
+    requirements = requirements_of(term.fn)
+    return "" if requirements is None else requirements.approximate_gradient
 
 
 def _on_quantities(term: Term) -> Trial:

@@ -10,6 +10,7 @@ from torch.func import functional_call
 from torch.nn import functional
 
 from nerfloss.losses.discriminator import PatchDiscriminator, gradient_penalty
+from nerfloss.losses.requirements import Requirements, Size
 
 MODES = ("vanilla", "wasserstein", "hinge", "least_squares")
 
@@ -91,7 +92,7 @@ class Adversarial(nn.Module):
             raise ValueError(f"betas are two numbers in [0, 1), got {list(betas)}")
         self.mode, self.penalty, self.seed = mode, penalty, seed
         self.discriminator = PatchDiscriminator(channels=channels, layers=layers)
-        self.smallest_patch = self.discriminator.smallest
+        self.requirements = Requirements(smallest_patch=Size.of(self.discriminator.smallest))
         self.optimizer = torch.optim.Adam(
             self.discriminator.parameters(), lr=learning_rate, betas=(betas[0], betas[1])
         )

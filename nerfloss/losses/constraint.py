@@ -1,11 +1,13 @@
 """Soft constraints on any quantity: bind it with ``inputs``."""
 
-import math
-
 from jaxtyping import Float
 from torch import Tensor
 
+from nerfloss.losses.requirements import requires
+from nerfloss.losses.settings_checks import condition, finite
 
+
+@requires(condition("lower <= upper", lambda lower, upper: lower <= upper))
 def bounds(
     x: Float[Tensor, "*shape"], *, lower: float | int, upper: float | int
 ) -> Float[Tensor, "*shape"]:
@@ -19,11 +21,6 @@ def bounds(
     return (x - upper).clamp_min(0).square() + (lower - x).clamp_min(0).square()
 
 
-def _check_bounds(*, lower: float | int, upper: float | int) -> None:
-    if not lower <= upper:
-        raise ValueError(f"bounds needs lower <= upper, got lower={lower}, upper={upper}")
-
-
 def non_negative(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """Squared size of what is negative: ``max(0, -x)^2``.
 
@@ -33,6 +30,7 @@ def non_negative(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     return (-x).clamp_min(0).square()
 
 
+@requires(finite("total"))
 def sum_to(x: Float[Tensor, "*shape"], *, total: float | int = 1.0) -> Float[Tensor, "*rest"]:
     """Squared difference between a sum and what it should be: ``(sum x - total)^2``, last axis.
 
@@ -40,11 +38,6 @@ def sum_to(x: Float[Tensor, "*shape"], *, total: float | int = 1.0) -> Float[Ten
     Computational Physics 378, 2019: constraints as squared residuals.
     """
     return (x.sum(-1) - total).square()
-
-
-def _check_sum_to(*, total: float | int) -> None:
-    if not math.isfinite(total):
-        raise ValueError(f"sum_to needs a finite total, got total={total}")
 
 
 def monotone_sequence(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*rest"]:
@@ -80,6 +73,7 @@ def conserve(x: Float[Tensor, "*before"], y: Float[Tensor, "*after"]) -> Float[T
     return (x.sum(-1) - y.sum(-1)).square()
 
 
+@requires(finite("value"))
 def fixed(x: Float[Tensor, "*shape"], *, value: float | int) -> Float[Tensor, "*shape"]:
     """Squared difference from a constant, ``(x - value)^2``: a boundary condition.
 
@@ -87,8 +81,3 @@ def fixed(x: Float[Tensor, "*shape"], *, value: float | int) -> Float[Tensor, "*
     Computational Physics 378, 2019, its initial and boundary data.
     """
     return (x - value).square()
-
-
-def _check_fixed(*, value: float | int) -> None:
-    if not math.isfinite(value):
-        raise ValueError(f"fixed needs a finite value, got value={value}")

@@ -9,12 +9,14 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from nerfloss.losses.settings_checks import require_positive
+from nerfloss.losses.requirements import requires
+from nerfloss.losses.settings_checks import check_settings, condition, positive
 from nerfloss.maths.embeddings import group_means, squared_distances, unit_features
 
 PAIRS = 2**20  # compared at once: 4 MB for each of a dozen tables
 
 
+@requires(positive("margin"))
 def triplet(
     features: Float[Tensor, "rays channels"],
     target_instance: Int[Tensor, "rays"],
@@ -99,10 +101,6 @@ def _hard(
     return torch.where(possible, (farthest - nearest + margin).clamp_min(0), 0.0)
 
 
-def _check_triplet(*, margin: float) -> None:
-    require_positive("triplet", margin=margin)
-
-
 class InfoNCE(nn.Module):
     """Tell a ray's instance from all others by its feature, with a memory of every instance.
 
@@ -123,9 +121,12 @@ class InfoNCE(nn.Module):
 
     def __init__(self, *, temperature: float = 0.07, momentum: float = 0.5) -> None:
         super().__init__()
-        require_positive("info_nce", temperature=temperature)
-        if not 0 <= momentum < 1:
-            raise ValueError(f"info_nce needs momentum in [0, 1), got momentum={momentum}")
+        settings = {"temperature": temperature, "momentum": momentum}
+        conditions = (
+            positive("temperature"),
+            condition("momentum in [0, 1)", lambda momentum: 0 <= momentum < 1),
+        )
+        check_settings("info_nce", settings, *conditions)
         self.temperature, self.momentum = temperature, momentum
         # Not saved as a buffer: only the data tell its size. An empty row has not been seen.
         self.register_buffer("bank", torch.empty(0, 0), persistent=False)

@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from nerfloss.losses.settings_checks import require_positive
+from nerfloss.losses.requirements import requires
+from nerfloss.losses.settings_checks import positive
 from nerfloss.maths.finite_differences import forward_differences
 from nerfloss.maths.segments import Segments
 
@@ -14,6 +15,7 @@ from nerfloss.maths.segments import Segments
 FLATTEST = 1e-3
 
 
+@requires(positive("sigma"))
 def depth_nll(
     weights: Float[Tensor, "rays samples"],
     t_starts: Float[Tensor, "rays samples"],
@@ -36,10 +38,7 @@ def depth_nll(
     return -((weights + 1e-5).log() * near * (t_ends - t_starts)).sum(-1)
 
 
-def _check_depth_nll(*, sigma: float) -> None:
-    require_positive("depth_nll", sigma=sigma)
-
-
+@requires(positive("epsilon"))
 def line_of_sight(
     weights: Float[Tensor, "rays samples"],
     t_starts: Float[Tensor, "rays samples"],
@@ -66,10 +65,6 @@ def line_of_sight(
     wanted = 0.5 * (until_end - until_start) / math.erf(3 / 2**0.5)
     seen = t_starts < target_depth[:, None] + epsilon
     return torch.where(seen, (weights - wanted).square(), 0.0).sum(-1)
-
-
-def _check_line_of_sight(*, epsilon: float) -> None:
-    require_positive("line_of_sight", epsilon=epsilon)
 
 
 def scale_shift_depth(
@@ -99,6 +94,7 @@ def scale_shift_depth(
     return torch.where(known, (scale[groups.index] * d - wanted).square(), 0.0)
 
 
+@requires(smallest_patch=2)
 def depth_smoothness(
     patch_depth: Float[Tensor, "patches height width 1"],
     patch_target_rgb: Float[Tensor, "patches height width 3"],
@@ -121,10 +117,7 @@ def depth_smoothness(
     return across + down
 
 
-def _smallest_patch_depth_smoothness() -> int:
-    return 2
-
-
+@requires(smallest_patch=2)
 def depth_tv(
     patch_depth: Float[Tensor, "patches height width 1"],
 ) -> Float[Tensor, "patches rows columns"]:
@@ -139,7 +132,3 @@ def depth_tv(
     """
     across, down = forward_differences(patch_depth)
     return (across.abs() + down.abs())[..., 0]
-
-
-def _smallest_patch_depth_tv() -> int:
-    return 2

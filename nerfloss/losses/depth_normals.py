@@ -4,7 +4,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from nerfloss.losses.requirements import requires
 
+
+@requires(smallest_patch=2)
 def normal_consistency(
     normals: Float[Tensor, "rays samples 3"],
     weights: Float[Tensor, "rays samples"],
@@ -36,10 +39,6 @@ def normal_consistency(
     facing = _unit(torch.linalg.cross(_unit(down), _unit(right))).reshape(-1, 3)
     agreement = (normals * facing[:, None]).sum(-1)
     return (weights * (1 - agreement)).sum(-1)
-
-
-def _smallest_patch_normal_consistency() -> int:
-    return 2
 
 
 def _unit(vectors: Float[Tensor, "*shape 3"]) -> Float[Tensor, "*shape 3"]:

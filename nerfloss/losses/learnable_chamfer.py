@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from nerfloss.losses.settings_checks import require_not_negative, require_positive
+from nerfloss.losses.settings_checks import check_settings, not_negative, positive
 from nerfloss.maths.nearest_neighbours import nearest
 
 
@@ -65,8 +65,9 @@ class LearnableChamfer(nn.Module):
 
     def __init__(self, *, sigma: float = 0.01, learning_rate: float = 1e-3) -> None:
         super().__init__()
-        require_positive("learnable_chamfer", learning_rate=learning_rate)
-        require_not_negative("learnable_chamfer", sigma=sigma)
+        settings = {"sigma": sigma, "learning_rate": learning_rate}
+        conditions = (not_negative("sigma"), positive("learning_rate"))
+        check_settings("learnable_chamfer", settings, *conditions)
         self.attention = Attention(sigma=sigma)
         self.optimizer = torch.optim.Adam(self.attention.parameters(), lr=learning_rate)
         self._seen: tuple[Tensor, Tensor] | None = None

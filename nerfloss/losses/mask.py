@@ -4,13 +4,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nerfloss.losses.settings_checks import require_clamp, require_not_negative
+from nerfloss.losses.requirements import requires
+from nerfloss.losses.settings_checks import clamp_margin, condition, not_negative
 from nerfloss.losses.spatial_bce import spatial_bce as spatial_bce
 
 # Where less than this of a ray is stopped or asked for, in sum, two masks are both empty.
 EMPTY = 1e-6
 
 
+@requires(clamp_margin("eps"))
 def mask_bce(
     opacity: Float[Tensor, "*shape"], target_mask: Float[Tensor, "*shape"], *, eps: float = 1e-3
 ) -> Float[Tensor, "*shape"]:
@@ -26,10 +28,11 @@ def mask_bce(
     return -(target_mask * clamped.log() + (1 - target_mask) * (1 - clamped).log())
 
 
-def _check_mask_bce(*, eps: float) -> None:
-    require_clamp("mask_bce", eps)
-
-
+@requires(
+    not_negative("gamma"),
+    condition("alpha in [0, 1]", lambda alpha: 0 <= alpha <= 1),
+    clamp_margin("eps"),
+)
 def mask_focal(
     opacity: Float[Tensor, "*shape"],
     target_mask: Float[Tensor, "*shape"],
@@ -51,13 +54,6 @@ def mask_focal(
     on = alpha * target_mask * (1 - o) ** gamma * o.log()
     off = (1 - alpha) * (1 - target_mask) * o**gamma * (1 - o).log()
     return -(on + off)
-
-
-def _check_mask_focal(*, gamma: float, alpha: float, eps: float) -> None:
-    require_not_negative("mask_focal", gamma=gamma)
-    if not 0 <= alpha <= 1:
-        raise ValueError(f"mask_focal needs alpha in [0, 1], a share, got alpha={alpha}")
-    require_clamp("mask_focal", eps)
 
 
 def mask_hinge(

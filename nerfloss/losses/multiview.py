@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Bool, Float, Int, Integer
 from torch import Tensor
 
-from nerfloss.losses.settings_checks import require_count, require_not_negative
+from nerfloss.losses.requirements import requires
+from nerfloss.losses.settings_checks import condition, count, not_negative
 from nerfloss.maths.directions import unit
 from nerfloss.maths.images import grey_at, inside
 from nerfloss.maths.projections import NEAREST, centre_and_inverse, project
@@ -17,6 +18,11 @@ OBLIQUE = 0.1
 PROJECTED = 2**20
 
 
+@requires(
+    condition("an odd patch >= 3", lambda patch: patch >= 3 and patch % 2 == 1),
+    count("best"),
+    count("rays"),
+)
 def patch_ncc(
     field: Callable[..., Mapping[str, Tensor]],
     surface_points: Float[Tensor, "rays 3"],
@@ -73,12 +79,7 @@ def patch_ncc(
     return values.index_put((chosen,), costs * (len(hits) / len(chosen)))
 
 
-def _check_patch_ncc(*, patch: int, best: int, rays: int) -> None:
-    require_count("patch_ncc", best=best, rays=rays)
-    if not (patch >= 3 and patch % 2 == 1):
-        raise ValueError(f"patch_ncc needs an odd patch of 3 pixels or more, got patch={patch}")
-
-
+@requires(not_negative("margin"))
 def visual_hull(
     space_sdf: Float[Tensor, "points"],
     space_points: Float[Tensor, "points 3"],
@@ -103,10 +104,6 @@ def visual_hull(
     ):
         carved |= _beside(space_points, masks, cameras).any(0)
     return (margin - space_sdf).clamp_min(0) * carved
-
-
-def _check_visual_hull(*, margin: float | int) -> None:
-    require_not_negative("visual_hull", margin=margin)
 
 
 @torch.no_grad()

@@ -4,9 +4,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nerfloss.losses.settings_checks import require_clamp, require_positive
+from nerfloss.losses.requirements import requires
+from nerfloss.losses.settings_checks import clamp_margin, positive
 
 
+@requires(clamp_margin("eps"))
 def opacity_entropy(
     opacity: Float[Tensor, "*shape"], *, eps: float = 1e-3
 ) -> Float[Tensor, "*shape"]:
@@ -21,10 +23,7 @@ def opacity_entropy(
     return -(clamped * clamped.log() + (1 - clamped) * (1 - clamped).log())
 
 
-def _check_opacity_entropy(*, eps: float) -> None:
-    require_clamp("opacity_entropy", eps)
-
-
+@requires(positive("threshold"))
 def ray_entropy(
     weights: Float[Tensor, "rays samples"],
     opacity: Float[Tensor, "rays"],
@@ -44,7 +43,3 @@ def ray_entropy(
     shares = weights / opacity.clamp_min(threshold)[:, None]
     entropy = -(shares * shares.clamp_min(1e-10).log()).sum(-1)
     return torch.where(opacity > threshold, entropy, 0.0)
-
-
-def _check_ray_entropy(*, threshold: float) -> None:
-    require_positive("ray_entropy", threshold=threshold)

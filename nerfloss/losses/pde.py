@@ -5,9 +5,11 @@ from collections.abc import Callable, Mapping
 from jaxtyping import Float
 from torch import Tensor
 
-from nerfloss.losses.settings_checks import require_not_negative, require_positive
+from nerfloss.losses.requirements import requires
+from nerfloss.losses.settings_checks import condition, not_negative, positive
 
 
+@requires(not_negative("viscosity"))
 def viscous_eikonal(
     space_sdf: Float[Tensor, "points"],
     space_gradients: Float[Tensor, "points 3"],
@@ -27,10 +29,7 @@ def viscous_eikonal(
     return ((length - 1) * space_sdf.sign() - viscosity * space_laplacian).abs()
 
 
-def _check_viscous_eikonal(*, viscosity: float | int) -> None:
-    require_not_negative("viscous_eikonal", viscosity=viscosity)
-
-
+@requires(positive("absorption"))
 def screened_heat(
     space_sdf: Float[Tensor, "points"],
     space_gradients: Float[Tensor, "points 3"],
@@ -50,10 +49,12 @@ def screened_heat(
     return 0.5 * heat * (space_gradients.square().sum(-1) + 1)
 
 
-def _check_screened_heat(*, absorption: float | int) -> None:
-    require_positive("screened_heat", absorption=absorption)
-
-
+@requires(
+    condition(
+        "a function (value, gradient, laplacian), e.g. {_target_: my.equation, _partial_: true}",
+        lambda equation: callable(equation),
+    )
+)
 def residual(
     field: Callable[..., Mapping[str, Tensor]],
     space_points: Float[Tensor, "points 3"],
@@ -70,14 +71,6 @@ def residual(
     """
     found = field(space_points, {"sdf", "gradients", "laplacian"})
     return equation(found["sdf"], found["gradients"], found["laplacian"]).square()
-
-
-def _check_residual(*, equation: object) -> None:
-    if not callable(equation):
-        raise ValueError(
-            f"residual needs a function of (value, gradient, laplacian), got "
-            f"equation={equation!r}: write {{_target_: my.equation, _partial_: true}}"
-        )
 
 
 def eikonal_equation(

@@ -9,6 +9,7 @@ from nerfloss.losses.adversarial import Adversarial
 from nerfloss.losses.pretrained.frozen import pretrained
 from nerfloss.losses.pretrained.networks import Backbone
 from nerfloss.losses.pretrained.weight_files import LPIPS_NETWORKS, lpips_file, lpips_layers
+from nerfloss.losses.requirements import Requirements, Size
 from nerfloss.maths.deep_features import gram_matrix, network_input, weighted_distance
 
 
@@ -37,7 +38,7 @@ class Perceptual(nn.Module):
         super().__init__()
         self.network = pretrained(backbone, layers, weights)
         self.layer_weights = _checked(layer_weights, len(self.network.taps))
-        self.smallest_patch = self.network.smallest
+        self.requirements = Requirements(smallest_patch=Size.of(self.network.smallest))
 
     def forward(
         self,
@@ -74,7 +75,7 @@ class Style(nn.Module):
         super().__init__()
         self.network = pretrained(backbone, layers, weights)
         self.layer_weights = _checked(layer_weights, len(self.network.taps))
-        self.smallest_patch = self.network.smallest
+        self.requirements = Requirements(smallest_patch=Size.of(self.network.smallest))
 
     def forward(
         self,
@@ -113,7 +114,7 @@ class Lpips(nn.Module):
         layers = lpips_layers(lpips_file(backbone, file=linear), self.network.channels)
         for index, layer in enumerate(layers):
             self.register_buffer(f"linear_{index}", layer, persistent=False)
-        self.smallest_patch = self.network.smallest
+        self.requirements = Requirements(smallest_patch=Size.of(self.network.smallest))
 
     def forward(
         self,
@@ -159,7 +160,7 @@ class FeatureMatching(nn.Module):
             seed=seed,
         )
         self.optimizer = self.adversary.optimizer
-        self.smallest_patch = self.adversary.smallest_patch
+        self.requirements = self.adversary.requirements
 
     def forward(
         self,

@@ -3,7 +3,8 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from nerfloss.losses.settings_checks import require_positive
+from nerfloss.losses.requirements import requires
+from nerfloss.losses.settings_checks import positive
 
 
 def l2(
@@ -28,6 +29,7 @@ def l1(
     return (prediction - target).abs()
 
 
+@requires(positive("delta"))
 def huber(
     prediction: Float[Tensor, "*shape"], target: Float[Tensor, "*shape"], *, delta: float = 0.1
 ) -> Float[Tensor, "*shape"]:
@@ -42,10 +44,7 @@ def huber(
     return c * (distance - 0.5 * c)
 
 
-def _check_huber(*, delta: float) -> None:
-    require_positive("huber", delta=delta)
-
-
+@requires(positive("eps"))
 def charbonnier(
     prediction: Float[Tensor, "*shape"], target: Float[Tensor, "*shape"], *, eps: float = 1e-3
 ) -> Float[Tensor, "*shape"]:
@@ -57,10 +56,7 @@ def charbonnier(
     return ((prediction - target).square() + eps**2).sqrt()
 
 
-def _check_charbonnier(*, eps: float) -> None:
-    require_positive("charbonnier", eps=eps)
-
-
+@requires(positive("eps"))
 def relative_l2(
     prediction: Float[Tensor, "*shape"], target: Float[Tensor, "*shape"], *, eps: float = 1e-3
 ) -> Float[Tensor, "*shape"]:
@@ -73,10 +69,6 @@ def relative_l2(
     Raw Images", CVPR 2022.
     """
     return ((prediction - target) / (prediction.detach() + eps)).square()
-
-
-def _check_relative_l2(*, eps: float) -> None:
-    require_positive("relative_l2", eps=eps)
 
 
 def log_l1(

@@ -8,7 +8,8 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from nerfloss.losses.learnable_chamfer import learnable_chamfer as learnable_chamfer
-from nerfloss.losses.settings_checks import require_count, require_not_negative, require_positive
+from nerfloss.losses.requirements import requires
+from nerfloss.losses.settings_checks import count, not_negative, positive
 from nerfloss.maths.nearest_neighbours import nearest
 from nerfloss.maths.random_numbers import normal
 from nerfloss.maths.transport import sinkhorn_divergence
@@ -33,6 +34,7 @@ def chamfer(
     return there + back
 
 
+@requires(count("references"), count("neighbours"), positive("spread"), not_negative("trust"))
 def directional_distance(
     surface_points: Float[Tensor, "*surface 3"],
     target_points: Float[Tensor, "*observed 3"],
@@ -67,14 +69,11 @@ def directional_distance(
     return error * (-trust * error.detach()).exp()
 
 
-def _check_directional_distance(
-    *, references: int, spread: float, neighbours: int, trust: float | int
-) -> None:
-    require_count("directional_distance", references=references, neighbours=neighbours)
-    require_positive("directional_distance", spread=spread)
-    require_not_negative("directional_distance", trust=trust)
-
-
+@requires(
+    positive("blur"),
+    count("steps"),
+    approximate_gradient="exact once the iterations have converged",
+)
 def sinkhorn_emd(
     surface_points: Float[Tensor, "*surface 3"],
     target_points: Float[Tensor, "*observed 3"],
@@ -95,15 +94,6 @@ def sinkhorn_emd(
     if not len(surface_points) or not len(target_points):
         return _nothing(surface_points, target_points)
     return sinkhorn_divergence(surface_points, target_points, blur, steps)
-
-
-def _check_sinkhorn_emd(*, blur: float, steps: int) -> None:
-    require_positive("sinkhorn_emd", blur=blur)
-    require_count("sinkhorn_emd", steps=steps)
-
-
-def _approximate_gradient_sinkhorn_emd() -> str:
-    return "exact once the iterations have converged"
 
 
 def _towards(places: Tensor, points: Tensor, neighbours: int) -> tuple[Tensor, Tensor]:

@@ -10,12 +10,14 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from nerfloss.losses.settings_checks import require_not_negative, require_positive
+from nerfloss.losses.requirements import requires
+from nerfloss.losses.settings_checks import not_negative, positive
 from nerfloss.maths.segments import Segments, pair_blocks
 
 PAIRS_AT_ONCE = 2**19  # bounds the memory, however many rays a view has
 
 
+@requires(not_negative("margin"))
 def depth_ranking(
     depth: Float[Tensor, "rays"],
     target_depth: Float[Tensor, "rays"],
@@ -65,10 +67,7 @@ def _wrong_order(
     return hinges.sum(-1) / counted.sum(-1).clamp_min(1)
 
 
-def _check_depth_ranking(*, margin: float) -> None:
-    require_not_negative("depth_ranking", margin=margin)
-
-
+@requires(positive("temperature"))
 def depth_listnet(
     depth: Float[Tensor, "rays"],
     target_depth: Float[Tensor, "rays"],
@@ -94,10 +93,7 @@ def depth_listnet(
     return torch.zeros_like(depth).index_copy(0, known, values)
 
 
-def _check_depth_listnet(*, temperature: float) -> None:
-    require_positive("depth_listnet", temperature=temperature)
-
-
+@requires(positive("temperature"))
 def depth_listmle(
     depth: Float[Tensor, "rays"],
     target_depth: Float[Tensor, "rays"],
@@ -128,7 +124,3 @@ def depth_listmle(
     rows = scores.new_zeros(groups.count, longest).index_put((row, column), scores[order])
     behind = rows.logcumsumexp(1)[row, column]
     return torch.zeros_like(depth).index_copy(0, known[order], behind - scores[order])
-
-
-def _check_depth_listmle(*, temperature: float) -> None:
-    require_positive("depth_listmle", temperature=temperature)

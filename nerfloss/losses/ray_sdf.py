@@ -3,9 +3,11 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from nerfloss.losses.settings_checks import require_not_negative, require_positive
+from nerfloss.losses.requirements import requires
+from nerfloss.losses.settings_checks import not_negative, positive
 
 
+@requires(positive("truncation"), not_negative("near"))
 def sdf_truncation(
     sdf: Float[Tensor, "rays samples"],
     t_starts: Float[Tensor, "rays samples"],
@@ -33,11 +35,6 @@ def sdf_truncation(
     return _mean(free, real & (ahead > truncation)) + near * _mean(
         around, real & (ahead.abs() <= truncation)
     )
-
-
-def _check_sdf_truncation(*, truncation: float, near: float | int) -> None:
-    require_positive("sdf_truncation", truncation=truncation)
-    require_not_negative("sdf_truncation", near=near)
 
 
 def monotone(

@@ -4,7 +4,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from nerfloss.losses.settings_checks import require_clamp, require_not_negative
+from nerfloss.losses.requirements import requires
+from nerfloss.losses.settings_checks import clamp_margin, not_negative
 
 
 def cross_entropy(
@@ -21,6 +22,7 @@ def cross_entropy(
     return -_log_probability(logits, target_label)
 
 
+@requires(not_negative("gamma"))
 def focal(
     logits: Float[Tensor, "rays classes"], target_label: Int[Tensor, "rays"], *, gamma: float = 2.0
 ) -> Float[Tensor, "rays"]:
@@ -38,6 +40,7 @@ def focal(
     return -(missing**gamma) * log_p
 
 
+@requires(clamp_margin("eps"))
 def binary_cross_entropy(
     prediction: Float[Tensor, "*shape"], target: Float[Tensor, "*shape"], *, eps: float = 1e-6
 ) -> Float[Tensor, "*shape"]:
@@ -58,11 +61,3 @@ def _log_probability(
     known = label >= 0
     of_class = logits.log_softmax(-1).gather(-1, label.long().clamp_min(0)[:, None])[:, 0]
     return torch.where(known, of_class, 0.0)
-
-
-def _check_focal(*, gamma: float) -> None:
-    require_not_negative("focal", gamma=gamma)
-
-
-def _check_binary_cross_entropy(*, eps: float) -> None:
-    require_clamp("binary_cross_entropy", eps)

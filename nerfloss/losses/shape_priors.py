@@ -7,10 +7,16 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from nerfloss.losses.settings_checks import require_count, require_not_negative, require_positive
+from nerfloss.losses.requirements import requires
+from nerfloss.losses.settings_checks import condition, count, not_negative, positive
 from nerfloss.maths.directions import random_directions
 
 
+def _is_plane(plane: Sequence[float | int]) -> bool:
+    return len(plane) == 4 and all(math.isfinite(x) for x in plane) and any(plane[:3])
+
+
+@requires(condition("plane=[a, b, c, d] with a normal (a, b, c) that is not 0", _is_plane))
 def symmetry(
     field: Callable[..., Mapping[str, Tensor]],
     space_points: Float[Tensor, "points 3"],
@@ -33,14 +39,7 @@ def symmetry(
     return (here - there).abs()
 
 
-def _check_symmetry(*, plane: Sequence[float | int]) -> None:
-    if len(plane) != 4 or not all(math.isfinite(x) for x in plane) or not any(plane[:3]):
-        raise ValueError(
-            f"symmetry needs plane=[a, b, c, d] with a normal (a, b, c) that is not 0, got "
-            f"plane={list(plane)}"
-        )
-
-
+@requires(not_negative("margin"), positive("radius"), count("points"))
 def boundary(
     field: Callable[..., Mapping[str, Tensor]],
     generator: Generator | None = None,
@@ -64,12 +63,7 @@ def boundary(
     return (margin - field(places, {"sdf"})["sdf"]).clamp_min(0).square()
 
 
-def _check_boundary(*, margin: float | int, radius: float | int, points: int) -> None:
-    require_not_negative("boundary", margin=margin)
-    require_positive("boundary", radius=radius)
-    require_count("boundary", points=points)
-
-
+@requires(positive("width"))
 def minimal_surface(
     space_sdf: Float[Tensor, "points"],
     space_gradients: Float[Tensor, "points 3"],
@@ -86,7 +80,3 @@ def minimal_surface(
     """
     smeared = width / (torch.pi * (width**2 + space_sdf.square()))
     return smeared * space_gradients.square().sum(-1).clamp_min(1e-12).sqrt()
-
-
-def _check_minimal_surface(*, width: float) -> None:
-    require_positive("minimal_surface", width=width)

@@ -6,10 +6,12 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from nerfloss.losses.settings_checks import require_positive
+from nerfloss.losses.requirements import requires
+from nerfloss.losses.settings_checks import positive
 from nerfloss.maths.directions import random_directions, random_offsets, unit
 
 
+@requires(positive("step"))
 def tangent_curvature(
     field: Callable[..., Mapping[str, Tensor]],
     positions: Float[Tensor, "rays samples 3"],
@@ -37,10 +39,7 @@ def tangent_curvature(
     return (angle / torch.pi).reshape(positions.shape[:-1])
 
 
-def _check_tangent_curvature(*, step: float) -> None:
-    require_positive("tangent_curvature", step=step)
-
-
+@requires(positive("eps"))
 def directional_divergence(
     gradients: Float[Tensor, "*shape 3"],
     hessian_gradients: Float[Tensor, "*shape 3"],
@@ -59,10 +58,7 @@ def directional_divergence(
     return along.abs() / (gradients.square().sum(-1) + eps)
 
 
-def _check_directional_divergence(*, eps: float) -> None:
-    require_positive("directional_divergence", eps=eps)
-
-
+@requires(positive("radius"))
 def normal_smoothness(
     field: Callable[..., Mapping[str, Tensor]],
     surface_points: Float[Tensor, "rays 3"],
@@ -83,7 +79,3 @@ def normal_smoothness(
     both = unit(field(torch.cat([points, near]), {"gradients"})["gradients"])
     here, there = both.chunk(2)
     return (here - there).square().sum(-1)
-
-
-def _check_normal_smoothness(*, radius: float) -> None:
-    require_positive("normal_smoothness", radius=radius)

@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from nerfloss.losses.settings_checks import check_settings, condition, positive
+
 
 class SpatialBce(nn.Module):
     """Pull each opacity away from a learned threshold t, to the end on its own side.
@@ -28,10 +30,12 @@ class SpatialBce(nn.Module):
 
     def __init__(self, *, threshold: float = 0.5, learning_rate: float = 0.01) -> None:
         super().__init__()
-        if not 0.01 <= threshold <= 0.99:
-            raise ValueError(f"spatial_bce needs threshold in [0.01, 0.99], got {threshold=}")
-        if not learning_rate > 0:
-            raise ValueError(f"spatial_bce needs learning_rate > 0, got {learning_rate=}")
+        settings = {"threshold": threshold, "learning_rate": learning_rate}
+        conditions = (
+            condition("threshold in [0.01, 0.99]", lambda threshold: 0.01 <= threshold <= 0.99),
+            positive("learning_rate"),
+        )
+        check_settings("spatial_bce", settings, *conditions)
         self.threshold = nn.Parameter(torch.tensor(float(threshold)))
         self.optimizer = torch.optim.Adam([self.threshold], lr=learning_rate)
         self._seen: Tensor | None = None

@@ -6,9 +6,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nerfloss.losses.settings_checks import require_not_negative
+from nerfloss.losses.requirements import requires
+from nerfloss.losses.settings_checks import condition, not_negative
 
 
+@requires(
+    condition("one or more different axes for dims", lambda dims: 0 < len(dims) == len(set(dims))),
+    condition("power 1 (absolute) or 2 (squared)", lambda power: power in (1, 2)),
+)
 def fourier(
     prediction: Float[Tensor, "*shape"],
     target: Float[Tensor, "*shape"],
@@ -33,13 +38,7 @@ def fourier(
     return spectrum.real.abs() ** power + spectrum.imag.abs() ** power
 
 
-def _check_fourier(*, dims: Sequence[int], power: int) -> None:
-    if not dims or len(set(dims)) < len(dims):
-        raise ValueError(f"fourier needs one or more different axes, got dims={list(dims)}")
-    if power not in (1, 2):
-        raise ValueError(f"fourier takes power 1 (absolute) or 2 (squared), got power={power}")
-
-
+@requires(not_negative("alpha"))
 def focal_frequency(
     patch_rgb: Float[Tensor, "patches height width 3"],
     patch_target_rgb: Float[Tensor, "patches height width 3"],
@@ -62,7 +61,3 @@ def focal_frequency(
     # The floor is below any difference that float32 colours can have; it makes 0 / 0 a 0.
     weight = (size / size.amax((1, 2), keepdim=True).clamp_min(1e-12)) ** alpha
     return weight * distance
-
-
-def _check_focal_frequency(*, alpha: float) -> None:
-    require_not_negative("focal_frequency", alpha=alpha)

@@ -5,12 +5,24 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import pad
 
-from nerfloss.losses.settings_checks import require_count
+from nerfloss.losses.requirements import requires
+from nerfloss.losses.settings_checks import condition, count
 from nerfloss.maths.ssim import gaussian_window, window_similarities
 
 SIGMA = 1.5  # of the Gaussian window, in pixels of the image that is laid out
 
 
+@requires(
+    count("kernel"),
+    count("stride"),
+    count("repeats"),
+    count("patch_height"),
+    condition(
+        "patch_height >= 2 for an even kernel",
+        lambda patch_height, kernel: patch_height >= _lowest_image(kernel),
+    ),
+    fewest_rays=lambda kernel, repeats: -(-(_lowest_image(kernel) ** 2) // repeats),
+)
 def s3im(
     rgb: Float[Tensor, "rays 3"],
     target_rgb: Float[Tensor, "rays 3"],
@@ -61,20 +73,6 @@ def _orders(rays: int, repeats: int, seed: int) -> Int[Tensor, "laid_out"]:
     generator = torch.Generator().manual_seed(seed)
     shuffled = torch.rand(repeats - 1, rays, generator=generator).argsort(-1)
     return torch.cat([torch.arange(rays), shuffled.flatten()])
-
-
-def _check_s3im(*, kernel: int, stride: int, repeats: int, patch_height: int, seed: int) -> None:
-    require_count("s3im", kernel=kernel, stride=stride, repeats=repeats, patch_height=patch_height)
-    if not isinstance(seed, int):
-        raise ValueError(f"s3im needs a whole number for seed, got seed={seed}")
-    if patch_height < _lowest_image(kernel):
-        raise ValueError(
-            f"s3im with an even kernel={kernel} needs patch_height >= 2, got patch_height=1"
-        )
-
-
-def _fewest_rays_s3im(*, kernel: int, repeats: int) -> int:
-    return -(-(_lowest_image(kernel) ** 2) // repeats)
 
 
 def _lowest_image(kernel: int) -> int:

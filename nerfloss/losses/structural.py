@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from jaxtyping import Float
 from torch import Tensor
 
-from nerfloss.losses.settings_checks import require_count, require_not_negative, require_positive
+from nerfloss.losses.requirements import requires
+from nerfloss.losses.settings_checks import condition, count, odd, positive
 from nerfloss.maths.finite_differences import forward_differences
 from nerfloss.maths.ssim import gaussian_window, multiscale_similarity, window_similarities
 
@@ -13,6 +14,7 @@ from nerfloss.maths.ssim import gaussian_window, multiscale_similarity, window_s
 SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
 
+@requires(count("window"), odd("window"), positive("sigma"), smallest_patch=lambda window: window)
 def dssim(
     patch_rgb: Float[Tensor, "patches height width 3"],
     patch_target_rgb: Float[Tensor, "patches height width 3"],
@@ -37,16 +39,16 @@ def dssim(
     return 1 - brightness * pattern
 
 
-def _check_dssim(*, window: int, sigma: float) -> None:
-    require_count("dssim", window=window)
-    require_positive("dssim", sigma=sigma)
-    _require_odd("dssim", window)
-
-
-def _smallest_patch_dssim(*, window: int) -> int:
-    return window
-
-
+@requires(
+    count("window"),
+    odd("window"),
+    positive("sigma"),
+    condition(
+        "one weight >= 0 per scale for scale_weights",
+        lambda scale_weights: bool(scale_weights) and all(weight >= 0 for weight in scale_weights),
+    ),
+    smallest_patch=lambda window, scale_weights: _least_side(window, len(scale_weights)),
+)
 def ms_ssim(
     patch_rgb: Float[Tensor, "patches height width 3"],
     patch_target_rgb: Float[Tensor, "patches height width 3"],
@@ -73,20 +75,7 @@ def ms_ssim(
     return 1 - multiscale_similarity(patch_rgb, patch_target_rgb, weights, scale_weights)
 
 
-def _check_ms_ssim(*, window: int, sigma: float, scale_weights: Sequence[float]) -> None:
-    require_count("ms_ssim", window=window)
-    require_positive("ms_ssim", sigma=sigma)
-    _require_odd("ms_ssim", window)
-    if not scale_weights:
-        raise ValueError("ms_ssim needs one weight per scale, got scale_weights=[]")
-    for weight in scale_weights:
-        require_not_negative("ms_ssim", scale_weights=weight)
-
-
-def _smallest_patch_ms_ssim(*, window: int, scale_weights: Sequence[float]) -> int:
-    return _least_side(window, len(scale_weights))
-
-
+@requires(smallest_patch=2)
 def image_gradient(
     patch_rgb: Float[Tensor, "patches height width 3"],
     patch_target_rgb: Float[Tensor, "patches height width 3"],
@@ -101,15 +90,6 @@ def image_gradient(
     """
     across, down = forward_differences(patch_rgb - patch_target_rgb)
     return across.abs() + down.abs()
-
-
-def _smallest_patch_image_gradient() -> int:
-    return 2
-
-
-def _require_odd(term: str, window: int) -> None:
-    if window % 2 == 0:
-        raise ValueError(f"{term} needs a window with a middle pixel, got the even window={window}")
 
 
 def _least_side(window: int, scales: int) -> int:

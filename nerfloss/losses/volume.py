@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from nerfloss.losses.settings_checks import require_count, require_positive
+from nerfloss.losses.requirements import requires
+from nerfloss.losses.settings_checks import count, positive
 from nerfloss.maths.distortion import mass_of_overlaps, pairwise_spread
 
 
@@ -44,6 +45,7 @@ def distortion(
     return between + within
 
 
+@requires(positive("scale"))
 def density_cauchy(
     densities: Float[Tensor, "*shape"], *, scale: float | int = 1.0
 ) -> Float[Tensor, "*shape"]:
@@ -55,10 +57,6 @@ def density_cauchy(
     ICCV 2021, whose c is ``scale^2 / 2``.
     """
     return torch.log1p(2 * (densities / scale).square())
-
-
-def _check_density_cauchy(*, scale: float | int) -> None:
-    require_positive("density_cauchy", scale=scale)
 
 
 def interlevel(
@@ -83,6 +81,7 @@ def interlevel(
     return ((w - bound).clamp_min(0).square() / (w + 1e-7)).sum(-1)
 
 
+@requires(count("vertices"))
 def grid_tv(
     field: GridField, generator: Generator | None = None, *, vertices: int = 4096
 ) -> Float[Tensor, "levels"]:
@@ -100,10 +99,6 @@ def grid_tv(
         squares = torch.stack([(each - own).square() for each in ahead]).sum(0)
         found.append(squares.clamp_min(1e-12).sqrt().mean())
     return torch.stack(found)
-
-
-def _check_grid_tv(*, vertices: int) -> None:
-    require_count("grid_tv", vertices=vertices)
 
 
 def grid_decay(field: GridField) -> Float[Tensor, ""]:

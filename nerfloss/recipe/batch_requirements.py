@@ -1,49 +1,48 @@
-"""How large a batch a term takes: patches with room for its window, rays enough to compare."""
+"""Check of a run's batch size against the patch sizes and numbers of rays that its terms need."""
 
 from collections.abc import Callable, Iterator
 
-from nerfloss.recipe.settings_checks import companion, key_of
+from nerfloss.recipe.requirements import Size, requirements_of, setting_key, setting_values
 
 
 def smallest_patch(fn: Callable) -> int:
-    """Pixels a side below which a term has nothing to compute; 1 where it says nothing.
-
-    A module says it by its attribute ``smallest_patch``, a plain function by a function
-    ``_smallest_patch_<name>`` beside it, whose parameters are the settings that decide it.
-    """
-    return _said("smallest_patch", fn)
+    """Return the pixels per side of the smallest patch on which a loss is defined."""
+    requirements = requirements_of(fn)
+    return 1 if requirements is None else requirements.smallest_patch(setting_values(fn))
 
 
 def fewest_rays(fn: Callable) -> int:
-    """Rays below which a term has nothing to compute, said as ``smallest_patch`` is."""
-    return _said("fewest_rays", fn)
+    """Return the fewest rays per batch for which a loss is defined."""
+    requirements = requirements_of(fn)
+    return 1 if requirements is None else requirements.fewest_rays(setting_values(fn))
 
 
 def faults_of_sizes(
     term: str, fn: Callable, patch: tuple[int, int] | None, rays: int
 ) -> Iterator[str]:
-    """Say for what a run's patches (height and width; None without any) or rays are too few."""
-    side, count = smallest_patch(fn), fewest_rays(fn)
-    if patch is not None and min(patch) < side:
+    """Yield a message for each size of a run's batches that is too small for a term.
+
+    ``patch`` is the height and width of the run's patches, None where it has none.
+    """
+    requirements = requirements_of(fn)
+    if requirements is None:
+        return
+    if patch is not None and min(patch) < smallest_patch(fn):
         yield (
-            f"needs patches of at least {side} pixels a side{_because(term, 'smallest_patch', fn)},"
-            f" got batch.height={patch[0]} and batch.width={patch[1]}: make them larger"
+            f"needs patches of at least {smallest_patch(fn)} pixels a side"
+            f"{_for_settings(term, requirements.smallest_patch, fn)}, "
+            f"got batch.height={patch[0]} and batch.width={patch[1]}: make them larger"
         )
-    if rays < count:
+    if rays < fewest_rays(fn):
         yield (
-            f"needs at least {count} rays{_because(term, 'fewest_rays', fn)}, "
+            f"needs at least {fewest_rays(fn)} rays"
+            f"{_for_settings(term, requirements.fewest_rays, fn)}, "
             f"got trainer.batch_size.rays={rays}: raise it"
         )
 
 
-def _said(what: str, fn: Callable) -> int:
-    beside = companion(what, fn)
-    return getattr(fn, what, 1) if beside is None else beside()
-
-
-def _because(term: str, what: str, fn: Callable) -> str:
-    """The settings that decide a size, by their keys."""
-    beside = companion(what, fn)
-    settings = {} if beside is None else beside.keywords
-    keys = [f"{key_of(term, name)}={value}" for name, value in settings.items()]
+def _for_settings(term: str, size: Size, fn: Callable) -> str:
+    """Return the settings that decide a size, by their keys; empty for a constant."""
+    values = setting_values(fn)
+    keys = [f"{setting_key(term, name)}={values[name]}" for name in size.settings]
     return f" for {', '.join(keys)}" if keys else ""

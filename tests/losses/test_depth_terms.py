@@ -7,8 +7,6 @@ import pytest
 import torch
 
 from nerfloss.losses.depth import (
-    _check_depth_nll,
-    _check_line_of_sight,
     depth_smoothness,
     depth_tv,
     line_of_sight,
@@ -153,10 +151,3 @@ def test_flat_depth_costs_nothing():
     flat = torch.full((2, 5, 6, 1), 1.7)
     assert (depth_tv(flat) == 0).all()
     assert (depth_smoothness(flat, torch.rand(2, 5, 6, 3)) == 0).all()
-
-
-def test_wrong_settings_of_depth_terms_are_named():
-    with pytest.raises(ValueError, match=r"depth_nll needs sigma > 0, got sigma=0.0"):
-        _check_depth_nll(sigma=0.0)
-    with pytest.raises(ValueError, match=r"line_of_sight needs epsilon > 0, got epsilon=-0.1"):
-        _check_line_of_sight(epsilon=-0.1)

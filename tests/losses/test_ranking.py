@@ -7,9 +7,6 @@ import torch
 
 from nerfloss.losses import ranking
 from nerfloss.losses.ranking import (
-    _check_depth_listmle,
-    _check_depth_listnet,
-    _check_depth_ranking,
     depth_listmle,
     depth_listnet,
     depth_ranking,
@@ -151,12 +148,3 @@ def test_with_nothing_to_compare_the_value_is_0(term, known):
     value.sum().backward()
     assert value.tolist() == [0, 0, 0]
     assert depth.grad.tolist() == [0, 0, 0]
-
-
-def test_wrong_settings_of_ranking_terms_are_named():
-    with pytest.raises(ValueError, match=r"depth_ranking needs margin >= 0, got margin=-1.0"):
-        _check_depth_ranking(margin=-1.0)
-    with pytest.raises(ValueError, match=r"depth_listnet needs temperature > 0"):
-        _check_depth_listnet(temperature=0.0)
-    with pytest.raises(ValueError, match=r"depth_listmle needs temperature > 0"):
-        _check_depth_listmle(temperature=-1.0)

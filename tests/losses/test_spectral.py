@@ -7,8 +7,6 @@ import torch
 
 from nerfloss.losses.photometric import l2
 from nerfloss.losses.spectral import (
-    _check_focal_frequency,
-    _check_fourier,
     focal_frequency,
     fourier,
 )
@@ -100,21 +98,3 @@ def test_focal_frequency_holds_its_weights_still(pair):
     # d/da sum w |F d|^2 with fixed w is 2 F^-1(w F d): the transform is orthonormal.
     expected = 2 * torch.fft.ifft2(weight * difference, dim=(1, 2), norm="ortho").real
     torch.testing.assert_close(slope, expected)
-
-
-@pytest.mark.parametrize(
-    ("settings", "reason"),
-    [
-        ({"dims": [], "power": 1}, "dims="),
-        ({"dims": [1, 1], "power": 1}, "dims="),
-        ({"dims": [1], "power": 3}, "power=3"),
-    ],
-)
-def test_wrong_settings_of_fourier_are_named(settings, reason):
-    with pytest.raises(ValueError, match=reason):
-        _check_fourier(**settings)
-
-
-def test_focal_frequency_needs_a_focus_that_is_not_negative():
-    with pytest.raises(ValueError, match=r"alpha >= 0, got alpha=-1.0"):
-        _check_focal_frequency(alpha=-1.0)

@@ -7,8 +7,6 @@ from pytorch_msssim import ssim as library_ssim
 from skimage.metrics import structural_similarity
 
 from nerfloss.losses.structural import (
-    _check_dssim,
-    _check_ms_ssim,
     dssim,
     image_gradient,
     ms_ssim,
@@ -124,27 +122,6 @@ def test_patches_smaller_than_the_window_are_refused_with_the_settings_to_change
         dssim(small, small, window=13)
     with pytest.raises(ValueError, match=r"ms_ssim with window=11 over 5 .* at least 161 pixels"):
         ms_ssim(small, small)
-
-
-@pytest.mark.parametrize(
-    ("settings", "reason"),
-    [
-        ({"window": 10, "sigma": 1.5}, "even window=10"),
-        ({"window": 0, "sigma": 1.5}, "window=0"),
-        ({"window": 11, "sigma": -1.0}, "sigma > 0, got sigma=-1.0"),
-    ],
-)
-def test_wrong_settings_of_similarity_terms_are_named(settings, reason):
-    with pytest.raises(ValueError, match=f"dssim .*{reason}"):
-        _check_dssim(**settings)
-    with pytest.raises(ValueError, match=f"ms_ssim .*{reason}"):
-        _check_ms_ssim(**settings, scale_weights=[1.0])
-
-
-@pytest.mark.parametrize("scale_weights", [[], [0.5, -0.5]])
-def test_ms_ssim_needs_weights_that_are_not_negative(scale_weights):
-    with pytest.raises(ValueError, match=r"scale_weights"):
-        _check_ms_ssim(window=11, sigma=1.5, scale_weights=scale_weights)
 
 
 def test_image_gradient_equals_the_loop_over_pixels():

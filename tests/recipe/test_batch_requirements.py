@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from nerfloss.losses.depth import depth_smoothness, depth_tv
 from nerfloss.losses.depth_normals import normal_consistency
+from nerfloss.losses.requirements import Requirements, Size, requires
 from nerfloss.losses.stochastic import s3im
 from nerfloss.losses.structural import dssim, image_gradient, ms_ssim
 from nerfloss.recipe import LossRecipe, RecipeError
@@ -19,36 +20,33 @@ from nerfloss.testing.quantities import SIZES, fake
 class Wide(nn.Module):
     """A term that sees 9 pixels at once. Reference: none, this is for tests."""
 
-    smallest_patch = 9
+    requirements = Requirements(smallest_patch=Size.of(9))
 
     def forward(self, patch_rgb: Tensor) -> Tensor:
         return patch_rgb
 
 
+@requires(fewest_rays=lambda lists: 2 * lists)
 def paired(rgb: Tensor, *, lists: int = 2) -> Tensor:
     return rgb.reshape(lists, -1)
-
-
-def _fewest_rays_paired(*, lists):
-    return 2 * lists
 
 
 def recipe_of(**terms):
     return LossRecipe({name: {"fn": fn} for name, fn in terms.items()})
 
 
-def test_a_function_says_it_beside_itself_and_a_module_by_an_attribute():
+def test_functions_and_modules_declare_their_sizes():
     assert smallest_patch(partial(dssim, window=7)) == 7
     assert smallest_patch(Wide()) == 9
     assert fewest_rays(partial(paired, lists=5)) == 10
 
 
-def test_a_term_that_says_nothing_takes_any_batch():
+def test_a_loss_without_requirements_takes_any_batch():
     assert smallest_patch(s3im) == fewest_rays(dssim) == 1
     recipe_of(rgb=lambda rgb: rgb).check_sizes((1, 1), 1)
 
 
-def test_what_just_fits_is_taken():
+def test_the_smallest_batch_is_accepted():
     recipe_of(d=partial(dssim, window=7), wide=Wide(), p=paired).check_sizes((9, 30), 4)
 
 

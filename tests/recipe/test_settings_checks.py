@@ -1,4 +1,4 @@
-"""Settings that cannot work are refused when the recipe is built, with the key of each."""
+"""Invalid settings are refused when the recipe is built, by the key of each."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -10,9 +10,12 @@ from torch import Tensor, nn
 
 from nerfloss.assembly.build import build
 from nerfloss.assembly.config_files import conf_dir
+from nerfloss.losses.requirements import requires
+from nerfloss.losses.settings_checks import condition, odd, positive
 from nerfloss.recipe import LossRecipe, RecipeError
 
 
+@requires(odd("window"), positive("sigma"))
 def windowed(
     rgb: Tensor,
     *,
@@ -26,20 +29,9 @@ def windowed(
     return rgb * window * sigma * len(sizes) * soft if mode and not name else rgb
 
 
-def _check_windowed(*, window, sigma):
-    if window % 2 == 0:
-        raise ValueError(f"windowed needs an odd window, got window={window}")
-    if sigma <= 0:
-        raise ValueError(f"windowed needs sigma > 0, got sigma={sigma}")
-
-
+@requires(positive("low"), condition("low < high", lambda low, high: low < high))
 def vague(rgb: Tensor, *, low: float, high: float = 1.0) -> Tensor:
     return rgb.clamp(low, high)
-
-
-def _check_vague(*, low, high):
-    if low >= high:
-        raise ValueError("nothing lies between")
 
 
 class Deep(nn.Module):
@@ -73,10 +65,10 @@ def composed(*overrides):
         ({"sigma": -1.0}, r"needs sigma > 0, got sigma=-1\.0 \(loss\.terms\.mine\.fn\.sigma\)"),
         ({"sigma": "1"}, r"loss\.terms\.mine\.fn\.sigma is '1', but has to be a number"),
         ({"sigma": True}, r"fn\.sigma is True, but has to be a number"),
-        ({"window": 3.0}, r"fn\.window is 3\.0, but has to be a whole number"),
+        ({"window": 3.0}, r"fn\.window is 3\.0, but has to be an integer"),
         ({"soft": 1}, r"fn\.soft is 1, but has to be true or false"),
         ({"mode": "vald"}, r"fn\.mode is 'vald', but has to be one of 'same', 'valid'"),
-        ({"name": 3}, r"fn\.name is 3, but has to be a word or null"),
+        ({"name": 3}, r"fn\.name is 3, but has to be a string or null"),
     ],
 )
 def test_a_setting_that_cannot_work_is_named_by_its_key(settings, reason):
@@ -91,20 +83,24 @@ def test_settings_that_can_work_are_taken(settings):
     assert built(mine=partial(windowed, **settings)).terms["mine"].fn.keywords == settings
 
 
-def test_where_a_check_names_no_setting_all_keys_are_given():
-    expected = r"nothing lies between \(loss\.terms\.a\.fn\.low, loss\.terms\.a\.fn\.high\)"
-    with pytest.raises(RecipeError, match=expected):
-        built(a=partial(vague, low=2.0))
+def test_every_violated_condition_is_reported_with_the_keys_of_its_settings():
+    with pytest.raises(RecipeError) as caught:
+        built(a=partial(vague, low=0.0, high=-1.0))
+    assert str(caught.value).splitlines()[1:] == [
+        "  a: vague needs low > 0, got low=0.0 (loss.terms.a.fn.low)",
+        "  a: vague needs low < high, got low=0.0, high=-1.0 "
+        "(loss.terms.a.fn.low, loss.terms.a.fn.high)",
+    ]
 
 
-def test_a_setting_that_is_missing_is_said_once_and_not_checked():
+def test_a_missing_setting_is_reported_once_and_not_checked():
     with pytest.raises(RecipeError) as caught:
         built(a=vague)
     assert len(str(caught.value).splitlines()) == 2
     assert "leaves its setting 'low' without a value" in str(caught.value)
 
 
-def test_the_faults_of_all_terms_come_together():
+def test_the_faults_of_all_terms_are_in_one_message():
     with pytest.raises(RecipeError) as caught:
         built(a=partial(vague, low=2.0), b=partial(windowed, window=2), c=partial(vague, lo=1.0))
     lines = str(caught.value).splitlines()[1:]
@@ -118,9 +114,9 @@ def test_an_unknown_setting_that_resembles_none_is_named_by_its_key():
 
 
 def test_a_check_runs_on_a_composed_recipe():
-    bad = "+loss.terms.bad={fn: {_target_: test_settings_checks.windowed, _partial_: true, window: 2}}"
+    fn = "{_target_: test_settings_checks.windowed, _partial_: true, window: 2}"
     with pytest.raises(RecipeError, match=r"bad: .*odd window.*loss\.terms\.bad\.fn\.window"):
-        composed(bad)
+        composed(f"+loss.terms.bad={{fn: {fn}}}")
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,11 @@
 from jaxtyping import Float
 from torch import Tensor
 
+from nerfloss.losses.requirements import requires
+from nerfloss.losses.settings_checks import positive
 
+
+@requires(positive("black"))
 def colour_angle(
     rgb: Float[Tensor, "rays 3"], target_rgb: Float[Tensor, "rays 3"], *, black: float = 1e-2
 ) -> Float[Tensor, "rays"]:
@@ -18,8 +22,3 @@ def colour_angle(
         c / c.square().sum(-1, keepdim=True).clamp_min(black**2).sqrt() for c in (rgb, target_rgb)
     )
     return 1 - (ours * theirs).sum(-1)
-
-
-def _check_colour_angle(*, black: float) -> None:
-    if not black > 0:
-        raise ValueError(f"colour_angle needs black > 0, got black={black}")
