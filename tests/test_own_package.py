@@ -50,7 +50,7 @@ def program(copy, *words, folder=ROOT):
     done = subprocess.run(
         [sys.executable, *words],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(copy)},
+        env={**os.environ, "PYTHONPATH": f"{copy}{os.pathsep}{ROOT}"},
         capture_output=True,
         text=True,
         timeout=300,

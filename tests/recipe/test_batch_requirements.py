@@ -114,7 +114,9 @@ def test_s3im_takes_its_fewest_rays(settings):
 
 
 def test_s3im_refuses_an_image_too_low_for_its_window():
-    with pytest.raises(RecipeError, match=r"patch_height >= 2, got.*loss\.terms\.s\.fn\.patch_hei"):
+    with pytest.raises(
+        RecipeError, match=r"patch_height >= 2 for an even kernel.*loss\.terms\.s\.fn\.patch_hei"
+    ):
         recipe_of(s=partial(s3im, patch_height=1))
 
 
