@@ -99,7 +99,7 @@ def test_a_setting_that_cannot_work_is_refused_as_the_page_says(tmp_path):
 def test_what_the_class_keeps_learns_apart_and_is_saved(tmp_path):
     run = assembled(tmp_path, SEARCH, "loss/term@loss.terms.rgb=inliers")
     recipe = run.trainer.recipe
-    assert recipe.descended() == []
+    assert recipe.trainable_parameters() == []
     scale = recipe.terms["rgb"].fn.scale.item()
     assert run.train()
     learned = recipe.terms["rgb"].fn

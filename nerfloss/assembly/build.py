@@ -93,8 +93,8 @@ def assemble(cfg: DictConfig, folder: Path, team: ProcessGroup = SINGLE_PROCESS)
     budget = Budget(cfg.trainer.max_steps, cfg.trainer.max_seconds, cfg.trainer.clock)
     batch, batch_size = build(cfg.batch), build(cfg.trainer.batch_size)
     recipe.check(model.offers(offered(dataset, batch, batch_size)))
-    recipe.check_sizes(_patch_of(batch), min(batch_size.rays, batch_size.max_rays))
-    recipe.check_teaches(model.sampler)
+    recipe.check_batch(_patch_of(batch), min(batch_size.rays, batch_size.max_rays))
+    recipe.check_sampler(model.sampler.learns_from)
     return Run(
         scene=dataset.load(),
         model=model,

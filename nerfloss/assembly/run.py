@@ -75,7 +75,7 @@ class Run:
         self.scene, self.model, self.evaluator = scene, model, evaluator
         self.initialization, self.seed, self.folder = initialization, seed, Path(folder)
         groups = model.parameter_groups()
-        own = recipe.descended()
+        own = recipe.trainable_parameters()
         watch = Timer()
         with watch.running():
             batches = batch(

@@ -66,7 +66,7 @@ class Diagnostics:
         self, recipe: LossRecipe, parameters: Sequence[nn.Parameter], exchange: CollectiveProtocol
     ) -> None:
         """Look at gradients that several processes ``exchange``; who does not `begin` is silent."""
-        self._shared, self._exchange = recipe.shared(parameters), exchange
+        self._shared, self._exchange = recipe.shared_parameters(parameters), exchange
 
     def begin(
         self,
@@ -79,7 +79,7 @@ class Diagnostics:
     ) -> None:
         """Open the run's file, before the step ``start``; numbers go to ``curves`` too."""
         terms = [name for name, term in recipe.terms.items() if term.weight > 0]
-        self._shared, self._curves = recipe.shared(parameters), curves
+        self._shared, self._curves = recipe.shared_parameters(parameters), curves
         self._table = CsvLogger(
             folder / FILE, every=self.every, start=start, columns=columns_of(terms)
         )

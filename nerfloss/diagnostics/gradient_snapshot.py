@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from nerfloss.recipe import LossReport
-from nerfloss.recipe.term_gradients import gradient_rows
+from nerfloss.recipe.term_gradients import loss_jacobian
 
 CollectiveProtocol = Callable[[Tensor, list[bool]], tuple[Tensor, list[bool]]]
 
@@ -42,7 +42,7 @@ def look_at(
     ``exchange`` makes whole gradients of those that several processes find for their rays.
     """
     losses = {name: report.weights[name] * value for name, value in report.values.items()}
-    rows, reached = gradient_rows(losses, shared, keep=True)
+    rows, reached = loss_jacobian(losses, shared, retain_graph=True)
     if exchange is not None:
         rows, _ = exchange(rows, reached)
     norms, cosines = norms_and_cosines(rows)

@@ -1,4 +1,4 @@
-"""A step that failed, made again: is it the same fault, and what does each term say?"""
+"""Replay of a failed step: its fault, and the value and gradient of each term."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,17 +9,20 @@ from torch import Tensor, nn
 
 from nerfloss.geometry import Samples
 from nerfloss.recipe import Fault, LossRecipe, NonFiniteLoss, Term
-from nerfloss.recipe.nonfinite_location import how_much, rays_of, say_where
-from nerfloss.recipe.nonfinite_report import gradients_to_quantities, taken_by
+from nerfloss.recipe.nonfinite import (
+    describe_non_finite,
+    gradients_to_quantities,
+    quantities_taken,
+)
 from nerfloss.training.failure_snapshot import Failure
 
 
 @dataclass(frozen=True)
-class TermReplayed:
-    """What one term did in the step, on its own.
+class ReplayedTerm:
+    """Value, weight and gradient of one term in the replayed step.
 
-    ``gradient`` is the length of the weighted term's gradient on the model's parameters.
-    ``faults`` names quantities that are not finite, or whose gradient is not, and says how much.
+    ``gradient`` is the norm of the weighted term's gradient on the model's parameters. ``faults``
+    describes the quantities that are not finite, or whose gradient is not, by name.
     """
 
     value: float
@@ -30,27 +33,27 @@ class TermReplayed:
 
 @dataclass(frozen=True)
 class Replay:
-    """A step made again: its ``fault``, None where everything is finite, and its terms by name.
+    """A replayed step: its ``fault``, None where everything is finite, and its terms by name.
 
-    ``behind`` says which of the quantities between the parameters and the terms have a gradient
-    that is not finite, and ``groups`` for which of the model's parameters the gradient is not.
+    ``behind`` describes the gradients that are not finite of the quantities between the parameters
+    and the terms. ``groups`` lists the groups of the model's parameters whose gradient is not.
     """
 
     fault: Fault | None
-    terms: Mapping[str, TermReplayed]
+    terms: Mapping[str, ReplayedTerm]
     behind: Mapping[str, str]
     groups: Sequence[str]
 
 
 def replay(failure: Failure, model: Any, recipe: LossRecipe) -> Replay:
-    """Make the step again with a model and a recipe built from its configuration.
+    """Repeat the step with a model and a recipe built from its configuration.
 
-    Both are put into the state of the step first; no parameter moves.
+    Loads the state of the step into both; no parameter is updated.
     """
     with torch.random.fork_rng(devices=[]):
         quantities = _step(failure, model, recipe)
         fault = _fault(failure, model, recipe, quantities)
-        # Made anew: the search above has used up the graph, and drawn from the generator.
+        # Again: the search above has freed the graph, and drawn from the generator.
         quantities = _step(failure, model, recipe)
         terms, total = _terms(failure, model, recipe, quantities)
     behind = _behind(total, quantities)
@@ -60,7 +63,7 @@ def replay(failure: Failure, model: Any, recipe: LossRecipe) -> Replay:
 
 
 def _step(failure: Failure, model: Any, recipe: LossRecipe) -> Mapping[str, Any]:
-    """The quantities of the step: every state is what the step began with."""
+    """Return the quantities of the step, computed from the states at its beginning."""
     model.field.load_state_dict(failure.model["field"])
     recipe.load_state_dict(failure.recipe)
     generator = torch.Generator(failure.rays.origins.device).manual_seed(failure.seed)
@@ -79,35 +82,35 @@ def _step(failure: Failure, model: Any, recipe: LossRecipe) -> Mapping[str, Any]
 def _fault(
     failure: Failure, model: Any, recipe: LossRecipe, quantities: Mapping[str, Any]
 ) -> Fault | None:
-    """What training would have said of these quantities."""
+    """Return the fault that training would have reported for these quantities."""
     scheduled = failure.at["step"]
     try:
         report = recipe(quantities, scheduled)
     except NonFiniteLoss as error:
         return error.fault
     parameters = [p for group in model.parameter_groups().values() for p in group]
-    recipe.descent(report, scheduled, [*parameters, *recipe.descended()]).backward()
+    recipe.objective(report, scheduled, [*parameters, *recipe.trainable_parameters()]).backward()
     gradients = [p.grad.flatten() for p in parameters if p.grad is not None]
     for each in parameters:
         each.grad = None
-    # Squares, as the optimizer's guard looks at them.
+    # Squares, as in the optimizer's check.
     if all(bool(each.dot(each).isfinite()) for each in gradients):
         return None
-    return recipe.blame(quantities, scheduled)
+    return recipe.explain_gradient(quantities, scheduled)
 
 
 def _terms(
     failure: Failure, model: Any, recipe: LossRecipe, quantities: Mapping[str, Any]
-) -> tuple[dict[str, TermReplayed], Tensor]:
-    """Each term on its own, and the sum of all, weighted as set."""
+) -> tuple[dict[str, ReplayedTerm], Tensor]:
+    """Return each term, and the sum of all by their base weights."""
     scheduled = failure.at["step"]
     active = recipe.active(scheduled)
     weights = {name: term.weight_at(scheduled) for name, term in active.items()}
-    # All values first and in order, so that those that draw draw what they drew.
+    # All values first and in order, so that random terms draw the same numbers as in training.
     losses = {name: weights[name] * term(quantities) for name, term in active.items()}
     parameters = [p for group in model.parameter_groups().values() for p in group]
     found = {
-        name: TermReplayed(
+        name: ReplayedTerm(
             value=losses[name].item() / weights[name],
             weight=weights[name],
             gradient=_length(losses[name], parameters),
@@ -127,23 +130,19 @@ def _length(loss: Tensor, parameters: Sequence[nn.Parameter]) -> float:
 
 
 def _faults(term: Term, weight: float, quantities: Mapping[str, Any]) -> dict[str, str]:
-    """By quantity, what of it or of the term's gradient to it is not finite, and for which rays."""
+    """Describe by quantity what of it, or of the term's gradient to it, is not finite."""
     faults = {}
-    for name, value in taken_by(term, quantities).items():
-        much = how_much(value)
-        if much:
-            rays = rays_of(name, value, quantities)
-            faults[name] = f"holds {much}{say_where(rays, quantities)}"
+    for name, value in quantities_taken(term, quantities).items():
+        if found := describe_non_finite(name, value, quantities):
+            faults[name] = f"holds {found}"
     for name, gradient in gradients_to_quantities(term, weight, quantities):
-        much = how_much(gradient)
-        if much and name not in faults:
-            rays = rays_of(name, gradient, quantities)
-            faults[name] = f"has a gradient with {much}{say_where(rays, quantities)}"
+        if name not in faults and (found := describe_non_finite(name, gradient, quantities)):
+            faults[name] = f"has a gradient with {found}"
     return faults
 
 
 def _behind(total: Tensor, quantities: Mapping[str, Any]) -> dict[str, str]:
-    """The quantities on the way back to the parameters whose gradient is not finite."""
+    """Describe by quantity the gradients of the total that are not finite."""
     made = {
         name: value
         for name in quantities
@@ -153,18 +152,23 @@ def _behind(total: Tensor, quantities: Mapping[str, Any]) -> dict[str, str]:
         return {}
     found = torch.autograd.grad(total, list(made.values()), retain_graph=True, allow_unused=True)
     return {
-        name: f"{much}{say_where(rays_of(name, gradient, quantities), quantities)}"
+        name: text
         for name, gradient in zip(made, found, strict=True)
-        if (much := how_much(gradient))
+        if (text := describe_non_finite(name, gradient, quantities))
     }
 
 
 def _broken_groups(total: Tensor, model: Any) -> list[str]:
-    """The groups of the model's parameters that get a gradient that is not finite."""
+    """Return the groups of the model's parameters whose gradient is not finite."""
     groups = {name: list(group) for name, group in model.parameter_groups().items() if group}
     parameters = [p for group in groups.values() for p in group]
     if not total.requires_grad:
         return []
     found = torch.autograd.grad(total, parameters, allow_unused=True)
     owners = [name for name, group in groups.items() for _ in group]
-    return list(dict.fromkeys(n for n, g in zip(owners, found, strict=True) if how_much(g)))
+    broken = (
+        owner
+        for owner, gradient in zip(owners, found, strict=True)
+        if gradient is not None and not gradient.isfinite().all()
+    )
+    return list(dict.fromkeys(broken))

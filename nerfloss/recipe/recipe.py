@@ -1,4 +1,4 @@
-"""The loss recipe: named terms, each weighted, scheduled and averaged in one place."""
+"""Loss recipe: the weighted, scheduled sum of named terms."""
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
@@ -8,74 +8,78 @@ import torch
 from torch import Tensor, nn
 
 from nerfloss.quantities.vocabulary import VOCABULARY
-from nerfloss.recipe.balancer_adapter import BalancerAdapter
+from nerfloss.recipe.balancer import Balancer
+from nerfloss.recipe.balancers.none import Unbalanced
 from nerfloss.recipe.batch_requirements import faults_of_sizes
-from nerfloss.recipe.nonfinite_location import Fault
-from nerfloss.recipe.nonfinite_report import NonFiniteLoss, explain_gradient, explain_value
+from nerfloss.recipe.nonfinite import Fault, NonFiniteLoss, explain_gradient, explain_value
 from nerfloss.recipe.parsing import RecipeError, read_terms, suggestion
 from nerfloss.recipe.report import LossReport
-from nerfloss.recipe.stateful_terms import finish_step, trained_apart
+from nerfloss.recipe.stateful_terms import finish_step, self_trained_ids
 from nerfloss.recipe.term import Term
 from nerfloss.recipe.term_gradients import CombinedGradient
 
 
 class LossRecipe(nn.Module):
-    """The weighted sum of the terms that act at a step.
+    """Sum the terms that are active at a step, each weighted, scheduled and averaged.
 
-    A term whose weight is 0 asks for nothing and costs nothing. Terms that are modules, and the
-    balancer (`nerfloss.recipe.balancer_adapter` says what one is), are saved and moved with the recipe under
-    their names. Raises RecipeError with every fault of every term that cannot be read.
+    A term of weight 0 needs no quantity and is not computed. Terms that are modules, and the
+    balancer, are saved and moved with the recipe under their names. Raises RecipeError, with every
+    fault of every term, for terms that cannot be read, and for a balancer that is no `Balancer`.
     """
 
-    def __init__(self, terms: Mapping[str, Any], balancer: nn.Module | None = None) -> None:
+    def __init__(self, terms: Mapping[str, Any], balancer: Balancer | None = None) -> None:
         super().__init__()
         self.terms = read_terms(terms)
         self.term_modules = nn.ModuleDict(
             {name: term.fn for name, term in self.terms.items() if isinstance(term.fn, nn.Module)}
         )
-        self.balancer = balancer
-        self._balance = BalancerAdapter.of(balancer, self.terms)
+        self.balancer = Unbalanced() if balancer is None else balancer
+        if not isinstance(self.balancer, Balancer):
+            raise RecipeError(
+                f"the balancer is a {type(balancer).__name__}: derive it from "
+                f"nerfloss.recipe.Balancer"
+            )
+        self.balancer.setup({name: term.needs for name, term in self.terms.items()})
 
     def active(self, step: int) -> dict[str, Term]:
-        """The terms whose weight is above 0 at ``step``, in the order of the recipe."""
+        """Return the terms whose weight is above 0 at ``step``, in the order of the recipe."""
         return {name: term for name, term in self.terms.items() if term.weight_at(step) > 0}
 
     def needs(self, step: int) -> frozenset[str]:
-        """The quantities to make for this step, and no others."""
+        """Return the names of the quantities that this step is computed from."""
         return self._needs(self.active(step))
 
     def all_needs(self) -> frozenset[str]:
-        """Every quantity that any term can ask for at some step."""
+        """Return the names of all quantities that are needed at some step."""
         return self._needs(self._weighted())
 
     def check(self, offered: Collection[str]) -> None:
-        """Raise one RecipeError that lists every quantity this run cannot provide."""
+        """Raise a RecipeError that lists every needed quantity that is not ``offered``."""
         asked = {
             name: dict.fromkeys([*term.arguments.values(), *filter(None, [term.where])])
             for name, term in self._weighted().items()
         }
         faults = [
             f"  {name}: needs '{quantity}', {_provision(quantity, offered)}"
-            for name, quantities in [*asked.items(), ("balancer", sorted(self._balance.needs))]
+            for name, quantities in [*asked.items(), ("balancer", sorted(self.balancer.needs))]
             for quantity in quantities
             if quantity not in offered
         ]
         if faults:
             raise RecipeError("this run cannot feed its loss recipe:\n" + "\n".join(faults))
 
-    def check_teaches(self, sampler: Any) -> None:
-        """Raise RecipeError for a sampler that learns where no term would teach it."""
-        quantity = getattr(sampler, "learns_from", None)
-        if quantity is not None and quantity not in self.all_needs():
+    def check_sampler(self, learns_from: str | None) -> None:
+        """Raise RecipeError where no term takes the quantity that the sampler learns from."""
+        if learns_from is not None and learns_from not in self.all_needs():
             raise RecipeError(
-                f"this sampler learns from a term on '{quantity}', and the recipe has none: add "
+                f"this sampler learns from a term on '{learns_from}', and the recipe has none: add "
                 f"+loss/term@loss.terms.interlevel=interlevel, or take another sampler"
             )
 
-    def check_sizes(self, patch: tuple[int, int] | None, rays: int) -> None:
-        """Raise one RecipeError that lists every term for which a run's batches are too small.
+    def check_batch(self, patch: tuple[int, int] | None, rays: int) -> None:
+        """Raise a RecipeError that lists every term for which the batches are too small.
 
-        ``patch`` is the height and width of its patches, None where it draws single pixels.
+        ``patch`` is the height and width of the patches, None for batches of single pixels.
         """
         faults = [
             f"  {name}: {fault}"
@@ -86,68 +90,73 @@ class LossRecipe(nn.Module):
             raise RecipeError("this run's batches are too small:\n" + "\n".join(faults))
 
     def forward(
-        self, quantities: Mapping[str, Any], step: int, *, trusted: bool = False
+        self, quantities: Mapping[str, Any], step: int, *, check_finite: bool = True
     ) -> LossReport:
-        """The total at ``step``; a constant 0 where no term acts, which nothing can descend.
+        """Return the total at ``step`` and its parts; without an active term a constant 0.
 
-        Runs outside autocast: squares and logarithms need float32. Raises NonFiniteLoss, which
-        names the term and the quantity at fault, before a gradient could carry it further; not
-        where it is ``trusted``: who does not want to wait for a GPU asks ``explain`` later.
+        Runs outside autocast: squares and logarithms need float32. Raises NonFiniteLoss for a total
+        that is not finite, unless ``check_finite`` is False, which saves a GPU synchronization:
+        `explain_value` then makes the error later.
         """
         active = self.active(step)
-        # Looked up before autocast is off: a quantity may be made only now, by the field.
+        # Looked up while autocast is on: the field may compute a quantity only now.
         fed = {name: quantities[name] for name in sorted(self.needs(step))}
         with torch.autocast(_device_type(fed), enabled=False):
             values = {name: _value(name, term, fed) for name, term in active.items()}
-            priors = {name: term.weight_at(step) for name, term in active.items()}
-            losses = {name: priors[name] * values[name] for name in active}
-            factors = self._balance.factors(losses, priors, fed)
-            weights = {name: priors[name] * factors.get(name, 1.0) for name in active}
-            penalty = self._balance.penalty(priors)
+            base_weights = {name: term.weight_at(step) for name, term in active.items()}
+            losses = {name: base_weights[name] * values[name] for name in active}
+            factors = self.balancer.factors(losses, base_weights, fed)
+            weights = {name: base_weights[name] * factors.get(name, 1.0) for name in active}
+            penalty = self.balancer.penalty(base_weights) if active else None
             parts = [weights[name] * values[name] for name in active]
             total = sum(parts, torch.zeros(()) if penalty is None else penalty)
         report = LossReport(total, values, weights, factors, penalty)
-        if not trusted and not total.isfinite():
-            raise self.explain(report, quantities, step)
+        if check_finite and not total.isfinite():
+            raise self.explain_value(report, quantities, step)
         return report
 
-    def explain(
+    def explain_value(
         self, report: LossReport, quantities: Mapping[str, Any], step: int
     ) -> NonFiniteLoss:
-        """The error for a report whose total is not finite: which term, and what it was fed."""
+        """Return the error for a report whose total is not finite (`nerfloss.recipe.nonfinite`)."""
         return explain_value(self.active(step), report.values, quantities, step)
 
-    def descent(
+    def explain_gradient(self, quantities: Mapping[str, Any], step: int) -> Fault:
+        """Return the fault of a gradient that is not finite (`nerfloss.recipe.nonfinite`)."""
+        active = self.active(step)
+        weights = {name: term.weight_at(step) for name, term in active.items()}
+        return explain_gradient(active, weights, quantities, step)
+
+    def objective(
         self, report: LossReport, step: int, parameters: Sequence[nn.Parameter]
     ) -> Tensor | CombinedGradient:
-        """What leaves the gradient to descend in ``parameters``, by its method ``backward``.
+        """Return an object whose ``backward()`` leaves the step's gradient in ``parameters``.
 
-        The total, unless the balancer makes this step's gradient itself, from one of each term.
+        The total, or a `CombinedGradient` at a step whose gradient the balancer makes itself.
         """
-        if not self._balance.combines(step):
+        if not self.balancer.combines(step):
             return report.total
-        own, shared = self.descended(), self.shared(parameters)
-        priors = {name: self.terms[name].weight_at(step) for name in report.values}
-        losses = {name: priors[name] * value.detach() for name, value in report.values.items()}
-        combine: Any = getattr(self.balancer, "combine")  # noqa: B009 (of some balancers only)
+        base_weights = {name: self.terms[name].weight_at(step) for name in report.values}
+        losses = {
+            name: base_weights[name] * value.detach() for name, value in report.values.items()
+        }
         return CombinedGradient(
             {name: report.weights[name] * value for name, value in report.values.items()},
-            shared,
-            own,
-            partial(combine, losses=losses, priors=priors, step=step),
+            self.shared_parameters(parameters),
+            self.trainable_parameters(),
+            partial(self.balancer.combine, losses=losses, base_weights=base_weights, step=step),
         )
 
     @property
     def stateless(self) -> bool:
-        """Whether nothing in it moves from step to step: no balancer, no term that is a module."""
-        return self._balance.stateless and not self.term_modules
+        """True where no step changes the recipe: no term is a module, the balancer is stateless."""
+        return self.balancer.stateless and not self.term_modules
 
     def after_step(self, step: int) -> dict[str, float]:
-        """Let terms with state finish the step that was taken, as ``after_step(step)`` of theirs.
+        """Call ``after_step(step)`` of the active terms that have one; call it after the update.
 
-        Called once per step, after the update, for the terms that acted in it: to train a
-        discriminator, to fill a memory, to move an average. Returns what they report, as
-        ``<term>/<name>``.
+        There a term trains a discriminator, fills a memory bank or updates an average. Returns what
+        the terms report, as ``<term>/<name>``.
         """
         reported = {}
         for name in (name for name in self.active(step) if name in self.term_modules):
@@ -159,26 +168,20 @@ class LossRecipe(nn.Module):
             reported |= {f"{name}/{each}": value for each, value in found.items()}
         return reported
 
-    def descended(self) -> list[nn.Parameter]:
-        """Parameters for the run's own optimizer: not those that a term trains by its own."""
-        apart = trained_apart(self.term_modules.values())
-        return [p for p in self.parameters() if p.requires_grad and id(p) not in apart]
+    def trainable_parameters(self) -> list[nn.Parameter]:
+        """Return the recipe's parameters for the run's optimizer, without self-trained ones."""
+        others = self_trained_ids(self.term_modules.values())
+        return [p for p in self.parameters() if p.requires_grad and id(p) not in others]
 
-    def shared(self, parameters: Sequence[nn.Parameter]) -> list[nn.Parameter]:
-        """Those of the run's parameters that are no term's own: where terms compete."""
-        own = {id(each) for each in self.descended()}
+    def shared_parameters(self, parameters: Sequence[nn.Parameter]) -> list[nn.Parameter]:
+        """Return those of the run's parameters that are not the recipe's own."""
+        own = {id(each) for each in self.trainable_parameters()}
         return [each for each in parameters if id(each) not in own]
 
-    def blame(self, quantities: Mapping[str, Any], step: int) -> Fault:
-        """After a gradient that is not finite: which term's gradient to which quantity is not."""
-        active = self.active(step)
-        weights = {name: term.weight_at(step) for name, term in active.items()}
-        return explain_gradient(active, weights, quantities, step)
-
     def _needs(self, terms: Mapping[str, Term]) -> frozenset[str]:
-        """What these terms look at, and the balancer where there are any."""
+        """Return what the terms need, and the balancer if there is a term."""
         needs = [term.needs for term in terms.values()]
-        return frozenset().union(*needs, self._balance.needs if needs else ())
+        return frozenset().union(*needs, self.balancer.needs if needs else ())
 
     def _weighted(self) -> dict[str, Term]:
         return {name: term for name, term in self.terms.items() if term.weight > 0}

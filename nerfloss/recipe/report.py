@@ -14,7 +14,7 @@ class LossReport:
 
     ``values`` are the raw means, ``weights`` what multiplied them: weight, schedule and balancer.
     ``factors`` are the balancer's part of that, for the terms that it changes; ``penalty`` is what
-    it adds to the total itself. ``afterwards`` is what terms reported once the step was taken, as
+    it adds to the total itself. ``term_metrics`` is what terms reported once the step was taken, as
     ``<term>/<name>``.
     """
 
@@ -23,7 +23,7 @@ class LossReport:
     weights: Mapping[str, float | Tensor]
     factors: Mapping[str, float | Tensor] = field(default_factory=dict)
     penalty: Tensor | None = None
-    afterwards: Mapping[str, float] = field(default_factory=dict)
+    term_metrics: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def shares(self) -> dict[str, float]:
@@ -42,7 +42,7 @@ class LossReport:
             {
                 "loss/total": self.total,
                 **{f"loss/{name}": value for name, value in self.values.items()},
-                **{f"loss/{name}": value for name, value in self.afterwards.items()},
+                **{f"loss/{name}": value for name, value in self.term_metrics.items()},
                 **{f"weight/{name}": weight for name, weight in self.weights.items()},
                 **{f"balance/{name}": factor for name, factor in self.factors.items()},
                 **{f"share/{name}": part for name, part in parts.items()},

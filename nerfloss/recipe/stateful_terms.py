@@ -1,34 +1,52 @@
-"""Terms with state of their own: which parameters they train themselves, what follows a step."""
+"""Terms with state: what a module may define beside ``forward``, and how a recipe calls it."""
 
 from collections.abc import Iterable, Mapping
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 
-def trained_by(module: nn.Module) -> list[Tensor]:
-    """The parameters that a term's own ``optimizer`` trains."""
-    groups = getattr(getattr(module, "optimizer", None), "param_groups", ())
+@runtime_checkable
+class StatefulTerm(Protocol):
+    """A term that does work of its own after every step in which it had a weight."""
+
+    def after_step(self, step: int) -> Mapping[str, float] | None:
+        """Finish a step, e.g. train a discriminator, and return numbers to log by name."""
+        ...
+
+
+@runtime_checkable
+class SelfTrainedTerm(Protocol):
+    """A term whose own ``optimizer`` trains some of its parameters, in ``after_step``."""
+
+    optimizer: Optimizer
+
+
+def self_trained_parameters(module: nn.Module) -> list[Tensor]:
+    """Return the parameters that a term's own optimizer trains."""
+    if not isinstance(module, SelfTrainedTerm):
+        return []
+    groups = module.optimizer.param_groups
     return [parameter for group in groups for parameter in group["params"]]
 
 
-def trained_apart(modules: Iterable[nn.Module]) -> frozenset[int]:
-    """Ids of the parameters that the terms' own optimizers train, so that no other may."""
-    return frozenset(id(parameter) for module in modules for parameter in trained_by(module))
+def self_trained_ids(modules: Iterable[nn.Module]) -> frozenset[int]:
+    """Return the ids of all parameters that terms train themselves, so that no other may."""
+    return frozenset(id(each) for module in modules for each in self_trained_parameters(module))
 
 
 def finish_step(module: nn.Module, step: int) -> dict[str, float]:
     """Call a term's ``after_step``, if it has one, and return the numbers that it reports.
 
-    What the total's gradient left in parameters that the term trains itself is dropped first.
+    First drops the gradients that the total left in parameters that the term trains itself.
     Raises TypeError where it returns neither None nor numbers by name.
     """
-    hook = getattr(module, "after_step", None)
-    if hook is None:
+    if not isinstance(module, StatefulTerm):
         return {}
-    optimizer = getattr(module, "optimizer", None)
-    if optimizer is not None:
-        optimizer.zero_grad(set_to_none=True)
-    reported = hook(step)
+    if isinstance(module, SelfTrainedTerm):
+        module.optimizer.zero_grad(set_to_none=True)
+    reported = module.after_step(step)
     if reported is None:
         return {}
     if not isinstance(reported, Mapping):

@@ -73,7 +73,7 @@ class Term:
         }
 
     def unreduced(self, quantities: Mapping[str, Any]) -> Tensor:
-        """Return the values of ``fn``, before any mean. Raises TypeError if it returns no tensor."""
+        """Return the values of ``fn`` before the mean. Raises TypeError unless it is a tensor."""
         fed = self.selected_inputs(quantities)
         errors = self.fn(*(fed[name] for name in self.arguments.values()))
         if not isinstance(errors, Tensor):

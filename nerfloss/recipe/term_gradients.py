@@ -1,4 +1,4 @@
-"""The gradient of each term on its own, and a gradient that is made of them."""
+"""Gradient of each term on its own, and a gradient that a balancer combines from them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,21 +8,21 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 Combine = Callable[[Float[Tensor, "terms numbers"]], Float[Tensor, "numbers"]]
-Rows = tuple[Float[Tensor, "terms numbers"], list[bool]]
+Jacobian = tuple[Float[Tensor, "terms numbers"], list[bool]]
 
 
-def gradient_rows(
+def loss_jacobian(
     losses: Mapping[str, Tensor],
     shared: Sequence[nn.Parameter],
     own: Sequence[nn.Parameter] = (),
     *,
-    keep: bool = False,
-) -> tuple[Float[Tensor, "terms numbers"], list[bool]]:
-    """The gradient of each loss, one row for each, on the shared parameters laid end to end.
+    retain_graph: bool = False,
+) -> Jacobian:
+    """Return the gradients of the losses, one row for each, on the concatenated parameters.
 
-    One backward pass for each loss. Says also which parameters any loss reached: the others'
-    numbers are 0. What a loss does to ``own`` parameters is added to their ``grad``. ``keep``:
-    the graph stays, for another backward pass.
+    Takes one backward pass for each loss. The second value tells which of the ``shared`` parameters
+    any loss depends on; the numbers of the others are 0. Gradients on ``own`` parameters are added
+    to their ``grad``. With ``retain_graph`` another backward pass can follow.
     """
     rows = shared[0].new_zeros(len(losses), sum(each.numel() for each in shared))
     reached = [False] * len(shared)
@@ -31,7 +31,10 @@ def gradient_rows(
         if name not in moving:
             continue
         found = torch.autograd.grad(
-            loss, [*shared, *own], retain_graph=keep or name != moving[-1], allow_unused=True
+            loss,
+            [*shared, *own],
+            retain_graph=retain_graph or name != moving[-1],
+            allow_unused=True,
         )
         pieces = rows[index].split([each.numel() for each in shared])
         for place, (piece, gradient) in enumerate(zip(pieces, found, strict=False)):
@@ -46,23 +49,23 @@ def gradient_rows(
 
 @dataclass(frozen=True)
 class CombinedGradient:
-    """Stands for a total whose gradient is made of its terms' gradients by ``combine``.
+    """Replace a total whose gradient ``combine`` makes of the terms' gradients.
 
-    Parameters that a term has as its ``own`` get the plain sum: nothing competes there.
-    ``exchange`` is what becomes of the rows first where several processes each find a part.
+    The recipe's ``own`` parameters get the plain sum: each belongs to one term. With several
+    processes ``all_reduce`` averages the rows before they are combined.
     """
 
     losses: Mapping[str, Tensor]
     shared: Sequence[nn.Parameter]
     own: Sequence[nn.Parameter]
     combine: Combine
-    exchange: Callable[[Tensor, list[bool]], Rows] | None = None
+    all_reduce: Callable[[Tensor, list[bool]], Jacobian] | None = None
 
     def backward(self) -> None:
-        """Leave the combined gradient in the parameters; None where no term reaches one."""
-        rows, reached = gradient_rows(self.losses, self.shared, self.own)
-        if self.exchange is not None:
-            rows, reached = self.exchange(rows, reached)
+        """Leave the combined gradient in the parameters; None where no term depends on one."""
+        rows, reached = loss_jacobian(self.losses, self.shared, self.own)
+        if self.all_reduce is not None:
+            rows, reached = self.all_reduce(rows, reached)
         combined = self.combine(rows)
         pieces = combined.split([each.numel() for each in self.shared])
         for parameter, piece, touched in zip(self.shared, pieces, reached, strict=True):

@@ -26,6 +26,8 @@ class OccupancySampler(torch.nn.Module):
     looks_ahead = True
     sharpness: Float[Tensor, ""]
 
+    learns_from: str | None = None
+
     def __init__(
         self,
         *,

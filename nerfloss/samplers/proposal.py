@@ -28,7 +28,7 @@ class ProposalSampler(nn.Module):
 
     offers = frozenset({"proposal_t_starts", "proposal_t_ends", "proposal_weights"})
     # The quantity through which a recipe has to teach it.
-    learns_from = "proposal_weights"
+    learns_from: str | None = "proposal_weights"
     power: Float[Tensor, ""]
 
     def __init__(

@@ -27,6 +27,8 @@ def stratified_edges(
 class UniformSampler(torch.nn.Module):
     """Place ``samples`` intervals of equal length inside the field's box."""
 
+    learns_from: str | None = None
+
     def __init__(self, *, samples: int = 64) -> None:
         super().__init__()
         if samples < 2:

@@ -79,7 +79,7 @@ class AsyncNanCheck:
         step = attempt.at["step"]
         with attempt.kept():
             if not report.total.isfinite():
-                raise self.recipe.explain(report, quantities, step)
-            culprit = self.recipe.blame(quantities, step)
+                raise self.recipe.explain_value(report, quantities, step)
+            culprit = self.recipe.explain_gradient(quantities, step)
             said = f"the gradient at step {step} is not finite: {culprit}"
             raise NonFiniteGradient(said, culprit)

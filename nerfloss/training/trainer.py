@@ -164,7 +164,7 @@ class Trainer:
                 generator=generator,
             )
             whole = self.team.whole(quantities, self.recipe.needs(at["step"]), batch)
-            report = self.recipe(whole, at["step"], trusted=self.verdicts.late)
+            report = self.recipe(whole, at["step"], check_finite=not self.verdicts.late)
             if self.diagnostics is not None and self.diagnostics.due(self.step + 1):
                 with self.watch.paused():
                     self.diagnostics.look(self.step + 1, report)
@@ -173,13 +173,13 @@ class Trainer:
             broken = self._descend(report, at) if descends else None
         if broken is not None:
             self.verdicts.hear(broken, report, whole, attempt)
-        afterwards = self.recipe.after_step(at["step"])
+        term_metrics = self.recipe.after_step(at["step"])
         self.team.settle(self.recipe.term_modules.values())
-        return replace(report, afterwards=afterwards), quantities
+        return replace(report, term_metrics=term_metrics), quantities
 
     def _descend(self, report: LossReport, at: Mapping[str, Any]) -> torch.Tensor:
         parameters = self.optimizer.parameters
-        descent = self.recipe.descent(report, at["step"], parameters)
+        descent = self.recipe.objective(report, at["step"], parameters)
         descent = self.team.averaged(descent, parameters)
         spoiled = self.verdicts.spoiled_by(report.total)
         return self.optimizer.descend(descent, at["step"], at["progress"], spoiled)

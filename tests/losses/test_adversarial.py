@@ -202,7 +202,7 @@ def test_feature_matching_is_the_loop_over_blocks_without_the_scores():
 
 def test_the_run_does_not_train_a_discriminator_a_second_time():
     terms = {"a": {"fn": small()}, "b": {"fn": small(FeatureMatching)}}
-    assert LossRecipe(terms).descended() == []
+    assert LossRecipe(terms).trainable_parameters() == []
 
 
 @pytest.mark.parametrize(

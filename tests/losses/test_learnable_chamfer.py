@@ -96,7 +96,7 @@ def test_no_gradient_of_the_term_reaches_the_network():
     term(leaf, target).backward()
     assert leaf.grad.abs().sum() > 0
     assert all(parameter.grad is None for parameter in term.parameters())
-    assert LossRecipe({"term": {"fn": term}}).descended() == []
+    assert LossRecipe({"term": {"fn": term}}).trainable_parameters() == []
 
 
 def test_an_empty_set_costs_nothing_and_teaches_nothing():

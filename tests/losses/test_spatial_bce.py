@@ -67,7 +67,7 @@ def test_the_threshold_learns_by_the_terms_own_optimizer_alone():
     term(opacity).mean().backward()
     assert opacity.grad is not None
     assert term.threshold.grad is None
-    assert LossRecipe({"term": {"fn": term}}).descended() == []
+    assert LossRecipe({"term": {"fn": term}}).trainable_parameters() == []
 
 
 def test_a_threshold_stays_where_all_lie_on_one_side_of_it():

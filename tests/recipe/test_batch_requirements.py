@@ -43,16 +43,16 @@ def test_functions_and_modules_declare_their_sizes():
 
 def test_a_loss_without_requirements_takes_any_batch():
     assert smallest_patch(s3im) == fewest_rays(dssim) == 1
-    recipe_of(rgb=lambda rgb: rgb).check_sizes((1, 1), 1)
+    recipe_of(rgb=lambda rgb: rgb).check_batch((1, 1), 1)
 
 
 def test_the_smallest_batch_is_accepted():
-    recipe_of(d=partial(dssim, window=7), wide=Wide(), p=paired).check_sizes((9, 30), 4)
+    recipe_of(d=partial(dssim, window=7), wide=Wide(), p=paired).check_batch((9, 30), 4)
 
 
 def test_every_term_that_does_not_fit_is_named_with_the_keys():
     with pytest.raises(RecipeError) as caught:
-        recipe_of(d=partial(dssim, window=7), wide=Wide(), p=paired).check_sizes((6, 30), 3)
+        recipe_of(d=partial(dssim, window=7), wide=Wide(), p=paired).check_batch((6, 30), 3)
     assert str(caught.value).splitlines()[1:] == [
         "  d: needs patches of at least 7 pixels a side for loss.terms.d.fn.window=7, "
         "got batch.height=6 and batch.width=30: make them larger",
@@ -64,11 +64,11 @@ def test_every_term_that_does_not_fit_is_named_with_the_keys():
 
 
 def test_without_patches_their_size_is_no_fault():
-    recipe_of(d=dssim).check_sizes(None, 1)
+    recipe_of(d=dssim).check_batch(None, 1)
 
 
 def test_a_term_of_weight_0_may_be_too_large():
-    LossRecipe({"d": {"fn": dssim, "weight": 0.0}}).check_sizes((2, 2), 1)
+    LossRecipe({"d": {"fn": dssim, "weight": 0.0}}).check_batch((2, 2), 1)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from nerfloss.losses.curvature import curvature
 from nerfloss.losses.eikonal import eikonal
 from nerfloss.losses.photometric import charbonnier
-from nerfloss.recipe import LossRecipe, schedules
+from nerfloss.recipe import Balancer, LossRecipe, RecipeError, schedules
 from nerfloss.recipe.balancers.none import Unbalanced
 from nerfloss.testing.quantities import fake
 
@@ -29,7 +29,7 @@ class Gained(nn.Module):
         return self.gain * photo(rgb, target_rgb)
 
 
-class Halved(nn.Module):
+class Halved(Balancer):
     """A balancer that keeps half of everything."""
 
     def __init__(self) -> None:
@@ -153,3 +153,8 @@ def test_losses_are_computed_in_float32_outside_autocast(quantities):
     with torch.autocast("cpu", dtype=torch.bfloat16):
         report = LossRecipe({"p": {"fn": product}})(quantities, 0)
     assert report.total.dtype == torch.float32
+
+
+def test_a_balancer_of_another_kind_is_refused():
+    with pytest.raises(RecipeError, match="is a Linear: derive it from nerfloss.recipe.Balancer"):
+        LossRecipe({"rgb": {"fn": photo}}, nn.Linear(1, 1))  # pyright: ignore[reportArgumentType]

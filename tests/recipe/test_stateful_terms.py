@@ -31,14 +31,14 @@ def ended_at(run, steps):
 
 def test_a_parameter_is_descended_by_the_run_or_by_its_term_never_by_both():
     term = Remembering()
-    descended = recipe_of(term).descended()
+    descended = recipe_of(term).trainable_parameters()
     assert [id(p) for p in descended] == [id(term.gain)]
 
 
 def test_frozen_parameters_are_not_descended():
     term = Remembering()
     term.gain.requires_grad_(False)
-    assert recipe_of(term).descended() == []
+    assert recipe_of(term).trainable_parameters() == []
 
 
 def test_after_a_step_a_term_reports_under_its_name():

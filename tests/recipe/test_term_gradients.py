@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from nerfloss.recipe.term_gradients import CombinedGradient, gradient_rows
+from nerfloss.recipe.term_gradients import CombinedGradient, loss_jacobian
 
 
 def network():
@@ -23,7 +23,7 @@ def losses(net, gain):
 def test_each_row_is_the_gradient_of_one_loss():
     net, gain = network(), nn.Parameter(torch.tensor(2.0))
     shared = list(net.parameters())
-    rows, reached = gradient_rows(losses(net, gain), shared)
+    rows, reached = loss_jacobian(losses(net, gain), shared)
     for index, loss in enumerate(losses(net, gain).values()):
         if index == 2:
             assert not rows[index].any()
@@ -51,6 +51,6 @@ def test_a_sum_of_rows_leaves_what_the_totals_backward_leaves():
 def test_the_graph_may_be_kept_for_another_pass():
     net, gain = network(), nn.Parameter(torch.tensor(2.0))
     found = losses(net, gain)
-    rows, _ = gradient_rows(found, list(net.parameters()), keep=True)
-    again, _ = gradient_rows(found, list(net.parameters()))
+    rows, _ = loss_jacobian(found, list(net.parameters()), retain_graph=True)
+    again, _ = loss_jacobian(found, list(net.parameters()))
     assert torch.equal(rows, again)

@@ -40,6 +40,6 @@ def verdict(failure: Failure, found: Replay) -> tuple[str, bool]:
             f"forward pass",
             False,
         )
-    if not found.fault.is_like(failure.fault):
+    if not found.fault.matches(failure.fault):
         return f"{then}\nnot reproduced: the step fails here in another way: {found.fault}", False
     return f"reproduced: {found.fault}", True

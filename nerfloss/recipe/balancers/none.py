@@ -1,12 +1,14 @@
-"""No balancing: every term keeps the weight that its recipe gave it."""
+"""No balancing: every term keeps its base weight."""
 
 from collections.abc import Mapping
 
-from torch import Tensor, nn
+from torch import Tensor
+
+from nerfloss.recipe.balancer import Balancer
 
 
-class Unbalanced(nn.Module):
-    """The balancer that changes nothing: it has no factor for any loss."""
+class Unbalanced(Balancer):
+    """Return no factor for any loss."""
 
     stateless = True
 

@@ -1,19 +1,20 @@
-"""Normalisation: every loss over its own running mean, so that all begin and stay alike."""
+"""Normalization: divide every loss by its own running mean."""
 
 from collections.abc import Mapping
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from nerfloss.recipe.balancers.running_stats import Memory, by_name, without_weights
+from nerfloss.recipe.balancer import Balancer
+from nerfloss.recipe.balancers.running_stats import RunningStats, by_term, unweighted
 from nerfloss.recipe.balancers.settings_checks import require_above, require_between
 
 
-class Normalized(nn.Module):
-    """Divide every loss by the running mean of its size, this step's included.
+class Normalized(Balancer):
+    """Divide every loss by the running mean of its absolute value, this step's included.
 
     ``m = decay m + (1 - decay) |L|``, corrected for its start at 0 as Adam corrects its moments;
     the factor is ``1 / max(m, floor)``. At a term's first step its loss becomes exactly 1, times
-    its weight. A loss smaller than ``floor`` is taken to have vanished.
+    its weight. ``floor`` bounds the factor of a loss that vanishes.
     """
 
     def __init__(self, *, decay: float = 0.99, floor: float = 1e-8) -> None:
@@ -21,15 +22,15 @@ class Normalized(nn.Module):
         require_between(0, 0.999999, decay=decay)
         require_above(0, floor=floor)
         self.decay, self.floor = decay, floor
-        self.memory = Memory(mean=0.0, share=0.0)
+        self.stats = RunningStats(mean=0.0, share=0.0)
 
     def forward(
-        self, losses: Mapping[str, Tensor], priors: Mapping[str, float]
+        self, losses: Mapping[str, Tensor], base_weights: Mapping[str, float]
     ) -> dict[str, Tensor]:
-        mean, share = self.memory.read(losses)
-        # share: how much of the mean is made of losses, and not of the 0 that it began with.
-        mean = self.decay * mean + (1 - self.decay) * without_weights(losses, priors).abs()
+        mean, share = self.stats.read(losses)
+        # share: the part of the mean that comes from losses, not from its initial 0.
+        mean = self.decay * mean + (1 - self.decay) * unweighted(losses, base_weights).abs()
         share = self.decay * share + (1 - self.decay)
         if self.training:
-            self.memory.write(losses, mean, share)
-        return by_name(losses, 1 / (mean / share).clamp_min(self.floor))
+            self.stats.write(losses, mean, share)
+        return by_term(losses, 1 / (mean / share).clamp_min(self.floor))

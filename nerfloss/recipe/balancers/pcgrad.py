@@ -1,25 +1,26 @@
-"""PCGrad: what one term's gradient does against another's is taken away."""
+"""PCGrad: projection of each gradient off those that it conflicts with."""
 
 from collections.abc import Mapping
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
+from nerfloss.recipe.balancer import Balancer
 from nerfloss.recipe.balancers.settings_checks import require_whole
 
 
-class ProjectedGradients(nn.Module):
-    """Project each term's gradient off those that it conflicts with, then add all up.
+class ProjectedGradients(Balancer):
+    """Project each term's gradient off those that it conflicts with, and sum them.
 
     For every term, against the others in random order: where ``g . g_other < 0``,
     ``g <- g - (g . g_other / |g_other|^2) g_other``, with the others as they were. Two projected
     gradients never conflict; of more, a later projection may bring back a little of an earlier
-    conflict, as in the paper. Weights stay as they are set.
+    conflict, as in the paper. The weights do not change.
 
-    Every projection is a sum of the gradients, so all of it happens among their ``terms x terms``
-    products: the parameters are passed over twice, whatever the number of terms. Every step takes
-    one backward pass for each term instead of one for all.
+    Every projection is a linear combination of the gradients, so it is computed from their
+    ``terms x terms`` inner products: two passes over the parameters for any number of terms. Every
+    step takes one backward pass for each term instead of one for all.
 
     Reference: Yu et al., "Gradient Surgery for Multi-Task Learning", NeurIPS 2020, algorithm 1.
     """
@@ -33,18 +34,18 @@ class ProjectedGradients(nn.Module):
         return {}
 
     def combines(self, step: int) -> bool:  # noqa: ARG002
-        """Always."""
+        """Return True: every step."""
         return True
 
     def combine(
         self,
         gradients: Float[Tensor, "terms numbers"],
         losses: Mapping[str, Tensor],
-        priors: Mapping[str, float],  # noqa: ARG002
+        base_weights: Mapping[str, float],  # noqa: ARG002
         step: int,
     ) -> Float[Tensor, "numbers"]:
-        """The sum of the projected gradients; the order is drawn from the step's number."""
-        # Drawn for the names in order, so that the order of the recipe does not matter.
+        """Return the sum of the projected gradients, in an order drawn from the step's number."""
+        # Drawn for the sorted names, so that the order of the recipe does not matter.
         names = list(losses)
         order = sorted(range(len(names)), key=names.__getitem__)
         shares = projections(gradients @ gradients.t(), order, self.seed * 1_000_003 + step)
@@ -54,9 +55,9 @@ class ProjectedGradients(nn.Module):
 def projections(
     products: Float[Tensor, "terms terms"], order: list[int], seed: int
 ) -> Float[Tensor, "terms terms"]:
-    """How much of each gradient (column) is in each projected one (row), from their products.
+    """Return the coefficients of each projected gradient (row) in the gradients (columns).
 
-    ``order`` lists the terms as draws go through them.
+    ``products`` holds the gradients' inner products; ``order`` is the order of the terms in draws.
     """
     generator = torch.Generator().manual_seed(seed)
     known = products.double().cpu()

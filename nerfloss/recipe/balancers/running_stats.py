@@ -1,4 +1,4 @@
-"""What a balancer remembers of each term, and numbers of several terms as one tensor."""
+"""Running statistics of each term, and conversions between names and tensors."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,11 +8,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 
-class Memory(nn.Module):
-    """A few numbers for each term, saved under its name.
+class RunningStats(nn.Module):
+    """Store a few numbers for each term, saved under its name.
 
-    A term that was not met before begins with the numbers given here; one that is away (its
-    schedule is at 0) keeps what it had. So the order of terms, and when they act, do not matter.
+    A new term starts with the numbers given here; an inactive one (its schedule is at 0) keeps its
+    numbers. The order of the terms does not matter.
     """
 
     def __init__(self, **first: float) -> None:
@@ -20,7 +20,7 @@ class Memory(nn.Module):
         self._first = tuple(first.values())
 
     def read(self, losses: Mapping[str, Tensor]) -> tuple[Float[Tensor, "terms"], ...]:
-        """Each number for the terms of ``losses``, in their order."""
+        """Return each number as a tensor over the terms of ``losses``, in their order."""
         like = next(iter(losses.values()))
         known = [self._buffers.get(_key(name)) for name in losses]
         rows = [like.new_tensor(self._first) if row is None else row for row in known]
@@ -33,7 +33,7 @@ class Memory(nn.Module):
             self.register_buffer(_key(name), row)
 
     def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *rest: Any) -> None:
-        """Know the terms that the saved one knew, and no others."""
+        """Load the terms of the saved state and drop all others."""
         self._buffers.clear()
         for key, value in state.items():
             if key.startswith(prefix):
@@ -41,18 +41,18 @@ class Memory(nn.Module):
         super()._load_from_state_dict(state, prefix, *rest)
 
 
-def without_weights(
-    losses: Mapping[str, Tensor], priors: Mapping[str, float]
+def unweighted(
+    losses: Mapping[str, Tensor], base_weights: Mapping[str, float]
 ) -> Float[Tensor, "terms"]:
-    """The losses as they were before the recipe weighted them; no gradient goes through."""
-    return torch.stack([loss.detach() / priors[name] for name, loss in losses.items()])
+    """Return the detached losses divided by their base weights."""
+    return torch.stack([loss.detach() / base_weights[name] for name, loss in losses.items()])
 
 
-def by_name(losses: Mapping[str, Tensor], numbers: Float[Tensor, "terms"]) -> dict[str, Tensor]:
-    """One number for each of the terms of ``losses``."""
+def by_term(losses: Mapping[str, Tensor], numbers: Float[Tensor, "terms"]) -> dict[str, Tensor]:
+    """Return a mapping from the terms of ``losses`` to their numbers."""
     return dict(zip(losses, numbers.unbind(), strict=True))
 
 
 def _key(name: str) -> str:
-    # A prefix, since a module has attributes that a term could be called after.
+    # A prefix, since a term's name could be that of a module's attribute.
     return f"of_{name}"

@@ -1,10 +1,10 @@
-"""Checks of a balancer's settings; each names the key, what it found and what would do."""
+"""Checks of a balancer's settings; each error names the key, the value and the valid range."""
 
 from typing import TypeGuard
 
 
 def require_between(low: float | int, high: float | int, **settings: object) -> None:
-    """Raise ValueError unless every setting is a number from ``low`` to ``high``, both allowed."""
+    """Raise ValueError unless every setting is a number from ``low`` to ``high``, inclusive."""
     for name, value in settings.items():
         if not (_is_number(value) and low <= value <= high):
             raise ValueError(

@@ -27,7 +27,7 @@ class AllReducedGradient:
     def backward(self) -> None:
         """Leave the mean gradient in the parameters; None where no process reaches one."""
         if isinstance(self.descent, CombinedGradient):
-            everybodys = replace(self.descent, exchange=self._mean_rows)
+            everybodys = replace(self.descent, all_reduce=self._mean_rows)
             everybodys.backward()
             average(self.descent.own, self.exchange)
             return

@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from nerfloss.maths.per_ray_random import PartGenerator
-from nerfloss.recipe.stateful_terms import trained_by
+from nerfloss.recipe.stateful_terms import self_trained_parameters
 from nerfloss.training.distributed.all_reduce import AllReducedGradient, mean_rows
 from nerfloss.training.distributed.collective_protocol import CollectiveProtocol
 from nerfloss.training.distributed.gather import GatheredQuantities, gathered
@@ -71,7 +71,7 @@ class DistributedProcesses:
 
     def settle(self, modules: Iterable[nn.Module]) -> None:
         # All have trained on the same, but not every device adds in the same order twice.
-        parameters = [each for module in modules for each in trained_by(module)]
+        parameters = [each for module in modules for each in self_trained_parameters(module)]
         if not parameters:
             return
         with torch.no_grad():

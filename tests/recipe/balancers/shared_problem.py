@@ -36,7 +36,7 @@ def descend(recipe, vector, steps, rate=0.0, begin=0):
     report = None
     for step in range(begin, begin + steps):
         report = recipe({}, step)
-        recipe.descent(report, step, [vector]).backward()
+        recipe.objective(report, step, [vector]).backward()
         with torch.no_grad():
             vector -= rate * vector.grad
         vector.grad = None

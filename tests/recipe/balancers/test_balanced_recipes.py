@@ -1,4 +1,4 @@
-"""Every balancer in a recipe: priors, schedules, what is logged, and every recipe there is."""
+"""Every balancer in a recipe: base weights, schedules, logged values, and every recipe."""
 
 import math
 
@@ -67,7 +67,7 @@ def trained(recipe, steps, begin=0):
     reports = []
     for step in range(begin, begin + steps):
         report = recipe(made(recipe.needs(step), scale) | {"step": step}, step)
-        recipe.descent(report, step, [scale, *recipe.descended()]).backward()
+        recipe.objective(report, step, [scale, *recipe.trainable_parameters()]).backward()
         assert scale.grad is not None
         assert scale.grad.isfinite()
         scale.grad = None
@@ -90,7 +90,7 @@ def test_a_logged_weight_is_the_set_weight_times_the_logged_balance(name):
 
 
 @pytest.mark.parametrize("name", BALANCERS)
-def test_set_weights_are_priors(name):
+def test_base_weights_multiply_the_factors(name):
     plain = trained(two_terms(balancer_of(name)), 12)
     heavy = trained(two_terms(balancer_of(name), weights=(1.0, 50.0)), 12)
     for one, other in zip(plain, heavy, strict=True):
@@ -135,7 +135,7 @@ def test_its_state_is_saved_by_name_and_goes_on_in_a_recipe_of_another_order(nam
 
 
 @pytest.mark.parametrize("name", BALANCERS)
-def test_looking_without_training_changes_nothing(name):
+def test_evaluation_changes_no_state(name):
     recipe = two_terms(balancer_of(name))
     trained(recipe, 2)
     before = {key: value.clone() for key, value in recipe.state_dict().items()}

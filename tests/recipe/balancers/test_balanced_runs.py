@@ -7,7 +7,7 @@ from torch import nn
 
 from nerfloss.assembly.build import assemble
 from nerfloss.assembly.config_files import conf_dir
-from nerfloss.recipe.term_gradients import gradient_rows
+from nerfloss.recipe.term_gradients import loss_jacobian
 
 BALANCERS = sorted(file.stem for file in (conf_dir() / "loss" / "balancer").glob("*.yaml"))
 # So that the little that a test trains goes through all that a balancer does.
@@ -89,7 +89,7 @@ def test_gradients_of_the_terms_of_a_run_sum_to_that_of_the_total(tmp_path):
     parameters: list[nn.Parameter] = trainer.optimizer.parameters
     losses = {name: report.weights[name] * value for name, value in report.values.items()}
     assert len(losses) == 4
-    rows, reached = gradient_rows(losses, parameters, keep=True)
+    rows, reached = loss_jacobian(losses, parameters, retain_graph=True)
     report.total.backward()
     pieces = rows.sum(0).split([each.numel() for each in parameters])
     for each, piece, touched in zip(parameters, pieces, reached, strict=True):

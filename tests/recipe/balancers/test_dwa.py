@@ -10,9 +10,9 @@ from nerfloss.recipe.balancers.dwa import DynamicWeightAverage
 ONES = {"a": 1.0, "b": 1.0}
 
 
-def factors(balancer, priors=ONES, **values):
-    losses = {name: priors[name] * torch.tensor(value) for name, value in values.items()}
-    return {name: float(factor) for name, factor in balancer(losses, priors).items()}
+def factors(balancer, base_weights=ONES, **values):
+    losses = {name: base_weights[name] * torch.tensor(value) for name, value in values.items()}
+    return {name: float(factor) for name, factor in balancer(losses, base_weights).items()}
 
 
 def test_the_worked_example():

@@ -73,8 +73,8 @@ def test_one_update_is_the_gradient_of_the_papers_loss_by_the_logarithm_of_the_f
 def test_a_step_looks_at_gradients_only_every_so_often():
     recipe, vector = problem(GradNorm(every=5), SCALES, TARGETS)
     report = recipe({}, 3)
-    assert recipe.descent(report, 3, [vector]) is report.total
-    assert recipe.descent(report, 5, [vector]) is not report.total
+    assert recipe.objective(report, 3, [vector]) is report.total
+    assert recipe.objective(report, 5, [vector]) is not report.total
 
 
 def test_a_term_without_a_gradient_is_left_alone():

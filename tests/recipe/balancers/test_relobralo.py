@@ -10,9 +10,9 @@ from nerfloss.recipe.balancers.relobralo import RelativeLossBalancing
 SERIES = [(8.0, 1.0), (4.0, 0.9), (4.4, 0.3), (1.0, 0.3), (0.9, 0.2), (1.1, 0.25)]
 
 
-def factors(balancer, step, a, b, priors=(1.0, 1.0)):
-    losses = {"a": priors[0] * torch.tensor(a), "b": priors[1] * torch.tensor(b)}
-    found = balancer(losses, dict(zip("ab", priors, strict=True)), step)
+def factors(balancer, step, a, b, weights=(1.0, 1.0)):
+    losses = {"a": weights[0] * torch.tensor(a), "b": weights[1] * torch.tensor(b)}
+    found = balancer(losses, dict(zip("ab", weights, strict=True)), step)
     return [float(found["a"]), float(found["b"])]
 
 
@@ -63,7 +63,7 @@ def test_the_set_weights_do_not_matter():
     one, other = (RelativeLossBalancing(decay=0.5) for _ in range(2))
     for step, (a, b) in enumerate(SERIES):
         plain = factors(one, step, a, b)
-        assert factors(other, step, a, b, priors=(0.01, 30.0)) == pytest.approx(plain, rel=1e-4)
+        assert factors(other, step, a, b, weights=(0.01, 30.0)) == pytest.approx(plain, rel=1e-4)
 
 
 def test_losses_of_0_keep_factors_finite():

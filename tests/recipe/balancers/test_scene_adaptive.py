@@ -4,7 +4,11 @@ import pytest
 import torch
 
 from nerfloss.recipe import LossRecipe
-from nerfloss.recipe.balancers.scene_adaptive import SceneAdaptive, color_steps, depth_variance
+from nerfloss.recipe.balancers.scene_adaptive import (
+    SceneAdaptive,
+    color_differences,
+    depth_variance,
+)
 from nerfloss.testing.quantities import fake
 
 
@@ -92,10 +96,10 @@ def test_depth_variance_is_that_of_the_weights():
         torch.testing.assert_close(found, (w * (t - mean) ** 2).sum() / w.sum())
 
 
-def test_color_steps_are_differences_to_the_right_and_below():
+def test_color_differences_are_differences_to_the_right_and_below():
     images = torch.randint(0, 256, (2, 5, 6, 3), generator=torch.Generator().manual_seed(0))
     view, pixel = torch.tensor([1, 0]), torch.tensor([[2.5, 3.5], [5.5, 4.5]])
-    found = color_steps(images, view, pixel)
+    found = color_differences(images, view, pixel)
     # The second ray is in the last corner: the pixel before it, in both axes, stands for it.
     for ray, (v, row, column) in enumerate([(1, 3, 2), (0, 3, 4)]):
         here = images[v, row, column] / 255

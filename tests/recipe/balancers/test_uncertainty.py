@@ -30,7 +30,7 @@ def fitted(weights, steps=1500):
         for seed, (name, noise) in enumerate(NOISES.items())
     }
     recipe = LossRecipe(terms, Uncertainty())
-    optimizer = torch.optim.Adam(recipe.descended(), lr=0.02)
+    optimizer = torch.optim.Adam(recipe.trainable_parameters(), lr=0.02)
     for step in range(steps):
         optimizer.zero_grad()
         recipe({}, step).total.backward()
@@ -74,7 +74,7 @@ def test_the_total_is_half_the_scaled_losses_and_half_the_log_variances():
 
 def test_a_loss_that_vanished_gets_a_bounded_weight():
     recipe = LossRecipe({"a": {"fn": lambda: torch.zeros(())}}, Uncertainty(floor=1e-2))
-    optimizer = torch.optim.Adam(recipe.descended(), lr=0.05)
+    optimizer = torch.optim.Adam(recipe.trainable_parameters(), lr=0.05)
     for step in range(600):
         optimizer.zero_grad()
         recipe({}, step).total.backward()
@@ -100,7 +100,7 @@ def test_parameters_are_in_the_same_order_however_the_terms_are_ordered():
     forwards = LossRecipe(terms, Uncertainty())
     backwards = LossRecipe(dict(reversed(terms.items())), Uncertainty())
     assert list(forwards.state_dict()) == list(backwards.state_dict())
-    assert len(forwards.descended()) == 3
+    assert len(forwards.trainable_parameters()) == 3
 
 
 def test_a_floor_that_is_not_above_0_is_refused():

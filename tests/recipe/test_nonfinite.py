@@ -1,4 +1,4 @@
-"""A loss or gradient that is not finite: who is named."""
+"""A loss or gradient that is not finite: its term, quantity and rays."""
 
 import math
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from nerfloss.losses.eikonal import eikonal
 from nerfloss.recipe import LossRecipe, NonFiniteLoss
-from nerfloss.recipe.nonfinite_location import rays_of
+from nerfloss.recipe.nonfinite import affected_rays
 from nerfloss.testing.quantities import fake
 
 
@@ -38,31 +38,35 @@ def test_a_loss_that_is_not_finite_names_the_term_and_the_quantity(quantities):
     assert "holds 3 of 90 values that are not finite (nan)" in str(caught.value)
 
 
-def test_a_loss_that_spoils_finite_quantities_is_blamed_itself(quantities):
+def test_a_term_that_is_not_finite_on_finite_quantities_is_at_fault_itself(quantities):
     recipe = LossRecipe({"rgb": {"fn": photo}, "roots": {"fn": roots}})
-    with pytest.raises(NonFiniteLoss, match=r"'roots' is nan.*although all.*\('sdf'\) is finite"):
+    with pytest.raises(
+        NonFiniteLoss, match=r"'roots' is nan.*although every quantity.*\('sdf'\) is finite"
+    ):
         recipe(quantities, 0)
 
 
-def test_weights_that_overflow_are_blamed(quantities):
+def test_weights_that_overflow_are_at_fault(quantities):
     recipe = LossRecipe({"a": {"fn": photo, "weight": 1e39}})
     with pytest.raises(NonFiniteLoss, match=r"although every term is .*overflows"):
         recipe(quantities, 0)
 
 
-def test_blame_names_the_gradient_that_is_not_finite(quantities):
+def test_a_gradient_that_is_not_finite_names_its_term_and_quantity(quantities):
     quantities["sdf"] = quantities["sdf"].abs()
     quantities["sdf"][0, 0] = 0.0
     recipe = LossRecipe({"rgb": {"fn": photo}, "roots": {"fn": roots}})
     assert recipe(quantities, 0).total.isfinite()
-    sentence = str(recipe.blame(quantities, 0))
+    sentence = str(recipe.explain_gradient(quantities, 0))
     assert "gradient of loss term 'roots' with respect to its quantity 'sdf'" in sentence
     assert "1 of 30 values that are not finite (inf)" in sentence
 
 
-def test_blame_acquits_every_term_whose_gradient_is_finite(quantities):
+def test_terms_whose_gradient_is_finite_are_not_at_fault(quantities):
     recipe = LossRecipe({"rgb": {"fn": photo}, "e": {"fn": eikonal, "where": "target_mask"}})
-    assert "every loss term (rgb, e) has a finite gradient" in str(recipe.blame(quantities, 0))
+    assert "every loss term (rgb, e) has a finite gradient" in str(
+        recipe.explain_gradient(quantities, 0)
+    )
 
 
 @pytest.fixture
@@ -80,14 +84,14 @@ def test_rays_are_named_with_the_view_and_the_pixel_of_the_first(rays):
         LossRecipe({"e": {"fn": eikonal}})(rays, 0)
 
 
-def test_of_many_rays_a_few_are_named_and_all_are_kept(rays):
+def test_of_many_rays_five_are_listed_and_all_are_kept(rays):
     rays["gradients"][:] = math.inf
     with pytest.raises(NonFiniteLoss, match="rays 0, 1, 2, 3, 4 and 1 more of 6") as caught:
         LossRecipe({"e": {"fn": eikonal}})(rays, 0)
     assert caught.value.fault.rays == (0, 1, 2, 3, 4, 5)
 
 
-def test_a_term_that_spoils_finite_quantities_is_asked_for_its_rays(rays):
+def test_a_term_at_fault_itself_names_its_rays(rays):
     rays["sdf"] = rays["sdf"].abs()
     rays["sdf"][3, 1] = -1.0
     with pytest.raises(NonFiniteLoss, match=r"the term itself produced it; ray 3 of 6 \(view"):
@@ -102,21 +106,21 @@ def test_rays_that_where_leaves_out_are_not_involved(rays):
     assert caught.value.fault.rays == (1, 4)
 
 
-def test_the_gradients_rays_are_named_too(rays):
+def test_a_gradient_names_its_rays(rays):
     rays["sdf"] = rays["sdf"].abs() + 1
     rays["sdf"][[1, 5], 0] = 0.0
-    assert LossRecipe({"roots": {"fn": roots}}).blame(rays, 0).rays == (1, 5)
+    assert LossRecipe({"roots": {"fn": roots}}).explain_gradient(rays, 0).rays == (1, 5)
 
 
-def test_whose_rays_a_quantitys_rows_are(rays):
+def test_rays_of_hit_points_patches_and_points_in_space(rays):
     points = rays["hit_points"]
     points[1] = math.nan
     rays["surface_hit"] = torch.tensor([True, False, True, True, True, True])
-    assert rays_of("hit_points", points, rays) == (2,)
+    assert affected_rays("hit_points", points, rays) == (2,)
     patches = rays["patch_rgb"]
     patches[1, 0, 2] = math.nan
     many = {"origins": torch.zeros(patches[..., 0].numel(), 3)}
-    assert rays_of("patch_rgb", patches, many) == (12 * 13 + 2,)
+    assert affected_rays("patch_rgb", patches, many) == (12 * 13 + 2,)
     rays["space_sdf"][0] = math.nan
-    assert rays_of("space_sdf", rays["space_sdf"], rays) == ()
-    assert rays_of("sharpness", torch.tensor(math.nan), rays) == ()
+    assert affected_rays("space_sdf", rays["space_sdf"], rays) == ()
+    assert affected_rays("sharpness", torch.tensor(math.nan), rays) == ()
