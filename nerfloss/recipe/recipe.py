@@ -27,18 +27,13 @@ class LossRecipe(nn.Module):
     fault of every term, for terms that cannot be read, and for a balancer that is no `Balancer`.
     """
 
-    def __init__(self, terms: Mapping[str, Any], balancer: Balancer | None = None) -> None:
+    def __init__(self, terms: Mapping[str, Any], balancer: nn.Module | None = None) -> None:
         super().__init__()
         self.terms = read_terms(terms)
         self.term_modules = nn.ModuleDict(
             {name: term.fn for name, term in self.terms.items() if isinstance(term.fn, nn.Module)}
         )
-        self.balancer = Unbalanced() if balancer is None else balancer
-        if not isinstance(self.balancer, Balancer):
-            raise RecipeError(
-                f"the balancer is a {type(balancer).__name__}: derive it from "
-                f"nerfloss.recipe.Balancer"
-            )
+        self.balancer = _checked(Unbalanced() if balancer is None else balancer)
         self.balancer.setup({name: term.needs for name, term in self.terms.items()})
 
     def active(self, step: int) -> dict[str, Term]:
@@ -185,6 +180,14 @@ class LossRecipe(nn.Module):
 
     def _weighted(self) -> dict[str, Term]:
         return {name: term for name, term in self.terms.items() if term.weight > 0}
+
+
+def _checked(balancer: nn.Module) -> Balancer:
+    if isinstance(balancer, Balancer):
+        return balancer
+    raise RecipeError(
+        f"the balancer is a {type(balancer).__name__}: derive it from nerfloss.recipe.Balancer"
+    )
 
 
 def _value(name: str, term: Term, quantities: Mapping[str, Any]) -> Tensor:
