@@ -9,7 +9,8 @@ import torch
 from fitting_runs import PLAIN, RECIPES, fed_by, needed
 from small_runs import assembled, composed, history
 
-from nerfloss.assembly.build import build, build_model, offered
+from nerfloss.assembly.build import build_model, offered
+from nerfloss.assembly.instantiation import build
 from nerfloss.quantities.vocabulary import VOCABULARY
 from nerfloss.recipe import RecipeError
 from nerfloss.testing.scenes import small_scene, write_neus

@@ -1,54 +1,29 @@
 """From a configuration to a run: objects from names, and one check before any image is read."""
 
 import random
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from hydra import compose, initialize_config_dir
-from hydra.errors import HydraException, InstantiationException
-from hydra.utils import instantiate
+from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 
 from nerfloss.assembly.checkpoint_portability import loadable
-from nerfloss.assembly.config_files import conf_dir
+from nerfloss.assembly.composition import compose_config
+from nerfloss.assembly.instantiation import build
+from nerfloss.assembly.renamed_settings import refuse_renamed_keys
 from nerfloss.assembly.run import Run
+from nerfloss.assembly.setting_types import check_types
 from nerfloss.assembly.sweep_config import ablated, plain
 from nerfloss.diagnostics.gradient_logger import Diagnostics
 from nerfloss.fields.hash_grid import check_kernels
 from nerfloss.models import Model
-from nerfloss.recipe import LossRecipe, RecipeError
+from nerfloss.recipe import LossRecipe
 from nerfloss.training.batch_size import BatchSize
 from nerfloss.training.budget import Budget
 from nerfloss.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup
-
-
-def build(node: Any, **more: Any) -> Any:
-    """Instantiate a node of the configuration, with plain dicts and lists inside."""
-    try:
-        # Without _convert_ a dict of dataclasses comes back as a DictConfig, its methods stripped.
-        return instantiate(node, _convert_="all", **more)
-    except InstantiationException as error:
-        # What we raise ourselves says what to do; Hydra's wrapping would bury it.
-        cause = _of_a_term(node, error) or error.__cause__
-        if isinstance(cause, ValueError):
-            raise cause from None
-        raise
-
-
-def _of_a_term(node: Any, error: InstantiationException) -> RecipeError | None:
-    """What a loss term with state refused when it was made, with the keys of what it refused."""
-    cause, key = error.__cause__, str(error).rpartition("full_key: ")[2].strip()
-    place = re.fullmatch(r"loss\.terms\.([^.]+)\.fn\b.*", key)
-    if place is None or not isinstance(cause, ValueError | TypeError):
-        return None
-    settings = OmegaConf.select(node, f"terms.{place[1]}.fn") or {}
-    named = [name for name in settings if re.search(rf"\b{re.escape(name)}\b", str(cause))]
-    keys = ", ".join(f"{key}.{name}" for name in named) or key
-    return RecipeError(f"the loss recipe cannot be built:\n  {place[1]}: {cause} ({keys})")
 
 
 def device_of(name: str) -> torch.device:
@@ -84,7 +59,9 @@ def assemble(cfg: DictConfig, folder: Path, team: ProcessGroup = SINGLE_PROCESS)
 
     Raises RecipeError with every fault before an image is read; DataError for broken data.
     """
+    refuse_renamed_keys(cfg, "the configuration")
     cfg = ablated(cfg)
+    check_types(plain(cfg))
     seed_everything(cfg.seed)
     device = device_of(team.device_for(cfg.device))
     model = build_model(cfg, device)
@@ -159,8 +136,8 @@ def offered(dataset: Any, batch: Any, batch_size: BatchSize) -> frozenset[str]:
     for name in ("rays", "max_rays"):
         if getattr(batch_size, name) < least:
             raise ValueError(
-                f"trainer.batch_size.{name}={getattr(batch_size, name)} rays are fewer than one "
-                f"batch takes: {least} (batch.height * batch.width); raise it, or take smaller patches"
+                f"trainer.batch_size.{name}={getattr(batch_size, name)} is below the {least} rays "
+                f"of one batch (batch.height * batch.width): raise it, or take smaller patches"
             )
     # Hydra's partial hides the class that it will make.
     offers = getattr(getattr(batch, "func", batch), "offers", frozenset)
@@ -174,15 +151,11 @@ def _patch_of(batch: Any) -> tuple[int, int] | None:
 
 
 def compose_train(overrides: Sequence[str]) -> DictConfig:
-    """Return the configuration that train.py would run with ``overrides``.
+    """Return the configuration that ``nerfloss train`` would run with ``overrides``.
 
-    Raises ValueError, with what Hydra says, for overrides that fit no configuration.
+    Raises Hydra's errors for overrides that fit no configuration.
     """
-    try:
-        with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-            return compose("train", list(overrides))
-    except HydraException as error:
-        raise ValueError(str(error)) from error
+    return compose_config("train", overrides)
 
 
 def seed_everything(seed: int) -> None:
@@ -190,29 +163,3 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002 (a user's code may use it)
     random.seed(seed)
-
-
-def saved_config(folder: Path, overrides: list[str]) -> DictConfig:
-    """Return the configuration that a run began with, and ``overrides`` (a.b=c) on top of it."""
-    path = folder / ".hydra" / "config.yaml"
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{folder} is no run: it has no .hydra/config.yaml. Give the folder that train.py wrote"
-        )
-    cfg = OmegaConf.load(path)
-    assert isinstance(cfg, DictConfig)
-    for override in overrides:
-        key, _, text = override.lstrip("+").partition("=")
-        value = OmegaConf.create(f"value: {text}").value
-        if override.startswith("~") or ("@" in key) or _replaces_a_group(cfg, key, value):
-            raise ValueError(
-                f"{override}: the run in {folder} keeps its own parts; settings inside them can be "
-                f"changed ({key}.<setting>=...), another part needs a run of its own"
-            )
-        OmegaConf.update(cfg, key, value)
-    return cfg
-
-
-def _replaces_a_group(cfg: DictConfig, key: str, value: Any) -> bool:
-    group = key == "hardware" or isinstance(OmegaConf.select(cfg, key), DictConfig)
-    return isinstance(value, str) and group

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
+from hydra import compose
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from nerfloss.assembly.config_files import conf_dir
+from nerfloss.assembly.composition import compose_config
 from nerfloss.assembly.provenance import read_provenance
 from nerfloss.files import atomic_write
 
@@ -79,10 +79,9 @@ def _composed(overrides: Sequence[str]) -> DictConfig:
     """A configuration for training: by the program's own search path where one is running."""
     # The last word on a group would be an error beside the first.
     asked = [each for each in overrides if each != f"hardware={AUTO}"]
-    if GlobalHydra.instance().is_initialized():
+    if HydraConfig.initialized():
         return compose("train", asked)
-    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        return compose("train", asked)
+    return compose_config("train", asked)
 
 
 def _listed(cfg: DictConfig, before: DictConfig) -> str:

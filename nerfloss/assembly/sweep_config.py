@@ -8,6 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from nerfloss.assembly.ablation import ALL, Ablation, acts, as_json, read_ablation
+from nerfloss.assembly.setting_types import check_plain_settings
 
 
 def plain(cfg: DictConfig) -> dict[str, Any]:
@@ -73,6 +74,7 @@ def write_ablation(config: Mapping[str, Any], folder: Path) -> None:
 
 def check_one_run(config: Mapping[str, Any], *, swept: bool) -> None:
     """Raise ValueError for settings that mean several runs, or, in a sweep, another one's run."""
+    check_plain_settings(config)
     seeds = config.get("seeds")
     if seeds is not None:
         shown = str(seeds).replace(" ", "")

@@ -5,18 +5,19 @@ import os
 
 from nerfloss.cli.output import add_format, put_out
 
+SUMMARY = "measure the time and memory of each loss term on this machine"
 
-def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Declare the verb and its options."""
-    summary = "milliseconds and megabytes of each loss term, forward and backward, on this machine"
-    verb = verbs.add_parser("bench", help=summary, description=summary.capitalize() + ".")
-    verb.add_argument("what", choices=["terms"])
-    verb.add_argument("names", nargs="*", help="which terms (default: all of them)")
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the command and its options."""
+    command = commands.add_parser("bench", help=SUMMARY, description=SUMMARY.capitalize() + ".")
+    command.add_argument("what", choices=["terms"])
+    command.add_argument("names", nargs="*", help="which terms (default: all of them)")
     sizes = {"rays": 4096, "samples": 16, "patches": 4, "height": 32, "width": 32, "points": 1024}
     for axis, size in sizes.items():
-        verb.add_argument(f"--{axis}", type=int, default=size, help=f"default: {size}")
-    add_format(verb)
-    verb.set_defaults(verb=run, axes=tuple(sizes))
+        command.add_argument(f"--{axis}", type=int, default=size, help=f"default: {size}")
+    add_format(command)
+    command.set_defaults(run=run, axes=tuple(sizes))
 
 
 def run(options: argparse.Namespace) -> int:

@@ -5,20 +5,21 @@ from pathlib import Path
 
 from nerfloss.cli.output import add_output, put_out
 
+SUMMARY = "compare runs side by side: settings, origin and scores"
 
-def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Declare the verb and its options."""
-    summary = "what differs between any runs: settings, origin and scores, side by side"
-    verb = verbs.add_parser("compare", help=summary, description=summary.capitalize() + ".")
-    verb.add_argument(
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the command and its options."""
+    command = commands.add_parser("compare", help=SUMMARY, description=SUMMARY.capitalize() + ".")
+    command.add_argument(
         "folders",
         type=Path,
         nargs="+",
         metavar="RUN",
         help="folders of runs or sweeps; what comes first is what others are compared with",
     )
-    add_output(verb)
-    verb.set_defaults(verb=run)
+    add_output(command)
+    command.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -3,14 +3,15 @@
 import argparse
 from pathlib import Path
 
+SUMMARY = "write docs/losses.md and its plots from docstrings and YAML files"
 
-def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Declare the verb and its options."""
-    summary = "write docs/losses.md and its plots from the losses' docstrings and YAML files"
-    verb = verbs.add_parser("docs", help=summary, description=summary.capitalize() + ".")
-    verb.add_argument("folder", nargs="?", type=Path, default=Path("docs"))
-    verb.add_argument("--check", action="store_true", help="write nothing; 1 if it would change")
-    verb.set_defaults(verb=run)
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the command and its options."""
+    command = commands.add_parser("docs", help=SUMMARY, description=SUMMARY.capitalize() + ".")
+    command.add_argument("folder", nargs="?", type=Path, default=Path("docs"))
+    command.add_argument("--check", action="store_true", help="write nothing; 1 if it would change")
+    command.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:

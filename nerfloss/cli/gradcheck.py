@@ -4,24 +4,26 @@ import argparse
 import sys
 from pathlib import Path
 
+SUMMARY = "check the gradient of every term of a recipe against finite differences"
 
-def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Declare the verb and its options."""
-    summary = "check the gradient of every term of a recipe, on quantities and through the field"
-    verb = verbs.add_parser(
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the command and its options."""
+    command = commands.add_parser(
         "gradcheck",
-        help=summary,
-        description=summary.capitalize() + ". Exit status 1 where one is wrong.",
+        help=SUMMARY,
+        description=SUMMARY.capitalize() + ". Exit status 1 where one is wrong.",
     )
-    verb.add_argument("overrides", nargs="*", help="as for train.py, e.g. loss=neus_full")
-    verb.set_defaults(verb=run)
+    command.add_argument("overrides", nargs="*", help="as for train.py, e.g. loss=neus_full")
+    command.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Check and print. Raises ValueError for overrides that fit no configuration."""
     import torch
 
-    from nerfloss.assembly.build import build, build_model, compose_train, seed_everything
+    from nerfloss.assembly.build import build_model, compose_train, seed_everything
+    from nerfloss.assembly.instantiation import build
     from nerfloss.cli.reference.gradient_table import gradient_table
     from nerfloss.diagnostics.gradient_check import check_recipe
     from nerfloss.experiments.report.table import show

@@ -1,44 +1,83 @@
-"""The ``nerfloss`` command: which verbs it has, and how it fails."""
+"""The ``nerfloss`` command: its subcommands, and how they end."""
 
 import argparse
+import importlib
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from nerfloss.cli import (
-    bench,
-    compare,
-    docs,
-    gradcheck,
-    quantities,
-    replay,
-    report,
-    schedules,
-    terms,
-)
+from nerfloss import __version__
+from nerfloss.cli.errors import INTERRUPTED, VARIABLE, print_error
+from nerfloss.cli.programs import SUMMARIES, run_program
 
-VERBS = (terms, quantities, schedules, report, compare, replay, gradcheck, bench, docs)
+# In groups, as --help shows them: a name, and the module of this package that has the command.
+COMMANDS = {
+    "train and evaluate": dict.fromkeys(SUMMARIES, ""),
+    "look up": {
+        "list": "list_parts",
+        "terms": "terms",
+        "quantities": "quantities",
+        "schedules": "schedules",
+    },
+    "compare runs": {"report": "report", "compare": "compare"},
+    "diagnose": {"gradcheck": "gradcheck", "replay": "replay", "bench": "bench"},
+    "set up": {"completion": "completion", "docs": "docs"},
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb; 0 if it went well, 2 with a line on stderr if what was asked cannot be done."""
-    options = _parser().parse_args(arguments)
+    """Run one command and return the exit status.
+
+    0: done; 2: a mistake in the input, with a message on stderr; 1: a bug, with its traceback, or
+    a command's own negative answer; 130: interrupted.
+    """
+    # Thread pools that spin while they wait take each other's cores; read when torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if "--traceback" in words:
+        words.remove("--traceback")
+        os.environ[VARIABLE] = "1"
+    if str(Path.cwd()) not in sys.path:  # losses and configurations in the working directory
+        sys.path.append(str(Path.cwd()))
     try:
-        return options.verb(options)
-    except (FileNotFoundError, ValueError) as error:
-        print(f"nerfloss: {error}", file=sys.stderr)
-        return 2
-    except BrokenPipeError:  # the reader of a pipe, e.g. head, has seen enough
+        if words[:1] and words[0] in SUMMARIES:
+            return run_program(words[0], words[1:])
+        options = make_parser().parse_args(words)
+        return options.run(options)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of a pipe, e.g. head, has closed it
         sys.stderr.close()
         return 0
+    except Exception as error:
+        return print_error(error)
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands but ``train`` and ``eval``, which parse for themselves."""
+    modules = {
+        name: importlib.import_module(f"nerfloss.cli.{module}")
+        for group in COMMANDS.values()
+        for name, module in group.items()
+        if module
+    }
+    summaries = SUMMARIES | {name: module.SUMMARY for name, module in modules.items()}
+    listed = "\n".join(
+        "\n".join([f"{group}:", *(f"  {name:<12}{summaries[name]}" for name in names), ""])
+        for group, names in COMMANDS.items()
+    )
     parser = argparse.ArgumentParser(
         prog="nerfloss",
-        description="Everything that is neither training nor evaluation "
-        "(those are 'python train.py' and 'python eval.py').",
+        usage="nerfloss COMMAND [options]",
+        description="Train neural surfaces and radiance fields whose loss is a recipe.\n\n"
+        + listed,
+        epilog="'nerfloss COMMAND --help' explains one command.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
-    for verb in VERBS:
-        verb.add(verbs)
+    parser.add_argument("--version", action="version", version=f"nerfloss {__version__}")
+    parser.add_argument("--traceback", action="store_true", help="show the traceback of any error")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", help=argparse.SUPPRESS)
+    for module in modules.values():
+        module.add(commands)
     return parser

@@ -1,4 +1,4 @@
-"""How a verb's tables come out: on the console, or as text, there or in a file."""
+"""How a command's tables come out: on the console, or as text, there or in a file."""
 
 import argparse
 from collections.abc import Sequence
@@ -9,17 +9,17 @@ if TYPE_CHECKING:
     from nerfloss.experiments.report.table import Table
 
 
-def add_format(verb: argparse.ArgumentParser) -> None:
+def add_format(command: argparse.ArgumentParser) -> None:
     """Declare ``-f``."""
     formats = ["table", "markdown", "csv", "latex"]
-    verb.add_argument("-f", "--format", choices=formats, default="table")
+    command.add_argument("-f", "--format", choices=formats, default="table")
 
 
-def add_output(verb: argparse.ArgumentParser) -> None:
+def add_output(command: argparse.ArgumentParser) -> None:
     """Declare ``-f``, ``-o`` and, for tables of scores, ``-m``."""
-    add_format(verb)
-    verb.add_argument("-o", "--output", type=Path, help="write there instead of printing")
-    verb.add_argument(
+    add_format(command)
+    command.add_argument("-o", "--output", type=Path, help="write there instead of printing")
+    command.add_argument(
         "-m",
         "--metrics",
         type=lambda text: text.split(","),

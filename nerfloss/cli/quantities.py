@@ -2,12 +2,15 @@
 
 import argparse
 
+SUMMARY = "list the quantities that losses and metrics may use"
 
-def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Declare the verb and its options."""
-    summary = "list the quantities that a loss or a metric may ask for, and who provides them"
-    verb = verbs.add_parser("quantities", help=summary, description=summary.capitalize() + ".")
-    verb.set_defaults(verb=run)
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the command and its options."""
+    command = commands.add_parser(
+        "quantities", help=SUMMARY, description=SUMMARY.capitalize() + "."
+    )
+    command.set_defaults(run=run)
 
 
 def run(_: argparse.Namespace) -> int:

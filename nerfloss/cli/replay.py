@@ -4,18 +4,19 @@ import argparse
 import sys
 from pathlib import Path
 
+SUMMARY = "repeat the step at which a run failed, and name what is not finite"
 
-def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Declare the verb and its options."""
-    summary = "make the step again that a run stopped at, and say what in it is not finite"
-    verb = verbs.add_parser(
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the command and its options."""
+    command = commands.add_parser(
         "replay",
-        help=summary,
-        description=summary.capitalize() + ". Exit status 0 where it fails as it did, 1 where not.",
+        help=SUMMARY,
+        description=SUMMARY.capitalize() + ". Exit status 0 where it fails as it did, 1 where not.",
     )
-    verb.add_argument("file", type=Path, help="a run's failure.pt")
-    verb.add_argument("--device", default="auto", help="default: auto")
-    verb.set_defaults(verb=run)
+    command.add_argument("file", type=Path, help="a run's failure.pt")
+    command.add_argument("--device", default="auto", help="default: auto")
+    command.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -6,31 +6,32 @@ from pathlib import Path
 
 from nerfloss.cli.output import add_output, put_out
 
+SUMMARY = "tabulate the runs of a folder, e.g. of a sweep, and test their differences"
 
-def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Declare the verb and its options."""
-    summary = "the runs of a folder in tables, e.g. of a sweep, and whether they differ"
-    verb = verbs.add_parser("report", help=summary, description=summary.capitalize() + ".")
-    verb.add_argument("folder", type=Path, help="a run's folder, a sweep's, or any above them")
-    add_output(verb)
-    verb.add_argument(
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the command and its options."""
+    command = commands.add_parser("report", help=SUMMARY, description=SUMMARY.capitalize() + ".")
+    command.add_argument("folder", type=Path, help="a run's folder, a sweep's, or any above them")
+    add_output(command)
+    command.add_argument(
         "-b",
         "--baseline",
         metavar="KEY=VALUE",
         help="the setting that others are compared with (default: the plainest, else the first)",
     )
-    verb.add_argument(
+    command.add_argument(
         "--only",
         choices=["runs", "arms"],
         help="one of the tables: every run, or means and verdicts (csv: runs, if not told)",
     )
-    verb.add_argument(
+    command.add_argument(
         "--html",
         action=argparse.BooleanOptionalAction,
         help="write report.html and figures/ into the folder (default: where tables are printed, "
         "of as many runs as a table shows)",
     )
-    verb.set_defaults(verb=run)
+    command.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:

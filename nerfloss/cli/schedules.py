@@ -3,14 +3,15 @@
 import argparse
 from pathlib import Path
 
+SUMMARY = "show the weight of every term over training, as a table or a plot"
 
-def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Declare the verb and its options."""
-    summary = "every term's weight over training, as a table and, with -o, as a plot"
-    verb = verbs.add_parser("schedules", help=summary, description=summary.capitalize() + ".")
-    verb.add_argument("overrides", nargs="*", help="as for train.py, e.g. loss=neus_full")
-    verb.add_argument("-o", "--output", type=Path, help="a file to draw, .svg or .png")
-    verb.set_defaults(verb=run)
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the command and its options."""
+    command = commands.add_parser("schedules", help=SUMMARY, description=SUMMARY.capitalize() + ".")
+    command.add_argument("overrides", nargs="*", help="as for train.py, e.g. loss=neus_full")
+    command.add_argument("-o", "--output", type=Path, help="a file to draw, .svg or .png")
+    command.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:

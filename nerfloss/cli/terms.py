@@ -2,13 +2,14 @@
 
 import argparse
 
+SUMMARY = "list the loss terms and recipes with what they need, or explain one"
 
-def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Declare the verb and its options."""
-    summary = "list the loss terms and recipes with what they need, or explain one"
-    verb = verbs.add_parser("terms", help=summary, description=summary.capitalize() + ".")
-    verb.add_argument("name", nargs="?", help="a term or recipe to explain, e.g. eikonal")
-    verb.set_defaults(verb=run)
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the command and its options."""
+    command = commands.add_parser("terms", help=SUMMARY, description=SUMMARY.capitalize() + ".")
+    command.add_argument("name", nargs="?", help="a term or recipe to explain, e.g. eikonal")
+    command.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:

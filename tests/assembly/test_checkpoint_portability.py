@@ -9,8 +9,9 @@ from omegaconf import OmegaConf
 from programs import program, scores
 from small_runs import assembled, composed, tiny
 
-from nerfloss.assembly.build import assemble, rebuild, saved_config
+from nerfloss.assembly.build import assemble, rebuild
 from nerfloss.assembly.checkpoint_portability import loadable
+from nerfloss.assembly.saved_config import saved_config
 from nerfloss.kernels import backend_availability as availability
 
 CPU = torch.device("cpu")

@@ -8,11 +8,12 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from nerfloss.assembly import hardware_presets as hardware
-from nerfloss.assembly.build import build_model, saved_config
+from nerfloss.assembly.build import build_model
 from nerfloss.assembly.config_files import conf_dir
 from nerfloss.assembly.hardware_presets import fitted, preset_for, with_chunks_for_here
 from nerfloss.assembly.hydra_resolvers import register_resolvers
 from nerfloss.assembly.provenance import config_hash, recorded
+from nerfloss.assembly.saved_config import saved_config
 from nerfloss.assembly.sweep_config import plain
 
 MODELS = ("neus", "volsdf", "nerf")

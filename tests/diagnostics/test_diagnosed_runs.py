@@ -7,8 +7,9 @@ import torch
 from omegaconf import OmegaConf
 from small_runs import assembled, composed
 
-from nerfloss.assembly.build import assemble, saved_config
+from nerfloss.assembly.build import assemble
 from nerfloss.assembly.config_files import conf_dir
+from nerfloss.assembly.saved_config import saved_config
 from nerfloss.diagnostics import gradient_logger as logbook
 
 BALANCERS = sorted(file.stem for file in (conf_dir() / "loss" / "balancer").glob("*.yaml"))

@@ -4,7 +4,8 @@ import pytest
 import torch
 from small_runs import TINY_SDF, composed
 
-from nerfloss.assembly.build import build, build_model
+from nerfloss.assembly.build import build_model
+from nerfloss.assembly.instantiation import build
 from nerfloss.cli.main import main
 from nerfloss.cli.reference.gradient_table import gradient_table
 from nerfloss.diagnostics.finite_differences import compare_slopes

@@ -7,7 +7,7 @@ import pytest
 import torch
 from small_runs import assembled, composed
 
-from nerfloss.assembly.build import build
+from nerfloss.assembly.instantiation import build
 from nerfloss.data.visual_hull import hull_distance, visual_hull
 from nerfloss.initialization.density_warmup import DensityWarmup
 from nerfloss.initialization.initialization import Initialization, draw_what_is_looked_at

@@ -8,8 +8,8 @@ import pytest
 from hydra import compose, initialize_config_dir
 from torch import Tensor, nn
 
-from nerfloss.assembly.build import build
 from nerfloss.assembly.config_files import conf_dir
+from nerfloss.assembly.instantiation import build
 from nerfloss.losses.requirements import requires
 from nerfloss.losses.settings_checks import condition, odd, positive
 from nerfloss.recipe import LossRecipe, RecipeError

@@ -1,7 +1,7 @@
 """A shipped term as a run would build it, outside of any run."""
 
-from nerfloss.assembly.build import build
 from nerfloss.assembly.config_files import read_yaml
+from nerfloss.assembly.instantiation import build
 from nerfloss.cli.reference.term_files import TermFile
 from nerfloss.recipe.parsing import read_terms
 from nerfloss.recipe.term import Term

@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nerfloss.assembly.build import build, compose_train
+from nerfloss.assembly.build import compose_train
+from nerfloss.assembly.instantiation import build
 from nerfloss.cli.reference.loss_curves import Curves
 from nerfloss.cli.reference.svg_plots import HEIGHT, WIDTH, as_svg
 from nerfloss.experiments.report.figures import PALETTE, drawing

@@ -3,8 +3,8 @@
 import pytest
 from small_runs import composed
 
-from nerfloss.assembly.build import build
 from nerfloss.assembly.config_files import conf_dir
+from nerfloss.assembly.instantiation import build
 from nerfloss.assembly.sweep_config import ablated, plain, weights_of
 from nerfloss.testing.quantities import fake
 

@@ -7,8 +7,8 @@ import torch
 from hydra import compose, initialize_config_dir
 from torch import nn
 
-from nerfloss.assembly.build import build as build_node
 from nerfloss.assembly.config_files import conf_dir, read_yaml
+from nerfloss.assembly.instantiation import build as build_node
 from nerfloss.quantities.signature import settings_of
 from nerfloss.recipe import LossRecipe, schedules
 from nerfloss.testing.quantities import SIZES, fake

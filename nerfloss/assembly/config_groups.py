@@ -1,0 +1,39 @@
+"""The groups of conf/: their choices, what each choice is, and the default one."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from nerfloss.assembly.config_files import conf_dir, read_yaml
+
+
+def config_groups() -> dict[str, list[str]]:
+    """Return the choices of every group in conf/, by the group's name; Hydra's own left out."""
+    root = conf_dir()
+    found: dict[str, list[str]] = {}
+    for path in sorted(root.rglob("*.yaml")):
+        group = path.parent.relative_to(root).as_posix()
+        if group != "." and not group.startswith("hydra"):
+            found.setdefault(group, []).append(path.stem)
+    return found
+
+
+def default_choices(config_name: str) -> dict[str, str]:
+    """Return the default choice of each group that the defaults list of a file names."""
+    found = {}
+    for entry in read_yaml(conf_dir() / f"{config_name}.yaml").get("defaults", []):
+        if isinstance(entry, Mapping):
+            found |= {str(group): str(choice) for group, choice in entry.items()}
+    return found
+
+
+def description_of(path: Path) -> str:
+    """Return the comment that a YAML file begins with, as one line; commands in it left out."""
+    words = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            break
+        text = line.lstrip("# ").strip()
+        if text.startswith(("python ", "nerfloss ")):
+            break
+        words.append(text)
+    return " ".join(words)

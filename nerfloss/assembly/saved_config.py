@@ -1,0 +1,94 @@
+"""The configuration of a run that has begun, with settings changed for going on or evaluating."""
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig, OmegaConf
+
+from nerfloss.assembly.config_files import read_yaml
+from nerfloss.assembly.renamed_settings import dotted_keys, refuse_renamed, refuse_renamed_keys
+
+# Parts that act while a model is trained: an evaluation would ignore a change of them.
+TRAINING_ONLY = frozenset(
+    {"ablate", "ablate_base", "batch", "diagnostics", "hardware", "initialization", "loss"}
+    | {"objectives", "seed", "seeds", "trainer"}
+)
+_OWN = frozenset({"run", "checkpoint", "device"})
+
+
+def saved_config(folder: Path, overrides: Sequence[str]) -> DictConfig:
+    """Return the configuration that a run began with, and ``overrides`` (a.b=c) on top of it.
+
+    Raises FileNotFoundError where ``folder`` holds no run, and ValueError for a configuration of
+    an earlier version, for settings that it lacks, and for another choice of a part.
+    """
+    path = Path(folder) / ".hydra" / "config.yaml"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{folder} is no run: it has no .hydra/config.yaml. Give a folder that training wrote"
+        )
+    cfg = OmegaConf.create(read_yaml(path))
+    assert isinstance(cfg, DictConfig)
+    refuse_renamed_keys(cfg, path)
+    refuse_renamed(overrides)
+    for override in OverridesParser.create().parse_overrides(list(overrides)):
+        _change(cfg, override, folder)
+    return cfg
+
+
+def settings_of_evaluation(overrides: Sequence[str]) -> list[str]:
+    """Return the overrides that change settings of the run to be evaluated.
+
+    Raises ValueError for settings that act only while a model is trained.
+    """
+    found = []
+    for override in OverridesParser.create().parse_overrides(list(overrides)):
+        first = override.key_or_group.replace("/", ".").partition(".")[0]
+        if first in TRAINING_ONLY:
+            raise ValueError(
+                f"{override.input_line}: '{first}' acts while a model is trained, an evaluation "
+                f"cannot change it. Train another run: nerfloss train {override.input_line}"
+            )
+        if first not in _OWN:
+            found.append(str(override.input_line))
+    return found
+
+
+def _change(cfg: DictConfig, override: Override, folder: Path) -> None:
+    key, typed = override.key_or_group, str(override.input_line).lstrip("+")
+    if override.is_delete() or override.package or "/" in key or _is_choice(cfg, override):
+        raise ValueError(
+            f"{typed}: the run in {folder} keeps its parts. Change a setting inside of one, as in "
+            f"{_example(cfg, key)}, or train another run: nerfloss train {typed}"
+        )
+    parent, _, last = key.rpartition(".")
+    node = OmegaConf.select(cfg, parent) if parent else cfg
+    if not isinstance(node, DictConfig):
+        raise ValueError(f"{typed}: the run in {folder} has no setting '{key}'{_closest(key, cfg)}")
+    if last not in node and not override.is_add():
+        raise ValueError(f"{typed}: the run in {folder} has no setting '{key}'{_closest(key, cfg)}")
+    OmegaConf.update(cfg, key, override.value(), force_add=True)
+
+
+def _is_choice(cfg: DictConfig, override: Override) -> bool:
+    """Tell whether an override chooses a part by name, instead of changing a setting."""
+    key = override.key_or_group
+    if "." not in key and key not in cfg:
+        return True
+    group = key == "hardware" or isinstance(OmegaConf.select(cfg, key), DictConfig)
+    return group and isinstance(override.value(), str | bool)
+
+
+def _example(cfg: DictConfig, key: str) -> str:
+    part = key.replace("/", ".").lstrip("~")
+    node = OmegaConf.select(cfg, part)
+    names = [str(name) for name in node if name != "_target_"] if OmegaConf.is_dict(node) else []
+    return f"{part}.{names[0] if names else '<setting>'}=..."
+
+
+def _closest(key: str, cfg: DictConfig) -> str:
+    found = difflib.get_close_matches(key, list(dotted_keys(cfg)), n=2)
+    return f"; did you mean {' or '.join(found)}?" if found else ""

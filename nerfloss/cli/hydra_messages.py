@@ -1,0 +1,136 @@
+"""Errors of Hydra and OmegaConf in one line each, with the key and the remedy."""
+
+import difflib
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from hydra.errors import (
+    ConfigCompositionException,
+    HydraException,
+    InstantiationException,
+    MissingConfigException,
+    OverrideParseException,
+)
+from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
+
+_SETTING_MISTAKES = (TypeError, ValueError, ImportError, AttributeError, KeyError)
+
+
+def hydra_message(error: BaseException) -> str | None:
+    """Return what is wrong with the configuration; None for other errors, and for bugs in a part.
+
+    A part that fails while it is built is a mistake in its settings if it raises one of
+    TypeError, ValueError, KeyError, AttributeError and ImportError.
+    """
+    if isinstance(error, MissingConfigException):
+        return _unknown_choice(error)
+    if isinstance(error, OverrideParseException):
+        return _unreadable_override(error)
+    if isinstance(error, ConfigCompositionException):
+        return _refused_override(error)
+    if isinstance(error, InstantiationException):
+        return _failed_part(error)
+    if isinstance(error, InterpolationResolutionError) and error.__cause__ is not None:
+        return str(error.__cause__)
+    if isinstance(error, OmegaConfBaseException):
+        key = getattr(error, "full_key", None)
+        return f"{key}: {_first_line(error)}" if key else _first_line(error)
+    if isinstance(error, HydraException):
+        return str(error).strip()
+    if isinstance(error, UserWarning) and (
+        found := re.search(r"searchpath.*path=(\S+)", str(error))
+    ):
+        return f"hydra.searchpath: {found[1]} is not available: no such package or folder"
+    return None
+
+
+def closest(name: str, known: Sequence[str]) -> str:
+    """Return "; did you mean ...?" with the most similar names, or an empty text."""
+    found = difflib.get_close_matches(name, known, n=3)
+    return f"; did you mean {' or '.join(found)}?" if found else ""
+
+
+def _unknown_choice(error: MissingConfigException) -> str:
+    group, _, choice = str(error.missing_cfg_file or "").rpartition("/")
+    options = sorted(error.options or [])
+    if not group:
+        return f"there is no configuration file '{choice}'{closest(choice, options)}"
+    hint = closest(choice, options)
+    if not hint and options:
+        listed = options if len(options) <= 12 else [*options[:12], "..."]
+        hint = f"; there are {', '.join(listed)}"
+    return f"{group}={choice}: the group '{group}' has no choice '{choice}'{hint}"
+
+
+def _unreadable_override(error: OverrideParseException) -> str:
+    typed = error.override
+    key, equals, value = typed.partition("=")
+    if not equals:
+        return f"'{typed}' is no override: write <setting>=<value> or <group>=<choice>"
+    if value.startswith("~"):
+        return f"{typed}: '~' is not expanded here: write {key}=$HOME{value[1:]}"
+    return (
+        f"'{typed}' cannot be read: a value with special characters needs quotes inside of the "
+        f"shell's, as in '{key}=\"{value.strip(chr(34))}\"'"
+    )
+
+
+def _refused_override(error: ConfigCompositionException) -> str:
+    text = str(error)
+    if named := re.match(r"Could not override '([^']+)'", text):
+        key = named[1]
+        hint = closest(key, list(_names())) or f"; to add a new key, write +{key}=..."
+        return f"no setting and no group is called '{key}'{hint}"
+    if named := re.match(r"Could not append to config\. An item is already at '([^']+)'", text):
+        return f"+{named[1]}: the setting exists: leave the + away to change it"
+    if named := re.match(r"Multiple values for ([^.\s]+)\.", text):
+        return f"{named[1]} is chosen twice: leave the + away to change the choice"
+    if named := re.match(r"Could not delete from config\. '([^']+)' does not exist", text):
+        return f"~{named[1]}: there is nothing to remove{closest(named[1], list(_names()))}"
+    cause = error.__cause__
+    key = getattr(cause, "full_key", None)
+    more = f" ({key}: {_first_line(cause)})" if key else ""
+    return f"{_first_line(error)}{more}"
+
+
+def _failed_part(error: InstantiationException) -> str | None:
+    cause, text = error.__cause__, str(error)
+    key = text.rpartition("full_key: ")[2].strip() if "full_key: " in text else ""
+    named = re.search(r"'([\w.]+)'", text)
+    target = named[1] if named else ""
+    prefix = f"{key}: " if key else ""
+    if "locating target" in text:
+        return (
+            f"{prefix}_target_={target} cannot be imported; write <package>.<module>.<name>, of a "
+            f"package that is installed or lies in the working directory"
+        )
+    if cause is None:
+        return f"{prefix}{_first_line(error)}"
+    if not isinstance(cause, _SETTING_MISTAKES):
+        return None
+    return f"{prefix}{target}: {type(cause).__name__}: {cause}"
+
+
+def _first_line(error: Any) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+
+
+def _names() -> Iterator[str]:
+    """Return the groups and the settings of the default configuration, by their dotted keys."""
+    from nerfloss.assembly.composition import compose_config
+    from nerfloss.assembly.config_groups import config_groups
+    from nerfloss.assembly.renamed_settings import dotted_keys
+
+    groups = config_groups()
+    yield from groups
+    # The groups that are chosen decide which settings exist; others may be mistyped as well.
+    chosen = [word for word in sys.argv[1:] if re.fullmatch(r"[\w/]+=[\w/]+", word)]
+    for overrides in (chosen, []):
+        try:
+            cfg = compose_config("train", overrides)
+        except HydraException:
+            continue
+        yield from (key for key in dotted_keys(cfg) if key not in groups)
+        return

@@ -1,0 +1,31 @@
+"""``nerfloss train`` and ``nerfloss eval``: commands whose arguments are Hydra's."""
+
+from collections.abc import Sequence
+
+SUMMARIES = {
+    "train": "train a model, evaluate it, and write both to a folder of its own",
+    "eval": "evaluate a trained model again, e.g. on other views or moved data",
+}
+
+
+def run_program(name: str, arguments: Sequence[str]) -> int:
+    """Run ``train`` or ``eval``; its help and version are answered without loading torch."""
+    if {"--help", "-h"} & set(arguments):
+        from nerfloss.cli.program_help import help_of
+
+        print(help_of(name))
+        return 0
+    if "--version" in arguments:
+        from nerfloss import __version__
+
+        print(f"nerfloss {__version__}")
+        return 0
+    from nerfloss.assembly.renamed_settings import refuse_renamed
+
+    refuse_renamed([word for word in arguments if not word.startswith("-")])
+    if name == "train":
+        from nerfloss.cli import train as program
+    else:
+        from nerfloss.cli import eval as program
+    program.run(arguments)
+    return 0
