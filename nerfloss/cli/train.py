@@ -1,7 +1,7 @@
 """``nerfloss train``: train a model, evaluate it, and report its scores to a sweep."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -25,54 +25,88 @@ def job(cfg: DictConfig) -> Any:
 
 
 def train(cfg: DictConfig) -> Any:
-    """Run, or go on with a run; None if it was interrupted.
+    """Train, or continue a run, and evaluate; return the scores that a sweep asks for.
 
-    A job of a sweep whose folder says that it is finished only tells its scores again; one that was
-    stopped goes on.
+    None if the run was interrupted. A job of a sweep that its folder lists as finished returns the
+    scores that were written there; an unfinished one continues from its checkpoint.
+
+    Raises ValueError for settings that mean several runs, and whatever `assemble` raises.
     """
-    from nerfloss.assembly.hardware_presets import fitted, with_chunks_for_here
-    from nerfloss.assembly.provenance import STOPPED, recorded
-    from nerfloss.assembly.sweep_config import (
-        check_one_run,
-        objectives_of,
-        plain,
-        write_ablation,
-    )
+    from nerfloss.assembly.sweep_config import check_one_run, objectives_of, plain
     from nerfloss.experiments.sweeps.job_status import checkpoint_of, is_finished, scores_of, told
 
     settings, config = HydraConfig.get(), plain(cfg)
     folder, swept = Path(settings.runtime.output_dir), settings.mode == RunMode.MULTIRUN
     check_one_run(config, swept=swept)
     torchrun_env.refuse_sweeps(swept)
+    objectives = list(objectives_of(config))
     if swept and is_finished(folder, config):
         logging.getLogger("nerfloss").info("finished before: %s", folder)
-        return told(scores_of(folder) or {}, list(objectives_of(config)))
+        return told(scores_of(folder) or {}, objectives)
+    if cfg.trainer.resume:
+        scores = _continue(cfg, folder)
+    else:
+        scores = _begin(cfg, folder, checkpoint_of(folder) if swept else None)
+    if scores is None and swept:
+        raise KeyboardInterrupt  # else the sweep would go on with its next job
+    return None if scores is None else told(scores, objectives)
 
-    # Here, so that --help and a mistyped setting answer at once: torch takes seconds.
-    from nerfloss.assembly.build import assemble
+
+def _begin(cfg: DictConfig, folder: Path, checkpoint: Path | None) -> Mapping[str, float] | None:
+    """Train by a new configuration, from ``checkpoint`` where there is one."""
+    from nerfloss.assembly.hardware_presets import fitted
+    from nerfloss.assembly.sweep_config import plain
+
+    overrides = HydraConfig.get().overrides
+    asked = [*overrides.task]
+    found = [word for word in overrides.hydra if word.startswith("hydra.searchpath=")]
+    chosen = fitted(cfg, folder, [*found, *asked], keep=torchrun_env.first())
+    return _train_and_evaluate(chosen, plain(cfg), folder, checkpoint, asked)
+
+
+def _continue(cfg: DictConfig, folder: Path) -> Mapping[str, float] | None:
+    """Train on by the configuration of the run that ``trainer.resume`` names."""
+    from nerfloss.assembly.hardware_presets import with_chunks_for_here
     from nerfloss.assembly.saved_config import saved_config
+    from nerfloss.assembly.sweep_config import plain
     from nerfloss.training.checkpoint import latest
+
+    asked = [*HydraConfig.get().overrides.task]
+    changed = [word for word in asked if not word.startswith("trainer.resume")]
+    resume = cfg.trainer.resume
+    saved, checkpoint = saved_config(Path(resume), changed), latest(resume)
+    chosen = with_chunks_for_here(saved)
+    return _train_and_evaluate(
+        chosen, plain(saved), folder, checkpoint, asked, unchanged=not changed
+    )
+
+
+def _train_and_evaluate(
+    cfg: DictConfig,
+    config: Mapping[str, Any],
+    folder: Path,
+    checkpoint: Path | None,
+    overrides: Sequence[str],
+    *,
+    unchanged: bool = False,
+) -> Mapping[str, float] | None:
+    """Return the scores, or None if the run was interrupted; ``config`` is what is recorded."""
+    # Imported here: --help and refused settings must not wait for torch.
+    from nerfloss.assembly.build import assemble
+    from nerfloss.assembly.provenance import STOPPED, recorded
+    from nerfloss.assembly.sweep_config import write_ablation
     from nerfloss.training.distributed.init_process_group import meeting
 
-    begun, same, asked = checkpoint_of(folder) if swept else None, False, settings.overrides.task
-    if resume := cfg.trainer.resume:
-        again = [o for o in asked if not o.startswith("trainer.resume")]
-        cfg, begun, same = saved_config(Path(resume), again), latest(resume), not again
-        config, cfg = plain(cfg), with_chunks_for_here(cfg)
-    else:
-        found = [o for o in settings.overrides.hydra if o.startswith("hydra.searchpath=")]
-        cfg = fitted(cfg, folder, [*found, *asked], keep=torchrun_env.first())
-    kept = recorded(folder, config, overrides=asked, hardware=cfg.get("hardware"), same=same)
+    hardware = cfg.get("hardware")
+    kept = recorded(folder, config, overrides=overrides, hardware=hardware, same=unchanged)
     with kept if torchrun_env.first() else nullcontext({}) as record, meeting(cfg.device) as team:
         record["processes"], folder = team.size, team.same(folder)
         if team.first:
             write_ablation(config, folder)
         run = assemble(cfg, folder, team)
-        if begun is not None:
-            run.load(begun)
+        if checkpoint is not None:
+            run.load(checkpoint)
         if run.train():
-            return told(run.evaluate().values, list(objectives_of(config)))
+            return run.evaluate().values
         record["status"] = STOPPED
-        if swept:
-            raise KeyboardInterrupt  # else the sweep would go on with its next job
         return None

@@ -45,7 +45,7 @@ def test_a_run_is_recorded_at_its_start_and_completed_at_its_end(tmp_path):
     assert (begun["status"], begun["ended"]) == ("running", None)
     assert (ended["status"], ended["error"]) == ("finished", None)
     assert ended["ended"] >= ended["started"]
-    assert ended["command"] == """python train.py seed=7 'a='"'"'b c'"'"''"""
+    assert ended["command"] == """nerfloss train seed=7 'a='"'"'b c'"'"''"""
     assert ended["config_hash"] == config_hash(CONFIG)
     assert (ended["seed"], ended["resumed"]) == (7, [])
     assert ended["versions"]["torch"]
@@ -74,7 +74,7 @@ def test_a_run_that_goes_on_keeps_when_and_how_it_began(tmp_path):
         with recorded(tmp_path, CONFIG, overrides=overrides) as record:
             record["status"] = "stopped"
     found = read_provenance(tmp_path)
-    assert found["command"] == "python train.py seed=7"
+    assert found["command"] == "nerfloss train seed=7"
     assert len(found["resumed"]) == 1
 
 

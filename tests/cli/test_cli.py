@@ -121,7 +121,7 @@ def test_the_package_runs_as_a_module() -> None:
     command = [sys.executable, "-m", "nerfloss", "report", "nowhere"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2
-    assert done.stderr.startswith("nerfloss: there is no folder nowhere")
+    assert done.stderr.startswith("error: there is no folder nowhere")
 
 
 @pytest.mark.usefixtures("conf")

@@ -17,7 +17,9 @@ def go_on_with(folder: Path, arguments: Sequence[str] | None = None) -> str:
     """The command that goes on with the sweep in ``folder``; ``arguments`` as typed."""
     typed = sys.argv if arguments is None else arguments
     words = [word for word in typed if not word.startswith("hydra.sweep.dir=")]
-    return shlex.join(["python", *words, f"hydra.sweep.dir={folder}"])
+    clone = Path(words[0]).name == "train.py"
+    command = ["python", words[0]] if clone else ["nerfloss", "train"]
+    return shlex.join([*command, *words[1:], f"hydra.sweep.dir={folder}"])
 
 
 def write_jobs(folder: Path, jobs: Mapping[str, Sequence[str]]) -> None:

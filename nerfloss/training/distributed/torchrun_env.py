@@ -4,7 +4,9 @@ Nothing is imported for it: the programs ask before anything heavy is loaded.
 """
 
 import os
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 # What is not the first process writes nothing, and says nothing but errors.
 SILENT = (
@@ -30,7 +32,8 @@ def first(environment: Mapping[str, str] = os.environ) -> bool:
 def program(environment: Mapping[str, str] = os.environ) -> str:
     """How as many processes are begun again on this machine: what stands before the overrides."""
     if processes(environment) == 1:
-        return "python train.py"
+        clone = Path(sys.argv[0]).name == "train.py"
+        return "python train.py" if clone else "nerfloss train"
     return f"torchrun --nproc_per_node={environment['LOCAL_WORLD_SIZE']} train.py"
 
 

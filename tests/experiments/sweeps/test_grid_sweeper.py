@@ -71,7 +71,7 @@ def test_another_configuration_in_the_same_folder_is_refused_before_any_job(swee
     sweep("seeds=[0]")
     kept = (play.folder / "seed=0" / ".hydra" / "config.yaml").read_text()
     play.forget()
-    assert sweep("seed=1,0", "trainer.max_steps=77") == 1
+    assert sweep("seed=1,0", "trainer.max_steps=77") == 2
     assert play.started == []
     assert "holds the run of another configuration" in capsys.readouterr().err
     assert (play.folder / "seed=0" / ".hydra" / "config.yaml").read_text() == kept
@@ -87,7 +87,7 @@ def test_objectives_are_no_part_of_what_is_run(sweep, play):
 def test_scores_that_nothing_explains_are_not_taken_for_this_runs(sweep, play, capsys):
     (play.folder / "seed=0").mkdir(parents=True)
     (play.folder / "seed=0" / "metrics.json").write_text('{"psnr": 30.0}')
-    assert sweep("seed=0,1") == 1
+    assert sweep("seed=0,1") == 2
     assert "no provenance.json" in capsys.readouterr().err
 
 
@@ -137,14 +137,14 @@ def test_an_experiment_may_hold_its_seeds_and_its_ablation(sweep, play, tmp_path
     ids=str,
 )
 def test_what_cannot_be_swept_is_refused_before_any_job(sweep, play, capsys, words, message):
-    assert sweep(*words) == 1
+    assert sweep(*words) == 2
     assert message in capsys.readouterr().err
     assert play.started == []
 
 
 @pytest.mark.parametrize("words", ["ablate=all", "ablate=[eikonal]", "seeds=[0,1]"])
 def test_one_run_cannot_be_several(sweep, play, capsys, words):
-    assert sweep(words, many=False) == 1
+    assert sweep(words, many=False) == 2
     assert "add -m" in capsys.readouterr().err
     assert play.started == []
 

@@ -144,7 +144,7 @@ def test_a_trial_without_one_of_the_scores_has_failed(sweep, play, capsys):
     ids=str,
 )
 def test_what_cannot_be_searched_is_refused_before_any_job(sweep, play, capsys, words, message):
-    assert sweep(*words) == 1
+    assert sweep(*words) == 2
     assert message in capsys.readouterr().err
     assert play.started == []
 

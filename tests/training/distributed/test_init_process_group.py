@@ -52,7 +52,7 @@ def test_all_but_the_first_are_silent():
 
 
 def test_what_goes_on_with_a_run_begins_as_many_processes():
-    assert launched.program({}) == "python train.py"
+    assert launched.program({}) == "nerfloss train"
     assert launched.program(TWO) == "torchrun --nproc_per_node=2 train.py"
 
 
