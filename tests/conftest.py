@@ -5,6 +5,9 @@ import os
 # Set before torch and numba load: threads that spin while they wait starve each other.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
+# No test downloads weights, except from a server of its own.
+os.environ["NERFLOSS_OFFLINE"] = "1"
+
 import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path

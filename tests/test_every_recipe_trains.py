@@ -87,8 +87,8 @@ def test_a_recipe_is_refused_by_data_that_lacks_what_it_needs(recipe, photograph
 
 
 def test_missing_weights_stop_a_run_before_it_begins_and_say_what_to_do(tmp_path, monkeypatch):
-    monkeypatch.setattr("nerfloss.losses.pretrained.weight_files.hub_folder", lambda: tmp_path)
-    expected = r"perceptual: the network's weights were not found.*vgg16-397923af\.pth.*fn\.weights"
+    monkeypatch.setattr("nerfloss.losses.pretrained.weight_files.cache_folder", lambda: tmp_path)
+    expected = r"perceptual: the weights vgg16-397923af\.pth are missing.*fn\.weights"
     with pytest.raises(RecipeError, match=rf"(?s){expected}"):
         assembled(tmp_path, "loss=perceptual", *fed_by("perceptual")[1])
 

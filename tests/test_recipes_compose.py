@@ -43,7 +43,7 @@ def with_the_batch_of(name, quantities):
 def networks(weights_folder, monkeypatch):
     """Recipes that look through a trained network find made-up weights in its place."""
     monkeypatch.setattr(
-        "nerfloss.losses.pretrained.frozen.network_file",
+        "nerfloss.losses.pretrained.loading.network_file",
         lambda network, **_: made_up_weights(network, weights_folder),
     )
 

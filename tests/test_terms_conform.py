@@ -41,11 +41,11 @@ def test_a_shipped_term_keeps_the_contract(file, weights_folder):
 
 
 def test_a_term_that_lacks_its_files_of_weights_says_where_to_get_them(monkeypatch, tmp_path):
-    monkeypatch.setattr("nerfloss.losses.pretrained.weight_files.hub_folder", lambda: tmp_path)
+    monkeypatch.setattr("nerfloss.losses.pretrained.weight_files.cache_folder", lambda: tmp_path)
     files = [file for file in FILES if "weights" in OmegaConf.load(file).fn]
     assert files
     for file in files:
-        with pytest.raises(InstantiationException, match=r"weights were not found.*download"):
+        with pytest.raises(InstantiationException, match=r"weights .* are missing .*download"):
             instantiate(OmegaConf.load(file))
 
 

@@ -8,7 +8,7 @@ import torch
 
 from nerfloss.evaluation.errors import UndefinedMetric
 from nerfloss.evaluation.scores import Score
-from nerfloss.losses.pretrained.weight_files import MissingWeights
+from nerfloss.losses.pretrained.downloads import MissingWeights
 from nerfloss.memory import ran_out
 from nerfloss.quantities.signature import inputs_of
 from nerfloss.quantities.vocabulary import VOCABULARY

@@ -19,10 +19,17 @@ from torch import Tensor
 
 from nerfloss.kernels import hash_grid
 from nerfloss.kernels.grid_layout import GridLayout, Level
-from nerfloss.kernels.reference.hash_grid import vjp_from_jacobian, jvp_from_jacobian
+from nerfloss.kernels.reference.hash_grid import jvp_from_jacobian, vjp_from_jacobian
 
 __all__ = [
-    "features", "features_and_jacobian", "hvp", "jvp", "vjp_from_jacobian", "jvp_from_jacobian", "scatter", "vjp"
+    "features",
+    "features_and_jacobian",
+    "hvp",
+    "jvp",
+    "jvp_from_jacobian",
+    "scatter",
+    "vjp",
+    "vjp_from_jacobian"
 ]  # fmt: skip
 
 BORDER = 1e-6

@@ -6,11 +6,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from nerfloss.losses.adversarial import Adversarial
-from nerfloss.losses.pretrained.frozen import pretrained
+from nerfloss.losses.pretrained.loading import LpipsDistance, pretrained
 from nerfloss.losses.pretrained.networks import Backbone
-from nerfloss.losses.pretrained.weight_files import LPIPS_NETWORKS, lpips_file, lpips_layers
 from nerfloss.losses.requirements import Requirements, Size
-from nerfloss.maths.deep_features import gram_matrix, network_input, weighted_distance
+from nerfloss.maths.deep_features import gram_matrix, network_input
 
 
 class Perceptual(nn.Module):
@@ -108,13 +107,8 @@ class Lpips(nn.Module):
         self, *, backbone: str = "vgg", weights: str | None = None, linear: str | None = None
     ) -> None:
         super().__init__()
-        if backbone not in LPIPS_NETWORKS:
-            raise ValueError(f"backbone is one of {', '.join(LPIPS_NETWORKS)}, got '{backbone}'")
-        self.network = pretrained(LPIPS_NETWORKS[backbone], None, weights)
-        layers = lpips_layers(lpips_file(backbone, file=linear), self.network.channels)
-        for index, layer in enumerate(layers):
-            self.register_buffer(f"linear_{index}", layer, persistent=False)
-        self.requirements = Requirements(smallest_patch=Size.of(self.network.smallest))
+        self.distance = LpipsDistance(backbone, weights=weights, linear=linear)
+        self.requirements = Requirements(smallest_patch=Size.of(self.distance.network.smallest))
 
     def forward(
         self,
@@ -122,9 +116,8 @@ class Lpips(nn.Module):
         patch_target_rgb: Float[Tensor, "patches height width 3"],
     ) -> Float[Tensor, "patches"]:
         """Return the distance of each patch; 0 where they are equal."""
-        ours, theirs = zip(*_features(self.network, patch_rgb, patch_target_rgb), strict=True)
-        layers = [getattr(self, f"linear_{index}") for index in range(len(ours))]
-        return weighted_distance(ours, theirs, layers)
+        _check_size(self.distance.network, patch_rgb)
+        return self.distance(patch_rgb, patch_target_rgb)
 
 
 class FeatureMatching(nn.Module):
@@ -197,17 +190,19 @@ def _features(
     patches: Float[Tensor, "patches height width 3"],
     others: Float[Tensor, "patches height width 3"],
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Both patches' features, layer by layer.
+    """Return the features of both patches, layer by layer."""
+    _check_size(network, patches)
+    return zip(network(network_input(patches)), network(network_input(others)), strict=True)
 
-    Raises ValueError where the patches are too small for the deepest layer.
-    """
+
+def _check_size(network: Backbone, patches: Float[Tensor, "patches height width 3"]) -> None:
+    """Raise ValueError where the patches are too small for the deepest layer."""
     height, width = patches.shape[1:3]
     if min(height, width) < network.smallest:
         raise ValueError(
             f"these layers need patches of at least {network.smallest} pixels a side, got "
             f"{height} x {width}: raise batch.height and batch.width, or take shallower layers"
         )
-    return zip(network(network_input(patches)), network(network_input(others)), strict=True)
 
 
 # As the terms are called: conf/loss/term/perceptual.yaml and so on.

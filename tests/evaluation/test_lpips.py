@@ -1,5 +1,7 @@
 """LPIPS: torchvision's keys load, the distance follows the paper, and missing weights are named."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -8,10 +10,11 @@ from nerfloss.evaluation.metrics import stlpips
 from nerfloss.evaluation.metrics.lpips import SMALLEST, Lpips
 from nerfloss.evaluation.metrics.stlpips import ShiftTolerantLpips, shift_tolerant_alex
 from nerfloss.losses.pretrained import weight_files as weights
+from nerfloss.losses.pretrained.downloads import MissingWeights
 from nerfloss.losses.pretrained.networks import alex, squeeze
 from nerfloss.losses.pretrained.weight_files import (
     PUBLISHED,
-    MissingWeights,
+    lpips_file,
     package_folder,
     read_weights,
 )
@@ -21,7 +24,7 @@ from nerfloss.maths.deep_features import network_input, weighted_distance
 @pytest.fixture
 def nowhere(monkeypatch, tmp_path):
     """No weights in torch's cache and no package that carries any."""
-    monkeypatch.setattr(weights, "hub_folder", lambda: tmp_path)
+    monkeypatch.setattr(weights, "cache_folder", lambda: tmp_path)
     monkeypatch.setattr(weights, "package_folder", lambda _: None)
     monkeypatch.setattr(stlpips, "package_folder", lambda _: None)
     return tmp_path
@@ -91,7 +94,7 @@ def test_colours_reach_the_network_as_imagenet_normalises_them():
 
 def test_weights_from_a_folder_make_a_distance(nowhere, monkeypatch):
     network = squeeze()
-    monkeypatch.setitem(PUBLISHED, "squeeze", "network.pth")
+    monkeypatch.setitem(PUBLISHED, "squeeze", replace(PUBLISHED["squeeze"], name="network.pth"))
     torch.save(network.state_dict(), nowhere / "network.pth")
     linear = {
         f"lin{i}.model.1.weight": torch.rand(1, c, 1, 1) for i, c in enumerate(network.channels)
@@ -103,21 +106,21 @@ def test_weights_from_a_folder_make_a_distance(nowhere, monkeypatch):
 
 
 @pytest.mark.usefixtures("nowhere")
-def test_missing_weights_name_the_files_and_the_places():
-    with pytest.raises(MissingWeights, match=r"weights were not found.*alexnet-owt-7be5be79\.pth"):
+def test_missing_weights_are_named():
+    with pytest.raises(MissingWeights, match=r"weights alexnet-owt-7be5be79\.pth are missing"):
         Lpips(backbone="alex", folder="/my/weights")(image(), image())
 
 
 @pytest.mark.usefixtures("nowhere")
 def test_missing_linear_layers_are_named():
-    with pytest.raises(MissingWeights, match=r"linear layers were not found.*lpips_vgg\.pth"):
-        Lpips(backbone="vgg").linear_file()
+    with pytest.raises(MissingWeights, match=r"linear layers lpips_vgg\.pth are missing"):
+        lpips_file("vgg")
 
 
 def test_a_file_that_is_not_the_published_one_is_refused(nowhere):
-    torch.save(squeeze().state_dict(), nowhere / PUBLISHED["squeeze"])
+    torch.save(squeeze().state_dict(), nowhere / PUBLISHED["squeeze"].name)
     with pytest.raises(MissingWeights, match="is not the published file"):
-        Lpips(backbone="squeeze", folder=str(nowhere))(image(), image())
+        read_weights(nowhere / PUBLISHED["squeeze"].name)
 
 
 def test_an_unknown_backbone_is_named():

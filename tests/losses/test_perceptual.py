@@ -9,7 +9,8 @@ from torch.nn import functional
 from nerfloss.evaluation.metrics.lpips import Lpips as Metric
 from nerfloss.losses import perceptual as terms
 from nerfloss.losses.perceptual import Lpips, Perceptual, Style
-from nerfloss.losses.pretrained.weight_files import MissingWeights
+from nerfloss.losses.pretrained import loading
+from nerfloss.losses.pretrained.downloads import MissingWeights
 from nerfloss.testing.weights import made_up_linear, made_up_weights
 
 SQUEEZE = "squeezenet1_1_caffe_features_tvlayout.pth"
@@ -93,8 +94,8 @@ def test_layers_add_up_with_their_weights(squeeze_file):
 
 
 def test_lpips_is_the_metric_of_that_name(squeeze_file, linear_file, monkeypatch):
-    monkeypatch.setattr(Metric, "network_file", lambda _: Path(squeeze_file))
-    monkeypatch.setattr(Metric, "linear_file", lambda _: Path(linear_file))
+    monkeypatch.setattr(loading, "network_file", lambda *_, **__: Path(squeeze_file))
+    monkeypatch.setattr(loading, "lpips_file", lambda *_, **__: Path(linear_file))
     metric = Metric(backbone="squeeze")
     term = Lpips(backbone="squeeze", weights=squeeze_file, linear=linear_file)
     ours, theirs = patches(0), patches(1)
@@ -175,7 +176,7 @@ def test_weights_that_do_not_fit_the_layers_are_refused(layer_weights, squeeze_f
 def test_a_file_that_is_not_there_is_refused_as_the_term_is_made(squeeze_file):
     with pytest.raises(MissingWeights, match=r"/nowhere/vgg\.pth.*vgg19-dcbb9e9d"):
         Perceptual(backbone="vgg19", weights="/nowhere/vgg.pth")
-    with pytest.raises(MissingWeights, match=r"linear layers were not found; sought /nowhere/l"):
+    with pytest.raises(MissingWeights, match=r"no linear layers at /nowhere/linear\.pth"):
         Lpips(backbone="squeeze", weights=squeeze_file, linear="/nowhere/linear.pth")
 
 

@@ -119,7 +119,7 @@ def test_a_recipe_learns_nothing_from_observations_that_it_leaves_out(
     name, weights_folder, monkeypatch
 ):
     monkeypatch.setattr(
-        "nerfloss.losses.pretrained.frozen.network_file",
+        "nerfloss.losses.pretrained.loading.network_file",
         lambda network, **_: made_up_weights(network, weights_folder),
     )
     with initialize_config_dir(str(CONF), version_base="1.3"):

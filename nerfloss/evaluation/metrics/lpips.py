@@ -1,20 +1,11 @@
 """LPIPS: distance of two images in the features of a network, weighted as people judged it."""
 
-from pathlib import Path
-
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from nerfloss.evaluation.errors import UndefinedMetric
-from nerfloss.losses.pretrained.networks import NETWORKS, Backbone
-from nerfloss.losses.pretrained.weight_files import (
-    LPIPS_NETWORKS,
-    lpips_file,
-    lpips_layers,
-    network_file,
-    read_weights,
-)
-from nerfloss.maths.deep_features import network_input, weighted_distance
+from nerfloss.losses.pretrained.loading import LpipsDistance
+from nerfloss.losses.pretrained.weight_files import LPIPS_NETWORKS
 
 SMALLEST = {"alex": 31, "vgg": 16, "squeeze": 17}  # below this a deep layer has no pixel left
 
@@ -22,9 +13,8 @@ SMALLEST = {"alex": 31, "vgg": 16, "squeeze": 17}  # below this a deep layer has
 class Lpips(nn.Module):
     """LPIPS (version 0.1) by its backbone: ``alex``, ``vgg`` or ``squeeze``.
 
-    The weights are read at the first use. The network's are torchvision's, sought in ``folder`` and
-    in torch's hub cache; the linear layers' are sought in ``folder`` as ``lpips_<backbone>.pth``
-    and in an installed ``lpips`` package.
+    The weights are read at the first use, from ``folder`` or from torch.hub's cache, into which the
+    published files are downloaded once.
     """
 
     def __init__(self, *, backbone: str = "alex", folder: str | None = None) -> None:
@@ -33,24 +23,7 @@ class Lpips(nn.Module):
             raise ValueError(f"lpips has backbones {', '.join(LPIPS_NETWORKS)}, got '{backbone}'")
         self.backbone = backbone
         self.folder = folder
-        self.network: Backbone | None = None
-        self.linear: list[Tensor] = []
-
-    def network_file(self) -> Path:
-        """The backbone's weights. Raises MissingWeights where they are in none of the places."""
-        return network_file(LPIPS_NETWORKS[self.backbone], folder=self.folder)
-
-    def linear_file(self) -> Path:
-        """The learned linear layers. Raises MissingWeights where they are in none of the places."""
-        return lpips_file(self.backbone, folder=self.folder)
-
-    def _load(self) -> Backbone:
-        # Found before the network is made: to make VGG takes a second.
-        weights, linear = read_weights(self.network_file()), self.linear_file()
-        network = NETWORKS[LPIPS_NETWORKS[self.backbone]]().eval().requires_grad_(False)
-        network.load(weights)
-        self.linear = lpips_layers(linear, network.channels)
-        return network
+        self.distance: LpipsDistance | None = None
 
     def forward(
         self, rgb: Float[Tensor, "height width 3"], target_rgb: Float[Tensor, "height width 3"]
@@ -58,18 +31,13 @@ class Lpips(nn.Module):
         """Perceptual distance, 0 for equal images; colours in [0, 1].
 
         Raises UndefinedMetric where the image is too small, MissingWeights where weights are
-        missing.
+        missing and cannot be downloaded.
         """
         if min(rgb.shape[:2]) < SMALLEST[self.backbone]:
             raise UndefinedMetric(
                 f"lpips_{self.backbone} needs images of at least {SMALLEST[self.backbone]} pixels "
                 f"a side, got {rgb.shape[0]} x {rgb.shape[1]}"
             )
-        if self.network is None:
-            self.network = self._load()
-        network = self.network.to(rgb.device)
-        return weighted_distance(
-            network(network_input(rgb[None])),
-            network(network_input(target_rgb[None])),
-            [weight.to(rgb.device) for weight in self.linear],
-        )[0]
+        if self.distance is None:
+            self.distance = LpipsDistance(self.backbone, folder=self.folder)
+        return self.distance.to(rgb.device)(rgb[None], target_rgb[None])[0]

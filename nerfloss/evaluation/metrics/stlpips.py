@@ -8,13 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nerfloss.evaluation.errors import UndefinedMetric
+from nerfloss.losses.pretrained.downloads import MissingWeights
 from nerfloss.losses.pretrained.networks import Backbone
-from nerfloss.losses.pretrained.weight_files import (
-    MissingWeights,
-    first_existing,
-    package_folder,
-    read_weights,
-)
+from nerfloss.losses.pretrained.weight_files import package_folder, read_weights
 from nerfloss.maths.deep_features import network_input, weighted_distance
 
 SMALLEST = 21  # below this the third blur has nothing left to reflect
@@ -84,11 +80,9 @@ class ShiftTolerantLpips(nn.Module):
                 "needs the weights in the package stlpips-pytorch, which is not "
                 "installed; install nerfloss[stlpips]"
             )
-        file = first_existing(
-            [package / "weights" / "vST0.0" / "alex_shift_tolerant.pth"],
-            "the weights were",
-            "install nerfloss[stlpips] again",
-        )
+        file = package / "weights" / "vST0.0" / "alex_shift_tolerant.pth"
+        if not file.is_file():
+            raise MissingWeights(f"{file} does not exist: install nerfloss[stlpips] again")
         weights = read_weights(file)
         network = shift_tolerant_alex().eval().requires_grad_(False)
         network.load_state_dict(_in_our_keys(weights))

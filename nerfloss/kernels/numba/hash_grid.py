@@ -15,7 +15,7 @@ from nerfloss.kernels.grid_layout import GridLayout
 from nerfloss.kernels.numba import grid_jacobian
 from nerfloss.kernels.numba import hash_grid_loops as grid_loops
 from nerfloss.kernels.numba.grid_cells import BLOCK
-from nerfloss.kernels.threads import run, parallel_for
+from nerfloss.kernels.threads import parallel_for, run
 
 
 def features(

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from nerfloss.kernels.numba.compile import compiled
-from nerfloss.kernels.threads import run, parallel_for
+from nerfloss.kernels.threads import parallel_for, run
 
 EDGE = 8
 # Views whose sums are held at once: 80 MB at 800 x 800 pixels.
