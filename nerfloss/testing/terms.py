@@ -134,7 +134,8 @@ def _check_selection(term: Term) -> None:
         return
     keep = torch.arange(errors.shape[0]) % 2 == 0
     selective = Term(fn=term.fn, where="keep", inputs=term.inputs)
-    mean = selective(quantities | {"keep": keep})
+    quantities["keep"] = keep
+    mean = selective(quantities)
     expected = selective.unreduced(quantities)[keep].mean()
     # A term that draws at random differs from itself: it returns other values when asked again.
     if torch.equal(errors, selective.unreduced(quantities)):
