@@ -1,13 +1,17 @@
 """Make objects of a configuration: the only call of Hydra's instantiate."""
 
+import inspect
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from hydra.errors import InstantiationException
-from hydra.utils import instantiate
+from hydra.utils import get_object, instantiate
 from omegaconf import OmegaConf
 
+from nerfloss.quantities.signature import settings_of
 from nerfloss.recipe import RecipeError
+from nerfloss.recipe.parsing import unknown_settings
 
 
 def build(node: Any, **more: Any) -> Any:
@@ -16,20 +20,32 @@ def build(node: Any, **more: Any) -> Any:
         # Without _convert_ a dict of dataclasses comes back as a DictConfig, its methods stripped.
         return instantiate(node, _convert_="all", **more)
     except InstantiationException as error:
-        # What we raise ourselves says what to do; Hydra's wrapping would bury it.
-        cause = _of_a_term(node, error) or error.__cause__
+        # Our own messages say what to do; Hydra's wrapping would bury them.
+        cause = _error_of_term(node, error) or error.__cause__
         if isinstance(cause, ValueError):
             raise cause from None
         raise
 
 
-def _of_a_term(node: Any, error: InstantiationException) -> RecipeError | None:
-    """What a loss term with state refused when it was made, with the keys of what it refused."""
+def _error_of_term(node: Any, error: InstantiationException) -> RecipeError | None:
+    """Return the error of a term that is a module, with the keys of the settings at fault."""
     cause, key = error.__cause__, str(error).rpartition("full_key: ")[2].strip()
     place = re.fullmatch(r"loss\.terms\.([^.]+)\.fn\b.*", key)
     if place is None or not isinstance(cause, ValueError | TypeError):
         return None
     settings = OmegaConf.select(node, f"terms.{place[1]}.fn") or {}
+    if unknown := _unknown_settings(place[1], settings):
+        return RecipeError(f"the loss recipe cannot be built:\n{unknown}")
     named = [name for name in settings if re.search(rf"\b{re.escape(name)}\b", str(cause))]
     keys = ", ".join(f"{key}.{name}" for name in named) or key
     return RecipeError(f"the loss recipe cannot be built:\n  {place[1]}: {cause} ({keys})")
+
+
+def _unknown_settings(term: str, fn: Mapping[str, Any]) -> str:
+    """Return a line for each setting that the class of a term does not have."""
+    target = get_object(fn["_target_"]) if "_target_" in fn else None
+    if not inspect.isclass(target):
+        return ""
+    given = [name for name in fn if not name.startswith("_")]
+    faults = unknown_settings(term, given, settings_of(target.__init__))
+    return "\n".join(f"  {term}: {fault}" for fault in faults)

@@ -1,4 +1,4 @@
-"""From the keys of a term's YAML to a Term, or to a list of everything that is wrong with them."""
+"""Parsing of terms: from the keys of a YAML file to a Term, or to a list of all faults."""
 
 import difflib
 import functools
@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from nerfloss.quantities.signature import inputs_of, plain, settings_of, underlying
+from nerfloss.recipe.requirements import setting_key
 from nerfloss.recipe.settings_checks import faults_of_values
 from nerfloss.recipe.term import Term
 
@@ -19,20 +20,20 @@ class RecipeError(ValueError):
 
 
 def read_terms(specs: Mapping[str, Any]) -> dict[str, Term]:
-    """The terms of a recipe in their order. Raises RecipeError with every fault of every term."""
+    """Return the terms of a recipe in order. Raises RecipeError with every fault of every term."""
     if not specs:
         raise RecipeError(
             "a loss recipe needs at least one term, got none: add one with "
             "+loss/term@loss.terms.rgb=rgb_l1"
         )
-    faults = [f"  {name}: {fault}" for name in specs for fault in _faults(name, specs[name])]
+    faults = [f"  {name}: {fault}" for name in specs for fault in _faults(name, specs)]
     if faults:
         raise RecipeError("the loss recipe cannot be built:\n" + "\n".join(faults))
     return {name: _term(spec) for name, spec in specs.items()}
 
 
 def suggestion(name: str, known: Collection[str]) -> str:
-    """``; did you mean 'target_mask'?``, or nothing where no known name is close."""
+    """Return e.g. ``; did you mean 'target_mask'?``, or '' where no known name is close."""
     close = difflib.get_close_matches(name, sorted(known), n=1)
     return f"; did you mean '{close[0]}'?" if close else ""
 
@@ -44,7 +45,8 @@ def _term(spec: Mapping[str, Any]) -> Term:
     return Term(**given)
 
 
-def _faults(name: str, spec: Any) -> Iterator[str]:
+def _faults(name: str, specs: Mapping[str, Any]) -> Iterator[str]:
+    spec = specs[name]
     if not isinstance(name, str) or not name or "." in name:
         yield f"the name {name!r} of a term has to be a word without dots"
         return
@@ -55,14 +57,18 @@ def _faults(name: str, spec: Any) -> Iterator[str]:
         if key not in KEYS:
             hint = suggestion(str(key), KEYS) or f": a term has the keys {', '.join(KEYS)}"
             yield f"has the unknown key '{key}'{hint}"
-    if spec.get("fn") is None:
-        set_keys = ", ".join(f"'{key}'" for key in spec) or "nothing"
+    fn = spec.get("fn")
+    if fn is None or isinstance(fn, Mapping):
+        keys = ", ".join(f"'{key}'" for key in spec) or "nothing"
+        missing = "'fn'" if fn is None else "function ('fn._target_')"
+        hint = suggestion(name, specs.keys() - {name})
         yield (
-            f"sets {set_keys} but has no 'fn', so the recipe has no term of that name: choose one "
-            f"of its own, or add yours with +loss/term@loss.terms.{name}=<file in conf/loss/term>"
+            f"sets {keys} but has no {missing}, so the recipe has no term of that name{hint}: "
+            f"choose one of its own, or add yours with "
+            f"+loss/term@loss.terms.{name}=<file in conf/loss/term>"
         )
     else:
-        yield from _faults_of_function(name, spec["fn"], spec.get("inputs"))
+        yield from _faults_of_function(name, fn, spec.get("inputs"))
     yield from _faults_of_values(spec)
 
 
@@ -84,9 +90,9 @@ def _faults_of_function(name: str, fn: Any, inputs: Any) -> Iterator[str]:
     if not callable(fn):
         yield f"has fn {fn!r}, which cannot be called: name a function by '_target_'"
         return
-    if inspect.isclass(getattr(fn, "func", fn)):
-        given = _name(getattr(fn, "func", fn))
-        yield f"has the class {given} for fn, not an instance: drop '_partial_: true'"
+    bound = fn.func if isinstance(fn, functools.partial) else fn
+    if inspect.isclass(bound):
+        yield f"has the class {_name(bound)} for fn, not an instance: drop '_partial_: true'"
         return
     function = underlying(fn)
     try:
@@ -97,7 +103,7 @@ def _faults_of_function(name: str, fn: Any, inputs: Any) -> Iterator[str]:
     for parameter in signature.parameters.values():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             yield f"fn {_name(function)} takes {parameter}: quantities and settings need names"
-        elif parameter.kind != parameter.KEYWORD_ONLY and not _always_asked_for(parameter):
+        elif parameter.kind != parameter.KEYWORD_ONLY and not _is_required(parameter):
             yield (
                 f"fn {_name(function)} has a default for '{parameter.name}': a quantity is always "
                 f"required, and a setting goes after '*'"
@@ -106,10 +112,10 @@ def _faults_of_function(name: str, fn: Any, inputs: Any) -> Iterator[str]:
     yield from _faults_of_inputs(fn, inputs)
 
 
-def _always_asked_for(quantity: inspect.Parameter) -> bool:
-    """Whether a positional parameter has no default, beside ``generator=None``.
+def _is_required(quantity: inspect.Parameter) -> bool:
+    """Return True for a positional parameter without a default, and for ``generator=None``.
 
-    A recipe supplies the generator like any quantity; calls by hand may leave it out.
+    A recipe supplies the generator like any quantity; other callers may leave it out.
     """
     if quantity.name == "generator" and quantity.default is None:
         return True
@@ -125,14 +131,19 @@ def _faults_of_settings(term: str, fn: Callable) -> Iterator[str]:
             f"binds '{name}', which the run provides: only settings, the parameters after '*', "
             f"take values in YAML; 'inputs' renames quantities"
         )
-    for name in sorted(bound - settings.keys() - set(quantities)):
-        known = ", ".join(settings) or "none"
-        hint = suggestion(name, settings) or f": remove loss.terms.{term}.fn.{name}"
-        yield f"has no setting '{name}' (settings: {known}){hint}"
+    yield from unknown_settings(term, bound - set(quantities), settings)
     for name, default in settings.items():
         if default is inspect.Parameter.empty and name not in bound:
             yield f"leaves its setting '{name}' without a value: bind it beside '_target_'"
     yield from faults_of_values(term, fn)
+
+
+def unknown_settings(term: str, given: Collection[str], settings: Collection[str]) -> Iterator[str]:
+    """Yield a message for each ``given`` name that is none of a term's ``settings``."""
+    for name in sorted(set(given) - set(settings)):
+        known = ", ".join(settings) or "none"
+        hint = suggestion(name, settings) or f": remove {setting_key(term, name)}"
+        yield f"has no setting '{name}' (settings: {known}){hint}"
 
 
 def _faults_of_inputs(fn: Callable, inputs: Any) -> Iterator[str]:
@@ -152,4 +163,5 @@ def _faults_of_inputs(fn: Callable, inputs: Any) -> Iterator[str]:
 
 
 def _name(function: Any) -> str:
-    return getattr(function, "__qualname__", type(function).__name__)
+    named = inspect.isroutine(function) or inspect.isclass(function)
+    return function.__qualname__ if named else type(function).__name__
