@@ -4,9 +4,9 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from nerfloss.assembly.instantiation import build
 from nerfloss.assembly.config_files import conf_dir, named, read_yaml
 from nerfloss.assembly.hydra_resolvers import register_resolvers
+from nerfloss.assembly.instantiation import build
 from nerfloss.cli.reference.term_files import term_files
 from nerfloss.recipe import RecipeError
 
