@@ -59,8 +59,8 @@ def main() -> None:
     view_seconds(run)
     rows[f"view of {SIZE}x{SIZE}"] = min(view_seconds(run) for _ in range(3))
     subject, begin = run.subject(), time.perf_counter()
-    mesh, reason = run.evaluator.extract(subject)
-    found = reason if mesh is None else f"{len(mesh.faces)} triangles"
+    extracted, reason = run.evaluator.extract_mesh(subject)
+    found = reason if extracted is None else f"{len(extracted.mesh.faces)} triangles"
     rows[f"mesh of 256^3 ({found})"] = time.perf_counter() - begin
     table = Table("", "seconds", title=f"{machine()}, {asked.threads} threads", box=None)
     for name, seconds in rows.items():

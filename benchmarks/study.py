@@ -33,11 +33,11 @@ from study_figures import draw, keep_picture
 
 from nerfloss.assembly.eval_adapter import views_of
 from nerfloss.assembly.run import Run
-from nerfloss.evaluation.evaluator import GroundTruth
+from nerfloss.evaluation.inputs import GroundTruth
 from nerfloss.evaluation.metrics import depth as depth_metrics
 from nerfloss.evaluation.metrics import image as image_metrics
 from nerfloss.evaluation.metrics import normal as normal_metrics
-from nerfloss.evaluation.metrics.metadata import measure_of
+from nerfloss.evaluation.metrics.metadata import metadata_of
 from nerfloss.evaluation.metrics.stlpips import ShiftTolerantLpips
 from nerfloss.experiments.statistics.paired import Paired, paired
 from nerfloss.experiments.statistics.significance import verdicts
@@ -66,7 +66,7 @@ Row = dict[str, Any]
 def lower_is_better(score: str) -> bool:
     if score in GEOMETRY or score in LOWER_OF_OURS:
         return True
-    return measure_of(METRICS[score]).better == "lower"
+    return metadata_of(METRICS[score]).better == "lower"
 
 
 def composed(name: str, *overrides: str) -> DictConfig:
@@ -90,11 +90,12 @@ def scored(run: Run, wanted: Sequence[str]) -> dict[str, float | None]:
     """An arm's scores on test views and of its surface; None where one is undefined."""
     metrics = {name: METRICS[name] for name in wanted if name in METRICS}
     evaluator, subject = replace(run.evaluator, metrics=metrics), run.subject()
-    judged = evaluator.judged(subject, views_of(run.scene, "test"), None)
-    found, _ = evaluator.score_views(judged, GroundTruth())
+    scored_views = evaluator.score_views(subject, views_of(run.scene, "test"), None)
+    found, _ = evaluator.mean_scores(scored_views, GroundTruth())
     if any(name in GEOMETRY for name in wanted):
-        mesh, reason = evaluator.extract(subject)
-        found |= evaluator.score_geometry(mesh, reason, GroundTruth(run.scene.mesh))
+        extracted, reason = evaluator.extract_mesh(subject)
+        mesh = None if extracted is None else extracted.mesh
+        found |= evaluator.score_geometry(mesh, reason, GroundTruth(lambda: run.scene.mesh))
     return {name: found[name].value for name in wanted}
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nerfloss.assembly.eval_adapter import views_of
 from nerfloss.assembly.run import Run
-from nerfloss.evaluation.colormaps import colored_by
+from nerfloss.evaluation.colormaps import apply_colormap
 from nerfloss.evaluation.image_rendering import render_view
 from nerfloss.evaluation.oom_retry import ChunkSize
 
@@ -40,9 +40,9 @@ def as_colors(kind: str, values: Tensor) -> np.ndarray:
     elif kind == "features":
         image = _main_directions(values)
     elif kind.endswith("depth"):
-        return colored_by(image, 1.8, 3.4) * (image > 0)[..., None]
+        return apply_colormap(image, 1.8, 3.4) * (image > 0)[..., None]
     elif kind == "target_instance":
-        return colored_by(image, 0, image.max())
+        return apply_colormap(image, 0, image.max())
     elif image.ndim == 2:
         image = image[..., None].repeat(3, -1)
     return (255 * image.clip(0, 1)).round().astype(np.uint8)

@@ -1,27 +1,35 @@
-"""What the evaluator sees: a model as callables, a scene's views one at a time, and the truth."""
+"""Adapt a model and a scene to the evaluator: callables, views, ground truth."""
 
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
+from nerfloss.assembly.training_visibility import TrainingVisibility
 from nerfloss.data.pixel_samplers.uniform import image_batch
 from nerfloss.data.scene import Scene
 from nerfloss.data.views import Views
 from nerfloss.data.visual_hull import hull_mesh, visual_hull
-from nerfloss.evaluation.evaluator import EvaluatedModel, GroundTruth
 from nerfloss.evaluation.image_rendering import View
+from nerfloss.evaluation.inputs import EvaluatedModel, GroundTruth
+from nerfloss.evaluation.region import Region
 from nerfloss.geometry import Rays
 from nerfloss.models import Model
 from nerfloss.quantities.signature import inputs_of
 
 HULL_RESOLUTION = 128
+# Masks are known to a pixel or two; the same margin bounds where the sampler places samples.
+HULL_MARGIN = 3  # pixels
 
 
-def subject_of(model: Model, at: Mapping[str, Any]) -> EvaluatedModel:
-    """A model at a moment ``at`` of its training (``step``, ``progress``), ready to be judged."""
+def evaluated_model(model: Model, at: Mapping[str, Any], training: Views) -> EvaluatedModel:
+    """Return a model at a moment ``at`` of its training (``step``, ``progress``) as callables.
+
+    ``training`` are the views that it was trained on: they bound and support its surface.
+    """
     field = model.field
 
     def render(rays: Rays, needs: Collection[str]) -> Mapping[str, Tensor]:
@@ -30,45 +38,67 @@ def subject_of(model: Model, at: Mapping[str, Any]) -> EvaluatedModel:
     def colors(
         points: Float[Tensor, "points 3"], normals: Float[Tensor, "points 3"]
     ) -> Float[Tensor, "points 3"]:
-        """Colours of surface points as seen from straight above them."""
-        seen = {"positions": points, "normals": normals, "directions": -normals}
-        looks_at = inputs_of(field.appearance)
-        seen |= field(points, set(looks_at) & field.offers)
-        return field.appearance(*(seen[name] for name in looks_at))
+        """Return colours of surface points, viewed along the inverted normal."""
+        inputs = inputs_of(field.appearance)
+        known = {"positions": points, "normals": normals, "directions": -normals}
+        known |= field(points, set(inputs) & field.offers)
+        return field.appearance(*(known[name] for name in inputs))
 
-    is_distance = "sdf" in field.offers
-    return EvaluatedModel(render, model.offers(), field.box, field.implicit, colors, is_distance)
+    return EvaluatedModel(
+        render,
+        model.offers(),
+        field.box,
+        field.implicit,
+        colors,
+        is_distance="sdf" in field.offers,
+        sampled_region=lambda: sampled_region(model, training),
+        visible=TrainingVisibility(render, training.cameras.to(field.box.device)),
+    )
+
+
+def sampled_region(model: Model, training: Views) -> Region | None:
+    """Return where samples are placed, inside the training masks' visual hull; None: everywhere."""
+    box = model.field.box
+    sampled = model.sampler.sampled_region(model.field)
+    cells = None if sampled is None else sampled.cpu().numpy()
+    if training.mask is not None:
+        resolution = HULL_RESOLUTION if cells is None else len(cells)
+        hull = visual_hull(training, box.cpu(), resolution, dilate=HULL_MARGIN)
+        # One cell more: a hull holds the cells whose centres are inside.
+        wide = torch.nn.functional.max_pool3d(hull[None].float(), 3, stride=1, padding=1)[0] > 0
+        cells = wide.numpy() if cells is None else cells & wide.numpy()
+    return None if cells is None or cells.all() else Region(cells)
 
 
 def views_of(scene: Scene, split: str, *, first: int = 0, every: int = 1) -> Iterator[View]:
-    """The views of a split as images to be judged, made one at a time; every so manyth of them."""
+    """Yield the views of a split as images, made one at a time: every n-th (``first::every``)."""
     indices = range(first, len(_split(scene, split)), every)
     return (view_at(scene, split, index) for index in indices)
 
 
 def view_at(scene: Scene, split: str, index: int) -> View:
-    """One view of a split as an image to be judged."""
+    """Return one view of a split as an image to evaluate on."""
     views = _split(scene, split)
     batch = image_batch(views, index, scene.background)
     return View(views.names[index], batch, views.cameras.height, views.cameras.width)
 
 
-def beside(scene: Scene, index: int) -> int:
-    """The training view whose camera looks at the origin from nearest by a test view's."""
-    place = scene.test.cameras.poses[index, :, 3]
-    cosines = cosine_similarity(scene.train.cameras.poses[:, :, 3], place[None])
+def nearest_training_view(scene: Scene, index: int) -> int:
+    """Return the training view whose camera has the direction nearest to that of a test view."""
+    position = scene.test.cameras.poses[index, :, 3]
+    cosines = cosine_similarity(scene.train.cameras.poses[:, :, 3], position[None])
     return int(cosines.argmax())
+
+
+def ground_truth_of(scene: Scene, box: Float[Tensor, "2 3"]) -> GroundTruth:
+    """Return what is known of a scene; with masks, their visual hull is the baseline ``hull``."""
+    baselines, box = {}, box.cpu()
+    if scene.has_mesh and scene.train.mask is not None:
+        baselines["hull"] = lambda: hull_mesh(visual_hull(scene.train, box, HULL_RESOLUTION), box)
+    return GroundTruth(lambda: scene.mesh, scene.to_world, baselines, scene.conventions)
 
 
 def _split(scene: Scene, split: str) -> Views:
     if split not in ("train", "test"):
         raise ValueError(f"eval.split={split!r} is no split: use train or test")
     return scene.train if split == "train" else scene.test
-
-
-def truth_of(scene: Scene, box: Float[Tensor, "2 3"]) -> GroundTruth:
-    """What is known of a scene; with masks, their visual hull is the baseline ``hull``."""
-    baselines, box = {}, box.cpu()
-    if scene.has_mesh and scene.train.mask is not None:
-        baselines["hull"] = hull_mesh(visual_hull(scene.train, box, HULL_RESOLUTION), box)
-    return GroundTruth(scene.mesh, scene.to_world, baselines, scene.conventions)

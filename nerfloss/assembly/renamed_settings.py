@@ -36,6 +36,7 @@ RENAMED_SETTINGS: dict[str, str] = {
     "start.solidity.views": "initialization.free_space_carving.max_views",
     "dataset.residence": "dataset.image_storage",
     "dataset.half_seen": "dataset.one_sided_views",
+    "eval.mesh.largest_component": "eval.mesh.components",
 }
 
 # (group, old choice) -> new "group=choice".

@@ -10,11 +10,17 @@ from typing import Any
 import rich
 import torch
 
-from nerfloss.assembly.eval_adapter import beside, subject_of, truth_of, view_at, views_of
+from nerfloss.assembly.eval_adapter import (
+    evaluated_model,
+    ground_truth_of,
+    nearest_training_view,
+    view_at,
+    views_of,
+)
 from nerfloss.data.scene import Scene
 from nerfloss.diagnostics.gradient_logger import Diagnostics
-from nerfloss.evaluation.evaluator import Evaluator, write_panel
-from nerfloss.evaluation.image_grid import panel
+from nerfloss.evaluation.evaluator import Evaluator, write_image_grid
+from nerfloss.evaluation.image_grid import image_grid
 from nerfloss.evaluation.image_rendering import View
 from nerfloss.evaluation.score_table import score_table
 from nerfloss.evaluation.scores import Evaluation, Score
@@ -161,7 +167,9 @@ class Run:
         subject = self.subject()
 
         def seen(view: View) -> tuple[Mapping[str, Any], dict[str, float]]:
-            found = self.evaluator.look_at(subject, view, metrics=metrics, pictured=True)
+            found = self.evaluator.render_quantities(
+                subject, view, metrics=metrics, for_image_grid=True
+            )
             scores = score_view(metrics, found, subject.offers)
             return found, {k: s.value for k, s in scores.items() if s.value is not None}
 
@@ -171,12 +179,12 @@ class Run:
         except OutOfMemory as error:
             log.warning("no preview at step %d: %s", step, error)
             return
-        self._sinks.image(step, f"test/{view.name}", panel(quantities))
+        self._sinks.image(step, f"test/{view.name}", image_grid(quantities))
         self._sinks.write_all(step, {f"test/{k}": value for k, value in scores.items()})
         if self.diagnostics is not None and scores:
-            _, trained = seen(view_at(self.scene, "train", beside(self.scene, 0)))
+            _, trained = seen(view_at(self.scene, "train", nearest_training_view(self.scene, 0)))
             self.diagnostics.gap(step, trained["psnr"], scores["psnr"])
-        write_panel(quantities, self.folder / "images" / "preview" / f"{step:07d}.png")
+        write_image_grid(quantities, self.folder / "images" / "preview" / f"{step:07d}.png")
 
     def advised(self) -> AbstractContextManager[None]:
         """Where memory runs out, the error says what to lower."""
@@ -184,15 +192,15 @@ class Run:
 
     def subject(self) -> Any:
         """The model as it is now, as the evaluator wants it."""
-        return subject_of(self.model, self.trainer.at)
+        return evaluated_model(self.model, self.trainer.at, self.scene.train)
 
     def evaluate(self, folder: Path | None = None) -> Evaluation:
         """Judge the model, write metrics.json, images and meshes, and print a table of scores."""
         team, scene = self.team, self.scene
-        subject = subject_of(self.model, team.same(self.trainer.at))
+        subject = evaluated_model(self.model, team.same(self.trainer.at), scene.train)
         folder = team.same(folder or self.folder)
         views = views_of(scene, self.evaluator.split, first=team.rank, every=team.size)
-        truth = truth_of(scene, subject.box) if team.first else None
+        truth = ground_truth_of(scene, subject.box) if team.first else None
         found = evaluated(team, self.evaluator, subject, views, truth, folder)
         result = replace(found, scores={**found.scores, **self._cost(), "stuck": self._stuck()})
         if not team.first:

@@ -1,4 +1,4 @@
-"""Numbers as colours: two maps that are even to the eye and readable without colour vision."""
+"""Colour maps: two that are perceptually uniform and readable with colour vision deficiency."""
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -8,12 +8,12 @@ VIRIDIS = "440154 472d7b 3b528b 2c728e 21918c 28ae80 5ec962 addc30 fde725"
 INFERNO = "000004 1b0c41 4a0c6b 781c6d a52c60 cf4446 ed6925 fb9b06 f7d13d fcffa4"
 
 
-def colored_by(
+def apply_colormap(
     values: Float[np.ndarray, "height width"], low: float, high: float, *, colors: str = VIRIDIS
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """Colours of the values between ``low`` and ``high``; beyond, that of the end."""
+    """Return colours of values between ``low`` and ``high``; values beyond are clamped."""
     anchors = np.array([list(bytes.fromhex(color)) for color in colors.split()], dtype=float)
-    share = np.clip((values - low) / max(high - low, 1e-12), 0, 1)
-    at = np.linspace(0, 1, len(anchors))
-    channels = [np.interp(share, at, anchors[:, channel]) for channel in range(3)]
+    fraction = np.clip((values - low) / max(high - low, 1e-12), 0, 1)
+    positions = np.linspace(0, 1, len(anchors))
+    channels = [np.interp(fraction, positions, anchors[:, channel]) for channel in range(3)]
     return np.stack(channels, -1).round().astype(np.uint8)

@@ -1,86 +1,53 @@
-"""Judge a model: its images against held-out views, its surface against the true one."""
+"""Evaluate a model: render views, score images, extract a mesh, score its geometry."""
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import imageio.v3 as iio
-import numpy as np
 import trimesh
-from jaxtyping import Float
 from torch import Tensor
 
-from nerfloss.evaluation.errors import UndefinedMetric
-from nerfloss.evaluation.image_grid import WANTED, panel
-from nerfloss.evaluation.image_rendering import Render, View, render_view
-from nerfloss.evaluation.mesh_extraction import Colors, MeshExtraction, colored, transformed
-from nerfloss.evaluation.metrics.metadata import measure_of, settings_used
-from nerfloss.evaluation.octree_sampling import Field
+from nerfloss.evaluation.errors import reason_for
+from nerfloss.evaluation.image_grid import RENDERED, image_grid
+from nerfloss.evaluation.image_rendering import View, render_view
+from nerfloss.evaluation.inputs import EvaluatedModel, GroundTruth, LoadMesh
+from nerfloss.evaluation.mesh_extraction import (
+    ExtractedMesh,
+    MeshExtraction,
+    transformed,
+    with_vertex_colors,
+)
+from nerfloss.evaluation.metrics.metadata import Metric, metadata_of, settings_used
 from nerfloss.evaluation.oom_retry import ChunkSize
 from nerfloss.evaluation.scores import Evaluation, Score, mean_score
 from nerfloss.evaluation.surface_samples import Surface, SurfacePair
 from nerfloss.evaluation.surface_scores import score_surface
-from nerfloss.evaluation.view_scores import rendered_needs, score_view
+from nerfloss.evaluation.view_scores import quantities_to_render, score_view
 from nerfloss.files import atomic_write
 
 log = logging.getLogger(__name__)
 
-# A view's name, and its scores.
-JudgedView = tuple[str, dict[str, Score]]
-Gather = Callable[[list[JudgedView]], list[JudgedView]]
-
-
-@dataclass(frozen=True)
-class EvaluatedModel:
-    """What is judged, as callables. ``offers`` are the quantities that ``render`` can make.
-
-    ``field`` is positive outside and negative inside the box's solid; ``is_distance`` says that its
-    slope is about 1, so that most of the box need not be looked at to find the surface.
-    """
-
-    render: Render
-    offers: frozenset[str]
-    box: Float[Tensor, "2 3"]
-    field: Field | None = None
-    colors: Colors | None = None
-    is_distance: bool = True
-
-
-@dataclass(frozen=True)
-class GroundTruth:
-    """What is known of the scene besides images.
-
-    ``mesh`` is the true surface in the data's own coordinates, ``to_world`` the similarity that
-    leads there from scene units. ``baselines`` are meshes in scene units to be scored beside ours,
-    by name. ``conventions`` (background, image range, hold-out rule ...) go beside each number.
-    """
-
-    mesh: trimesh.Trimesh | None = None
-    to_world: Float[np.ndarray, "4 4"] = field(default_factory=lambda: np.eye(4))
-    baselines: Mapping[str, trimesh.Trimesh] = field(default_factory=dict)
-    conventions: Mapping[str, Any] = field(default_factory=dict)
-
-    @cached_property
-    def mesh_in_scene(self) -> trimesh.Trimesh | None:
-        """The true mesh in scene units."""
-        return None if self.mesh is None else transformed(self.mesh, np.linalg.inv(self.to_world))
+# A view's name and its scores.
+ScoredView = tuple[str, dict[str, Score]]
+Gather = Callable[[list[ScoredView]], list[ScoredView]]
+LESS_MEMORY = "lower eval.mesh.resolution or eval.points"
 
 
 @dataclass(frozen=True)
 class Evaluator:
-    """Which metrics, and with what effort.
+    """Metrics and the settings of an evaluation.
 
-    ``metrics`` ask for quantities of a view, ``geometry`` for what a `SurfacePair` offers;
-    ``mesh`` (null: none) says how a surface is extracted, ``points`` and ``seed`` how it is
-    sampled, ``chunk`` how many rays are rendered at once, ``images`` whether a panel per
-    view is written.
+    ``metrics`` take quantities of a view, ``geometry`` those that a `SurfacePair` offers. ``mesh``
+    extracts the surface (None: no mesh). ``points`` and ``seed`` sample it, ``exact_points`` of
+    them have an exact distance to the triangles. ``chunk`` is the number of rays rendered at once;
+    ``images`` writes a grid of images per view.
     """
 
-    metrics: Mapping[str, Callable] = field(default_factory=dict)
-    geometry: Mapping[str, Callable] = field(default_factory=dict)
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
+    geometry: Mapping[str, Metric] = field(default_factory=dict)
     mesh: MeshExtraction | None = field(default_factory=MeshExtraction)
     split: str = "test"
     images: bool = True
@@ -91,130 +58,172 @@ class Evaluator:
 
     def __call__(
         self,
-        subject: EvaluatedModel,
+        model: EvaluatedModel,
         views: Iterable[View],
-        truth: GroundTruth,
+        ground_truth: GroundTruth,
         folder: Path | None = None,
         *,
-        gathered: Gather = list,
+        gather: Gather = list,
     ) -> Evaluation:
-        """Judge the subject on the views, one at a time, and on its surface.
+        """Score the model on the views, one at a time, and its surface.
 
-        Panels go to ``folder``/images; the result writes the rest (`Evaluation.write`). Where
-        several processes judge views, ``gathered`` makes one list of theirs.
+        Image grids go to ``folder``/images; `Evaluation.write` writes the rest. Where several
+        processes score views, ``gather`` joins their lists. A mesh or a geometry score that fails
+        costs no other score: its reason stands in the result.
         """
-        judged = gathered(self.judged(subject, views, folder))
-        scores, rows = self.score_views(judged, truth)
-        mesh, reason = self.extract(subject)
-        scores = {**scores, **self.score_geometry(mesh, reason, truth)}
-        world = None
-        if mesh is not None:
-            if subject.colors is not None:
-                how = self.mesh or MeshExtraction()
-                device = subject.box.device
-                mesh = colored(mesh, subject.colors, device=device, chunk=how.chunk)
-            world = transformed(mesh, truth.to_world)
-        return Evaluation(scores, tuple(rows), world)
-
-    def look_at(
-        self,
-        subject: EvaluatedModel,
-        view: View,
-        *,
-        metrics: Mapping[str, Callable],
-        pictured: bool,
-        chunk: ChunkSize | None = None,
-    ) -> dict[str, Tensor]:
-        """Quantities of one view as images: those for the metrics, and those for a panel.
-
-        ``chunk`` is how many rays the view before it left memory for; None: as many as are set.
-        """
-        device = subject.box.device
-        targets = {k: view.as_image(v.to(device)) for k, v in view.batch.targets.items()}
-        needs = rendered_needs(metrics, subject.offers, targets)
-        if pictured:
-            needs |= subject.offers.intersection(WANTED)
-        chunk = chunk or self._rays_at_once()
-        return {**targets, **render_view(subject.render, view, needs, chunk=chunk)}
-
-    def judged(
-        self, subject: EvaluatedModel, views: Iterable[View], folder: Path | None
-    ) -> list[JudgedView]:
-        """Each view's name and scores; its panel is written."""
-        pictured = self.images and folder is not None
-        rows, chunk = [], self._rays_at_once()
-        for view in views:
-            quantities = self.look_at(
-                subject, view, metrics=self.metrics, pictured=pictured, chunk=chunk
-            )
-            rows.append((view.name, score_view(self.metrics, quantities, subject.offers)))
-            if pictured and folder is not None:
-                # Where one does not fit on the disk, neither will the others.
-                path = folder / "images" / f"{Path(view.name).stem}.png"
-                pictured = write_panel(quantities, path)
-        return rows
+        scored = gather(self.score_views(model, views, folder))
+        scores, rows = self.mean_scores(scored, ground_truth)
+        extracted, reason = self.extract_mesh(model)
+        mesh = None if extracted is None else extracted.mesh
+        scores |= self.score_geometry(mesh, reason, ground_truth)
+        if extracted is None:
+            return Evaluation(scores, tuple(rows))
+        scores |= dropped_part_scores(extracted)
+        mesh = self.to_world(extracted.mesh, model, ground_truth)
+        return Evaluation(scores, tuple(rows), mesh)
 
     def score_views(
-        self, judged: Sequence[JudgedView], truth: GroundTruth
+        self, model: EvaluatedModel, views: Iterable[View], folder: Path | None
+    ) -> list[ScoredView]:
+        """Return each view's name and scores, and write its image grid."""
+        write_images = self.images and folder is not None
+        scored, chunk = [], self._ray_chunk()
+        for view in views:
+            quantities = self.render_quantities(
+                model, view, metrics=self.metrics, for_image_grid=write_images, chunk=chunk
+            )
+            scored.append((view.name, score_view(self.metrics, quantities, model.offers)))
+            if write_images and folder is not None:
+                # After one failure, such as a full disk, no more are written.
+                path = folder / "images" / f"{Path(view.name).stem}.png"
+                write_images = write_image_grid(quantities, path)
+        return scored
+
+    def render_quantities(
+        self,
+        model: EvaluatedModel,
+        view: View,
+        *,
+        metrics: Mapping[str, Metric],
+        for_image_grid: bool,
+        chunk: ChunkSize | None = None,
+    ) -> dict[str, Tensor]:
+        """Return the quantities of one view, as images, that metrics and an image grid need.
+
+        ``chunk`` carries over the number of rays for which memory sufficed in the last view.
+        """
+        device = model.box.device
+        targets = {k: view.as_image(v.to(device)) for k, v in view.batch.targets.items()}
+        needs = quantities_to_render(metrics, model.offers, targets)
+        if for_image_grid:
+            needs |= model.offers.intersection(RENDERED)
+        chunk = chunk or self._ray_chunk()
+        return {**targets, **render_view(model.render, view, needs, chunk=chunk)}
+
+    def mean_scores(
+        self, scored: Sequence[ScoredView], ground_truth: GroundTruth
     ) -> tuple[dict[str, Score], list[dict[str, Any]]]:
-        """Mean scores over the views, and a row per view."""
+        """Return mean scores over the views, and a row of scores per view."""
         rows = [
-            {"view": view, **{name: s.value for name, s in found.items()}} for view, found in judged
+            {"view": view, **{name: score.value for name, score in scores.items()}}
+            for view, scores in scored
         ]
         return {
-            name: mean_score([found[name] for _, found in judged], self._conventions(metric, truth))
+            name: mean_score(
+                [scores[name] for _, scores in scored], self._conventions(metric, ground_truth)
+            )
             for name, metric in self.metrics.items()
         }, rows
 
-    def _rays_at_once(self) -> ChunkSize:
-        return ChunkSize(self.chunk, "eval.chunk")
-
-    def _conventions(self, metric: Callable, truth: GroundTruth) -> dict[str, Any]:
-        measure = measure_of(metric)
-        known = {key: value for key, value in truth.conventions.items() if key != "units"}
-        said = {"split": self.split, "units": measure.units, "better": measure.better}
-        return {**known, **said, "mean": "over views", **settings_used(metric)}
-
-    def extract(self, subject: EvaluatedModel) -> tuple[trimesh.Trimesh | None, str | None]:
-        """The subject's surface in scene units, or None and the reason."""
+    def extract_mesh(self, model: EvaluatedModel) -> tuple[ExtractedMesh | None, str | None]:
+        """Return the model's surface in scene units, or None and the reason."""
         if self.mesh is None:
             return None, "no mesh was asked for (eval.mesh=null)"
-        if subject.field is None:
+        if model.field is None:
             return None, "the model has no surface to extract"
-        steepest = self.mesh.lipschitz if subject.is_distance else None
+        extraction = self.mesh if model.is_distance else replace(self.mesh, lipschitz=None)
         try:
-            return replace(self.mesh, lipschitz=steepest)(subject.field, subject.box), None
-        except UndefinedMetric as empty:
-            return None, str(empty)
+            region = model.sampled_region()
+            return extraction(model.field, model.box, region=region, visible=model.visible), None
+        except Exception as error:
+            reason = reason_for(error, "mesh extraction", LESS_MEMORY)
+            log.warning("no mesh: %s", reason)
+            return None, reason
 
     def score_geometry(
-        self, mesh: trimesh.Trimesh | None, reason: str | None, truth: GroundTruth
+        self, mesh: trimesh.Trimesh | None, reason: str | None, ground_truth: GroundTruth
     ) -> dict[str, Score]:
-        """Scores of our mesh by their names, and of each baseline by ``<baseline>_<name>``."""
-        true = truth.mesh_in_scene
-        if true is None:
-            reason = "no true surface is known: give its mesh as dataset.mesh=<file>"
-        target = None if true is None else Surface(true, self.points, self.seed + 1)
+        """Return scores of the mesh by name, and of each baseline by ``<baseline>_<name>``."""
+        target, why_no_target = self._target_surface(ground_truth)
         scores: dict[str, Score] = {}
-        said: dict[str, Any] = {"scene_unit": truth.conventions.get("units", "")}
-        how = self.mesh or MeshExtraction()
-        extraction = {"resolution": how.resolution, "largest_component": how.largest_component}
-        for name, one in {"": mesh, **truth.baselines}.items():
-            pair = None
-            if one is not None and target is not None:
-                ours = Surface(one, self.points, self.seed)
-                pair = SurfacePair(ours, target, self.exact_points)
-            extra = {"baseline": name} if name else extraction
-            found = score_surface(self.geometry, pair, reason=reason, conventions=said | extra)
-            scores.update({f"{name}_{key}".lstrip("_"): score for key, score in found.items()})
+        shared = {"scene_unit": ground_truth.conventions.get("units", "")}
+        own = self.mesh or MeshExtraction()
+        own_settings = {"resolution": own.resolution, "components": own.components}
+        candidates: dict[str, LoadMesh | None] = {"": None if mesh is None else lambda: mesh}
+        for name, load in {**candidates, **ground_truth.baselines}.items():
+            pair, why = None, why_no_target or reason
+            if load is not None and target is not None:
+                try:
+                    surface = Surface(load(), self.points, self.seed)
+                    pair = SurfacePair(surface, target, self.exact_points)
+                except Exception as error:
+                    why = reason_for(error, f"the mesh of baseline '{name}'", LESS_MEMORY)
+            conventions = shared | ({"baseline": name} if name else own_settings)
+            for key, score in score_surface(
+                self.geometry, pair, reason=why, conventions=conventions
+            ).items():
+                scores[f"{name}_{key}" if name else key] = score
         return scores
 
+    def to_world(
+        self, mesh: trimesh.Trimesh, model: EvaluatedModel, ground_truth: GroundTruth
+    ) -> trimesh.Trimesh | None:
+        """Return the mesh with vertex colours in the data's own coordinates; None on failure."""
+        try:
+            if model.colors is not None:
+                chunk = (self.mesh or MeshExtraction()).chunk
+                mesh = with_vertex_colors(mesh, model.colors, device=model.box.device, chunk=chunk)
+            return transformed(mesh, ground_truth.to_world)
+        except Exception as error:
+            log.warning("no mesh: %s", reason_for(error, "colouring the mesh", LESS_MEMORY))
+            return None
 
-def write_panel(quantities: Mapping[str, Tensor], path: Path) -> bool:
-    """Write a view's panel as a PNG; False, with a warning, where the disk does not take it."""
+    def _target_surface(self, ground_truth: GroundTruth) -> tuple[Surface | None, str | None]:
+        try:
+            mesh = ground_truth.mesh_in_scene_units()
+        except Exception as error:
+            return None, reason_for(error, "the ground-truth mesh", LESS_MEMORY)
+        if mesh is None:
+            return None, "no true surface is known: give its mesh as dataset.mesh=<file>"
+        return Surface(mesh, self.points, self.seed + 1), None
+
+    def _ray_chunk(self) -> ChunkSize:
+        return ChunkSize(self.chunk, "eval.chunk")
+
+    def _conventions(self, metric: Metric, ground_truth: GroundTruth) -> dict[str, Any]:
+        known = {key: value for key, value in ground_truth.conventions.items() if key != "units"}
+        own = {"split": self.split, **metadata_of(metric).conventions, "mean": "over views"}
+        return {**known, **own, **settings_used(metric)}
+
+
+def dropped_part_scores(extracted: ExtractedMesh) -> dict[str, Score]:
+    """Return what was dropped from the mesh, as scores without a better direction."""
+    found = extracted.components
+    area = "fraction of the extracted area"
+    return {
+        "mesh_parts": Score(float(found.parts), {"units": "connected parts", "better": None}),
+        "mesh_parts_dropped": Score(
+            float(found.dropped), {"units": "connected parts", "better": None}
+        ),
+        "mesh_area_dropped": Score(found.dropped_area, {"units": area, "better": None}),
+    }
+
+
+def write_image_grid(quantities: Mapping[str, Tensor], path: Path) -> bool:
+    """Write a view's image grid as a PNG; False, with a warning, where it cannot be written."""
     try:
-        atomic_write(path, iio.imwrite("<bytes>", panel(quantities), extension=".png"))
+        atomic_write(path, iio.imwrite("<bytes>", image_grid(quantities), extension=".png"))
     except OSError as error:
-        log.warning("no picture: %s", error)
+        log.warning("no image grid: %s", error)
         return False
     return True

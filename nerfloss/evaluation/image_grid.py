@@ -1,65 +1,30 @@
-"""One picture per view: what was rendered and observed, how they differ, depth and normals."""
+"""One image per view: the rendering beside the target, their difference, depth and normals."""
 
 from collections.abc import Mapping
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from nerfloss.evaluation.colormaps import INFERNO, colored_by
+from nerfloss.evaluation.colormaps import INFERNO, apply_colormap
 
-WANTED = ("rgb", "opacity", "depth", "normal")  # what a panel shows of a rendering
-ERROR_SCALE = 0.2  # one scale for all views and runs, so that panels can be compared
+RENDERED = ("rgb", "opacity", "depth", "normal")  # quantities of the model that are shown
+ERROR_SCALE = 0.2  # the same for all views and runs, so that grids can be compared
 TITLE, GAP, SMALLEST = 16, 4, 128  # pixels
 
 Picture = UInt8[np.ndarray, "height width 3"]
 
 
-def _bytes(image: np.ndarray) -> Picture:
-    return (np.clip(image, 0, 1) * 255).round().astype(np.uint8)
+def image_grid(quantities: Mapping[str, Tensor]) -> UInt8[np.ndarray, "height width 3"]:
+    """Return all images of a view side by side, each under its title; small views are enlarged.
 
-
-def _depth(
-    depth: Float[np.ndarray, "height width"], hit: np.ndarray
-) -> tuple[str, UInt8[np.ndarray, "height width 3"]]:
-    """Depth where something is hit, near to far; black elsewhere."""
-    low, high = (float(v) for v in np.percentile(depth[hit], [1, 99])) if hit.any() else (0.0, 1.0)
-    return f"depth {low:.2f} to {high:.2f}", colored_by(depth, low, high) * hit[..., None]
-
-
-def pictures(quantities: Mapping[str, Tensor]) -> dict[str, Picture]:
-    """The pictures that can be made of a view's quantities, by title, in their order."""
-    image = {
-        name: value.detach().float().cpu().numpy()
-        for name, value in quantities.items()
-        if name in (*WANTED, "target_rgb")
-    }
-    found = {"rendered": _bytes(image["rgb"])}
-    if "target_rgb" in image:
-        error = np.abs(image["rgb"] - image["target_rgb"]).mean(-1)
-        found["target"] = _bytes(image["target_rgb"])
-        title = f"error 0 to {ERROR_SCALE}"
-        found[title] = colored_by(error, 0.0, ERROR_SCALE, colors=INFERNO)
-    opacity = image.get("opacity", np.ones(image["rgb"].shape[:2]))
-    if "depth" in image:
-        title, picture = _depth(image["depth"], opacity > 0.5)
-        found[title] = picture
-    if "normal" in image:
-        # Faded to black with opacity: where nothing is, a normal of 0 would show as grey.
-        found["normal"] = _bytes((image["normal"] + 1) / 2 * np.clip(opacity, 0, 1)[..., None])
-    return found
-
-
-def panel(quantities: Mapping[str, Tensor]) -> UInt8[np.ndarray, "height width 3"]:
-    """All pictures of a view side by side, each under its title; small views are enlarged.
-
-    ``quantities`` are laid out as images and hold ``rgb`` at least.
+    ``quantities`` are laid out as images and include ``rgb``.
     """
-    tiles = pictures(quantities)
+    tiles = images_by_title(quantities)
     height, width = next(iter(tiles.values())).shape[:2]
-    times = -(-SMALLEST // max(min(height, width), 1))
-    height, width = height * times, width * times
+    scale = -(-SMALLEST // max(min(height, width), 1))
+    height, width = height * scale, width * scale
     canvas = Image.new("RGB", (len(tiles) * (width + GAP) - GAP, height + TITLE), "white")
     draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(11)
     for index, (title, picture) in enumerate(tiles.items()):
@@ -68,3 +33,38 @@ def panel(quantities: Mapping[str, Tensor]) -> UInt8[np.ndarray, "height width 3
         canvas.paste(tile, (left, TITLE))
         draw.text((left + 2, 1), title, fill="black", font=font)
     return np.asarray(canvas)
+
+
+def images_by_title(quantities: Mapping[str, Tensor]) -> dict[str, Picture]:
+    """Return the images that can be made of a view's quantities, by title, in display order."""
+    value = {
+        name: quantity.detach().float().cpu().numpy()
+        for name, quantity in quantities.items()
+        if name in (*RENDERED, "target_rgb")
+    }
+    images = {"rendered": _to_bytes(value["rgb"])}
+    if "target_rgb" in value:
+        error = np.abs(value["rgb"] - value["target_rgb"]).mean(-1)
+        images["target"] = _to_bytes(value["target_rgb"])
+        title = f"error 0 to {ERROR_SCALE}"
+        images[title] = apply_colormap(error, 0.0, ERROR_SCALE, colors=INFERNO)
+    opacity = value.get("opacity", np.ones(value["rgb"].shape[:2]))
+    if "depth" in value:
+        title, image = _depth_image(value["depth"], opacity > 0.5)
+        images[title] = image
+    if "normal" in value:
+        # Times opacity: a normal of 0 would be grey where nothing is hit.
+        images["normal"] = _to_bytes((value["normal"] + 1) / 2 * np.clip(opacity, 0, 1)[..., None])
+    return images
+
+
+def _to_bytes(image: np.ndarray) -> Picture:
+    return (np.clip(image, 0, 1) * 255).round().astype(np.uint8)
+
+
+def _depth_image(
+    depth: Float[np.ndarray, "height width"], hit: Bool[np.ndarray, "height width"]
+) -> tuple[str, Picture]:
+    """Return a title with the range of depth, and its image; black where nothing is hit."""
+    near, far = (float(v) for v in np.percentile(depth[hit], [1, 99])) if hit.any() else (0.0, 1.0)
+    return f"depth {near:.2f} to {far:.2f}", apply_colormap(depth, near, far) * hit[..., None]

@@ -1,4 +1,4 @@
-"""Whole images from a renderer that answers rays: a few rays at a time, results as images."""
+"""Render whole images with a renderer of rays, in chunks."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ Render = Callable[[Rays, Collection[str]], Mapping[str, Tensor]]
 
 @runtime_checkable
 class ImageBatch(Protocol):
-    """The rays of a whole image in row-major order, and what was observed along them."""
+    """The rays of a whole image in row-major order, and the quantities observed along them."""
 
     @property
     def rays(self) -> Rays: ...
@@ -25,7 +25,7 @@ class ImageBatch(Protocol):
 
 @dataclass(frozen=True)
 class View:
-    """An image to be judged: its name, its rays and targets, and its size in pixels."""
+    """An image to evaluate on: its name, its rays and targets, and its size in pixels."""
 
     name: str
     batch: ImageBatch
@@ -40,25 +40,25 @@ class View:
             )
 
     def as_image(self, value: Tensor) -> Tensor:
-        """A quantity per ray laid out as an image: ``height width ...``."""
+        """Return a per-ray quantity in the shape of an image: ``height width ...``."""
         return value.reshape(self.height, self.width, *value.shape[1:])
 
 
 def render_view(
     render: Render, view: View, needs: Collection[str], *, chunk: ChunkSize
 ) -> dict[str, Tensor]:
-    """The needed quantities of a whole view as images, rendered a ``chunk`` of rays at a time.
+    """Return the per-ray quantities in ``needs`` as images, rendered a ``chunk`` at a time.
 
-    Only per-ray quantities make an image. Memory is that of one chunk plus the images.
+    Takes the memory of one chunk and of the images.
     """
     if not needs:
         return {}
     rays = view.batch.rays
 
-    def rendered(some: slice) -> dict[str, Tensor]:
-        made = render(rays[some], needs)
-        return {name: made[name].detach().float() for name in needs}
+    def render_rows(rows: slice) -> dict[str, Tensor]:
+        rendered = render(rays[rows], needs)
+        return {name: rendered[name].detach().float() for name in needs}
 
     with torch.no_grad():
-        parts = list(chunk.results(rendered, len(rays)))
+        parts = list(chunk.results(render_rows, len(rays)))
     return {name: view.as_image(torch.cat([part[name] for part in parts])) for name in needs}

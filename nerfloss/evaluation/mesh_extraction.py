@@ -1,60 +1,121 @@
-"""From a signed distance to a triangle mesh: marching cubes, clean-up, colour."""
+"""Extract a triangle mesh from an implicit function: marching cubes, connected parts, colours."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
 import trimesh
 from jaxtyping import Float
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from skimage.measure import marching_cubes
 from torch import Tensor
 
 from nerfloss.evaluation.errors import EmptyMesh, UndefinedMetric
-from nerfloss.evaluation.octree_sampling import Field, Probe, SparseLattice, sample_near_surface
+from nerfloss.evaluation.mesh_components import (
+    COMPONENTS,
+    ComponentReport,
+    Components,
+    VisiblePoints,
+    select_components,
+)
+from nerfloss.evaluation.octree_sampling import (
+    COARSEST,
+    FieldSampler,
+    ImplicitFunction,
+    SparseLattice,
+    sample_near_surface,
+)
 from nerfloss.evaluation.oom_retry import ChunkSize
+from nerfloss.evaluation.region import Region
+from nerfloss.files import format_bytes
+from nerfloss.memory import free_on
+
+log = logging.getLogger(__name__)
 
 Colors = Callable[[Float[Tensor, "points 3"], Float[Tensor, "points 3"]], Float[Tensor, "points 3"]]
+# Cells by which a rendered surface may be off the extracted one.
+TOLERANCE = 3.0
+# For ten faces per cell of one side of the box, at 200 bytes each with what is derived from them.
+BYTES_PER_SQUARE_CELL = 2000
+
+
+@dataclass(frozen=True)
+class ExtractedMesh:
+    """A mesh in scene units, and the connected parts that were dropped."""
+
+    mesh: trimesh.Trimesh
+    components: ComponentReport
 
 
 @dataclass(frozen=True)
 class MeshExtraction:
-    """How a mesh is made from a field that is negative inside.
+    """Extraction of the level set of a function that is negative inside.
 
-    ``resolution`` counts cells along the longest side of the box (rounded up to a multiple of 16);
-    ``lipschitz`` is the steepest slope the field may have, 1 for an exact distance: what is further
-    from the surface than it allows is never evaluated. None is for fields of any slope, such as
-    densities: every second node is evaluated, and all of them where these differ in sign.
-    ``level`` is the value of the field on the surface.
+    ``resolution`` is the number of cells along the longest side of the box, rounded up to a
+    multiple of 16. ``level`` is the value on the surface. ``lipschitz`` bounds the length of the
+    function's gradient (1 for an exact distance): whatever lies further from the surface than it
+    allows is not evaluated. None suits densities: every second node is evaluated, and all of them
+    where these differ in sign. ``components`` says which connected parts are kept (``supported``,
+    ``largest`` or ``all``, see `select_components`). ``chunk`` is the number of points that are
+    evaluated at once.
     """
 
     resolution: int = 256
     level: float = 0.0
     lipschitz: float | None = 2.0
-    largest_component: bool = True
+    components: str = "supported"
     chunk: int = 2**17
 
-    def __call__(self, field: Field, box: Float[Tensor, "2 3"]) -> trimesh.Trimesh:
-        """Mesh of the level set inside the box, faces outward, in the frame of the box.
+    def __post_init__(self) -> None:
+        if self.components not in COMPONENTS:
+            raise ValueError(
+                f"eval.mesh.components={self.components!r} is none of {', '.join(COMPONENTS)}"
+            )
 
-        Raises EmptyMesh where the level is not met, UndefinedMetric where values are not finite.
+    def __call__(
+        self,
+        implicit: ImplicitFunction,
+        box: Float[Tensor, "2 3"],
+        *,
+        region: Region | None = None,
+        visible: VisiblePoints | None = None,
+    ) -> ExtractedMesh:
+        """Extract the surface inside the box and the ``region`` of it, faces outward.
+
+        Raises EmptyMesh where the level is not met, UndefinedMetric where values are not finite or
+        memory does not suffice.
         """
-        corners = box.detach().double().cpu().numpy()
-        lattice = SparseLattice.over(corners, self.resolution)
-        chunk = ChunkSize(self.chunk, "eval.mesh.chunk")
-        probe = Probe(lambda points: field(points) - self.level, lattice, box.device, chunk)
-        values = sample_near_surface(probe, self.lipschitz)
-        mesh = self._march(values, lattice)
-        return largest_component(mesh) if self.largest_component else mesh
+        lattice = SparseLattice.over(box.detach().double().cpu().numpy(), self.resolution)
+        check_memory(lattice, self.resolution)
+        sampler = FieldSampler(
+            lambda points: implicit(points) - self.level,
+            lattice,
+            box.device,
+            ChunkSize(self.chunk, "eval.mesh.chunk"),
+            region,
+        )
+        mesh = self._marching_cubes(sample_near_surface(sampler, self.lipschitz), lattice)
+        mesh, report = select_components(
+            mesh,
+            cast(Components, self.components),
+            visible=visible,
+            tolerance=TOLERANCE * float(lattice.spacing.max()),
+            device=box.device,
+        )
+        searched = 1.0 if region is None else region.volume_fraction
+        log.info("mesh: %s; searched %.1f %% of the box", report, 100 * searched)
+        return ExtractedMesh(mesh, report)
 
-    def _march(self, values: np.ndarray, lattice: SparseLattice) -> trimesh.Trimesh:
+    def _marching_cubes(
+        self, values: Float[np.ndarray, "x y z"], lattice: SparseLattice
+    ) -> trimesh.Trimesh:
         low, high = float(values.min()) + self.level, float(values.max()) + self.level
         if not np.isfinite([low, high]).all():
             raise UndefinedMetric(
-                f"the field is not finite everywhere in the box (it ranges from {low} to {high}): "
-                "a mesh needs a field that is; look at the training's log for where it diverged"
+                f"the field is not finite everywhere in the box (it ranges from {low} to {high}), "
+                "so it has no surface; the training log shows where the run diverged"
             )
         if low >= self.level or high <= self.level:
             raise EmptyMesh(
@@ -67,37 +128,43 @@ class MeshExtraction:
         return trimesh.Trimesh(vertices + lattice.low, faces, process=False)
 
 
-def largest_component(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
-    """The connected part of the mesh with the most area."""
-    count = len(mesh.vertices)
-    edges = mesh.faces[:, [0, 1, 1, 2]].reshape(-1, 2).T
-    graph = coo_array((np.ones(edges.shape[1], dtype=bool), tuple(edges)), shape=(count, count))
-    part = connected_components(graph, directed=False)[1][mesh.faces[:, 0]]
-    keep = part == np.bincount(part, weights=mesh.area_faces).argmax()
-    used, faces = np.unique(mesh.faces[keep], return_inverse=True)
-    return trimesh.Trimesh(mesh.vertices[used], faces.reshape(-1, 3), process=False)
+def memory_needed(lattice: SparseLattice) -> int:
+    """Return an estimate of the memory that extracting a mesh takes, in bytes."""
+    return lattice.bytes_needed + BYTES_PER_SQUARE_CELL * int(lattice.cells.max()) ** 2
 
 
-def colored(
+def check_memory(lattice: SparseLattice, resolution: int) -> None:
+    """Raise UndefinedMetric, with a resolution that fits, where the memory does not suffice."""
+    free, needed = free_on(torch.device("cpu")), memory_needed(lattice)
+    if free is None or needed <= free:
+        return
+    # The memory grows with the second to third power of the resolution: the root is safe.
+    fits = int(resolution * (free / needed) ** 0.5) // COARSEST * COARSEST
+    raise UndefinedMetric(
+        f"a mesh at eval.mesh.resolution={resolution} needs about {format_bytes(needed)} of memory "
+        f"and {format_bytes(free)} are free; use eval.mesh.resolution={max(fits, COARSEST)}"
+    )
+
+
+def with_vertex_colors(
     mesh: trimesh.Trimesh, colors: Colors, *, device: torch.device, chunk: int = 2**17
 ) -> trimesh.Trimesh:
-    """The mesh with a colour at each vertex, from ``colors(points, outward normals)`` in [0, 1]."""
+    """Return the mesh with a colour per vertex, from ``colors(points, outward normals)``."""
     points = torch.from_numpy(np.array(mesh.vertices, dtype=np.float32))
     normals = torch.from_numpy(np.array(mesh.vertex_normals, dtype=np.float32))
-    found = np.empty((len(points), 4), dtype=np.uint8)
-    found[:, 3] = 255
+    rgba = np.full((len(points), 4), 255, dtype=np.uint8)
 
-    def paint(some: slice) -> None:
-        value = colors(points[some].to(device), normals[some].to(device))
-        found[some, :3] = (value.clamp(0, 1) * 255).round().byte().cpu().numpy()
+    def evaluate(rows: slice) -> None:
+        value = colors(points[rows].to(device), normals[rows].to(device))
+        rgba[rows, :3] = (value.clamp(0, 1) * 255).round().byte().cpu().numpy()
 
     with torch.no_grad():
-        ChunkSize(chunk, "eval.mesh.chunk")(paint, len(points))
-    return trimesh.Trimesh(mesh.vertices, mesh.faces, vertex_colors=found, process=False)
+        ChunkSize(chunk, "eval.mesh.chunk")(evaluate, len(points))
+    return trimesh.Trimesh(mesh.vertices, mesh.faces, vertex_colors=rgba, process=False)
 
 
 def transformed(mesh: trimesh.Trimesh, transform: Float[np.ndarray, "4 4"]) -> trimesh.Trimesh:
-    """The mesh in another frame; faces stay outward, also through a reflection."""
+    """Return the mesh in another frame; faces stay outward, also through a reflection."""
     moved = mesh.copy()
     moved.apply_transform(transform)
     return moved

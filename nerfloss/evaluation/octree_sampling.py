@@ -1,10 +1,10 @@
-"""Values of a signed distance on a fine lattice, computed only where its surface can be.
+"""Sample a field on a fine grid near its surface only, by refining an octree of blocks.
 
-The box is cut into blocks. A block is dropped where the value at its centre says that the surface
-is further away than its corners; what is left is cut in eight, down to blocks of 2 cells, whose
-lattice nodes are then evaluated. Wherever the surface leaves such a block through a face, the
-neighbour is taken in too, so that a field whose gradient is steeper than promised costs
-no hole where the surface was found at all. Nodes are shared by neighbouring blocks: no seams.
+A block is dropped where the value at its centre proves that the surface does not reach it; the
+others are cut in eight, down to blocks of 2 cells, whose grid nodes are evaluated. Where the
+surface leaves an evaluated block through a face, the neighbouring block is evaluated too, so a
+field steeper than assumed causes no holes in a surface that was found. Neighbouring blocks share
+their nodes. Outside of a `Region` the field is not evaluated and counts as empty.
 """
 
 from collections.abc import Callable
@@ -16,28 +16,31 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from nerfloss.evaluation.oom_retry import ChunkSize
+from nerfloss.evaluation.region import Region
 
-LEAF = 2  # cells along a block of the finest kind
-LEVELS = 4  # kinds of blocks: 16, 8, 4 and 2 cells
+LEAF = 2  # cells along the edge of the smallest block
+LEVELS = 4  # block sizes: 16, 8, 4 and 2 cells
+COARSEST = LEAF * 2 ** (LEVELS - 1)
+BYTES_PER_NODE = 6  # value 4, evaluated or not 1, values of blocks 1
+BLOCKS_AT_ONCE = 2**13
 
-Field = Callable[[Float[Tensor, "points 3"]], Float[Tensor, "points"]]
+ImplicitFunction = Callable[[Float[Tensor, "points 3"]], Float[Tensor, "points"]]
 
 
 @dataclass(frozen=True)
 class SparseLattice:
-    """Nodes of a regular grid over a box; ``cells`` are a multiple of the coarsest block."""
+    """Nodes of a regular grid over a box; ``cells`` are multiples of the coarsest block."""
 
     low: Float[np.ndarray, "3"]
     spacing: Float[np.ndarray, "3"]
     cells: Int[np.ndarray, "3"]
 
     @classmethod
-    def over(cls, box: Float[np.ndarray, "2 3"], resolution: int) -> "Lattice":
-        """``resolution`` cells along the longest side, nearly cubic, filling the box exactly."""
+    def over(cls, box: Float[np.ndarray, "2 3"], resolution: int) -> "SparseLattice":
+        """Fill a box with nearly cubic cells, ``resolution`` of them along its longest side."""
         extent = box[1] - box[0]
-        coarsest = LEAF * 2 ** (LEVELS - 1)
-        blocks = np.maximum(np.ceil(extent / extent.max() * resolution / coarsest - 1e-6), 1)
-        cells = (coarsest * blocks).astype(int)
+        blocks = np.maximum(np.ceil(extent / extent.max() * resolution / COARSEST - 1e-6), 1)
+        cells = (COARSEST * blocks).astype(int)
         return cls(box[0].astype(float), extent / cells, cells)
 
     @property
@@ -45,137 +48,188 @@ class SparseLattice:
         x, y, z = (int(cells) + 1 for cells in self.cells)
         return x, y, z
 
-    def at(self, index: np.ndarray) -> Float[np.ndarray, "*points 3"]:
-        """Where nodes are; an index may lie between nodes."""
+    @property
+    def bytes_needed(self) -> int:
+        """Memory that sampling all of it takes, in bytes."""
+        return BYTES_PER_NODE * int(np.prod(self.shape, dtype=np.int64))
+
+    def positions(self, index: np.ndarray) -> Float[np.ndarray, "*points 3"]:
+        """Return the positions of nodes; a fractional index lies between nodes."""
         return self.low + index * self.spacing
 
 
 @dataclass(frozen=True)
-class Probe:
-    """Asks a field for its values at places of a lattice, a ``chunk`` of them at a time."""
+class FieldSampler:
+    """Evaluate a field at nodes of a lattice in chunks, and only inside a region of its box.
 
-    field: Field
+    Outside of ``region`` (None: the whole box) a node takes the value of one cell's length: empty.
+    """
+
+    field: ImplicitFunction
     lattice: SparseLattice
     device: torch.device
     chunk: ChunkSize
+    region: Region | None = None
 
-    def __call__(
-        self, index: Int[np.ndarray, "points 3"], *, size: int = 1, shift: float = 0.0
-    ) -> Float[np.ndarray, "points"]:
-        """Values at nodes, or at ``(index + shift) * size`` nodes from the low corner."""
+    def at_nodes(self, index: Int[np.ndarray, "points 3"]) -> Float[np.ndarray, "points"]:
+        """Return the values at nodes."""
+        if self.region is None:
+            return self._evaluate(index)
+        values = np.full(len(index), self.lattice.spacing.max(), dtype=np.float32)
+        inside = self.region.contains(index / self.lattice.cells)
+        values[inside] = self._evaluate(index[inside])
+        return values
+
+    def at_block_centers(
+        self, blocks: Int[np.ndarray, "blocks 3"], size: int
+    ) -> Float[np.ndarray, "blocks"]:
+        """Return the field at the centres of blocks of ``size`` cells, whatever the region."""
+        return self._evaluate((blocks + 0.5) * size)
+
+    def overlap(
+        self, blocks: Int[np.ndarray, "blocks 3"], size: int
+    ) -> tuple[Bool[np.ndarray, "blocks"], Bool[np.ndarray, "blocks"]]:
+        """Return which blocks touch the region, and which lie wholly inside it."""
+        if self.region is None:
+            everywhere = np.ones(len(blocks), dtype=bool)
+            return everywhere, everywhere
+        low = blocks * size / self.lattice.cells
+        return self.region.overlap(low, low + size / self.lattice.cells)
+
+    def _evaluate(self, index: np.ndarray) -> Float[np.ndarray, "points"]:
         values = np.empty(len(index), dtype=np.float32)
 
-        def evaluate(some: slice) -> None:
-            points = self.lattice.at((index[some] + shift) * size).astype(np.float32)
-            found = self.field(torch.from_numpy(points).to(self.device))
-            values[some] = found.float().cpu().numpy()
+        def evaluate(rows: slice) -> None:
+            points = self.lattice.positions(index[rows]).astype(np.float32)
+            values[rows] = (
+                self.field(torch.from_numpy(points).to(self.device)).float().cpu().numpy()
+            )
 
         with torch.no_grad():
             self.chunk(evaluate, len(index))
         return values
 
 
-def _refine(blocks: Int[np.ndarray, "blocks 3"]) -> Int[np.ndarray, "children 3"]:
-    octants = np.stack(np.meshgrid(*[[0, 1]] * 3, indexing="ij"), -1).reshape(-1, 3)
-    return (2 * blocks[:, None] + octants).reshape(-1, 3)
+def sample_near_surface(
+    sampler: FieldSampler, lipschitz: float | None
+) -> Float[np.ndarray, "x y z"]:
+    """Return values at all nodes: exact near the zero level, elsewhere of the right sign.
+
+    ``lipschitz`` bounds the length of the field's gradient; None where no bound is known.
+    """
+    if lipschitz is None:
+        active, block_values = blocks_by_sign(sampler)
+    else:
+        active, block_values = blocks_by_distance(sampler, lipschitz)
+    volume = _values_of_nodes(block_values)
+    flat, evaluated = volume.reshape(-1), np.zeros(volume.size, dtype=bool)
+    offsets = _grid_indices([LEAF + 1] * 3)
+    queue = np.argwhere(active)
+    while len(queue):
+        neighbours = []
+        for begin in range(0, len(queue), BLOCKS_AT_ONCE):
+            blocks = queue[begin : begin + BLOCKS_AT_ONCE]
+            index = np.moveaxis(LEAF * blocks[:, None] + offsets, -1, 0)
+            node = np.asarray(np.ravel_multi_index(tuple(index), volume.shape))
+            new = np.unique(node[~evaluated[node]])
+            flat[new] = sampler.at_nodes(np.stack(np.unravel_index(new, volume.shape), 1))
+            evaluated[new] = True
+            cube = flat[node].reshape(len(blocks), *[LEAF + 1] * 3)
+            neighbours.append(_crossed_neighbours(blocks, cube, active, block_values))
+        queue = np.unique(np.concatenate(neighbours), axis=0)
+        active[tuple(queue.T)] = True
+    return volume
 
 
-def _spread(coarse: np.ndarray, times: int) -> np.ndarray:
+def blocks_by_distance(
+    sampler: FieldSampler, lipschitz: float
+) -> tuple[Bool[np.ndarray, "x y z"], Float[np.ndarray, "x y z"]]:
+    """Return the leaf blocks that can hold the surface, and a value of the right sign for each.
+
+    A block is dropped where ``|f(centre)| > lipschitz * half its diagonal``, unless it is solid and
+    cut by the border of the region.
+    """
+    size = COARSEST
+    blocks = _grid_indices(sampler.lattice.cells // size)
+    signs = np.ones(tuple(sampler.lattice.cells // size), dtype=np.float32)
+    for level in range(LEVELS):
+        touches, inside = sampler.overlap(blocks, size)
+        blocks, inside = blocks[touches], inside[touches]
+        values = sampler.at_block_centers(blocks, size)
+        signs[tuple(blocks.T)] = values
+        half_diagonal = 0.5 * size * float(np.linalg.norm(sampler.lattice.spacing))
+        # NaN compares as false and keeps its block, so that it is reported.
+        empty_or_solid = np.abs(values) > lipschitz * half_diagonal
+        blocks = blocks[~(empty_or_solid & (inside | (values > 0)))]
+        if level < LEVELS - 1:
+            blocks = (2 * blocks[:, None] + _grid_indices([2] * 3)).reshape(-1, 3)
+            size, signs = size // 2, _repeat(signs)
+            signs[tuple(blocks.T)] = 1.0  # replaced wherever a block touches the region
+    active = np.zeros(signs.shape, dtype=bool)
+    active[tuple(blocks.T)] = True
+    return active, signs
+
+
+def blocks_by_sign(
+    sampler: FieldSampler,
+) -> tuple[Bool[np.ndarray, "x y z"], Float[np.ndarray, "x y z"]]:
+    """Return the leaf blocks whose corners differ in sign, and the value at each lowest corner.
+
+    For fields without a bound on their gradient. Misses parts that are thinner than a block and
+    connected to nothing thicker.
+    """
+    x, y, z = (int(cells) // LEAF + 1 for cells in sampler.lattice.cells)
+    corners = np.empty((x, y, z), dtype=np.float32)
+    plane = _grid_indices([1, y, z])
+    for row in range(x):
+        corners[row] = sampler.at_nodes(LEAF * (plane + np.array([row, 0, 0]))).reshape(y, z)
+    positive = np.lib.stride_tricks.sliding_window_view(corners > 0, (2, 2, 2))
+    active = positive.any((3, 4, 5)) & ~positive.all((3, 4, 5))
+    lowest = corners[:-1, :-1, :-1]
+    # A comparison hides NaN, which has to be reported.
+    return active | np.isnan(lowest), lowest
+
+
+def _grid_indices(shape: list[int] | np.ndarray) -> Int[np.ndarray, "cells 3"]:
+    return np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), -1).reshape(-1, 3)
+
+
+def _repeat(coarse: np.ndarray) -> np.ndarray:
+    """Return the values of blocks for each of their eight parts."""
     for axis in range(3):
-        coarse = np.repeat(coarse, times, axis)
+        coarse = np.repeat(coarse, 2, axis)
     return coarse
 
 
-def near_surface(
-    probe: Probe, lipschitz: float
-) -> tuple[Bool[np.ndarray, "x y z"], Float[np.ndarray, "x y z"]]:
-    """Leaf blocks that may hold the surface, and a value for every leaf block that tells its side.
-
-    A block is dropped where ``|f(centre)| > lipschitz * half its diagonal``.
-    """
-    size = LEAF * 2 ** (LEVELS - 1)
-    count = probe.lattice.cells // size
-    blocks = np.stack(np.meshgrid(*map(np.arange, count), indexing="ij"), -1).reshape(-1, 3)
-    side = np.zeros(tuple(count), dtype=np.float32)
-    for level in range(LEVELS):
-        values = probe(blocks, size=size, shift=0.5)
-        side[tuple(blocks.T)] = values
-        half_diagonal = 0.5 * size * float(np.linalg.norm(probe.lattice.spacing))
-        # Written so that a value that is not a number keeps its block, and is met again later.
-        blocks = blocks[~(np.abs(values) > lipschitz * half_diagonal)]
-        if level < LEVELS - 1:
-            blocks, size, side = _refine(blocks), size // 2, _spread(side, 2)
-    active = np.zeros(side.shape, dtype=bool)
-    active[tuple(blocks.T)] = True
-    return active, side
+def _values_of_nodes(block_values: Float[np.ndarray, "x y z"]) -> Float[np.ndarray, "i j k"]:
+    """Return a value for each node: that of the leaf block above it, at the upper faces below."""
+    # Written in place: np.repeat and np.pad would hold the volume twice.
+    volume = np.empty([LEAF * count + 1 for count in block_values.shape], dtype=np.float32)
+    for x, y, z in np.ndindex(LEAF, LEAF, LEAF):
+        volume[x:-1:LEAF, y:-1:LEAF, z:-1:LEAF] = block_values
+    volume[-1] = volume[-2]
+    volume[:, -1] = volume[:, -2]
+    volume[:, :, -1] = volume[:, :, -2]
+    return volume
 
 
-def crossed_by_signs(probe: Probe) -> tuple[Bool[np.ndarray, "x y z"], Float[np.ndarray, "x y z"]]:
-    """The same for a field of unknown slope: a block is kept where its corners differ in sign.
-
-    Only parts that are thinner than a block, and connected to nothing thicker, can be missed.
-    """
-    x, y, z = (int(cells) // LEAF + 1 for cells in probe.lattice.cells)
-    corners = np.empty((x, y, z), dtype=np.float32)
-    plane = np.stack(np.meshgrid([0], np.arange(y), np.arange(z), indexing="ij"), -1).reshape(-1, 3)
-    for row in range(x):
-        corners[row] = probe(plane + np.array([row, 0, 0]), size=LEAF).reshape(y, z)
-    positive = np.lib.stride_tricks.sliding_window_view(corners > 0, (2, 2, 2))
-    active = positive.any((3, 4, 5)) & ~positive.all((3, 4, 5))
-    # What is not a number must not be lost among signs.
-    return active | np.isnan(corners[:-1, :-1, :-1]), corners[:-1, :-1, :-1]
-
-
-def _node_offsets() -> Int[np.ndarray, "nodes 3"]:
-    return np.stack(np.meshgrid(*[np.arange(LEAF + 1)] * 3, indexing="ij"), -1).reshape(-1, 3)
-
-
-def _neighbours_crossed(
+def _crossed_neighbours(
     blocks: Int[np.ndarray, "blocks 3"],
     nodes: Float[np.ndarray, "blocks i j k"],
     active: Bool[np.ndarray, "x y z"],
-    side: Float[np.ndarray, "x y z"],
-) -> Int[np.ndarray, "more 3"]:
-    """Inactive blocks behind a face with a node on the other side of the surface than they."""
-    found = []
+    block_values: Float[np.ndarray, "x y z"],
+) -> Int[np.ndarray, "neighbours 3"]:
+    """Return the inactive blocks behind a face that has a node of the other sign than they."""
+    crossed = []
     for axis in range(3):
         for step, face in ((-1, 0), (1, LEAF)):
             neighbour = blocks.copy()
             neighbour[:, axis] += step
             exists = (neighbour[:, axis] >= 0) & (neighbour[:, axis] < active.shape[axis])
             neighbour = neighbour[exists]
-            idle = ~active[tuple(neighbour.T)]
-            neighbour = neighbour[idle]
-            values = np.take(nodes[exists][idle], face, axis + 1).reshape(-1, (LEAF + 1) ** 2)
-            outside = side[tuple(neighbour.T)][:, None] > 0
-            found.append(neighbour[((values > 0) != outside).any(1)])
-    return np.unique(np.concatenate(found), axis=0)
-
-
-def sample_near_surface(probe: Probe, lipschitz: float | None) -> Float[np.ndarray, "x y z"]:
-    """Values at all nodes of the lattice: exact near the zero level, elsewhere of the right sign.
-
-    ``lipschitz`` is the field's steepest slope, None where it is unknown.
-
-    Memory: 5 bytes per node besides what the field needs for a chunk.
-    """
-    active, side = crossed_by_signs(probe) if lipschitz is None else near_surface(probe, lipschitz)
-    volume = np.pad(_spread(side, LEAF), [(0, 1)] * 3, mode="edge")
-    flat, known = volume.reshape(-1), np.zeros(volume.size, dtype=bool)
-    offsets = _node_offsets()
-    queue = np.argwhere(active)
-    while len(queue):
-        more = []
-        for begin in range(0, len(queue), 2**13):
-            blocks = queue[begin : begin + 2**13]
-            index = np.moveaxis(LEAF * blocks[:, None] + offsets, -1, 0)
-            node = np.asarray(np.ravel_multi_index(tuple(index), volume.shape))
-            fresh = np.unique(node[~known[node]])
-            where = np.stack(list(np.unravel_index(fresh, volume.shape)), 1)
-            flat[fresh] = probe(where)
-            known[fresh] = True
-            cube = flat[node].reshape(len(blocks), *[LEAF + 1] * 3)
-            more.append(_neighbours_crossed(blocks, cube, active, side))
-        queue = np.unique(np.concatenate(more), axis=0)
-        active[tuple(queue.T)] = True
-    return volume
+            inactive = ~active[tuple(neighbour.T)]
+            neighbour = neighbour[inactive]
+            values = np.take(nodes[exists][inactive], face, axis + 1).reshape(-1, (LEAF + 1) ** 2)
+            outside = block_values[tuple(neighbour.T)][:, None] > 0
+            crossed.append(neighbour[((values > 0) != outside).any(1)])
+    return np.unique(np.concatenate(crossed), axis=0)

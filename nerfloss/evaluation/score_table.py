@@ -10,9 +10,9 @@ ARROWS = {"higher": "↑", "lower": "↓"}
 
 
 def score_table(metrics: Mapping[str, Any], *, title: str = "Scores") -> Table:
-    """The content of metrics.json as a table: value, units, which direction is better.
+    """Return the content of metrics.json as a table: value, better direction, units.
 
-    A score of a baseline stands beside ours; what is missing is listed with its reason below.
+    Scores of baselines have a column each. Metrics without a value are listed below with reasons.
     """
     conventions, reasons = metrics.get("conventions", {}), metrics.get("reasons", {})
     baselines = dict.fromkeys(c["baseline"] for c in conventions.values() if c.get("baseline"))
@@ -24,12 +24,12 @@ def score_table(metrics: Mapping[str, Any], *, title: str = "Scores") -> Table:
         table.add_column(baseline, justify="right", style="dim")
     table.add_column("better")
     table.add_column("units", style="dim")
-    for name, about in conventions.items():
-        if about.get("baseline") or metrics.get(name) is None:
+    for name, entry in conventions.items():
+        if entry.get("baseline") or metrics.get(name) is None:
             continue
-        beside = [_number(metrics.get(f"{baseline}_{name}")) for baseline in baselines]
-        better = ARROWS.get(about.get("better", ""), "")
-        table.add_row(name, _number(metrics[name]), *beside, better, about.get("units", ""))
+        of_baselines = [_number(metrics.get(f"{baseline}_{name}")) for baseline in baselines]
+        arrow = ARROWS.get(entry.get("better") or "", "")
+        table.add_row(name, _number(metrics[name]), *of_baselines, arrow, entry.get("units") or "")
     return table
 
 
@@ -38,11 +38,11 @@ def _number(value: float | None) -> str:
 
 
 def _caption(missing: Mapping[str, str], baselines: Mapping[str, None]) -> Text | None:
-    """Which metrics have no value and why, one line per reason."""
+    """Return the metrics without a value, one line per reason."""
     by_reason: dict[str, list[str]] = {}
     for name, reason in missing.items():
         if not name.startswith(tuple(f"{baseline}_" for baseline in baselines)):
             by_reason.setdefault(reason, []).append(name)
     lines = [f"no {', '.join(names)}: {reason}" for reason, names in by_reason.items()]
-    # As Text: a reason such as "install nerfloss[stlpips]" is no markup.
+    # As Text: the brackets in "install nerfloss[stlpips]" are not markup.
     return Text("\n".join(lines)) if lines else None

@@ -1,4 +1,4 @@
-"""What an evaluation found: numbers, their conventions, and why some are missing."""
+"""Results of an evaluation: scores, their conventions, and reasons where a value is missing."""
 
 import json
 import logging
@@ -10,6 +10,7 @@ from typing import Any
 
 import trimesh
 
+from nerfloss.evaluation.errors import reason_for
 from nerfloss.evaluation.mesh_files import write_mesh
 from nerfloss.files import atomic_write
 
@@ -18,7 +19,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Score:
-    """One metric's value, or None and the reason; what a reader must know to compare it."""
+    """One metric's value, or None and the reason; ``conventions`` state how it was measured."""
 
     value: float | None
     conventions: Mapping[str, Any] = field(default_factory=dict)
@@ -31,13 +32,13 @@ class Score:
 
 
 def mean_score(parts: Iterable[Score], conventions: Mapping[str, Any]) -> Score:
-    """Mean over the views that have a value; why the others have none stands beside it."""
+    """Return the mean over the views that have a value, and the reasons of those that have none."""
     parts = list(parts)
     values = [part.value for part in parts if part.value is not None]
     reasons = dict.fromkeys(part.reason for part in parts if part.value is None)
     reason = "; ".join(str(text) for text in reasons) if parts else "there are no views"
     if values and reason:
-        reason = f"left out of the mean, {len(parts) - len(values)} of {len(parts)} views: {reason}"
+        reason = f"not in the mean: {len(parts) - len(values)} of {len(parts)} views: {reason}"
     return Score(
         math.fsum(values) / len(values) if values else None,
         {**conventions, "views": len(values)},
@@ -47,7 +48,7 @@ def mean_score(parts: Iterable[Score], conventions: Mapping[str, Any]) -> Score:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores by name, a row per view, and the mesh in world units (None where there is none)."""
+    """Scores by name, a row per view, and the mesh, if any, in the data's own coordinates."""
 
     scores: Mapping[str, Score]
     views: tuple[Mapping[str, Any], ...] = ()
@@ -55,13 +56,13 @@ class Evaluation:
 
     @property
     def values(self) -> dict[str, float]:
-        """The numbers there are, by name."""
+        """Values by name, without those that are missing."""
         return {name: s.value for name, s in self.scores.items() if s.value is not None}
 
     def as_json(self) -> dict[str, Any]:
-        """The content of metrics.json: numbers by name at the top, null where there is none.
+        """Return the content of metrics.json: values by name, null where one is missing.
 
-        Beside them ``conventions`` and ``reasons`` by the same names, and ``views``, a row each.
+        ``conventions`` and ``reasons`` have the same names; ``views`` has a row per view.
         """
         scores = self.scores.items()
         return {
@@ -74,13 +75,23 @@ class Evaluation:
     def write(self, folder: Path) -> None:
         """Write metrics.json and, where there is a mesh, mesh.ply and mesh.glb.
 
-        A mesh that the disk does not take is a warning; the numbers have to be kept.
+        A mesh that cannot be written is a warning, with its reason in metrics.json.
         """
-        if self.mesh is not None:
-            for ending in ("ply", "glb"):
-                try:
-                    write_mesh(self.mesh, folder / f"mesh.{ending}")
-                except OSError as error:
-                    log.warning("no mesh: %s", error)
-        text = json.dumps(self.as_json(), indent=2, allow_nan=False, default=str)
+        failed = {} if self.mesh is None else write_meshes(self.mesh, folder)
+        content = self.as_json()
+        content["reasons"] |= failed
+        text = json.dumps(content, indent=2, allow_nan=False, default=str)
         atomic_write(folder / "metrics.json", f"{text}\n".encode())
+
+
+def write_meshes(mesh: trimesh.Trimesh, folder: Path) -> dict[str, str]:
+    """Write mesh.ply and mesh.glb; return the reason for each that could not be written."""
+    reasons = {}
+    for name in ("mesh.ply", "mesh.glb"):
+        try:
+            write_mesh(mesh, folder / name)
+        except Exception as error:
+            reason = str(error) if isinstance(error, OSError) else reason_for(error, name)
+            log.warning("no %s: %s", name, reason)
+            reasons[name] = reason
+    return reasons

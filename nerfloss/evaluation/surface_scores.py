@@ -1,44 +1,47 @@
 """Scores of a reconstructed surface against the true one."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from nerfloss.evaluation.errors import UndefinedMetric
-from nerfloss.evaluation.metrics.metadata import measure_of, settings_used
+from nerfloss.evaluation.errors import reason_for
+from nerfloss.evaluation.metrics.metadata import Metric, metadata_of, settings_used
 from nerfloss.evaluation.scores import Score
 from nerfloss.evaluation.surface_samples import SurfacePair
 from nerfloss.quantities.signature import inputs_of
 
 
-def _conventions(
-    metric: Callable, pair: SurfacePair | None, shared: Mapping[str, Any]
-) -> dict[str, Any]:
-    measure = measure_of(metric)
-    asked = set(inputs_of(metric))
-    found = {**shared, "units": measure.units, "better": measure.better, **settings_used(metric)}
-    if pair is not None and not asked <= {"mesh", "target_mesh"}:
-        ours = pair.prediction
-        exact = asked <= {"target_to_surface"}
-        points = min(ours.points, pair.exact_points) if exact else ours.points
-        found.update(points=points, seed=ours.seed)
-    return found
-
-
 def score_surface(
-    metrics: Mapping[str, Callable],
+    metrics: Mapping[str, Metric],
     pair: SurfacePair | None,
     *,
     reason: str | None,
     conventions: Mapping[str, Any],
 ) -> dict[str, Score]:
-    """Each geometry metric on a pair of meshes; without a pair, no value and the reason why."""
+    """Return each geometry metric's score on a pair of meshes.
+
+    Without a pair no metric has a value and all have the ``reason``; a metric that fails has the
+    error's message as its reason.
+    """
     scores = {}
     for name, metric in metrics.items():
         value, why = None, reason
         if pair is not None:
             try:
                 value, why = float(metric(*(pair[key] for key in inputs_of(metric)))), None
-            except UndefinedMetric as undefined:
-                why = str(undefined)
+            except Exception as error:
+                why = reason_for(error, name, "lower eval.points or eval.mesh.resolution")
         scores[name] = Score(value, _conventions(metric, pair, conventions), why)
     return scores
+
+
+def _conventions(
+    metric: Metric, pair: SurfacePair | None, shared: Mapping[str, Any]
+) -> dict[str, Any]:
+    inputs = set(inputs_of(metric))
+    entries = {**shared, **metadata_of(metric).conventions, **settings_used(metric)}
+    if pair is not None and not inputs <= {"mesh", "target_mesh"}:
+        sampled = pair.prediction
+        exact = inputs <= {"target_to_surface"}
+        points = min(sampled.points, pair.exact_points) if exact else sampled.points
+        entries.update(points=points, seed=sampled.seed)
+    return entries

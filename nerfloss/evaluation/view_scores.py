@@ -1,12 +1,13 @@
-"""Scores of one view: every metric whose quantities are there, and a reason for every other."""
+"""Scores of one view: a value per metric, or the reason why it has none."""
 
 import difflib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import torch
 
 from nerfloss.evaluation.errors import UndefinedMetric
+from nerfloss.evaluation.metrics.metadata import Metric
 from nerfloss.evaluation.scores import Score
 from nerfloss.losses.pretrained.downloads import MissingWeights
 from nerfloss.memory import ran_out
@@ -14,8 +15,8 @@ from nerfloss.quantities.signature import inputs_of
 from nerfloss.quantities.vocabulary import VOCABULARY
 
 
-def lacking(metric: Callable, available: Collection[str]) -> str | None:
-    """Why a metric cannot be computed from what is available; None where it can."""
+def missing_quantity(metric: Metric, available: Collection[str]) -> str | None:
+    """Return why a metric cannot be computed from the available quantities; None if it can."""
     for name in inputs_of(metric):
         if name in available:
             continue
@@ -27,35 +28,35 @@ def lacking(metric: Callable, available: Collection[str]) -> str | None:
     return None
 
 
-def rendered_needs(
-    metrics: Mapping[str, Callable], offers: Collection[str], targets: Collection[str]
+def quantities_to_render(
+    metrics: Mapping[str, Metric], offers: Collection[str], targets: Collection[str]
 ) -> frozenset[str]:
-    """What must be rendered for those metrics that can be had; nothing for the others."""
-    possible = [m for m in metrics.values() if lacking(m, {*offers, *targets}) is None]
-    return frozenset(name for m in possible for name in inputs_of(m) if name not in targets)
+    """Return the quantities that those metrics need which can be computed."""
+    available = {*offers, *targets}
+    computable = [m for m in metrics.values() if missing_quantity(m, available) is None]
+    return frozenset(name for m in computable for name in inputs_of(m) if name not in targets)
 
 
 def score_view(
-    metrics: Mapping[str, Callable], quantities: Mapping[str, Any], offers: Collection[str] = ()
+    metrics: Mapping[str, Metric], quantities: Mapping[str, Any], offers: Collection[str] = ()
 ) -> dict[str, Score]:
-    """Each metric on one view's quantities, laid out as images.
+    """Return each metric's score on one view's quantities, laid out as images.
 
-    ``offers`` also names what could have been rendered and was not, since nothing needed it. A
-    metric looks at whole images: one for which memory does not suffice has no value, but a reason.
+    ``offers`` includes quantities that were not rendered because no metric needs them. A metric
+    takes whole images: where memory does not suffice for it, it has a reason and no value.
     """
     scores = {}
     for name, metric in metrics.items():
-        reason = lacking(metric, {*offers, *quantities})
-        value = None
+        value, reason = None, missing_quantity(metric, {*offers, *quantities})
         if reason is None:
             try:
                 with torch.no_grad():
                     value = float(metric(*(quantities[key] for key in inputs_of(metric))))
-            except (UndefinedMetric, MissingWeights) as undefined:
-                reason = str(undefined)
+            except (UndefinedMetric, MissingWeights) as error:
+                reason = str(error)
             except (RuntimeError, MemoryError) as error:
                 if not ran_out(error):
                     raise
-                reason = f"out of memory: leave it out ('~eval.metrics.{name}'), or device=cpu"
+                reason = f"out of memory: leave it out ('~eval.metrics.{name}'), or use device=cpu"
         scores[name] = Score(value, reason=reason)
     return scores

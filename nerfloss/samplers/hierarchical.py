@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from nerfloss.geometry import Rays, Samples, intersect_box
@@ -52,6 +52,10 @@ class HierarchicalSampler(torch.nn.Module):
             t, order = torch.sort(torch.cat([t, new], -1), -1)
             sdf = torch.cat([sdf, _sdf_along(field, rays, new)], -1).gather(-1, order)
         return Samples(rays, t[:, :-1], t[:, 1:])
+
+    def sampled_region(self, field: Field) -> Bool[Tensor, "x y z"] | None:  # noqa: ARG002
+        """Return None: samples are placed everywhere in the field's box."""
+        return None
 
     def refresh(self, field: Field, step: int, generator: torch.Generator | None = None) -> None:
         """Nothing to keep up to date."""

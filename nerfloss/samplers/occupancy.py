@@ -1,8 +1,9 @@
 """Occupancy sampling: march through a cached copy of the field, spend few samples where it is."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.nn.functional import max_pool3d
 
 from nerfloss.geometry import Rays, Samples
 from nerfloss.kernels.async_host_copy import StaleScalar
@@ -97,6 +98,23 @@ class OccupancySampler(torch.nn.Module):
             self.grid.refresh_density(
                 field, decay=self.decay, generator=generator, above=self.threshold, turn=turn
             )
+
+    @torch.no_grad()
+    def sampled_region(self, field: Field) -> Bool[Tensor, "x y z"] | None:
+        """Return the cells of the field's box in which samples are placed, one cell wider.
+
+        For an SDF they are those in the band around its surface, and its inside. None before the
+        first refresh.
+        """
+        if not self.grid.known:
+            return None
+        march = self._march(field)
+        if march.sharpness is None:
+            cells, within = self.grid.values > march.threshold, self.grid.region
+        else:
+            cells, within = self.grid.values < march.band, torch.ones_like(self.grid.region)
+        wide = max_pool3d(cells[None].float(), 3, stride=1, padding=1)[0] > 0
+        return (wide & within).permute(2, 1, 0)
 
     def _march(self, field: Field) -> March:
         step = self.grid.cell(field.box)

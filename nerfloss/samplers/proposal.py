@@ -3,7 +3,7 @@
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from nerfloss.geometry import Rays, Samples, intersect_box
@@ -73,6 +73,10 @@ class ProposalSampler(nn.Module):
             "proposal_weights": weights,
         }
         return Samples(rays, t[:, :-1], t[:, 1:], proposed)
+
+    def sampled_region(self, field: Field) -> Bool[Tensor, "x y z"] | None:  # noqa: ARG002
+        """Return None: samples are placed everywhere in the field's box."""
+        return None
 
     def refresh(self, field: Field, step: int, generator: torch.Generator | None = None) -> None:  # noqa: ARG002
         """Let the weights count as much as is due at a step."""

@@ -1,7 +1,7 @@
 """Uniform sampling: intervals of equal length between where a ray enters the box and leaves it."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from nerfloss.geometry import Rays, Samples, intersect_box
@@ -41,6 +41,10 @@ class UniformSampler(torch.nn.Module):
         """Sample each ray; jittered in training (``generator`` given), regular without."""
         edges = stratified_edges(*intersect_box(rays, field.box), self.samples, generator)
         return Samples(rays, edges[:, :-1], edges[:, 1:])
+
+    def sampled_region(self, field: Field) -> Bool[Tensor, "x y z"] | None:  # noqa: ARG002
+        """Return None: samples are placed everywhere in the field's box."""
+        return None
 
     def refresh(self, field: Field, step: int, generator: torch.Generator | None = None) -> None:
         """Nothing to keep up to date."""

@@ -1,10 +1,10 @@
-"""A perfect model of a ball, and the truth about it."""
+"""An exact model of a ball, and its ground truth."""
 
 import pytest
 import trimesh
 from exact_ball import RADIUS, Ball
 
-from nerfloss.evaluation.evaluator import GroundTruth
+from nerfloss.evaluation.inputs import GroundTruth
 
 
 @pytest.fixture
@@ -13,8 +13,8 @@ def ball() -> Ball:
 
 
 @pytest.fixture
-def truth() -> GroundTruth:
+def ground_truth() -> GroundTruth:
     return GroundTruth(
-        mesh=trimesh.creation.icosphere(subdivisions=5, radius=RADIUS),
+        mesh=lambda: trimesh.creation.icosphere(subdivisions=5, radius=RADIUS),
         conventions={"units": "scene units: radius 1", "background": "white"},
     )

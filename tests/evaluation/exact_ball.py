@@ -1,4 +1,4 @@
-"""A ball that is rendered exactly: what an evaluation of a perfect model must find."""
+"""A ball with an exact rendering, signed distance and colours."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nerfloss.evaluation.evaluator import EvaluatedModel
 from nerfloss.evaluation.image_rendering import View
+from nerfloss.evaluation.inputs import EvaluatedModel
 from nerfloss.geometry import Rays, intersect_sphere
 
 RADIUS = 0.6
@@ -20,7 +20,7 @@ class ToyBatch:
 
 
 class Ball:
-    """Renders a ball, coloured by its normals, and remembers what it was asked for."""
+    """A renderer of a ball coloured by its normals; ``asked`` records its calls."""
 
     offers = frozenset({"rgb", "opacity", "depth", "normal", "weights"})
 
@@ -40,8 +40,8 @@ class Ball:
         hit = leave > enter
         normal = (rays.origins + enter[:, None] * rays.directions) / self.radius * hit[:, None]
         rgb = torch.where(hit[:, None], (normal + 1) / 2, rays.background)
-        made = {"rgb": rgb, "opacity": hit.float(), "depth": enter, "normal": normal}
-        return {name: made[name] for name in needs}
+        rendered = {"rgb": rgb, "opacity": hit.float(), "depth": enter, "normal": normal}
+        return {name: rendered[name] for name in needs}
 
 
 def camera_rays(size: int) -> Rays:
@@ -58,15 +58,15 @@ def camera_rays(size: int) -> Rays:
 
 
 def view_of(ball: Ball, size: int = 64, name: str = "front.png") -> View:
-    """A view whose targets are the ball's own rendering."""
+    """Return a view whose targets are the rendering of the ball."""
     rays = camera_rays(size)
-    made = ball.render(rays, ("rgb", "opacity", "depth", "normal"))
+    rendered = ball.render(rays, ("rgb", "opacity", "depth", "normal"))
     names = {"rgb": "rgb", "opacity": "mask", "depth": "depth", "normal": "normal"}
     return View(
-        name, ToyBatch(rays, {f"target_{names[k]}": v for k, v in made.items()}), size, size
+        name, ToyBatch(rays, {f"target_{names[k]}": v for k, v in rendered.items()}), size, size
     )
 
 
-def subject_of(ball: Ball) -> EvaluatedModel:
+def model_of(ball: Ball) -> EvaluatedModel:
     box = torch.tensor([[-1.0, -1, -1], [1, 1, 1]])
     return EvaluatedModel(ball.render, ball.offers, box, ball.sdf, ball.colors)

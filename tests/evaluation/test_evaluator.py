@@ -1,4 +1,4 @@
-"""An evaluation of a perfect model finds it perfect and asks for nothing in vain."""
+"""An evaluation of an exact model: scores, conventions, reasons, and what is rendered."""
 
 import functools
 import io
@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 import torch
 import trimesh
-from exact_ball import RADIUS, Ball, ToyBatch, subject_of, view_of
+from exact_ball import RADIUS, Ball, ToyBatch, model_of, view_of
 from rich.console import Console
 
+from nerfloss.evaluation import mesh_extraction
 from nerfloss.evaluation.evaluator import Evaluator
-from nerfloss.evaluation.image_grid import panel
+from nerfloss.evaluation.image_grid import image_grid
 from nerfloss.evaluation.image_rendering import View
 from nerfloss.evaluation.mesh_extraction import MeshExtraction
 from nerfloss.evaluation.metrics import geometry
@@ -40,8 +41,8 @@ def darker(view, factor=0.9):
     return View("dark", ToyBatch(view.batch.rays, targets), view.height, view.width)
 
 
-def test_a_perfect_model_scores_perfectly(ball, truth):
-    found = small()(subject_of(ball), [view_of(ball)], truth).values
+def test_a_perfect_model_scores_perfectly(ball, ground_truth):
+    found = small()(model_of(ball), [view_of(ball)], ground_truth).values
     assert found["ssim"] == pytest.approx(1)
     assert found["mask_iou"] == 1
     assert found["normal_angle"] == pytest.approx(0, abs=1e-2)
@@ -50,17 +51,17 @@ def test_a_perfect_model_scores_perfectly(ball, truth):
     assert found["fscore_loose"] == 1
 
 
-def test_a_score_is_the_mean_over_views_and_its_parts_stand_beside_it(ball, truth):
+def test_a_score_is_the_mean_over_views_and_each_view_has_a_row(ball, ground_truth):
     views = [darker(view_of(ball), f) for f in (0.9, 0.7)]
-    result = small(geometry={}, mesh=None)(subject_of(ball), views, truth)
+    result = small(geometry={}, mesh=None)(model_of(ball), views, ground_truth)
     rows = [row["psnr"] for row in result.views]
     assert result.values["psnr"] == pytest.approx(sum(rows) / 2)
     assert rows[0] > rows[1]
 
 
-def test_an_infinite_value_is_null_with_its_reason_and_not_in_the_mean(ball, truth):
+def test_an_infinite_value_is_null_with_its_reason_and_not_in_the_mean(ball, ground_truth):
     views = [view_of(ball), darker(view_of(ball))]
-    result = small(geometry={}, mesh=None)(subject_of(ball), views, truth)
+    result = small(geometry={}, mesh=None)(model_of(ball), views, ground_truth)
     content = result.as_json()
     assert content["views"][0]["psnr"] is None
     assert content["psnr"] == content["views"][1]["psnr"]
@@ -68,9 +69,9 @@ def test_an_infinite_value_is_null_with_its_reason_and_not_in_the_mean(ball, tru
     assert content["conventions"]["psnr"]["views"] == 1
 
 
-def test_metrics_json_is_valid_flat_and_carries_conventions_and_reasons(ball, truth, tmp_path):
+def test_metrics_json_is_valid_and_has_conventions_and_reasons(ball, ground_truth, tmp_path):
     evaluator = small(metrics={**IMAGE, "ms_ssim": ms_ssim})
-    evaluator(subject_of(ball), [darker(view_of(ball))], truth).write(tmp_path)
+    evaluator(model_of(ball), [darker(view_of(ball))], ground_truth).write(tmp_path)
 
     def refuse(constant):
         raise AssertionError(f"{constant} is no JSON")
@@ -82,6 +83,7 @@ def test_metrics_json_is_valid_flat_and_carries_conventions_and_reasons(ball, tr
     about = content["conventions"]
     assert about["psnr"]["split"] == "test"
     assert about["psnr"]["units"] == "dB"
+    assert about["psnr"]["better"] == "higher"
     assert about["psnr"]["background"] == "white"
     assert about["ssim"]["window"] == 11
     assert about["chamfer_l1"]["points"] == 2000
@@ -92,21 +94,21 @@ def test_metrics_json_is_valid_flat_and_carries_conventions_and_reasons(ball, tr
     assert (tmp_path / "mesh.glb").is_file()
 
 
-def test_two_evaluations_agree_to_the_last_digit(ball, truth):
+def test_two_evaluations_agree_to_the_last_digit(ball, ground_truth):
     first, second = (
-        small()(subject_of(ball), [darker(view_of(ball))], truth).as_json() for _ in range(2)
+        small()(model_of(ball), [darker(view_of(ball))], ground_truth).as_json() for _ in range(2)
     )
     assert first == second
 
 
-def test_only_what_a_metric_needs_is_rendered(ball, truth):
+def test_only_what_a_metric_needs_is_rendered(ball, ground_truth):
     view = view_of(ball)
     ball.asked.clear()
-    small(metrics={"psnr": psnr})(subject_of(ball), [view], truth)
+    small(metrics={"psnr": psnr})(model_of(ball), [view], ground_truth)
     assert {needs for _, needs in ball.asked} == {frozenset({"rgb"})}
 
 
-def test_what_a_metric_that_cannot_be_had_needs_is_not_rendered(ball, truth):
+def test_inputs_of_a_metric_that_cannot_be_computed_are_not_rendered(ball, ground_truth):
     view = view_of(ball)
     bare = View(
         "bare",
@@ -115,7 +117,7 @@ def test_what_a_metric_that_cannot_be_had_needs_is_not_rendered(ball, truth):
         view.width,
     )
     ball.asked.clear()
-    result = small(geometry={}, mesh=None)(subject_of(ball), [bare], truth)
+    result = small(geometry={}, mesh=None)(model_of(ball), [bare], ground_truth)
     assert {needs for _, needs in ball.asked} == {frozenset({"rgb"})}
     assert result.scores["mask_iou"].value is None
     assert "needs 'target_mask', which only datasets with masks provide" in str(
@@ -123,43 +125,43 @@ def test_what_a_metric_that_cannot_be_had_needs_is_not_rendered(ball, truth):
     )
 
 
-def test_a_model_without_normals_gets_a_reason_for_the_normal_metrics(ball, truth):
-    subject = replace(subject_of(ball), offers=frozenset({"rgb", "opacity", "depth"}))
-    result = small(geometry={}, mesh=None)(subject, [view_of(ball)], truth)
+def test_a_model_without_normals_gets_a_reason_for_the_normal_metrics(ball, ground_truth):
+    model = replace(model_of(ball), offers=frozenset({"rgb", "opacity", "depth"}))
+    result = small(geometry={}, mesh=None)(model, [view_of(ball)], ground_truth)
     assert "needs 'normal', which only SDF fields provide" in str(
         result.scores["normal_angle"].reason
     )
 
 
-def test_rays_are_rendered_a_chunk_at_a_time(ball, truth):
+def test_rays_are_rendered_a_chunk_at_a_time(ball, ground_truth):
     view = view_of(ball)
     ball.asked.clear()
-    small(chunk=1000, mesh=None, geometry={})(subject_of(ball), [view], truth)
+    small(chunk=1000, mesh=None, geometry={})(model_of(ball), [view], ground_truth)
     assert max(rays for rays, _ in ball.asked) <= 1000
     assert sum(rays for rays, _ in ball.asked) == 64 * 64
 
 
-def test_a_users_metric_is_any_function_of_quantities(ball, truth):
+def test_a_users_metric_is_any_function_of_quantities(ball, ground_truth):
     def brightness(rgb):
         return rgb.mean()
 
     metrics = {"brightness": brightness}
-    result = small(metrics=metrics, mesh=None)(subject_of(ball), [view_of(ball)], truth)
+    result = small(metrics=metrics, mesh=None)(model_of(ball), [view_of(ball)], ground_truth)
     expected = ball.render(view_of(ball).batch.rays, ["rgb"])["rgb"].mean().item()
     assert result.values["brightness"] == pytest.approx(expected, abs=1e-6)
 
 
-def test_a_misspelt_quantity_gets_a_suggestion(ball, truth):
+def test_a_misspelt_quantity_gets_a_suggestion(ball, ground_truth):
     def mine(rgb, target_msk):
         return (rgb[..., 0] * target_msk).mean()
 
-    result = small(metrics={"mine": mine}, mesh=None)(subject_of(ball), [view_of(ball)], truth)
+    result = small(metrics={"mine": mine}, mesh=None)(model_of(ball), [view_of(ball)], ground_truth)
     assert "did you mean 'target_mask'" in str(result.scores["mine"].reason)
 
 
-def test_an_empty_surface_is_no_crash_but_a_reason(truth, tmp_path):
+def test_an_empty_surface_is_no_crash_but_a_reason(ground_truth, tmp_path):
     nothing = Ball(radius=-1.0)
-    result = small(metrics={})(subject_of(nothing), [], truth)
+    result = small(metrics={})(model_of(nothing), [], ground_truth)
     result.write(tmp_path)
     assert result.mesh is None
     content = json.loads((tmp_path / "metrics.json").read_text())
@@ -168,57 +170,65 @@ def test_an_empty_surface_is_no_crash_but_a_reason(truth, tmp_path):
     assert not (tmp_path / "mesh.ply").exists()
 
 
-def test_without_a_true_mesh_the_reason_says_how_to_give_one(ball, truth):
-    result = small(metrics={})(subject_of(ball), [], replace(truth, mesh=None))
+def test_without_a_true_mesh_the_reason_says_how_to_give_one(ball, ground_truth):
+    result = small(metrics={})(model_of(ball), [], replace(ground_truth, mesh=None))
     assert "dataset.mesh=<file>" in str(result.scores["chamfer_l1"].reason)
     assert result.mesh is not None
 
 
-def test_a_baseline_is_scored_beside_ours_under_its_name(ball, truth):
+def test_a_baseline_is_scored_under_its_name(ball, ground_truth):
     hull = trimesh.creation.icosphere(subdivisions=4, radius=RADIUS + 0.2)
-    result = small(metrics={})(subject_of(ball), [], replace(truth, baselines={"hull": hull}))
+    result = small(metrics={})(
+        model_of(ball), [], replace(ground_truth, baselines={"hull": lambda: hull})
+    )
     assert result.values["hull_chamfer_l1"] == pytest.approx(0.2, abs=0.02)
     assert result.values["chamfer_l1"] < 0.03
     assert result.scores["hull_chamfer_l1"].conventions["baseline"] == "hull"
 
 
-def test_geometry_is_measured_in_scene_units_and_the_mesh_is_in_world_units(ball, truth):
+def test_geometry_is_measured_in_scene_units_and_the_mesh_is_in_world_units(ball, ground_truth):
     to_world = np.diag([10.0, 10, 10, 1])
     to_world[:3, 3] = [1, 2, 3]
-    world = truth.mesh.copy()
+    world = ground_truth.mesh()
     world.apply_transform(to_world)
-    here = small(metrics={})(subject_of(ball), [], truth)
-    there = small(metrics={})(subject_of(ball), [], replace(truth, mesh=world, to_world=to_world))
+    here = small(metrics={})(model_of(ball), [], ground_truth)
+    there = small(metrics={})(
+        model_of(ball), [], replace(ground_truth, mesh=lambda: world, to_world=to_world)
+    )
     assert there.values["chamfer_l1"] == pytest.approx(here.values["chamfer_l1"], rel=1e-6)
     np.testing.assert_allclose(there.mesh.bounds.mean(0), [1, 2, 3], atol=1e-2)
     assert np.ptp(there.mesh.bounds, axis=0) == pytest.approx(20 * RADIUS, rel=0.01)
     assert there.mesh.visual.kind == "vertex"
 
 
-def test_a_panel_per_view_is_written_unless_it_is_not_wanted(ball, truth, tmp_path):
+def test_an_image_grid_per_view_is_written_unless_it_is_turned_off(ball, ground_truth, tmp_path):
     evaluator = small(metrics={}, geometry={}, mesh=None)
-    evaluator(subject_of(ball), [view_of(ball)], truth, tmp_path)
+    evaluator(model_of(ball), [view_of(ball)], ground_truth, tmp_path)
     image = iio.imread(tmp_path / "images" / "front.png")
     assert image.shape == (128 + 16, 5 * (128 + 4) - 4, 3)
-    replace(evaluator, images=False)(subject_of(ball), [view_of(ball)], truth, tmp_path / "none")
+    replace(evaluator, images=False)(
+        model_of(ball), [view_of(ball)], ground_truth, tmp_path / "none"
+    )
     assert not (tmp_path / "none").exists()
 
 
-def test_a_panel_shows_what_there_is(ball):
+def test_an_image_grid_shows_the_available_quantities(ball):
     view = view_of(ball, size=128)
     rgb = view.as_image(ball.render(view.batch.rays, ["rgb"])["rgb"])
-    alone = panel({"rgb": rgb})
+    alone = image_grid({"rgb": rgb})
     assert alone.shape == (128 + 16, 128, 3)
     np.testing.assert_array_equal(alone[16:], (rgb * 255).round().byte().numpy())
-    two = panel({"rgb": rgb, "target_rgb": rgb})
+    two = image_grid({"rgb": rgb, "target_rgb": rgb})
     assert (two[16:, -128:] == [0, 0, 4]).all(), "no error is the darkest colour of the map"
 
 
-def test_the_table_shows_baselines_beside_ours_and_reasons_below(ball, truth):
+def test_the_table_has_a_column_per_baseline_and_reasons_below(ball, ground_truth):
     hull = trimesh.creation.icosphere(subdivisions=4, radius=RADIUS + 0.2)
     metrics = {"psnr_masked": psnr_masked, "ms_ssim": ms_ssim}
     result = small(metrics=metrics)(
-        subject_of(ball), [darker(view_of(ball))], replace(truth, baselines={"hull": hull})
+        model_of(ball),
+        [darker(view_of(ball))],
+        replace(ground_truth, baselines={"hull": lambda: hull}),
     )
     console = Console(width=120, record=True, file=io.StringIO())
     console.print(score_table(result.as_json()))
@@ -242,7 +252,7 @@ def test_a_view_that_lacks_pixels_is_refused(ball):
         View("short", view_of(ball).batch, 64, 65)
 
 
-def test_the_shipped_configuration_builds_and_evaluates(ball, truth, repository):
+def test_the_shipped_configuration_builds_and_evaluates(ball, ground_truth, repository):
     from hydra import compose, initialize_config_dir
     from hydra.utils import instantiate
 
@@ -252,8 +262,79 @@ def test_the_shipped_configuration_builds_and_evaluates(ball, truth, repository)
             overrides=["eval.mesh.resolution=32", "eval.points=500", "eval.images=false"],
         )
     evaluator = instantiate(cfg.eval, _convert_="all")
-    result = evaluator(subject_of(ball), [darker(view_of(ball))], truth)
+    result = evaluator(model_of(ball), [darker(view_of(ball))], ground_truth)
     assert {"psnr", "ssim", "mask_iou", "depth_rmse", "chamfer_l1", "fscore"} <= set(result.values)
-    assert set(evaluator.metrics) | set(evaluator.geometry) == set(result.scores)
+    of_mesh = {"mesh_parts", "mesh_parts_dropped", "mesh_area_dropped"}
+    assert {*evaluator.metrics, *evaluator.geometry, *of_mesh} == set(result.scores)
     assert all(s.value is not None or s.reason for s in result.scores.values())
     assert torch.isfinite(torch.tensor(list(result.values.values()))).all()
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (
+            MemoryError("Unable to allocate 4.00 GiB"),
+            "out of memory even with eval.mesh.chunk=8 (asked for 100)",
+        ),
+        (RuntimeError("index out of range"), "mesh extraction failed: RuntimeError: index out of"),
+    ],
+)
+def test_a_failed_mesh_extraction_costs_no_image_score(
+    ball, ground_truth, tmp_path, caplog, error, reason
+):
+    def fail(points):  # noqa: ARG001
+        raise error
+
+    model = replace(model_of(ball), field=fail)
+    evaluator = small(mesh=MeshExtraction(resolution=32, chunk=100))
+    evaluator(model, [darker(view_of(ball))], ground_truth).write(tmp_path)
+    content = json.loads((tmp_path / "metrics.json").read_text())
+    assert content["psnr"] > 0
+    assert content["chamfer_l1"] is None
+    assert reason in content["reasons"]["chamfer_l1"]
+    assert "Traceback" not in caplog.text
+
+
+def test_a_failed_geometry_metric_costs_no_other_score(ball, ground_truth):
+    def broken(to_target):
+        raise MemoryError(f"Unable to allocate {len(to_target)} GiB")
+
+    geometries = {**SURFACE, "broken": broken}
+    result = small(geometry=geometries)(model_of(ball), [darker(view_of(ball))], ground_truth)
+    assert result.scores["broken"].value is None
+    assert "out of memory in broken: lower eval.points" in str(result.scores["broken"].reason)
+    assert result.values["chamfer_l1"] < 0.03
+    assert result.values["psnr"] > 0
+
+
+def test_a_baseline_that_fails_has_a_reason_and_the_mesh_has_scores(ball, ground_truth):
+    def empty_hull():
+        raise ValueError("the visual hull is empty")
+
+    given = replace(ground_truth, baselines={"hull": empty_hull})
+    result = small(metrics={})(model_of(ball), [], given)
+    assert "the visual hull is empty" in str(result.scores["hull_chamfer_l1"].reason)
+    assert result.values["chamfer_l1"] < 0.03
+
+
+def test_a_mesh_that_memory_cannot_hold_is_refused_before_it_is_made(
+    ball, ground_truth, monkeypatch
+):
+    monkeypatch.setattr(mesh_extraction, "free_on", lambda _: 4 * 10**9)
+    evaluator = small(mesh=MeshExtraction(resolution=1024))
+    result = evaluator(model_of(ball), [darker(view_of(ball))], ground_truth)
+    reason = str(result.scores["chamfer_l1"].reason)
+    assert "eval.mesh.resolution=1024 needs about 8.56 GB of memory and 4 GB are free" in reason
+    assert "use eval.mesh.resolution=688" in reason
+    assert result.values["psnr"] > 0
+
+
+def test_what_was_dropped_from_the_mesh_is_in_the_result(ball, ground_truth):
+    content = small(metrics={})(model_of(ball), [], ground_truth).as_json()
+    assert content["mesh_parts"] == 1
+    assert content["mesh_area_dropped"] == 0
+    about = content["conventions"]
+    assert about["mesh_area_dropped"]["units"] == "fraction of the extracted area"
+    assert about["mesh_area_dropped"]["better"] is None
+    assert about["chamfer_l1"]["components"] == "supported"

@@ -1,4 +1,4 @@
-"""Meshes are closed, outward and the same as dense marching cubes, for a fraction of the work."""
+"""Meshes are closed, outward and equal to dense marching cubes, with few evaluations."""
 
 import math
 
@@ -11,9 +11,8 @@ from skimage.measure import marching_cubes
 from nerfloss.evaluation.errors import EmptyMesh, UndefinedMetric
 from nerfloss.evaluation.mesh_extraction import (
     MeshExtraction,
-    colored,
-    largest_component,
     transformed,
+    with_vertex_colors,
 )
 from nerfloss.evaluation.mesh_files import write_mesh
 from nerfloss.evaluation.octree_sampling import SparseLattice
@@ -54,7 +53,7 @@ def gentle(points):
 def dense(field, resolution):
     lattice = SparseLattice.over(BOX.numpy(), resolution)
     index = np.stack(np.indices(lattice.shape), -1).reshape(-1, 3)
-    values = field(torch.from_numpy(lattice.at(index).astype(np.float32))).numpy()
+    values = field(torch.from_numpy(lattice.positions(index).astype(np.float32))).numpy()
     found = marching_cubes(values.reshape(lattice.shape), 0.0, spacing=tuple(lattice.spacing))
     return found[0] + lattice.low, found[1]
 
@@ -66,14 +65,14 @@ def in_order(points):
 
 @pytest.mark.parametrize("field", [ball, torus, wavy])
 def test_the_sparse_mesh_is_the_dense_mesh(field):
-    sparse = MeshExtraction(resolution=64, largest_component=False)(field, BOX)
+    sparse = MeshExtraction(resolution=64, components="all")(field, BOX).mesh
     vertices, faces = dense(field, 64)
     assert sparse.faces.shape == faces.shape
     np.testing.assert_allclose(in_order(sparse.vertices), in_order(vertices), atol=2e-5)
 
 
 def test_a_field_steeper_than_promised_still_leaves_no_hole():
-    found = MeshExtraction(resolution=64, lipschitz=0.3)(gentle, BOX)
+    found = MeshExtraction(resolution=64, lipschitz=0.3)(gentle, BOX).mesh
     assert found.is_watertight
     assert len(found.faces) == len(dense(gentle, 64)[1])
 
@@ -83,7 +82,7 @@ def test_a_field_steeper_than_promised_still_leaves_no_hole():
     [(ball, 4 / 3 * math.pi * 0.6**3), (torus, 2 * math.pi**2 * 0.6 * 0.25**2)],
 )
 def test_meshes_are_watertight_outward_and_of_the_right_volume(field, volume):
-    mesh = MeshExtraction(resolution=96)(field, BOX)
+    mesh = MeshExtraction(resolution=96)(field, BOX).mesh
     assert mesh.is_watertight
     assert mesh.is_winding_consistent
     assert mesh.volume == pytest.approx(volume, rel=0.01), "negative means inside out"
@@ -102,7 +101,7 @@ def test_a_density_is_meshed_at_its_level_wherever_it_is():
     def threshold_minus_density(points):
         return 5.0 - 10 * torch.exp(-25 * (points - place).square().sum(1))
 
-    mesh = MeshExtraction(resolution=64, lipschitz=None)(threshold_minus_density, BOX)
+    mesh = MeshExtraction(resolution=64, lipschitz=None)(threshold_minus_density, BOX).mesh
     radius = np.linalg.norm(mesh.vertices - place.numpy(), axis=1)
     np.testing.assert_allclose(radius, math.sqrt(math.log(2) / 25), atol=2e-3)
     assert mesh.volume > 0
@@ -111,25 +110,25 @@ def test_a_density_is_meshed_at_its_level_wherever_it_is():
 @pytest.mark.parametrize("field", [ball, torus])
 def test_signs_alone_find_the_same_mesh_without_looking_everywhere(field):
     by_signs = Counted(field)
-    found = MeshExtraction(resolution=64, lipschitz=None)(by_signs, BOX)
-    expected = MeshExtraction(resolution=64)(field, BOX)
+    found = MeshExtraction(resolution=64, lipschitz=None)(by_signs, BOX).mesh
+    expected = MeshExtraction(resolution=64)(field, BOX).mesh
     assert len(found.faces) == len(expected.faces)
     assert found.is_watertight
     assert by_signs.count < 0.3 * 65**3
 
 
 def test_a_level_moves_the_surface():
-    mesh = MeshExtraction(resolution=64, level=0.1)(ball, BOX)
+    mesh = MeshExtraction(resolution=64, level=0.1)(ball, BOX).mesh
     np.testing.assert_allclose(np.linalg.norm(mesh.vertices, axis=1), 0.7, atol=2e-3)
 
 
 def test_a_box_that_is_no_cube_is_filled_exactly():
     box = torch.tensor([[-0.7, -1.0, -0.65], [0.7, 1.0, 0.9]])
-    mesh = MeshExtraction(resolution=64)(ball, box)
+    mesh = MeshExtraction(resolution=64)(ball, box).mesh
     assert mesh.is_watertight
     np.testing.assert_allclose(np.linalg.norm(mesh.vertices, axis=1), 0.6, atol=2e-3)
     lattice = SparseLattice.over(box.numpy(), 64)
-    np.testing.assert_allclose(lattice.at(lattice.cells), box[1].numpy(), atol=1e-6)
+    np.testing.assert_allclose(lattice.positions(lattice.cells), box[1].numpy(), atol=1e-6)
 
 
 @pytest.mark.parametrize(("offset", "low"), [(3.0, r"3\.2"), (-9.0, r"-8\.7")])
@@ -143,22 +142,9 @@ def test_a_field_that_is_not_finite_says_so():
         MeshExtraction(resolution=32)(lambda points: ball(points) * math.nan, BOX)
 
 
-def test_the_largest_component_is_that_of_the_whole_mesh():
-    def two(points):
-        shift = torch.tensor([0.5, 0, 0])
-        return torch.minimum((points - shift).norm(dim=1) - 0.4, (points + shift).norm(dim=1) - 0.3)
-
-    both = MeshExtraction(resolution=64, largest_component=False)(two, BOX)
-    one = largest_component(both)
-    assert both.body_count == 2
-    assert one.body_count == 1
-    assert one.is_watertight
-    assert one.vertices[:, 0].min() > 0
-
-
 def test_colours_are_those_of_the_vertices_and_survive_both_files(tmp_path):
-    mesh = colored(
-        MeshExtraction(resolution=32)(ball, BOX),
+    mesh = with_vertex_colors(
+        MeshExtraction(resolution=32)(ball, BOX).mesh,
         lambda _, normals: (normals + 1) / 2,
         device=torch.device("cpu"),
     )
@@ -178,7 +164,7 @@ def test_colours_are_those_of_the_vertices_and_survive_both_files(tmp_path):
 
 @pytest.mark.parametrize("mirror", [1, -1])
 def test_the_world_transform_is_applied_and_keeps_faces_outward(mirror):
-    mesh = MeshExtraction(resolution=32)(ball, BOX)
+    mesh = MeshExtraction(resolution=32)(ball, BOX).mesh
     moved = transformed(
         mesh, np.array([[2, 0, 0, 5], [0, 2 * mirror, 0, 6], [0, 0, 2, 7], [0, 0, 0, 1.0]])
     )
@@ -193,6 +179,6 @@ def test_an_empty_mesh_is_not_written(tmp_path):
 
 
 def test_an_unknown_ending_is_named(tmp_path):
-    mesh = MeshExtraction(resolution=32)(ball, BOX)
+    mesh = MeshExtraction(resolution=32)(ball, BOX).mesh
     with pytest.raises(ValueError, match=r"\.ply or \.glb, got 'mesh\.obj'"):
         write_mesh(mesh, tmp_path / "mesh.obj")

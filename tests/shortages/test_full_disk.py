@@ -13,7 +13,7 @@ import trimesh
 from small_runs import assembled, history
 
 from nerfloss.assembly.provenance import read_provenance, recorded
-from nerfloss.evaluation.evaluator import write_panel
+from nerfloss.evaluation.evaluator import write_image_grid
 from nerfloss.evaluation.scores import Evaluation, Score
 from nerfloss.files import WriteError, atomic_write
 from nerfloss.training import checkpoint
@@ -82,8 +82,8 @@ def test_a_run_on_a_full_disk_ends_clearly_and_goes_on_when_there_is_room(
     assert run.trainer.step == 8
     assert checkpoint.load(folder / "checkpoints" / "last.pt")["step"] == 4
     said = warnings_of(caplog)
-    assert len([line for line in said if line.startswith("no picture")]) == 1
-    assert len([line for line in said if line.startswith("History lacks")]) == 1
+    assert len([line for line in said if line.startswith("no image grid")]) == 1
+    assert len([line for line in said if line.startswith("CsvLogger lacks")]) == 1
 
     small_disk.make_room()
     again = assembled(folder, *settings)
@@ -147,7 +147,7 @@ def test_scores_are_written_where_the_mesh_does_not_fit(small_disk, caplog):
     Evaluation({"psnr": Score(30.0)}, (), mesh).write(small_disk.folder / "run")
     assert json.loads((small_disk.folder / "run" / "metrics.json").read_text())["psnr"] == 30.0
     assert {p.name for p in (small_disk.folder / "run").iterdir()} == {"metrics.json"}
-    assert [said.startswith("no mesh: ") for said in warnings_of(caplog)] == [True, True]
+    assert [said.startswith("no mesh.") for said in warnings_of(caplog)] == [True, True]
 
 
 def test_scores_that_do_not_fit_leave_those_from_before(small_disk):
@@ -161,10 +161,10 @@ def test_scores_that_do_not_fit_leave_those_from_before(small_disk):
 def test_a_picture_that_does_not_fit_is_a_warning(small_disk, caplog):
     small_disk.fill()
     picture = {"rgb": torch.rand(64, 64, 3)}
-    assert not write_panel(picture, small_disk.folder / "images" / "a.png")
+    assert not write_image_grid(picture, small_disk.folder / "images" / "a.png")
     assert len(warnings_of(caplog)) == 1
     small_disk.make_room()
-    assert write_panel(picture, small_disk.folder / "images" / "a.png")
+    assert write_image_grid(picture, small_disk.folder / "images" / "a.png")
 
 
 def test_how_a_run_ended_is_not_hidden_by_a_disk_that_cannot_be_told(small_disk, caplog):

@@ -74,9 +74,9 @@ def test_a_run_that_saved_nothing_yet_is_told_so(tmp_path):
 def test_a_preview_without_memory_is_a_warning(tmp_path, caplog):
     run = assembled(tmp_path, "trainer.max_steps=3", "trainer.preview_every=2")
 
-    def look_at(*_, **__):
+    def render_quantities(*_, **__):
         raise OutOfMemory("out of memory even with eval.chunk=256")
 
-    object.__setattr__(run.evaluator, "look_at", look_at)
+    object.__setattr__(run.evaluator, "render_quantities", render_quantities)
     assert run.train()
     assert any("no preview at step 2: out of memory" in said for said in warnings_of(caplog))

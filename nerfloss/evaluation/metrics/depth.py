@@ -1,9 +1,10 @@
-"""How far rendered depth is from the observed depth, over the pixels where that is known."""
+"""Metrics of rendered depth against the observed depth, over pixels where that is known."""
 
 from jaxtyping import Float
 from torch import Tensor
 
 from nerfloss.evaluation.errors import UndefinedMetric
+from nerfloss.evaluation.metrics.metadata import RATIO, SCENE_UNITS, metric
 
 
 def _known(
@@ -15,6 +16,7 @@ def _known(
     return depth[known], target_depth[known]
 
 
+@metric(unit=RATIO, better="lower")
 def depth_abs_rel(
     depth: Float[Tensor, "height width"], target_depth: Float[Tensor, "height width"]
 ) -> Float[Tensor, ""]:
@@ -23,28 +25,30 @@ def depth_abs_rel(
     Reference: Eigen et al., "Depth Map Prediction from a Single Image using a Multi-Scale Deep
     Network", NeurIPS 2014.
     """
-    ours, theirs = _known(depth, target_depth)
-    return ((ours - theirs).abs() / theirs).mean()
+    rendered, observed = _known(depth, target_depth)
+    return ((rendered - observed).abs() / observed).mean()
 
 
+@metric(unit=SCENE_UNITS, better="lower")
 def depth_rmse(
     depth: Float[Tensor, "height width"], target_depth: Float[Tensor, "height width"]
 ) -> Float[Tensor, ""]:
     """Root of the mean squared depth error, in scene units."""
-    ours, theirs = _known(depth, target_depth)
-    return (ours - theirs).square().mean().sqrt()
+    rendered, observed = _known(depth, target_depth)
+    return (rendered - observed).square().mean().sqrt()
 
 
+@metric(unit=RATIO, better="higher")
 def depth_delta1(
     depth: Float[Tensor, "height width"],
     target_depth: Float[Tensor, "height width"],
     *,
     ratio: float = 1.25,
 ) -> Float[Tensor, ""]:
-    """Share of pixels with ``max(d / D, D / d) < ratio``; a depth of 0 is a miss.
+    """Fraction of pixels with ``max(d / D, D / d) < ratio``; a rendered depth of 0 fails.
 
     Reference: Ladicky et al., "Pulling Things out of Perspective", CVPR 2014.
     """
-    ours, theirs = _known(depth, target_depth)
-    # Multiplied out, so that a depth of 0 needs no division.
-    return ((ours < ratio * theirs) & (theirs < ratio * ours)).float().mean()
+    rendered, observed = _known(depth, target_depth)
+    # Multiplied out: a depth of 0 would be divided by.
+    return ((rendered < ratio * observed) & (observed < ratio * rendered)).float().mean()

@@ -1,7 +1,7 @@
-"""How well a reconstructed surface agrees with the true one.
+"""Metrics of a reconstructed surface against the true one.
 
-A geometry metric is a function whose positional parameters are what a `SurfacePair` offers and
-whose keyword-only parameters are settings. Distances are in the units of the meshes.
+The positional parameters of a geometry metric are members of a `SurfacePair`, its keyword-only
+parameters are settings. Distances are in the units of the meshes.
 """
 
 import numpy as np
@@ -10,29 +10,39 @@ from jaxtyping import Float
 
 from nerfloss.evaluation.errors import UndefinedMetric
 from nerfloss.evaluation.mesh_occupancy import inside_grid
+from nerfloss.evaluation.metrics.metadata import (
+    DEGREES,
+    RATIO,
+    SCENE_UNITS,
+    SQUARED_SCENE_UNITS,
+    metric,
+)
 
 
+@metric(unit=SCENE_UNITS, better="lower")
 def accuracy(to_target: Float[np.ndarray, "points"]) -> float:
-    """Mean distance from the prediction to the target: what should not be there."""
+    """Mean distance from the prediction to the target: high where there is excess surface."""
     return float(to_target.mean())
 
 
+@metric(unit=SCENE_UNITS, better="lower")
 def completeness(to_prediction: Float[np.ndarray, "points"]) -> float:
-    """Mean distance from the target to the prediction: what is missing."""
+    """Mean distance from the target to the prediction: high where surface is missing."""
     return float(to_prediction.mean())
 
 
+@metric(unit=SCENE_UNITS, better="lower")
 def chamfer_l1(
     to_target: Float[np.ndarray, "points"], to_prediction: Float[np.ndarray, "points"]
 ) -> float:
     """Mean of accuracy and completeness.
 
-    Samples of equal surfaces are not at distance 0: with n samples on an area A the floor is about
-    ``0.5 sqrt(A / n)``.
+    With n samples on an area A, equal surfaces score about ``0.5 sqrt(A / n)``, not 0.
     """
     return float(0.5 * (to_target.mean() + to_prediction.mean()))
 
 
+@metric(unit=SQUARED_SCENE_UNITS, better="lower")
 def chamfer_l2(
     to_target: Float[np.ndarray, "points"], to_prediction: Float[np.ndarray, "points"]
 ) -> float:
@@ -40,30 +50,34 @@ def chamfer_l2(
     return float(0.5 * (np.square(to_target).mean() + np.square(to_prediction).mean()))
 
 
+@metric(unit=SCENE_UNITS, better="lower")
 def hausdorff(
     to_target: Float[np.ndarray, "points"], to_prediction: Float[np.ndarray, "points"]
 ) -> float:
-    """Largest distance of any sample, either way, to the other surface."""
+    """Largest distance of a sample, in either direction, to the other surface."""
     return float(max(to_target.max(), to_prediction.max()))
 
 
+@metric(unit=RATIO, better="higher")
 def precision(to_target: Float[np.ndarray, "points"], *, threshold: float = 0.01) -> float:
-    """Share of the prediction that is closer than ``threshold`` to the target."""
+    """Fraction of the prediction that is closer than ``threshold`` to the target."""
     return float((to_target < threshold).mean())
 
 
+@metric(unit=RATIO, better="higher")
 def recall(to_prediction: Float[np.ndarray, "points"], *, threshold: float = 0.01) -> float:
-    """Share of the target that is closer than ``threshold`` to the prediction."""
+    """Fraction of the target that is closer than ``threshold`` to the prediction."""
     return float((to_prediction < threshold).mean())
 
 
+@metric(unit=RATIO, better="higher")
 def fscore(
     to_target: Float[np.ndarray, "points"],
     to_prediction: Float[np.ndarray, "points"],
     *,
     threshold: float = 0.01,
 ) -> float:
-    """Harmonic mean of precision and recall at ``threshold``; 0 where both are.
+    """Harmonic mean of precision and recall at ``threshold``; 0 where both are 0.
 
     Reference: Knapitsch et al., "Tanks and Temples", SIGGRAPH 2017.
     """
@@ -72,42 +86,47 @@ def fscore(
     return 2 * p * r / (p + r) if p + r > 0 else 0.0
 
 
+@metric(unit=RATIO, better="higher")
 def normal_consistency(
     cosines_to_target: Float[np.ndarray, "points"],
     cosines_to_prediction: Float[np.ndarray, "points"],
 ) -> float:
-    """Mean absolute cosine of nearest normals, both ways; 1 is perfect, orientation is ignored.
+    """Mean absolute cosine of nearest normals, both ways; 1 where they agree up to sign.
 
     Reference: Mescheder et al., "Occupancy Networks", CVPR 2019.
     """
     return float(0.5 * (np.abs(cosines_to_target).mean() + np.abs(cosines_to_prediction).mean()))
 
 
+@metric(unit=DEGREES, better="lower")
 def mesh_normal_angle(
     cosines_to_target: Float[np.ndarray, "points"],
     cosines_to_prediction: Float[np.ndarray, "points"],
 ) -> float:
-    """Mean angle between nearest normals, both ways, in degrees; 180 for a mesh inside out."""
+    """Mean angle between nearest normals, both ways, in degrees; 180 for an inverted mesh."""
     both = (cosines_to_target, cosines_to_prediction)
     return float(np.mean([np.degrees(np.arccos(np.clip(c, -1, 1))).mean() for c in both]))
 
 
+@metric(unit=SCENE_UNITS, better="lower")
 def point_to_surface(target_to_surface: Float[np.ndarray, "points"]) -> float:
     """Mean exact distance of target points to the predicted triangles (P2S)."""
     return float(target_to_surface.mean())
 
 
+@metric(unit=RATIO, better="higher")
 def box_iou(mesh: trimesh.Trimesh, target_mesh: trimesh.Trimesh) -> float:
     """Intersection over union of the axis-aligned bounding boxes."""
     low = np.maximum(mesh.bounds[0], target_mesh.bounds[0])
     high = np.minimum(mesh.bounds[1], target_mesh.bounds[1])
-    shared = float(np.prod(np.maximum(high - low, 0)))
-    union = float(np.prod(mesh.extents) + np.prod(target_mesh.extents)) - shared
+    intersection = float(np.prod(np.maximum(high - low, 0)))
+    union = float(np.prod(mesh.extents) + np.prod(target_mesh.extents)) - intersection
     if union <= 0:
         raise UndefinedMetric("both bounding boxes are flat")
-    return shared / union
+    return intersection / union
 
 
+@metric(unit=RATIO, better="higher")
 def volume_iou(
     mesh: trimesh.Trimesh, target_mesh: trimesh.Trimesh, *, resolution: int = 128
 ) -> float:
@@ -115,15 +134,15 @@ def volume_iou(
 
     Raises UndefinedMetric where a mesh is not watertight: it bounds no solid.
     """
-    for which, one in (("reconstructed", mesh), ("true", target_mesh)):
-        if not one.is_watertight:
+    for which, each in (("reconstructed", mesh), ("true", target_mesh)):
+        if not each.is_watertight:
             raise UndefinedMetric(f"the {which} mesh is not watertight, so it bounds no solid")
     low = np.minimum(mesh.bounds[0], target_mesh.bounds[0])
     high = np.maximum(mesh.bounds[1], target_mesh.bounds[1])
     cell = float((high - low).max()) / resolution
-    ours = inside_grid(mesh, low, high, cell)
-    theirs = inside_grid(target_mesh, low, high, cell)
-    union = np.count_nonzero(ours | theirs)
+    predicted = inside_grid(mesh, low, high, cell)
+    target = inside_grid(target_mesh, low, high, cell)
+    union = np.count_nonzero(predicted | target)
     if union == 0:
         raise UndefinedMetric("both solids are thinner than a cell of the grid")
-    return np.count_nonzero(ours & theirs) / union
+    return np.count_nonzero(predicted & target) / union

@@ -1,7 +1,7 @@
-"""How well rendered images and masks agree with the observed ones.
+"""Metrics of rendered images and masks against the observed ones.
 
-A metric is a function whose positional parameters are quantities, laid out as one image, and whose
-keyword-only parameters are settings. Colours are in [0, 1].
+The positional parameters of a metric are quantities, each laid out as one image, its keyword-only
+parameters are settings. Colours are in [0, 1].
 """
 
 import torch
@@ -11,20 +11,23 @@ from pytorch_msssim import ssim as gaussian_ssim
 from torch import Tensor
 
 from nerfloss.evaluation.errors import UndefinedMetric
+from nerfloss.evaluation.metrics.metadata import RATIO, metric
 
-SCALES = 5  # of MS-SSIM: the published weights are five
+SCALES = 5  # of MS-SSIM, as published
 
 
+@metric(unit="dB", better="higher")
 def psnr(
     rgb: Float[Tensor, "height width 3"], target_rgb: Float[Tensor, "height width 3"]
 ) -> Float[Tensor, ""]:
     """Peak signal-to-noise ratio over the whole image, ``-10 log10 MSE``, in dB.
 
-    Infinite where the images are equal.
+    Infinite for equal images.
     """
     return -10 * (rgb - target_rgb).square().mean().log10()
 
 
+@metric(unit="dB", better="higher")
 def psnr_masked(
     rgb: Float[Tensor, "height width 3"],
     target_rgb: Float[Tensor, "height width 3"],
@@ -47,14 +50,15 @@ def _batched(image: Float[Tensor, "height width 3"]) -> Float[Tensor, "1 3 heigh
     return image.permute(2, 0, 1)[None]
 
 
-def _require(image: Tensor, smallest: int, what: str) -> None:
+def _require_size(image: Tensor, smallest: int, name: str) -> None:
     height, width = image.shape[:2]
     if min(height, width) < smallest:
         raise UndefinedMetric(
-            f"{what} needs images of at least {smallest} pixels a side, got {height} x {width}"
+            f"{name} needs images of at least {smallest} pixels a side, got {height} x {width}"
         )
 
 
+@metric(unit=RATIO, better="higher")
 def ssim(
     rgb: Float[Tensor, "height width 3"],
     target_rgb: Float[Tensor, "height width 3"],
@@ -69,12 +73,13 @@ def ssim(
     Reference: Wang et al., "Image Quality Assessment: From Error Visibility to Structural
     Similarity", TIP 2004.
     """
-    _require(rgb, window, "ssim")
+    _require_size(rgb, window, "ssim")
     return gaussian_ssim(
         _batched(rgb), _batched(target_rgb), data_range=1.0, win_size=window, win_sigma=sigma
     )
 
 
+@metric(unit=RATIO, better="higher")
 def ms_ssim(
     rgb: Float[Tensor, "height width 3"],
     target_rgb: Float[Tensor, "height width 3"],
@@ -82,31 +87,32 @@ def ms_ssim(
     window: int = 11,
     sigma: float = 1.5,
 ) -> Float[Tensor, ""]:
-    """Multi-scale structural similarity over five scales, each half the one before.
+    """Multi-scale structural similarity over five scales, each half as large as the last.
 
     Raises UndefinedMetric where the window does not fit the coarsest scale (160 pixels for 11).
 
     Reference: Wang et al., "Multi-Scale Structural Similarity for Image Quality Assessment",
     Asilomar 2003.
     """
-    _require(rgb, (window - 1) * 2 ** (SCALES - 1) + 1, "ms_ssim")
+    _require_size(rgb, (window - 1) * 2 ** (SCALES - 1) + 1, "ms_ssim")
     return multiscale_ssim(
         _batched(rgb), _batched(target_rgb), data_range=1.0, win_size=window, win_sigma=sigma
     )
 
 
-def _overlap(
+def _thresholded(
     opacity: Tensor, target_mask: Tensor, threshold: float
 ) -> tuple[Bool[Tensor, "height width"], Bool[Tensor, "height width"]]:
     return opacity > threshold, target_mask > threshold
 
 
-def _share(part: Tensor, whole: Tensor, reason: str) -> Float[Tensor, ""]:
+def _fraction(part: Tensor, whole: Tensor, reason: str) -> Float[Tensor, ""]:
     if not whole.any():
         raise UndefinedMetric(reason)
     return part.sum() / whole.sum()
 
 
+@metric(unit=RATIO, better="higher")
 def mask_iou(
     opacity: Float[Tensor, "height width"],
     target_mask: Float[Tensor, "height width"],
@@ -114,45 +120,48 @@ def mask_iou(
     threshold: float = 0.5,
 ) -> Float[Tensor, ""]:
     """Intersection over union of opacity and mask, thresholded; undefined where both are empty."""
-    ours, theirs = _overlap(opacity, target_mask, threshold)
-    return _share(
-        ours & theirs, ours | theirs, "neither the rendering nor the mask shows an object"
-    )
+    rendered, observed = _thresholded(opacity, target_mask, threshold)
+    reason = "neither the rendering nor the mask shows an object"
+    return _fraction(rendered & observed, rendered | observed, reason)
 
 
+@metric(unit=RATIO, better="higher")
 def mask_accuracy(
     opacity: Float[Tensor, "height width"],
     target_mask: Float[Tensor, "height width"],
     *,
     threshold: float = 0.5,
 ) -> Float[Tensor, ""]:
-    """Share of pixels on which the thresholded opacity and mask agree."""
-    ours, theirs = _overlap(opacity, target_mask, threshold)
-    return (ours == theirs).float().mean()
+    """Fraction of pixels on which the thresholded opacity and mask agree."""
+    rendered, observed = _thresholded(opacity, target_mask, threshold)
+    return (rendered == observed).float().mean()
 
 
+@metric(unit=RATIO, better="higher")
 def mask_precision(
     opacity: Float[Tensor, "height width"],
     target_mask: Float[Tensor, "height width"],
     *,
     threshold: float = 0.5,
 ) -> Float[Tensor, ""]:
-    """Share of what was rendered that the mask has too; undefined where nothing was rendered."""
-    ours, theirs = _overlap(opacity, target_mask, threshold)
-    return _share(ours & theirs, ours, "the rendering shows no object")
+    """Fraction of rendered pixels inside the mask; undefined where nothing is rendered."""
+    rendered, observed = _thresholded(opacity, target_mask, threshold)
+    return _fraction(rendered & observed, rendered, "the rendering shows no object")
 
 
+@metric(unit=RATIO, better="higher")
 def mask_recall(
     opacity: Float[Tensor, "height width"],
     target_mask: Float[Tensor, "height width"],
     *,
     threshold: float = 0.5,
 ) -> Float[Tensor, ""]:
-    """Share of the mask that was rendered; undefined where the mask is empty."""
-    ours, theirs = _overlap(opacity, target_mask, threshold)
-    return _share(ours & theirs, theirs, "the mask of this view is empty")
+    """Fraction of the mask that is rendered; undefined where the mask is empty."""
+    rendered, observed = _thresholded(opacity, target_mask, threshold)
+    return _fraction(rendered & observed, observed, "the mask of this view is empty")
 
 
+@metric(unit=RATIO, better="higher")
 def mask_fbeta(
     opacity: Float[Tensor, "height width"],
     target_mask: Float[Tensor, "height width"],
@@ -160,9 +169,9 @@ def mask_fbeta(
     beta: float = 1.0,
     threshold: float = 0.5,
 ) -> Float[Tensor, ""]:
-    """F measure ``(b^2 + 1) p r / (b^2 p + r)`` ; 0 where nothing overlaps."""
+    """F measure ``(b^2 + 1) p r / (b^2 p + r)``; 0 where nothing overlaps."""
     precision = mask_precision(opacity, target_mask, threshold=threshold)
     recall = mask_recall(opacity, target_mask, threshold=threshold)
-    both = beta**2 * precision + recall
-    # Without overlap both are 0 and so is the product: the floor only avoids 0 / 0.
-    return (beta**2 + 1) * precision * recall / torch.clamp_min(both, 1e-12)
+    weighted = beta**2 * precision + recall
+    # Without overlap the numerator is 0: the floor avoids 0 / 0.
+    return (beta**2 + 1) * precision * recall / torch.clamp_min(weighted, 1e-12)

@@ -1,21 +1,31 @@
-"""LPIPS: distance of two images in the features of a network, weighted as people judged it."""
+"""LPIPS: distance of two images in a network's features, weighted to match human judgement."""
+
+from functools import cache
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from nerfloss.evaluation.errors import UndefinedMetric
+from nerfloss.evaluation.metrics.metadata import RATIO, metric
 from nerfloss.losses.pretrained.loading import LpipsDistance
 from nerfloss.losses.pretrained.weight_files import LPIPS_NETWORKS
 
-SMALLEST = {"alex": 31, "vgg": 16, "squeeze": 17}  # below this a deep layer has no pixel left
+# Smallest image side, in pixels, for which the deepest layer has a pixel.
+SMALLEST = {"alex": 31, "vgg": 16, "squeeze": 17}
 
 
 class Lpips(nn.Module):
-    """LPIPS (version 0.1) by its backbone: ``alex``, ``vgg`` or ``squeeze``.
+    """LPIPS (version 0.1) with a backbone: ``alex``, ``vgg`` or ``squeeze``.
 
     The weights are read at the first use, from ``folder`` or from torch.hub's cache, into which the
     published files are downloaded once.
+
+    Reference: Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual
+    Metric", CVPR 2018.
     """
+
+    unit = RATIO
+    better = "lower"
 
     def __init__(self, *, backbone: str = "alex", folder: str | None = None) -> None:
         super().__init__()
@@ -28,7 +38,7 @@ class Lpips(nn.Module):
     def forward(
         self, rgb: Float[Tensor, "height width 3"], target_rgb: Float[Tensor, "height width 3"]
     ) -> Float[Tensor, ""]:
-        """Perceptual distance, 0 for equal images; colours in [0, 1].
+        """Return the perceptual distance, 0 for equal images; colours are in [0, 1].
 
         Raises UndefinedMetric where the image is too small, MissingWeights where weights are
         missing and cannot be downloaded.
@@ -41,3 +51,41 @@ class Lpips(nn.Module):
         if self.distance is None:
             self.distance = LpipsDistance(self.backbone, folder=self.folder)
         return self.distance.to(rgb.device)(rgb[None], target_rgb[None])[0]
+
+
+@metric(unit=RATIO, better="lower")
+def lpips_alex(
+    rgb: Float[Tensor, "height width 3"],
+    target_rgb: Float[Tensor, "height width 3"],
+    *,
+    folder: str | None = None,
+) -> Float[Tensor, ""]:
+    """LPIPS with AlexNet (see `Lpips`), its weights read once."""
+    return _lpips("alex", folder)(rgb, target_rgb)
+
+
+@metric(unit=RATIO, better="lower")
+def lpips_vgg(
+    rgb: Float[Tensor, "height width 3"],
+    target_rgb: Float[Tensor, "height width 3"],
+    *,
+    folder: str | None = None,
+) -> Float[Tensor, ""]:
+    """LPIPS with VGG16 (see `Lpips`), its weights read once."""
+    return _lpips("vgg", folder)(rgb, target_rgb)
+
+
+@metric(unit=RATIO, better="lower")
+def lpips_squeeze(
+    rgb: Float[Tensor, "height width 3"],
+    target_rgb: Float[Tensor, "height width 3"],
+    *,
+    folder: str | None = None,
+) -> Float[Tensor, ""]:
+    """LPIPS with SqueezeNet 1.1 (see `Lpips`), its weights read once."""
+    return _lpips("squeeze", folder)(rgb, target_rgb)
+
+
+@cache  # reading the weights of VGG takes seconds
+def _lpips(backbone: str, folder: str | None) -> Lpips:
+    return Lpips(backbone=backbone, folder=folder)

@@ -1,50 +1,81 @@
-"""What a metric's number means to a reader: its units, and whether more is better."""
+"""Declaration of a metric's unit and better direction, made at the metric itself."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from nerfloss.quantities.signature import settings_of
 
-DISTANCE = "scene units"
+Better = Literal["higher", "lower"]
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+SCENE_UNITS = "scene units"
+SQUARED_SCENE_UNITS = "scene units, squared"
+DEGREES = "degrees"
+RATIO = ""  # without a unit
+
+
+@runtime_checkable
+class Metric(Protocol):
+    """A metric: positional parameters are quantities by name, keyword-only ones are settings."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Return one number: a float, or a tensor that holds one."""
+        ...
+
+
+@runtime_checkable
+class DeclaredMetric(Protocol):
+    """A metric that declares its ``unit`` and which direction is ``better``.
+
+    Functions get the two members from the decorator `metric`; an nn.Module has them as members of
+    its class.
+    """
+
+    unit: str | None
+    better: Better | None
 
 
 @dataclass(frozen=True)
 class MetricMetadata:
-    """Units ("" for a ratio) and the better direction: "higher", "lower" or "" where unknown."""
+    """Unit (``""`` for a ratio) and better direction of a metric; None where not declared."""
 
-    units: str = ""
-    better: str = ""
+    unit: str | None = None
+    better: Better | None = None
 
-
-def _all(units: str, better: str, *names: str) -> dict[str, MetricMetadata]:
-    return dict.fromkeys(names, MetricMetadata(units, better))
-
-
-# By the name of the function or class that computes it, whatever key it goes by.
-MEASURES: Mapping[str, MetricMetadata] = {
-    **_all("dB", "higher", "psnr", "psnr_masked"),
-    **_all("", "higher", "ssim", "ms_ssim"),
-    **_all("", "lower", "Lpips", "ShiftTolerantLpips", "depth_abs_rel", "normal_l2"),
-    **_all("", "higher", "mask_iou", "mask_accuracy", "mask_precision", "mask_recall"),
-    **_all("", "higher", "mask_fbeta", "depth_delta1", "precision", "recall", "fscore"),
-    **_all("", "higher", "normal_consistency", "volume_iou", "box_iou"),
-    **_all("degrees", "lower", "normal_angle", "normal_angle_median", "mesh_normal_angle"),
-    **_all(DISTANCE, "lower", "depth_rmse", "accuracy", "completeness", "chamfer_l1"),
-    **_all(DISTANCE, "lower", "hausdorff", "point_to_surface"),
-    **_all(f"{DISTANCE}, squared", "lower", "chamfer_l2"),
-}
+    @property
+    def conventions(self) -> dict[str, Any]:
+        """Entries for the conventions of a score in metrics.json."""
+        return {"units": self.unit, "better": self.better}
 
 
-def measure_of(metric: Callable) -> MetricMetadata:
-    """Meaning of a metric, bound settings or not; unknown for a user's own."""
-    while isinstance(metric, functools.partial):
-        metric = metric.func
-    return MEASURES.get(getattr(metric, "__name__", type(metric).__name__), MetricMetadata())
+def metric(*, unit: str | None, better: Better | None) -> Callable[[Function], Function]:
+    """Declare the unit of a metric's value, and whether "higher" or "lower" is better.
+
+    Without a better direction (None) no comparison judges the metric.
+    """
+    if better not in ("higher", "lower", None):
+        raise ValueError(f"a metric is better 'higher', 'lower' or None, got {better!r}")
+
+    def declare(function: Function) -> Function:
+        function.__dict__.update(unit=unit, better=better)
+        return function
+
+    return declare
 
 
-def settings_used(metric: Callable) -> dict[str, Any]:
-    """The settings a metric is called with: its defaults, and what a partial has bound."""
+def metadata_of(metric: Metric) -> MetricMetadata:
+    """Return what a metric declares, through bound settings; nothing where it declares nothing."""
+    function: Any = metric
+    while isinstance(function, functools.partial):
+        function = function.func
+    if isinstance(function, DeclaredMetric):
+        return MetricMetadata(function.unit, function.better)
+    return MetricMetadata()
+
+
+def settings_used(metric: Metric) -> dict[str, Any]:
+    """Return the settings that a metric is called with: its defaults, or what a partial binds."""
     bound = metric.keywords if isinstance(metric, functools.partial) else {}
     return {**settings_of(metric), **bound}

@@ -1,4 +1,4 @@
-"""ST-LPIPS: LPIPS by a network that hardly notices a shift of a pixel, weights from its package."""
+"""ST-LPIPS: LPIPS with a network that tolerates small shifts; weights from its package."""
 
 from collections.abc import Mapping
 
@@ -8,16 +8,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nerfloss.evaluation.errors import UndefinedMetric
+from nerfloss.evaluation.metrics.metadata import RATIO
 from nerfloss.losses.pretrained.downloads import MissingWeights
 from nerfloss.losses.pretrained.networks import Backbone
 from nerfloss.losses.pretrained.weight_files import package_folder, read_weights
 from nerfloss.maths.deep_features import network_input, weighted_distance
 
-SMALLEST = 21  # below this the third blur has nothing left to reflect
+SMALLEST = 21  # pixels a side: the third blur has to reflect two
 
 
 class Blur(nn.Module):
-    """Halve the resolution behind a 3x3 binomial filter, with two reflected pixels at the border.
+    """Blur with a 3x3 binomial filter at half the resolution, with two reflected border pixels.
 
     Reference: Zhang, "Making Convolutional Networks Shift-Invariant Again", ICML 2019.
     """
@@ -32,7 +33,7 @@ class Blur(nn.Module):
 
 
 def shift_tolerant_alex() -> Backbone:
-    """AlexNet whose strides are all replaced by blurs; tapped after each activation."""
+    """Return AlexNet with all strides replaced by blurs; features after each activation."""
     layers = [
         nn.Conv2d(3, 64, 11, 1, 2),
         Blur(),
@@ -53,8 +54,8 @@ def shift_tolerant_alex() -> Backbone:
     return Backbone(layers, (2, 6, 10, 12, 14))
 
 
-def _in_our_keys(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """``net.slice2.5.weight`` as ``features.5.weight``; the blurs' filters are constants here."""
+def _renamed_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename ``net.slice2.5.weight`` to ``features.5.weight``; drop the constant blur filters."""
     return {
         "features." + key.split(".", 2)[2]: value
         for key, value in weights.items()
@@ -65,8 +66,11 @@ def _in_our_keys(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 class ShiftTolerantLpips(nn.Module):
     """ST-LPIPS with its AlexNet; all weights come with the package ``stlpips-pytorch``.
 
-    The package's own code is not imported: only the file is read, at the first use.
+    Only the package's file of weights is read, at the first use; its code is not imported.
     """
+
+    unit = RATIO
+    better = "lower"
 
     def __init__(self) -> None:
         super().__init__()
@@ -85,14 +89,14 @@ class ShiftTolerantLpips(nn.Module):
             raise MissingWeights(f"{file} does not exist: install nerfloss[stlpips] again")
         weights = read_weights(file)
         network = shift_tolerant_alex().eval().requires_grad_(False)
-        network.load_state_dict(_in_our_keys(weights))
+        network.load_state_dict(_renamed_weights(weights))
         self.linear = [weights[f"lin{layer}.model.1.weight"].flatten() for layer in range(5)]
         return network
 
     def forward(
         self, rgb: Float[Tensor, "height width 3"], target_rgb: Float[Tensor, "height width 3"]
     ) -> Float[Tensor, ""]:
-        """Perceptual distance, 0 for equal images; colours in [0, 1].
+        """Return the perceptual distance, 0 for equal images; colours are in [0, 1].
 
         Raises UndefinedMetric where the image is too small, MissingWeights where the package is
         missing.

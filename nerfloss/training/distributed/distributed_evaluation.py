@@ -19,7 +19,7 @@ def evaluated(
     if team.size == 1:
         return evaluator(subject, views, truth, folder)
     if not team.first:
-        team.gathered(evaluator.judged(subject, views, folder))
+        team.gathered(evaluator.score_views(subject, views, folder))
     asked = {"field": subject.field, "colors": subject.colors}
     asked = {name: function for name, function in asked.items() if function is not None}
     found = None
@@ -30,6 +30,6 @@ def evaluated(
                 larger = replace(evaluator.mesh, chunk=evaluator.mesh.chunk * team.size)
                 evaluator = replace(evaluator, mesh=larger)
             helped = replace(subject, **functions)
-            found = evaluator(helped, views, truth, folder, gathered=team.gathered)
+            found = evaluator(helped, views, truth, folder, gather=team.gathered)
     scores = team.same(None if found is None else replace(found, mesh=None))
     return found or scores

@@ -10,7 +10,7 @@ import trimesh
 import yaml
 from PIL import Image
 
-from nerfloss.evaluation.image_grid import panel
+from nerfloss.evaluation.image_grid import image_grid
 
 TERMS = ("rgb", "eikonal", "mask")
 VIEWS = ("test_000", "test_001")
@@ -72,7 +72,7 @@ def pretend_run(
         for index, view in enumerate(VIEWS):
             path = folder / "images" / f"{view}.png"
             path.parent.mkdir(exist_ok=True)
-            Image.fromarray(panel(photographed(size, seed, index))).save(path)
+            Image.fromarray(image_grid(photographed(size, seed, index))).save(path)
         mesh = trimesh.creation.icosphere(subdivisions=2, radius=0.5 + 0.02 * draw.random())
         mesh.apply_scale((1.0, 0.8, 0.6))
         mesh.visual.vertex_colors = np.full((len(mesh.vertices), 4), (200, 90, 40, 255), np.uint8)

@@ -8,7 +8,7 @@ import pytest
 import trimesh
 from pretended_runs import photographed
 
-from nerfloss.evaluation.image_grid import panel, pictures
+from nerfloss.evaluation.image_grid import image_grid, images_by_title
 from nerfloss.experiments.report.page.ground_truth_mesh import distances_to, true_mesh
 from nerfloss.experiments.report.page.health import state_of
 from nerfloss.experiments.report.page.mesh_packing import packed, surface_of, thinned
@@ -54,8 +54,8 @@ def test_the_mean_curve_of_a_long_curve_keeps_its_mean_in_fewer_points():
 @pytest.mark.parametrize("dropped", [(), ("normal",), ("normal", "depth")])
 def test_a_panel_is_cut_into_the_pictures_it_was_made_of(size, dropped):
     quantities = {k: v for k, v in photographed(size, 0, 0).items() if k not in dropped}
-    found = cut(panel(quantities))
-    made = list(pictures(quantities).values())
+    found = cut(image_grid(quantities))
+    made = list(images_by_title(quantities).values())
     assert list(found)[:3] == ["rendered", "photograph", "error"]
     assert len(found) == len(made)
     for picture, before in zip(found.values(), made, strict=True):

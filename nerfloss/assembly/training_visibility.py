@@ -1,0 +1,68 @@
+"""Visibility of surface points from the training cameras, by rendering rays towards them."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from nerfloss.data.cameras.pinhole import Cameras
+from nerfloss.evaluation.image_rendering import Render
+from nerfloss.evaluation.oom_retry import ChunkSize
+
+VIEWS = 32  # cameras at most, evenly spread over the training views
+ENOUGH_VIEWS = 2  # that have to see a point; one where there is only one camera
+TRANSMITTANCE = 0.1  # that has to be left in front of the point
+WEIGHT = 0.05  # that the ray's samples near the point have to have
+CHUNK = 16384  # rays
+NEEDS = frozenset({"weights", "t_starts", "t_ends"})
+
+
+@dataclass(frozen=True)
+class TrainingVisibility:
+    """Points that the training views see, by what the model renders.
+
+    A view sees a point that lies in its image, where the ray towards it keeps a transmittance of
+    0.1 in front of the point, and has samples with a weight of 0.05 at the point.
+    """
+
+    render: Render
+    cameras: Cameras
+
+    @torch.no_grad()
+    def __call__(
+        self, points: Float[Tensor, "points 3"], tolerance: float
+    ) -> Bool[Tensor, "points"]:
+        """Return which points at least two views see; a surface may be ``tolerance`` off."""
+        count = min(len(self.cameras), VIEWS)
+        seen = torch.zeros(len(points), dtype=torch.int64, device=points.device)
+        chunk = ChunkSize(CHUNK, "eval.mesh.chunk")
+        for view in torch.linspace(0, len(self.cameras) - 1, count).round().long().tolist():
+            pixel, depth = self.cameras.project(points, view)
+            size = pixel.new_tensor([self.cameras.width, self.cameras.height])
+            inside = (depth > 0) & (pixel >= 0).all(1) & (pixel < size).all(1)
+            index = inside.nonzero().squeeze(1)
+            near, at = points[index], pixel[index]
+
+            def sees(rows: slice) -> Tensor:
+                return self._sees(near[rows], at[rows], view, tolerance)  # noqa: B023
+
+            found = [*chunk.results(sees, len(index)), index.new_zeros(0)]
+            seen[index] += torch.cat([part.long() for part in found])
+        return seen >= min(ENOUGH_VIEWS, count)
+
+    def _sees(
+        self,
+        points: Float[Tensor, "points 3"],
+        pixel: Float[Tensor, "points 2"],
+        view: int,
+        tolerance: float,
+    ) -> Bool[Tensor, "points"]:
+        which = torch.full((len(points),), view, device=points.device)
+        rays = self.cameras.rays(which, pixel, torch.zeros_like(points))
+        distance = (points - rays.origins).norm(dim=1)[:, None]
+        rendered = self.render(rays, NEEDS)
+        weights, starts, ends = (rendered[name] for name in ("weights", "t_starts", "t_ends"))
+        in_front = (weights * (ends < distance - tolerance)).sum(1)
+        near = (starts <= distance + tolerance) & (ends >= distance - tolerance)
+        return (in_front < 1 - TRANSMITTANCE) & ((weights * near).sum(1) >= WEIGHT)

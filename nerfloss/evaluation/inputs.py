@@ -1,0 +1,63 @@
+"""Inputs of an evaluation: a model as callables, and what is known of the scene besides images."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import trimesh
+from jaxtyping import Float
+from torch import Tensor
+
+from nerfloss.evaluation.image_rendering import Render
+from nerfloss.evaluation.mesh_components import VisiblePoints
+from nerfloss.evaluation.mesh_extraction import Colors, transformed
+from nerfloss.evaluation.octree_sampling import ImplicitFunction
+from nerfloss.evaluation.region import Region
+
+LoadMesh = Callable[[], trimesh.Trimesh]
+LoadMeshIfKnown = Callable[[], trimesh.Trimesh | None]
+
+
+def whole_box() -> None:
+    """Return no region: the renderer samples everywhere in the box."""
+
+
+@dataclass(frozen=True)
+class EvaluatedModel:
+    """A model as callables. ``offers`` are the quantities that ``render`` can make.
+
+    ``field`` is positive outside and negative inside the solid in the ``box``; ``is_distance`` says
+    that its gradient has a length of about 1, so that most of the box need not be evaluated to find
+    the surface. ``sampled_region`` returns the part of the box in which the renderer places
+    samples, None for all of it; ``visible`` tells which points the training views see.
+    """
+
+    render: Render
+    offers: frozenset[str]
+    box: Float[Tensor, "2 3"]
+    field: ImplicitFunction | None = None
+    colors: Colors | None = None
+    is_distance: bool = True
+    sampled_region: Callable[[], Region | None] = whole_box
+    visible: VisiblePoints | None = None
+
+
+@dataclass(frozen=True)
+class GroundTruth:
+    """Knowledge of the scene besides its images.
+
+    ``mesh`` returns the true surface in the data's own coordinates, ``to_world`` is the similarity
+    from scene units to these. ``baselines`` return meshes in scene units that are scored as ours
+    is, by name. ``conventions`` (background, image range, hold-out rule ...) go with each score.
+    """
+
+    mesh: LoadMeshIfKnown | None = None
+    to_world: Float[np.ndarray, "4 4"] = field(default_factory=lambda: np.eye(4))
+    baselines: Mapping[str, LoadMesh] = field(default_factory=dict)
+    conventions: Mapping[str, Any] = field(default_factory=dict)
+
+    def mesh_in_scene_units(self) -> trimesh.Trimesh | None:
+        """Return the true mesh in scene units, None where it is unknown."""
+        mesh = None if self.mesh is None else self.mesh()
+        return None if mesh is None else transformed(mesh, np.linalg.inv(self.to_world))
