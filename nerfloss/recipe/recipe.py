@@ -7,16 +7,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nerfloss.quantities.vocabulary import VOCABULARY
 from nerfloss.recipe.balancer import Balancer
 from nerfloss.recipe.balancers.none import Unbalanced
 from nerfloss.recipe.batch_requirements import faults_of_sizes
 from nerfloss.recipe.nonfinite import Fault, NonFiniteLoss, explain_gradient, explain_value
-from nerfloss.recipe.parsing import RecipeError, read_terms, suggestion
+from nerfloss.recipe.offered_quantities import missing_quantities
+from nerfloss.recipe.parsing import RecipeError, read_terms
 from nerfloss.recipe.report import LossReport
-from nerfloss.recipe.stateful_terms import finish_step, self_trained_ids
+from nerfloss.recipe.stateful_terms import finish_step, self_trained_parameters
 from nerfloss.recipe.term import Term
-from nerfloss.recipe.term_gradients import CombinedGradient
+from nerfloss.recipe.term_gradients import AllReduce, CombinedGradient
 
 
 class LossRecipe(nn.Module):
@@ -50,18 +50,9 @@ class LossRecipe(nn.Module):
 
     def check(self, offered: Collection[str]) -> None:
         """Raise a RecipeError that lists every needed quantity that is not ``offered``."""
-        asked = {
-            name: dict.fromkeys([*term.arguments.values(), *filter(None, [term.where])])
-            for name, term in self._weighted().items()
-        }
-        faults = [
-            f"  {name}: needs '{quantity}', {_provision(quantity, offered)}"
-            for name, quantities in [*asked.items(), ("balancer", sorted(self.balancer.needs))]
-            for quantity in quantities
-            if quantity not in offered
-        ]
-        if faults:
-            raise RecipeError("this run cannot feed its loss recipe:\n" + "\n".join(faults))
+        faults = missing_quantities(self._weighted(), self.balancer.needs, offered)
+        if listed := "\n".join(f"  {fault}" for fault in faults):
+            raise RecipeError(f"this run cannot feed its loss recipe:\n{listed}")
 
     def check_sampler(self, learns_from: str | None) -> None:
         """Raise RecipeError where no term takes the quantity that the sampler learns from."""
@@ -122,14 +113,24 @@ class LossRecipe(nn.Module):
         weights = {name: term.weight_at(step) for name, term in active.items()}
         return explain_gradient(active, weights, quantities, step)
 
+    def combines(self, step: int) -> bool:
+        """Return True where the balancer combines the gradients of the terms at a step."""
+        return self.balancer.combines(step)
+
     def objective(
-        self, report: LossReport, step: int, parameters: Sequence[nn.Parameter]
+        self,
+        report: LossReport,
+        step: int,
+        parameters: Sequence[nn.Parameter],
+        *,
+        all_reduce: AllReduce | None = None,
     ) -> Tensor | CombinedGradient:
         """Return an object whose ``backward()`` leaves the step's gradient in ``parameters``.
 
-        The total, or a `CombinedGradient` at a step whose gradient the balancer makes itself.
+        The total, or a `CombinedGradient` at a step at which the balancer combines the gradients of
+        the terms; ``all_reduce`` averages those over several processes first.
         """
-        if not self.balancer.combines(step):
+        if not self.combines(step):
             return report.total
         base_weights = {name: self.terms[name].weight_at(step) for name in report.values}
         losses = {
@@ -140,6 +141,7 @@ class LossRecipe(nn.Module):
             self.shared_parameters(parameters),
             self.trainable_parameters(),
             partial(self.balancer.combine, losses=losses, base_weights=base_weights, step=step),
+            all_reduce,
         )
 
     @property
@@ -165,8 +167,13 @@ class LossRecipe(nn.Module):
 
     def trainable_parameters(self) -> list[nn.Parameter]:
         """Return the recipe's parameters for the run's optimizer, without self-trained ones."""
-        others = self_trained_ids(self.term_modules.values())
+        others = {id(each) for each in self.self_trained_parameters()}
         return [p for p in self.parameters() if p.requires_grad and id(p) not in others]
+
+    def self_trained_parameters(self) -> list[Tensor]:
+        """Return the parameters that terms train by optimizers of their own."""
+        modules = self.term_modules.values()
+        return [each for module in modules for each in self_trained_parameters(module)]
 
     def shared_parameters(self, parameters: Sequence[nn.Parameter]) -> list[nn.Parameter]:
         """Return those of the run's parameters that are not the recipe's own."""
@@ -196,12 +203,6 @@ def _value(name: str, term: Term, quantities: Mapping[str, Any]) -> Tensor:
     except Exception as error:
         error.add_note(f"in the loss term '{name}'")
         raise
-
-
-def _provision(quantity: str, offered: Collection[str]) -> str:
-    if quantity in VOCABULARY:
-        return VOCABULARY[quantity].provision
-    return f"which nothing provides{suggestion(quantity, {*VOCABULARY, *offered})}"
 
 
 def _device_type(quantities: Mapping[str, Any]) -> str:

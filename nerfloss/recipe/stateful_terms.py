@@ -1,6 +1,6 @@
 """Terms with state: what a module may define beside ``forward``, and how a recipe calls it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
@@ -29,11 +29,6 @@ def self_trained_parameters(module: nn.Module) -> list[Tensor]:
         return []
     groups = module.optimizer.param_groups
     return [parameter for group in groups for parameter in group["params"]]
-
-
-def self_trained_ids(modules: Iterable[nn.Module]) -> frozenset[int]:
-    """Return the ids of all parameters that terms train themselves, so that no other may."""
-    return frozenset(id(each) for module in modules for each in self_trained_parameters(module))
 
 
 def finish_step(module: nn.Module, step: int) -> dict[str, float]:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 Combine = Callable[[Float[Tensor, "terms numbers"]], Float[Tensor, "numbers"]]
 Jacobian = tuple[Float[Tensor, "terms numbers"], list[bool]]
+AllReduce = Callable[[Tensor, list[bool]], Jacobian]
 
 
 def loss_jacobian(
@@ -59,7 +60,12 @@ class CombinedGradient:
     shared: Sequence[nn.Parameter]
     own: Sequence[nn.Parameter]
     combine: Combine
-    all_reduce: Callable[[Tensor, list[bool]], Jacobian] | None = None
+    all_reduce: AllReduce | None = None
+
+    @property
+    def requires_grad(self) -> bool:
+        """True where any term depends on a parameter."""
+        return any(loss.requires_grad for loss in self.losses.values())
 
     def backward(self) -> None:
         """Leave the combined gradient in the parameters; None where no term depends on one."""

@@ -31,6 +31,11 @@ class Fault:
     def __str__(self) -> str:
         return self.sentence
 
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Fault":
+        """Return the fault that ``as_dict`` described."""
+        return cls(**{**values, "rays": tuple(values["rays"])})
+
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, for a file."""
         return asdict(self)
