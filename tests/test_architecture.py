@@ -27,7 +27,6 @@ IMPORTED_AS = {
     "hydra-core": "hydra",
     "pillow": "PIL",
     "scikit-image": "skimage",
-    "pytorch-msssim": "pytorch_msssim",
 }
 EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "base", "manager", "misc"}
 PRIVATE_WORDS = re.compile(r"\b(scout|scouting|errand|parcel|somebody|nobody|everybody)\b", re.I)

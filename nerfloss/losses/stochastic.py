@@ -7,7 +7,7 @@ from torch.nn.functional import pad
 
 from nerfloss.losses.requirements import requires
 from nerfloss.losses.settings_checks import condition, count
-from nerfloss.maths.ssim import gaussian_window, window_similarities
+from nerfloss.maths.ssim import gaussian_window, ssim_map
 
 SIGMA = 1.5  # of the Gaussian window, in pixels of the image that is laid out
 
@@ -64,8 +64,7 @@ def s3im(
     )
     ours, theirs = (pad(x, (0, 0, border, border, border, border)) for x in (ours, theirs))
     window = gaussian_window(kernel, SIGMA, ours)
-    brightness, pattern = window_similarities(ours, theirs, window, stride)
-    return 1 - (brightness * pattern).mean()
+    return 1 - ssim_map(ours, theirs, window, stride).mean()
 
 
 def _orders(rays: int, repeats: int, seed: int) -> Int[Tensor, "laid_out"]:

@@ -6,14 +6,17 @@ parameters are settings. Colours are in [0, 1].
 
 import torch
 from jaxtyping import Bool, Float
-from pytorch_msssim import ms_ssim as multiscale_ssim
-from pytorch_msssim import ssim as gaussian_ssim
 from torch import Tensor
 
 from nerfloss.evaluation.errors import UndefinedMetric
 from nerfloss.evaluation.metrics.metadata import RATIO, metric
-
-SCALES = 5  # of MS-SSIM, as published
+from nerfloss.maths.ssim import (
+    SCALE_WEIGHTS,
+    gaussian_window,
+    multiscale_ssim,
+    smallest_side,
+    ssim_map,
+)
 
 
 @metric(unit="dB", better="higher")
@@ -46,11 +49,11 @@ def psnr_masked(
     return -10 * (rgb[inside] - target_rgb[inside]).square().mean().log10()
 
 
-def _batched(image: Float[Tensor, "height width 3"]) -> Float[Tensor, "1 3 height width"]:
-    return image.permute(2, 0, 1)[None]
-
-
+<<<<<<< HEAD
 def _require_size(image: Tensor, smallest: int, name: str) -> None:
+=======
+def _require(image: Tensor, smallest: int, what: str) -> None:
+>>>>>>> 4eea1cb (One SSIM: the metrics use nerfloss.maths.ssim; pytorch-msssim is needed by tests only)
     height, width = image.shape[:2]
     if min(height, width) < smallest:
         raise UndefinedMetric(
@@ -73,10 +76,13 @@ def ssim(
     Reference: Wang et al., "Image Quality Assessment: From Error Visibility to Structural
     Similarity", TIP 2004.
     """
+<<<<<<< HEAD
     _require_size(rgb, window, "ssim")
-    return gaussian_ssim(
-        _batched(rgb), _batched(target_rgb), data_range=1.0, win_size=window, win_sigma=sigma
-    )
+    return ssim_map(rgb[None], target_rgb[None], gaussian_window(window, sigma, rgb)).mean()
+=======
+    _require(rgb, window, "ssim")
+    return ssim_map(rgb[None], target_rgb[None], gaussian_window(window, sigma, rgb)).mean()
+>>>>>>> 4eea1cb (One SSIM: the metrics use nerfloss.maths.ssim; pytorch-msssim is needed by tests only)
 
 
 @metric(unit=RATIO, better="higher")
@@ -89,15 +95,20 @@ def ms_ssim(
 ) -> Float[Tensor, ""]:
     """Multi-scale structural similarity over five scales, each half as large as the last.
 
-    Raises UndefinedMetric where the window does not fit the coarsest scale (160 pixels for 11).
+    Raises UndefinedMetric where the window does not fit the coarsest scale (161 pixels for 11).
 
     Reference: Wang et al., "Multi-Scale Structural Similarity for Image Quality Assessment",
     Asilomar 2003.
     """
-    _require_size(rgb, (window - 1) * 2 ** (SCALES - 1) + 1, "ms_ssim")
-    return multiscale_ssim(
-        _batched(rgb), _batched(target_rgb), data_range=1.0, win_size=window, win_sigma=sigma
-    )
+<<<<<<< HEAD
+    _require_size(rgb, smallest_side(window, len(SCALE_WEIGHTS)), "ms_ssim")
+    weights = gaussian_window(window, sigma, rgb)
+    return multiscale_ssim(rgb[None], target_rgb[None], weights, SCALE_WEIGHTS).mean()
+=======
+    _require(rgb, smallest_side(window, len(SCALE_WEIGHTS)), "ms_ssim")
+    weights = gaussian_window(window, sigma, rgb)
+    return multiscale_ssim(rgb[None], target_rgb[None], weights, SCALE_WEIGHTS).mean()
+>>>>>>> 4eea1cb (One SSIM: the metrics use nerfloss.maths.ssim; pytorch-msssim is needed by tests only)
 
 
 def _thresholded(
