@@ -49,11 +49,7 @@ def psnr_masked(
     return -10 * (rgb[inside] - target_rgb[inside]).square().mean().log10()
 
 
-<<<<<<< HEAD
 def _require_size(image: Tensor, smallest: int, name: str) -> None:
-=======
-def _require(image: Tensor, smallest: int, what: str) -> None:
->>>>>>> 4eea1cb (One SSIM: the metrics use nerfloss.maths.ssim; pytorch-msssim is needed by tests only)
     height, width = image.shape[:2]
     if min(height, width) < smallest:
         raise UndefinedMetric(
@@ -76,13 +72,8 @@ def ssim(
     Reference: Wang et al., "Image Quality Assessment: From Error Visibility to Structural
     Similarity", TIP 2004.
     """
-<<<<<<< HEAD
     _require_size(rgb, window, "ssim")
     return ssim_map(rgb[None], target_rgb[None], gaussian_window(window, sigma, rgb)).mean()
-=======
-    _require(rgb, window, "ssim")
-    return ssim_map(rgb[None], target_rgb[None], gaussian_window(window, sigma, rgb)).mean()
->>>>>>> 4eea1cb (One SSIM: the metrics use nerfloss.maths.ssim; pytorch-msssim is needed by tests only)
 
 
 @metric(unit=RATIO, better="higher")
@@ -100,15 +91,9 @@ def ms_ssim(
     Reference: Wang et al., "Multi-Scale Structural Similarity for Image Quality Assessment",
     Asilomar 2003.
     """
-<<<<<<< HEAD
     _require_size(rgb, smallest_side(window, len(SCALE_WEIGHTS)), "ms_ssim")
     weights = gaussian_window(window, sigma, rgb)
     return multiscale_ssim(rgb[None], target_rgb[None], weights, SCALE_WEIGHTS).mean()
-=======
-    _require(rgb, smallest_side(window, len(SCALE_WEIGHTS)), "ms_ssim")
-    weights = gaussian_window(window, sigma, rgb)
-    return multiscale_ssim(rgb[None], target_rgb[None], weights, SCALE_WEIGHTS).mean()
->>>>>>> 4eea1cb (One SSIM: the metrics use nerfloss.maths.ssim; pytorch-msssim is needed by tests only)
 
 
 def _thresholded(
