@@ -11,7 +11,7 @@ from hydra.utils import instantiate
 from nerfloss.quantities.vocabulary import VOCABULARY
 from nerfloss.recipe import LossRecipe, RecipeError
 from nerfloss.testing.quantities import SIZES, fake
-from nerfloss.testing.weights import made_up_weights
+from nerfloss.testing.weights import random_weights
 
 CONF = Path(__file__).parents[1] / "conf"
 RECIPES = sorted(file.stem for file in (CONF / "loss").glob("*.yaml"))
@@ -44,7 +44,7 @@ def networks(weights_folder, monkeypatch):
     """Recipes that look through a trained network find made-up weights in its place."""
     monkeypatch.setattr(
         "nerfloss.losses.pretrained.loading.network_file",
-        lambda network, **_: made_up_weights(network, weights_folder),
+        lambda network, **_: random_weights(network, weights_folder),
     )
 
 

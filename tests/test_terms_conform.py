@@ -128,7 +128,7 @@ def stopped(rgb: Float[Tensor, "rays 3"]) -> Tensor:
     ("fn", "reason"),
     [
         (uncited, "cites no 'Reference:'"),
-        (unknown, "asks for 'rgbb', which is not in the vocabulary"),
+        (unknown, "takes 'rgbb', which is not in the vocabulary"),
         (misshapen, "takes 'rgb' as \"rays samples 3\", but 'rgb' is \"rays 3\""),
         (unannotated, "does not say the shape of 'rgb'"),
         (infinite, "its value is -inf where all its quantities are 0"),

@@ -1,4 +1,4 @@
-"""Derivatives by autograd beside those by central differences, along random directions."""
+"""Comparison of autograd with central differences along random directions."""
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -9,58 +9,58 @@ from torch import Tensor
 
 from nerfloss.diagnostics.frozen_stop_gradients import FrozenStopGradients
 
-# Step sizes of the differences, relative to a leaf's own size. The best one counts: a kink near by
-# spoils the large ones (ten thousands of ReLUs have one everywhere), rounding the small ones, and a
-# wrong derivative is wrong at all of them.
+# Step sizes of the differences, relative to the size of a tensor. The best one counts: kinks nearby
+# (there is always one among many ReLUs) spoil the large steps, rounding spoils the small ones, and
+# a wrong derivative is wrong for all of them.
 STEPS = (1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
-# So close, no better step is looked for.
+# An error below this ends the search for a better step.
 CLOSE = 1e-6
 DIRECTIONS = 3
-# A leaf smaller than this moves as if it were of this size.
+# Lower bound of the size of a tensor.
 SMALLEST = 1e-3
-# What is lost to rounding in a value of about 1, in double precision, and how many times as much
-# a derivative must be to be told from none.
+# Rounding error of a value of about 1 in double precision, and the ratio of derivative to error
+# from which on a derivative is significant.
 ROUNDING, CLEAR = 1e-14, 1e4
 
 
 @dataclass(frozen=True)
 class DerivativeComparison:
-    """How far autograd and differences are apart, relative to the larger of the two.
+    """Difference of autograd and central differences, relative to the larger of the two.
 
-    ``moves``: whether the leaves move the value at all.
+    ``moves`` is False where the value does not depend on the tensors.
     """
 
     error: float
     moves: bool
 
 
-def compare_slopes(
+def compare_derivatives(
     value: Callable[[], Tensor],
     leaves: Sequence[Tensor],
     *,
     seed: int = 0,
-    held: FrozenStopGradients | None = None,
+    frozen: FrozenStopGradients | None = None,
 ) -> DerivativeComparison:
-    """Compare for a number that ``value`` makes of the leaves, in double precision.
+    """Compare both derivatives of ``value``, a function of the ``leaves``, in double precision.
 
-    Each direction moves all leaves at once. ``value`` has to draw the same at every call. With
-    ``held``, what it stops stays as it is.
+    A direction changes all leaves at once. ``value`` must use the same random numbers at every
+    call. With ``frozen``, the tensors that it detaches keep their values.
     """
     generator = torch.Generator().manual_seed(seed)
     moves = [[_direction(leaf, generator) for leaf in leaves] for _ in range(DIRECTIONS)]
-    with held or nullcontext():
+    with frozen or nullcontext():
         found = value()
     size = max(abs(found.item()), 1e-3)
     worst, moving = 0.0, False
     for move, analytic in zip(moves, _along(_gradient(found, leaves), moves), strict=True):
         best = float("inf")
         for step in STEPS:
-            ahead = _moved(value, leaves, move, step, held)
-            behind = _moved(value, leaves, move, -step, held)
+            ahead = _moved(value, leaves, move, step, frozen)
+            behind = _moved(value, leaves, move, -step, frozen)
             numeric, noise = (ahead - behind) / (2 * step), ROUNDING * size / step
             largest, clear = max(abs(analytic), abs(numeric)), CLEAR * noise
             if largest < clear and step != STEPS[0]:
-                break  # so small a step says nothing of so small a slope
+                break  # smaller steps cannot resolve so small a derivative
             best = min(best, abs(analytic - numeric) / max(largest, clear))
             moving |= analytic != 0 or abs(numeric) > noise
             if best <= CLOSE:
@@ -97,15 +97,15 @@ def _moved(
     leaves: Sequence[Tensor],
     move: Sequence[Tensor],
     step: float,
-    held: FrozenStopGradients | None,
+    frozen: FrozenStopGradients | None,
 ) -> float:
-    """The value with the leaves moved, and the leaves back where they were."""
+    """Return the value at moved leaves, and restore the leaves."""
     before = [leaf.detach().clone() for leaf in leaves]
     try:
         with torch.no_grad():
             for leaf, part in zip(leaves, move, strict=True):
                 leaf.add_(part, alpha=step)
-        with held or nullcontext():
+        with frozen or nullcontext():
             return value().item()
     finally:
         with torch.no_grad():

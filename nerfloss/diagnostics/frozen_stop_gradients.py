@@ -1,4 +1,4 @@
-"""Stop-gradients held fixed: so that finite differences see what autograd sees."""
+"""Frozen stop-gradients: finite differences of the function that autograd differentiates."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -9,23 +9,23 @@ from torch.overrides import TorchFunctionMode
 
 
 class FrozenStopGradients(TorchFunctionMode):
-    """What is cut off from the gradient keeps the values that it had the first time.
+    """Keep detached tensors at the values that they had in the first evaluation.
 
-    A term that stops a gradient on purpose (``detach``, ``no_grad``) means its derivative with what
-    it stops held fixed. Finite differences move that too, and disagree. In the first ``with`` block
-    the results of ``detach`` and of all that happens under ``no_grad`` are remembered; in every
-    later one they are handed out again, in order, while the rest is computed anew. What a custom
-    autograd function does inside itself is left alone. Raises RuntimeError where a later block
-    does not do what the first one did.
+    A term that stops a gradient on purpose (``detach``, ``no_grad``) defines its derivative with
+    the detached tensors held constant; finite differences change them too, and disagree. The first
+    ``with`` block stores the results of ``detach`` and of all operations under ``no_grad``; every
+    later block returns them, in order, and computes the rest. Operations inside of custom autograd
+    functions are not affected. Raises RuntimeError where a later block detaches other tensors than
+    the first one.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._found: list[tuple[Callable, Any]] = []
+        self._stored: list[tuple[Callable, Any]] = []
         self._next: int | None = None
         self._under_no_grad = False
 
-    def __enter__(self) -> "HeldFixed":
+    def __enter__(self) -> "FrozenStopGradients":
         self._under_no_grad = False
         super().__enter__()
         return self
@@ -43,26 +43,26 @@ class FrozenStopGradients(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         if func is torch._C._set_grad_enabled:
-            # Custom functions run without gradients too, but nobody asks for that here.
+            # Custom functions run without gradients too, but not by this call.
             self._under_no_grad = not args[0]
             return func(*args, **kwargs)
         stops = func is Tensor.detach and torch.is_grad_enabled() and args[0].requires_grad
         if not (stops or self._under_no_grad):
             return func(*args, **kwargs)
-        return self._remembered(func, args, kwargs)
+        return self._stored_result(func, args, kwargs)
 
-    def _remembered(self, func: Callable, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    def _stored_result(self, func: Callable, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         if self._next is None:
-            result = _apart(func(*args, **kwargs), args)
+            result = _detached_copy(func(*args, **kwargs), args)
             if _holds_tensors(result):
-                self._found.append((func, result))
+                self._stored.append((func, result))
             return result
-        if self._next < len(self._found) and self._found[self._next][0] is func:
+        if self._next < len(self._stored) and self._stored[self._next][0] is func:
             self._next += 1
-            return self._found[self._next - 1][1]
+            return self._stored[self._next - 1][1]
         result = func(*args, **kwargs)
         if _holds_tensors(result):
-            raise RuntimeError("what it stops changes from one evaluation to the next")
+            raise RuntimeError("the detached tensors change from one evaluation to the next")
         return result
 
 
@@ -72,10 +72,10 @@ def _holds_tensors(result: Any) -> bool:
     return isinstance(result, Tensor)
 
 
-def _apart(result: Any, args: Sequence[Any]) -> Any:
-    """The result in memory of its own, where it looks into something that will be moved."""
+def _detached_copy(result: Any, args: Sequence[Any]) -> Any:
+    """Return the result, copied where it shares memory with a tensor that will change."""
     if type(result) in (list, tuple):
-        return type(result)(_apart(each, args) for each in result)
+        return type(result)(_detached_copy(each, args) for each in result)
     moving = (each for each in args if isinstance(each, Tensor) and each.requires_grad)
     if isinstance(result, Tensor) and any(_memory(result) == _memory(each) for each in moving):
         return result.clone()

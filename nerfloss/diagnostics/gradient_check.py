@@ -1,4 +1,4 @@
-"""Is every term's gradient right: on the quantities that it takes, and through the field?"""
+"""Gradient check of every term of a recipe: on its quantities, and through the field."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,25 +7,29 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nerfloss.diagnostics.finite_differences import compare_slopes
+from nerfloss.diagnostics.finite_differences import compare_derivatives
 from nerfloss.diagnostics.frozen_stop_gradients import FrozenStopGradients
-from nerfloss.diagnostics.synthetic_batch import SyntheticBatch, make_up_step, observed_by
+from nerfloss.diagnostics.synthetic_batch import (
+    SyntheticBatch,
+    observable_quantities,
+    synthetic_batch,
+)
 from nerfloss.quantities.vocabulary import VOCABULARY
 from nerfloss.recipe import LossRecipe, Term
 from nerfloss.recipe.requirements import requirements_of
-from nerfloss.testing.terms import fakes_for, in_dtype, is_predicted
+from nerfloss.testing.terms import fake_quantities, in_dtype, is_predicted
 
-# Apart by more, relative to the larger of the two, autograd and differences disagree; a gradient
-# that is said to be approximate may be off by the second.
+# Largest relative difference of autograd and finite differences, for exact and for approximate
+# gradients.
 TOLERANCE, COARSE = 1e-4, 0.5
-HELD = "held fixed"
+FROZEN = "frozen stop-gradients"
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One comparison: the relative ``error``, None where there was nothing to compare.
+    """One comparison: the relative ``error``, None where there is nothing to compare.
 
-    ``note`` says why there was nothing, or under what condition the error holds.
+    ``note`` is the reason for that, or the condition under which the error holds.
     """
 
     error: float | None = None
@@ -47,17 +51,17 @@ class CheckedTerm:
 
     @property
     def wrong(self) -> bool:
-        """Whether a gradient is not what differences say."""
+        """True where a gradient disagrees with finite differences."""
         allowed = COARSE if self.approximate else TOLERANCE
         errors = (self.on_quantities.error, self.through_field.error)
-        # Written so that an error that is no number is wrong.
+        # Negated so that NaN counts as wrong.
         return any(error is not None and not error <= allowed for error in errors)
 
 
 def check_recipe(recipe: LossRecipe, model: Any, *, step: int) -> dict[str, CheckedTerm]:
-    """Check every term of a recipe, also those of weight 0, whatever their schedules.
+    """Check every term of a recipe, also those of weight 0, without their schedules.
 
-    The model ends up in double precision, its parameters moved a little.
+    Converts the model to double precision and perturbs its parameters.
     """
     terms = {name: in_dtype(term, torch.float64) for name, term in recipe.terms.items()}
     on_quantities = {name: _on_quantities(term) for name, term in terms.items()}
@@ -79,11 +83,11 @@ def _approximate(term: Term) -> str:
 
 
 def _on_quantities(term: Term) -> Trial:
-    """The worst error over the quantities that a gradient may flow into, each moved on its own."""
-    strange = sorted(term.needs - VOCABULARY.keys())
-    if strange:
-        return Trial(note=f"not tried: '{strange[0]}' is your own, and cannot be made up")
-    quantities = fakes_for(term, torch.float64)
+    """Return the largest error over the differentiable quantities, each checked on its own."""
+    unknown = sorted(term.needs - VOCABULARY.keys())
+    if unknown:
+        return Trial(note=f"not tried: '{unknown[0]}' is your own, and has no random values")
+    quantities = fake_quantities(term, torch.float64)
     names = [name for name in sorted(quantities) if is_predicted(term, name, quantities[name])]
     if not names:
         return Trial(note="takes none")
@@ -93,14 +97,14 @@ def _on_quantities(term: Term) -> Trial:
 
 
 def _value_of(term: Term, quantities: Mapping[str, Any]) -> Callable[[], Tensor]:
-    """The term's value on quantities; it draws the same every time."""
+    """Return a function for the term's value, with the same random numbers at every call."""
     return lambda: term({**quantities, "generator": torch.Generator().manual_seed(0)})
 
 
 def _through_field(terms: Mapping[str, Term], model: Any, step: int) -> dict[str, Trial]:
-    """Each term's error along random directions in the space of the model's parameters."""
+    """Return each term's error along random directions of the model's parameters."""
     needs = frozenset().union(*(term.needs for term in terms.values()))
-    offers = model.offers(observed_by(needs))
+    offers = model.offers(observable_quantities(needs))
     trials: dict[str, Trial] = {}
     for name, term in terms.items():
         missing = [quantity for quantity in sorted(term.needs) if quantity not in offers]
@@ -110,7 +114,7 @@ def _through_field(terms: Mapping[str, Term], model: Any, step: int) -> dict[str
     rest = {name: term for name, term in terms.items() if name not in trials}
     if not rest:
         return trials
-    made = make_up_step(model, list(rest.values()), step=step)
+    made = synthetic_batch(model, list(rest.values()), step=step)
     parameters = [p for group in model.parameter_groups().values() for p in group]
     for name, term in rest.items():
         trials[name] = _tried(_rendered(model, made, term), parameters)
@@ -118,7 +122,7 @@ def _through_field(terms: Mapping[str, Term], model: Any, step: int) -> dict[str
 
 
 def _rendered(model: Any, made: SyntheticBatch, term: Term) -> Callable[[], Tensor]:
-    """The term's value on what the model renders; it draws the same every time."""
+    """Return a function for the term's value on rendered quantities, with fixed random numbers."""
     learns = bool(list(model.sampler.parameters()))
 
     def value() -> Tensor:
@@ -132,23 +136,23 @@ def _rendered(model: Any, made: SyntheticBatch, term: Term) -> Callable[[], Tens
 
 
 def _tried(value: Callable[[], Tensor], leaves: Sequence[Tensor]) -> Trial:
-    """The error; where it is too large, that with all that is stopped held fixed, if it is not."""
+    """Return the error; if it is too large, the one with frozen stop-gradients if that is not."""
     try:
-        found = compare_slopes(value, leaves)
-    except Exception as error:  # whatever a term of somebody's raises on made-up numbers
+        found = compare_derivatives(value, leaves)
+    except Exception as error:  # a user's term may raise anything on random numbers
         return Trial(note=f"not tried: {type(error).__name__}: {error}")
     if not found.moves:
         return Trial(note="does not move it")
     if found.error <= TOLERANCE:
         return Trial(found.error)
-    return _tried_held_fixed(value, leaves, found.error)
+    return _tried_frozen(value, leaves, found.error)
 
 
-def _tried_held_fixed(value: Callable[[], Tensor], leaves: Sequence[Tensor], error: float) -> Trial:
-    held = FrozenStopGradients()
+def _tried_frozen(value: Callable[[], Tensor], leaves: Sequence[Tensor], error: float) -> Trial:
+    frozen = FrozenStopGradients()
     try:
-        found = compare_slopes(value, leaves, held=held)
+        found = compare_derivatives(value, leaves, frozen=frozen)
     except RuntimeError:
         return Trial(error)
-    # Without any stop nothing was held: the differences are what they were.
-    return Trial(found.error, HELD) if found.error <= TOLERANCE else Trial(error)
+    # Without a stop-gradient the error is the same as before.
+    return Trial(found.error, FROZEN) if found.error <= TOLERANCE else Trial(error)

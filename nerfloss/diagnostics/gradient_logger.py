@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from nerfloss.diagnostics.gradient_snapshot import CollectiveProtocol, GradientSnapshot, look_at
+from nerfloss.diagnostics.gradient_snapshot import GradientSnapshot, take_snapshot
 from nerfloss.diagnostics.term_health import OK, Health
 from nerfloss.recipe import LossRecipe, LossReport
+from nerfloss.recipe.term_gradients import AllReduce
 from nerfloss.training.loggers.best_effort import BestEffortWriter
 from nerfloss.training.loggers.csv_logger import CsvLogger
 from nerfloss.training.loggers.logger import Logger
@@ -60,10 +61,10 @@ class Diagnostics:
         self._verdicts: dict[str, str] = {}
         self._shared: Sequence[nn.Parameter] = ()
         self._try = BestEffortWriter(FILE)
-        self._exchange: CollectiveProtocol | None = None
+        self._exchange: AllReduce | None = None
 
     def join(
-        self, recipe: LossRecipe, parameters: Sequence[nn.Parameter], exchange: CollectiveProtocol
+        self, recipe: LossRecipe, parameters: Sequence[nn.Parameter], exchange: AllReduce
     ) -> None:
         """Look at gradients that several processes ``exchange``; who does not `begin` is silent."""
         self._shared, self._exchange = recipe.shared_parameters(parameters), exchange
@@ -90,7 +91,7 @@ class Diagnostics:
                 if row[f"{term}/gradient_norm"]:
                     # As it was measured: nine digits say which float32 it is.
                     norm = float(np.float32(row[f"{term}/gradient_norm"]))
-                    self._verdicts[term] = self._health[term].judge(norm)
+                    self._verdicts[term] = self._health[term].classify(norm)
 
     def due(self, step: int) -> bool:
         """Whether to look at a step, counted from 1."""
@@ -98,10 +99,10 @@ class Diagnostics:
 
     def look(self, step: int, report: LossReport) -> None:
         """Look at what a step has made, before its graph is used up by the descent."""
-        found = look_at(report, self._shared, self._exchange)
+        found = take_snapshot(report, self._shared, self._exchange)
         if not self._health:
             return
-        verdicts = {name: self._health[name].judge(norm) for name, norm in found.norms.items()}
+        verdicts = {name: self._health[name].classify(norm) for name, norm in found.norms.items()}
         self._tell(step, verdicts)
         numbers = _numbers(found)
         idle = {f"{name}/weight": 0.0 for name in self._health if name not in found.norms}

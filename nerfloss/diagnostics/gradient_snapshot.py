@@ -1,6 +1,6 @@
-"""One look at a step: what each term weighs, and how its gradient stands to the others'."""
+"""Gradient snapshot of a step: norms of the terms' gradients and the cosines between them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -8,17 +8,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from nerfloss.recipe import LossReport
-from nerfloss.recipe.term_gradients import loss_jacobian
-
-CollectiveProtocol = Callable[[Tensor, list[bool]], tuple[Tensor, list[bool]]]
+from nerfloss.recipe.term_gradients import AllReduce, loss_jacobian
 
 
 @dataclass(frozen=True)
 class GradientSnapshot:
-    """What was seen of the terms that acted, by name.
+    """Values, weights and gradients of the active terms, by name.
 
-    ``norms`` are the lengths of the weighted terms' gradients on the shared parameters. ``cosines``
-    has each pair once, in the recipe's order; none where one of the two gradients is 0.
+    ``norms`` are those of the weighted terms' gradients on the shared parameters. ``cosines`` has
+    each pair once, in the recipe's order; pairs with a gradient of 0 are missing.
     """
 
     values: Mapping[str, float]
@@ -29,22 +27,22 @@ class GradientSnapshot:
 
     @property
     def gradient_shares(self) -> dict[str, float]:
-        """Each term's part of the sum of all lengths: these sum to 1, or are all 0."""
+        """Each term's share of the sum of all norms: these sum to 1, or are all 0."""
         total = sum(self.norms.values())
         return {name: norm / total if total > 0 else 0.0 for name, norm in self.norms.items()}
 
 
-def look_at(
-    report: LossReport, shared: Sequence[nn.Parameter], exchange: CollectiveProtocol | None = None
+def take_snapshot(
+    report: LossReport, shared: Sequence[nn.Parameter], all_reduce: AllReduce | None = None
 ) -> GradientSnapshot:
-    """Look at a step's report, one backward pass for each term; its graph stays as it was.
+    """Return the snapshot of a report, with one backward pass for each term; keeps the graph.
 
-    ``exchange`` makes whole gradients of those that several processes find for their rays.
+    ``all_reduce`` averages the gradients of several processes.
     """
     losses = {name: report.weights[name] * value for name, value in report.values.items()}
     rows, reached = loss_jacobian(losses, shared, retain_graph=True)
-    if exchange is not None:
-        rows, _ = exchange(rows, reached)
+    if all_reduce is not None:
+        rows, _ = all_reduce(rows, reached)
     norms, cosines = norms_and_cosines(rows)
     names, lengths, table = list(losses), norms.tolist(), cosines.tolist()
     return GradientSnapshot(
@@ -64,18 +62,18 @@ def look_at(
 def norms_and_cosines(
     rows: Float[Tensor, "terms numbers"],
 ) -> tuple[Float[Tensor, "terms"], Float[Tensor, "terms terms"]]:
-    """Lengths of the rows, and the cosines between them; the rows are scaled in place.
+    """Return the norms of the rows and the cosines between them; scales the rows in place.
 
     A cosine with a row of zeros is 0.
     """
-    # Scaled by the largest number first: squares of 1e20 are not float32's.
+    # Scaled by the largest number first: squares of 1e20 overflow in float32.
     largest = rows.abs().amax(1) if rows.shape[1] else rows.new_zeros(len(rows))
     rows /= torch.where(largest > 0, largest, 1.0)[:, None]
     products = (rows @ rows.t()).double()
     lengths = products.diagonal().sqrt()
-    # Of rows that are not 0 one number is 1, so the floor is for rows of zeros alone.
+    # A row that is not 0 contains a 1 now, so the floor affects rows of zeros only.
     cosines = products / lengths.clamp_min(1e-12)[:, None] / lengths.clamp_min(1e-12)
-    # In float32: nine digits, as in a table, are then the number itself.
+    # In float32, nine digits in a table identify the number.
     return (largest * lengths).float(), cosines.clamp(-1, 1)
 
 

@@ -1,4 +1,4 @@
-"""A step that no dataset is needed for: rays that look at the box, and made-up observations."""
+"""Synthetic batches: rays towards the box and random observations, without a dataset."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,30 +15,31 @@ from nerfloss.recipe.term import Term
 from nerfloss.testing.quantities import SIZES, fake
 
 RAYS = 24
-PATCH = 4  # pixels a side, where no term wants larger ones
-# Parameters move this far from where they begin, relative to their size: at the beginning
-# whole layers are 0, and derivatives with them.
-MOVED, LEAST = 0.05, 1e-3
+PATCH = 4  # pixels per side, unless a term needs larger ones
+# Size of the perturbation of the parameters, relative and absolute: whole layers are initialized to
+# 0, where derivatives vanish.
+RELATIVE, ABSOLUTE = 0.05, 1e-3
 
 
 @dataclass(frozen=True)
 class SyntheticBatch:
-    """Samples and observations, in double precision, and where on its schedules a step is."""
+    """Samples, observations, step and progress, in double precision."""
 
     samples: Samples
     given: Mapping[str, Any]
 
 
-def make_up_step(model: Any, terms: Sequence[Term], *, step: int, seed: int = 0) -> SyntheticBatch:
-    """Rays and observations for all of the terms, and the model in double precision.
+def synthetic_batch(
+    model: Any, terms: Sequence[Term], *, step: int, seed: int = 0
+) -> SyntheticBatch:
+    """Return rays and observations for all of the terms; convert the model to double precision.
 
-    The model's parameters are moved a little first, as by some steps of training. Samples are
-    placed by its sampler before that is cast.
+    Perturbs the model's parameters first. The sampler places the samples in single precision.
     """
     generator = torch.Generator().manual_seed(seed)
     needs = frozenset().union(*(term.needs for term in terms))
     sizes = _sizes(terms, any(name.startswith("patch_") for name in needs))
-    _move(model, generator)
+    _perturb(model, generator)
     model.field.advance(step)
     model.sampler.refresh(model.field, step, generator)
     rays = _rays(model.field.box, sizes["rays"], generator)
@@ -46,12 +47,14 @@ def make_up_step(model: Any, terms: Sequence[Term], *, step: int, seed: int = 0)
         samples = model.sampler(model.field, rays, generator)
     model.field.double()
     model.sampler.double()
-    given = {name: fake(name, dtype=torch.float64, sizes=sizes) for name in observed_by(needs)}
+    given = {
+        name: fake(name, dtype=torch.float64, sizes=sizes) for name in observable_quantities(needs)
+    }
     return SyntheticBatch(_doubled(samples), {**given, "step": step, "progress": 0.5})
 
 
-def observed_by(needs: Collection[str]) -> list[str]:
-    """What a dataset would have to give: everything that can be observed, as needs may derive."""
+def observable_quantities(needs: Collection[str]) -> list[str]:
+    """Return the names of the quantities that a dataset and a batch can provide for ``needs``."""
     patches = {"patch_shape"} if any(name.startswith("patch_") for name in needs) else set()
     return sorted(
         name for name in VOCABULARY if name.startswith(("target_", "view_")) or name in patches
@@ -68,16 +71,16 @@ def _sizes(terms: Sequence[Term], patches: bool) -> dict[str, int]:
     return {**SIZES, **made}
 
 
-def _move(model: Any, generator: torch.Generator) -> None:
+def _perturb(model: Any, generator: torch.Generator) -> None:
     parameters: list[nn.Parameter] = [p for g in model.parameter_groups().values() for p in g]
     with torch.no_grad():
         for each in parameters:
-            size = (MOVED * each.square().mean().sqrt()).clamp_min(LEAST)
+            size = (RELATIVE * each.square().mean().sqrt()).clamp_min(ABSOLUTE)
             each.add_(size * torch.randn(each.shape, generator=generator))
 
 
 def _rays(box: Tensor, count: int, generator: torch.Generator) -> Rays:
-    """Rays from all around at random points of the inner half of the box."""
+    """Return rays from all directions towards random points of the inner half of the box."""
     middle, half = box.mean(0), 0.5 * (box[1] - box[0])
     aims = middle + half * (torch.rand(count, 3, generator=generator) - 0.5)
     origins = middle + 2 * half.norm() * normalize(

@@ -1,4 +1,4 @@
-"""Derived quantities: each function here makes the quantity of its name from those it asks for."""
+"""Derived quantities: each function computes the quantity of its name from its parameters."""
 
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -15,7 +15,7 @@ def positions(
     t_starts: Float[Tensor, "rays samples"],
     t_ends: Float[Tensor, "rays samples"],
 ) -> Float[Tensor, "rays samples 3"]:
-    """Mid-points of the intervals, world frame."""
+    """Return the mid-points of the intervals, world frame."""
     middle = 0.5 * (t_starts + t_ends)
     return origins[:, None] + middle[..., None] * directions[:, None]
 
@@ -23,12 +23,12 @@ def positions(
 def weights(
     alphas: Float[Tensor, "rays samples"], *, backend: str = "auto"
 ) -> Float[Tensor, "rays samples"]:
-    """Share of a ray's light that each sample stops; sums to at most 1."""
+    """Return the compositing weights of the samples; they sum to at most 1."""
     return compositing_weights(alphas, backend=backend)
 
 
 def opacity(weights: Float[Tensor, "rays samples"]) -> Float[Tensor, "rays"]:
-    """Share of a ray's light that is stopped, in [0, 1]."""
+    """Return the opacity of each ray, in [0, 1]."""
     return weights.sum(-1)
 
 
@@ -40,7 +40,7 @@ def rgb(
     *,
     backend: str = "auto",
 ) -> Float[Tensor, "rays 3"]:
-    """Colour of a ray, in [0, 1]: ``sum_i w_i c_i``, and the background with what is left."""
+    """Return the colour of each ray, in [0, 1]: ``sum_i w_i c_i + (1 - opacity) background``."""
     return composited(weights, colors, backend=backend) + (1 - opacity)[:, None] * background
 
 
@@ -49,12 +49,12 @@ def depth(
     t_starts: Float[Tensor, "rays samples"],
     t_ends: Float[Tensor, "rays samples"],
 ) -> Float[Tensor, "rays"]:
-    """Expected distance along the ray, in scene units; 0 where nothing is hit."""
+    """Return the expected distance along the ray, in scene units; 0 where nothing is hit."""
     return expected_distance(weights, t_starts, t_ends)
 
 
 def normals(gradients: Float[Tensor, "rays samples 3"]) -> Float[Tensor, "rays samples 3"]:
-    """Unit gradients of the SDF; 0 where the gradient vanishes."""
+    """Return the unit gradients of the SDF; 0 where the gradient vanishes."""
     return unit(gradients)
 
 
@@ -64,7 +64,7 @@ def normal(
     *,
     backend: str = "auto",
 ) -> Float[Tensor, "rays 3"]:
-    """Composited normal; its length says how much surface agrees."""
+    """Return the composited normal; its length is 1 where all normals of the ray agree."""
     return composited(weights, normals, backend=backend)
 
 
@@ -74,17 +74,17 @@ def surface_distance(
     t_ends: Float[Tensor, "rays samples"],
     occupied: Bool[Tensor, "rays samples"],
 ) -> Float[Tensor, "rays"]:
-    """Distance to the first crossing of the SDF from outside to inside; 0 where there is none.
+    """Return the distance to the first crossing of the SDF from outside to inside; 0 without one.
 
-    By a straight line between the mid-points of neighbouring samples, in whose signed distances it
-    is differentiable: what descends a loss on it moves the surface along the ray.
+    Interpolates linearly between the mid-points of neighbouring samples. Differentiable in their
+    signed distances, so that a loss on it moves the surface along the ray.
     """
     distance, _ = first_crossing(sdf, 0.5 * (t_starts + t_ends), occupied)
     return distance
 
 
 def surface_hit(surface_distance: Float[Tensor, "rays"]) -> Bool[Tensor, "rays"]:
-    """Where a ray crosses the surface; samples lie in front of the camera, at distances above 0."""
+    """Return True for rays that cross the surface; samples lie at distances above 0."""
     return surface_distance > 0
 
 
@@ -93,32 +93,32 @@ def surface_points(
     directions: Float[Tensor, "rays 3"],
     surface_distance: Float[Tensor, "rays"],
 ) -> Float[Tensor, "rays 3"]:
-    """First crossing of the surface along a ray, world frame; the ray's origin without one."""
+    """Return the first crossing of the surface, world frame; the ray's origin without one."""
     return origins + surface_distance[:, None] * directions
 
 
 def hit_points(
     surface_points: Float[Tensor, "rays 3"], surface_hit: Bool[Tensor, "rays"]
 ) -> Float[Tensor, "hits 3"]:
-    """First crossings of the surface along those rays that have one."""
+    """Return the first crossings of the surface, for the rays that have one."""
     return surface_points[surface_hit]
 
 
 def target_depth_known(target_depth: Float[Tensor, "rays"]) -> Bool[Tensor, "rays"]:
-    """Where a depth was observed."""
+    """Return True where a depth was observed."""
     return target_depth > 0
 
 
 def target_normal_known(target_normal: Float[Tensor, "rays 3"]) -> Bool[Tensor, "rays"]:
-    """Where a normal was observed: stored unit normals keep more than half their length."""
+    """Return True where a normal was observed: stored unit normals are longer than 1/2."""
     return target_normal.square().sum(-1) > 0.25
 
 
 def target_label_known(target_label: Int[Tensor, "rays"]) -> Bool[Tensor, "rays"]:
-    """Where a class was observed: below 0 it is unknown."""
+    """Return True where a class was observed; negative labels are unknown."""
     return target_label >= 0
 
 
 def target_instance_known(target_instance: Int[Tensor, "rays"]) -> Bool[Tensor, "rays"]:
-    """Where an object was observed: 0 is the background, below 0 it is unknown."""
+    """Return True where an object was observed; 0 is the background, negative is unknown."""
     return target_instance > 0

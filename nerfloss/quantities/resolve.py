@@ -1,5 +1,6 @@
-"""Quantities by name: given, or made from others by a function, lazily and at most once."""
+"""Resolution of quantities by name: given, or computed from others lazily and once."""
 
+import inspect
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from types import ModuleType
@@ -10,9 +11,9 @@ from nerfloss.quantities.signature import inputs_of, plain
 
 @dataclass(frozen=True)
 class Rule:
-    """How a quantity is made: from which others, in the order in which the function takes them.
+    """The ``function`` that computes a quantity, and the names of its ``inputs`` in order.
 
-    ``of_samples`` says that the function knows the rays and samples of its step besides.
+    ``of_samples`` is True for a function that is bound to the rays and samples of a step.
     """
 
     inputs: tuple[str, ...]
@@ -21,22 +22,22 @@ class Rule:
 
     @classmethod
     def of(cls, function: Callable) -> "Rule":
-        """The rule that a function's own signature states."""
+        """Return the rule that a function's signature states."""
         return cls(inputs_of(function), plain(function))
 
 
 def rules_in(module: ModuleType) -> dict[str, Rule]:
-    """Every public function defined in a module, as the rule for the quantity of its name."""
+    """Return a rule for each public function of a module, by its name."""
+    functions = {name: value for name, value in vars(module).items() if inspect.isfunction(value)}
     return {
-        name: Rule.of(value)
-        for name, value in vars(module).items()
-        if callable(value) and getattr(value, "__module__", None) == module.__name__
-        if not name.startswith("_")
+        name: Rule.of(function)
+        for name, function in functions.items()
+        if function.__module__ == module.__name__ and not name.startswith("_")
     }
 
 
 def primitives(needs: Collection[str], rules: Mapping[str, Rule]) -> frozenset[str]:
-    """The quantities without a rule that making all of ``needs`` comes down to.
+    """Return the quantities without a rule that all of ``needs`` depend on.
 
     Raises ValueError where a quantity would need itself.
     """
@@ -61,13 +62,13 @@ def primitives(needs: Collection[str], rules: Mapping[str, Rule]) -> frozenset[s
 
 
 def obtainable(given: Collection[str], rules: Mapping[str, Rule]) -> frozenset[str]:
-    """Every quantity that can be had from the given ones."""
+    """Return the given quantities and all that can be derived from them."""
     have = frozenset(given)
     return have | {name for name in rules if primitives({name}, rules) <= have}
 
 
 class Quantities(Mapping[str, Any]):
-    """The quantities of one step; looking one up makes it, once, together with what it needs."""
+    """Mapping of the quantities of one step; each is computed when it is first looked up."""
 
     def __init__(self, given: Mapping[str, Any], rules: Mapping[str, Rule]) -> None:
         self._values = dict(given)
@@ -82,14 +83,14 @@ class Quantities(Mapping[str, Any]):
         return self._values[name]
 
     def rule(self, name: str) -> Rule | None:
-        """How a quantity is made; None for one that was given."""
+        """Return the rule of a quantity; None for a given one."""
         return self._rules.get(name)
 
     def __contains__(self, name: object) -> bool:
         return name in self._values or name in self._rules
 
     def __iter__(self) -> Iterator[str]:
-        """The quantities that exist by now, in the order in which they were made."""
+        """Iterate over the names of the quantities computed so far, in that order."""
         return iter(self._values)
 
     def __len__(self) -> int:

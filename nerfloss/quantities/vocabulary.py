@@ -1,4 +1,4 @@
-"""The vocabulary: every quantity that a loss term or a metric may ask for, by name.
+"""The vocabulary: all quantities of loss terms and metrics, by name.
 
 Singular is one per ray (``normal``), plural one per sample (``normals``); ``target_`` is observed,
 ``space_`` is at random points of the scene's box, ``patch_`` is laid out as images. Distances are
@@ -12,10 +12,10 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Quantity:
-    """What a name stands for, whoever computes it.
+    """Meaning, shape and source of a quantity.
 
-    ``shape`` names the axes as jaxtyping does (``""`` is a scalar); ``source`` says in the plural
-    who provides it and, in brackets, which choice of the user's brings it in.
+    ``shape`` names the axes as jaxtyping does (``""`` is a scalar); ``source`` is a plural noun for
+    the parts that provide it, followed in brackets by the option that selects such a part.
     """
 
     shape: str
@@ -25,7 +25,7 @@ class Quantity:
 
     @property
     def provision(self) -> str:
-        """Who provides it, to end a sentence: ``which only SDF fields provide (model=neus)``."""
+        """Return the source as a clause: ``which only SDF fields provide (model=neus)``."""
         who, bracket, remedy = self.source.partition(" (")
         return f"which only {who} provide{bracket}{remedy}"
 
@@ -49,16 +49,16 @@ _RUN = "training runs"
 
 VOCABULARY: Mapping[str, Quantity] = {
     # rays and samples
-    "origins": Quantity("rays 3", "where a ray starts", _RAYS),
+    "origins": Quantity("rays 3", "origin of a ray", _RAYS),
     "directions": Quantity("rays 3", "unit direction of a ray", _RAYS),
     "pixel": Quantity("rays 2", "column and row of the pixel's centre, in pixels", _RAYS),
     "view": Quantity("rays", "index of the image a ray belongs to", _RAYS, "int"),
     "background": Quantity("rays 3", "colour behind the scene, in [0, 1]", _RAYS),
-    "t_starts": Quantity("rays samples", "where a sample's interval begins", _SAMPLERS),
-    "t_ends": Quantity("rays samples", "where a sample's interval ends", _SAMPLERS),
+    "t_starts": Quantity("rays samples", "near end of a sample's interval", _SAMPLERS),
+    "t_ends": Quantity("rays samples", "far end of a sample's interval", _SAMPLERS),
     "occupied": Quantity(
         "rays samples",
-        "where a sample's interval has length; the rest is padding",
+        "True where a sample's interval has length; the rest is padding",
         _SAMPLERS,
         "bool",
     ),
@@ -70,7 +70,7 @@ VOCABULARY: Mapping[str, Quantity] = {
     "densities": Quantity("rays samples", "volume density, per scene unit", _DENSITY),
     "colors": Quantity("rays samples 3", "emitted colour, in [0, 1]", _RENDERERS),
     "embeddings": Quantity(
-        "rays samples embedding", "features handed to the colour network", _RENDERERS
+        "rays samples embedding", "input features of the colour network", _RENDERERS
     ),
     "sdf": Quantity("rays samples", "signed distance, negative inside", _SDF),
     "gradients": Quantity("rays samples 3", "spatial gradient of the SDF, not normalised", _SDF),
@@ -84,10 +84,10 @@ VOCABULARY: Mapping[str, Quantity] = {
     "rgb": Quantity("rays 3", "composited colour, background included, in [0, 1]", _RENDERERS),
     "opacity": Quantity("rays", "sum of the weights, in [0, 1]", _RENDERERS),
     "depth": Quantity("rays", "expected distance along the ray", _RENDERERS),
-    "normal": Quantity("rays 3", "composited normal; its length says how far normals agree", _SDF),
+    "normal": Quantity("rays 3", "composited normal; shorter where normals disagree", _SDF),
     "surface_distance": Quantity("rays", "distance to surface_points; 0 without one", _SDF),
     "surface_points": Quantity("rays 3", "first zero crossing of the SDF along a ray", _SDF),
-    "surface_hit": Quantity("rays", "where a ray crosses the surface", _SDF, "bool"),
+    "surface_hit": Quantity("rays", "True where a ray crosses the surface", _SDF, "bool"),
     "hit_points": Quantity("hits 3", "surface_points of the rays that hit", _SDF),
     "features": Quantity("rays channels", "composited features", _FEATURES),
     "logits": Quantity("rays classes", "composited semantic logits", _SEMANTIC),
@@ -115,16 +115,16 @@ VOCABULARY: Mapping[str, Quantity] = {
     "target_rgb": Quantity("rays 3", "observed colour, in [0, 1]", _IMAGES),
     "target_mask": Quantity("rays", "1 on the object, 0 off it", _MASKS),
     "target_depth": Quantity("rays", "observed distance along the ray; 0 = unknown", _DEPTHS),
-    "target_depth_known": Quantity("rays", "where target_depth is known", _DEPTHS, "bool"),
+    "target_depth_known": Quantity("rays", "True where target_depth is known", _DEPTHS, "bool"),
     "target_normal": Quantity("rays 3", "observed unit normal; 0 = unknown", _NORMALS),
-    "target_normal_known": Quantity("rays", "where target_normal is known", _NORMALS, "bool"),
+    "target_normal_known": Quantity("rays", "True where target_normal is known", _NORMALS, "bool"),
     "target_label": Quantity("rays", "observed semantic class", _LABELS, "int"),
-    "target_label_known": Quantity("rays", "where target_label is known", _LABELS, "bool"),
+    "target_label_known": Quantity("rays", "True where target_label is known", _LABELS, "bool"),
     "target_instance": Quantity("rays", "observed instance", _LABELS, "int"),
-    "target_instance_known": Quantity("rays", "where an object is seen", _LABELS, "bool"),
+    "target_instance_known": Quantity("rays", "True where an object is observed", _LABELS, "bool"),
     "target_points": Quantity("observed 3", "observed surface points", _POINTS),
     "target_point_normals": Quantity("observed 3", "unit normals at target_points", _POINTS),
-    "target_point_confidence": Quantity("observed", "trust in target_points, [0, 1]", _POINTS),
+    "target_point_confidence": Quantity("observed", "confidence of target_points, [0, 1]", _POINTS),
     # all training views, for terms that compare them
     "view_images": Quantity("views height width 3", "every image, 0 to 255", _IMAGES, "int"),
     "view_masks": Quantity("views height width", "every mask, 0 to 255", _MASKS, "int"),
@@ -132,7 +132,7 @@ VOCABULARY: Mapping[str, Quantity] = {
         "views 3 4", "from homogeneous scene points to (u w, v w, w), u and v in pixels", _IMAGES
     ),
     "view_neighbours": Quantity(
-        "views sources", "the views that look from nearest by, nearest first", _IMAGES, "int"
+        "views sources", "the views with the nearest cameras, nearest first", _IMAGES, "int"
     ),
     # the run itself
     "field": Quantity("", "field(points, needs): quantities at any points", _RENDERERS, "object"),

@@ -1,4 +1,4 @@
-"""What a recipe says of one step: the total, and what each term contributed to it."""
+"""Report of a recipe on one step: the total loss and the part of each term."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,12 +10,12 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class LossReport:
-    """The total to descend, and what each active term contributed to it.
+    """The total loss, and the value and the weight of each active term.
 
-    ``values`` are the raw means, ``weights`` what multiplied them: weight, schedule and balancer.
-    ``factors`` are the balancer's part of that, for the terms that it changes; ``penalty`` is what
-    it adds to the total itself. ``term_metrics`` is what terms reported once the step was taken, as
-    ``<term>/<name>``.
+    ``values`` are the unweighted means, ``weights`` their factors: weight, schedule and balancer.
+    ``factors`` are the balancer's part of those, for the terms that it changes; ``penalty`` is what
+    it adds to the total itself. ``term_metrics`` are the results of the
+    terms' ``after_step``, as ``<term>/<name>``.
     """
 
     total: Float[Tensor, ""]
@@ -27,17 +27,17 @@ class LossReport:
 
     @property
     def shares(self) -> dict[str, float]:
-        """Each term's part of the total, by size: these sum to 1, or are all 0."""
+        """Each term's share of the total in absolute value: these sum to 1, or are all 0."""
         return _shares(_numbers(self._parts()))
 
     def scalars(self) -> dict[str, float]:
-        """Everything worth logging: ``loss/<name>``, ``weight/<name>``, ``share/<name>``, ...
+        """Return the numbers to log: ``loss/<name>``, ``weight/<name>``, ``share/<name>`` ...
 
         ``balance/<name>`` is the balancer's part of a weight, for the terms that it changes.
         """
         parts = self._parts()
         penalty = {} if self.penalty is None else {"balancer/penalty": self.penalty}
-        # All that is to be read, at once: a GPU is waited for once.
+        # Read together: one synchronization with the GPU.
         read = _numbers(
             {
                 "loss/total": self.total,
@@ -62,7 +62,7 @@ def _shares(parts: Mapping[str, float]) -> dict[str, float]:
 
 
 def _numbers(values: Mapping[str, float | Tensor]) -> dict[str, float]:
-    """Numbers of these, in their order; those on a GPU come together."""
+    """Return the values as numbers, in order; those on a GPU are copied together."""
     away = {n: v for n, v in values.items() if isinstance(v, Tensor) and v.device.type == "cuda"}
     found: dict[str, float] = {}
     if away:

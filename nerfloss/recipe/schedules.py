@@ -1,8 +1,8 @@
 """Schedules: functions from the training step to a factor in [0, 1].
 
-A schedule says *when* a term acts; how much it weighs then is the term's ``weight``. Before its
-first step and after its last one a schedule keeps the factor it has there. Nothing below asks that
-steps be whole, so ``by_progress`` can run any of these over progress in [0, 1] instead.
+A schedule is multiplied by the ``weight`` of its term. Before its first step and after its last one
+it keeps the factor that it has there. Steps need not be integers: ``by_progress`` evaluates any
+schedule over progress in [0, 1].
 """
 
 import math
@@ -15,7 +15,7 @@ Schedule = Callable[[Number], float]
 
 
 def constant(factor: Number = 1.0) -> Schedule:
-    """The same ``factor`` at every step."""
+    """Return ``factor`` at every step."""
     _check_factors("constant", factor)
     return lambda _: float(factor)
 
@@ -58,7 +58,7 @@ def exponential(
 
 
 def piecewise(points: Sequence[Sequence[Number]]) -> Schedule:
-    """Join ``(step, factor)`` points by straight lines; their steps must rise."""
+    """Interpolate linearly between ``(step, factor)`` points; their steps must increase."""
     if not points or any(len(point) != 2 for point in points):
         raise ValueError(f"piecewise needs points as [step, factor] pairs, got {points}")
     steps = [float(step) for step, _ in points]
@@ -80,13 +80,13 @@ def piecewise(points: Sequence[Sequence[Number]]) -> Schedule:
 
 
 def window(begin: Number, end: Number) -> Schedule:
-    """1 from step ``begin`` up to, not including, step ``end``; 0 elsewhere."""
+    """Return 1 from step ``begin`` up to, not including, step ``end``; 0 elsewhere."""
     _check_order("window", begin, end)
     return lambda step: float(begin <= step < end)
 
 
 def after(begin: Number, schedule: Schedule | None = None) -> Schedule:
-    """0 before step ``begin``, then 1, or ``schedule`` counted from there: for what must wait."""
+    """Return 0 before step ``begin``, then 1, or ``schedule`` with steps counted from there."""
     if not math.isfinite(begin):
         raise ValueError(f"'after' needs the step at which to begin, got begin={begin}")
     following = constant() if schedule is None else schedule
@@ -94,7 +94,7 @@ def after(begin: Number, schedule: Schedule | None = None) -> Schedule:
 
 
 def by_progress(schedule: Schedule, max_steps: int) -> Schedule:
-    """Run ``schedule`` over progress, ``step / max_steps`` and at most 1, instead of steps."""
+    """Evaluate ``schedule`` at the progress ``min(step / max_steps, 1)`` instead of the step."""
     if not max_steps > 0:
         raise ValueError(f"progress needs a number of steps above 0, got max_steps={max_steps}")
     return lambda step: schedule(min(step / max_steps, 1.0))

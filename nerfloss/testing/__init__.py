@@ -1,4 +1,4 @@
-"""For tests of your own package: made-up quantities, and the battery that every term passes."""
+"""Tests of your own loss terms: random quantities, and the checks that every term passes."""
 
 from nerfloss.testing.quantities import fake
 from nerfloss.testing.terms import check_term

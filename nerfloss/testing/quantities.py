@@ -1,4 +1,4 @@
-"""Quantities to try a term on: random, but of the kind that a run would make."""
+"""Random quantities in the ranges that a run produces, for tests of loss terms."""
 
 import zlib
 from collections.abc import Callable, Collection, Mapping
@@ -35,12 +35,11 @@ def fake(
     dtype: torch.dtype = torch.float32,
     sizes: Mapping[str, int] = SIZES,
 ) -> Any:
-    """A made-up value of a quantity of the vocabulary, the same for the same seed.
+    """Return a random value of a quantity of the vocabulary, the same for the same seed.
 
-    Colours lie in [0, 1], normals are unit, samples follow one another along the ray, weights sum
-    to less than 1; half of what is observed is known. With one seed, quantities fit each other
-    where they must (``t_ends`` is behind ``t_starts``) and are independent otherwise.
-    Raises KeyError where the vocabulary has no such name.
+    Colours lie in [0, 1], normals are unit, samples are sorted along the ray, weights sum to less
+    than 1, masks are half 1. Values with one seed are consistent (``t_ends`` lies behind
+    ``t_starts``) and otherwise independent. Raises KeyError for a name outside of the vocabulary.
     """
     meant = VOCABULARY[quantity]
     shape = [sizes[axis] if axis in sizes else int(axis) for axis in meant.shape.split()]
@@ -57,7 +56,7 @@ def fake(
 
 
 class FakeField:
-    """A field with known answers: the sphere of radius 1/2 around the origin, and a grid of noise.
+    """A field with known values: the sphere of radius 1/2 around the origin, and a random grid.
 
     The grid has two levels of two features.
     """
@@ -65,9 +64,9 @@ class FakeField:
     def __call__(
         self,
         points: Float[Tensor, "points 3"],
-        needs: Collection[str],  # noqa: ARG002  a field may answer more than it is asked for
+        needs: Collection[str],  # noqa: ARG002  a field may return more than is asked for
     ) -> dict[str, Tensor]:
-        """The signed distance and its derivatives at points."""
+        """Return the signed distance and its derivatives at points."""
         distance = points.square().sum(-1).clamp_min(1e-12).sqrt()
         outward = points / distance[:, None]
         return {
@@ -79,14 +78,14 @@ class FakeField:
         }
 
     def grid_levels(self) -> list[Float[Tensor, "rows features"]]:
-        """The features of the levels: as many rows as a grid of 2 and of 3 vertices per axis."""
+        """Return the features of two levels, with 2 and 3 vertices per axis."""
         generator = torch.Generator().manual_seed(0)
         return [torch.rand(rows, 2, generator=generator) - 0.5 for rows in (8, 27)]
 
     def grid_neighbours(
         self, generator: torch.Generator | None, vertices: int
     ) -> list[Float[Tensor, "4 vertices features"]]:
-        """Features at random vertices, and one step along each axis."""
+        """Return features at random vertices, and one vertex further along each axis."""
         found = []
         for side, level in zip((2, 3), self.grid_levels(), strict=True):
             lattice = level.reshape(side, side, side, -1)
@@ -100,7 +99,7 @@ fake_field = FakeField()
 
 
 def _family(quantity: str) -> str:
-    """Quantities that have to fit each other are drawn from the same random numbers."""
+    """Return the name whose random numbers a quantity uses: consistent ones share them."""
     prefix, found, name = quantity.rpartition("proposal_")
     return f"{prefix}{found}edges" if name in ("t_starts", "t_ends") else quantity
 
@@ -111,11 +110,11 @@ def _integers(quantity: str, shape: list[int], generator: torch.Generator) -> An
     above = {"view_images": 256, "view_masks": 256}.get(quantity, 3)
     if quantity in ("view", "target_label", "target_instance", "view_neighbours") or above > 3:
         return torch.randint(0, above, shape, generator=generator)
-    raise KeyError(f"no made-up integers for '{quantity}': add them here")
+    raise KeyError(f"no random integers for '{quantity}': add them here")
 
 
 def _shaper(quantity: str) -> Callable[[Tensor], Tensor]:
-    """What turns uniform numbers in [0, 1] into values of a quantity, by the end of its name."""
+    """Return the map from uniform numbers in [0, 1] to values of a quantity."""
     name = quantity
     for prefix in ("patch_", "target_", "space_", "proposal_"):
         name = name.removeprefix(prefix)
@@ -148,17 +147,17 @@ def _shaper(quantity: str) -> Callable[[Tensor], Tensor]:
         "embeddings": lambda u: 2 * u - 1,
         "features": lambda u: 2 * u - 1,
     }
-    # Colours, opacities and the like lie in [0, 1]; the rim is where derivatives may jump.
+    # Colours and opacities lie in [0, 1]; derivatives may jump at its ends.
     return exact.get(name, lambda u: 0.05 + 0.9 * u)
 
 
 def _edges(uniform: Tensor) -> Tensor:
-    """Far ends of intervals along a ray, each at least as long as its neighbour's gap."""
+    """Return increasing far ends of intervals along a ray."""
     return 0.1 * (0.5 + uniform).cumsum(-1)
 
 
 def _projections(uniform: Tensor) -> Tensor:
-    """Cameras that look from about 3 units away at the origin, in pixels of a fake patch."""
+    """Return cameras about 3 units from the origin, facing it, in pixels of a patch."""
     turned = torch.eye(3, dtype=uniform.dtype) + 0.1 * (uniform[..., :3] - 0.5)
     away = torch.tensor([0.0, 0.0, 3.0], dtype=uniform.dtype).expand(uniform.shape[0], 3)
     scaled = torch.tensor([[9.0, 0, 6.5], [0, 9.0, 6.0], [0, 0, 1]], dtype=uniform.dtype)
@@ -171,5 +170,5 @@ def _unit(uniform: Tensor) -> Tensor:
 
 
 def _short(uniform: Tensor) -> Tensor:
-    """A composited normal: shorter than one where normals disagree."""
+    """Return composited normals, which are shorter than 1."""
     return 0.8 * _unit(uniform)

@@ -1,4 +1,4 @@
-"""Small scenes on disk, in every format there is a reader for: for tests of whatever reads them."""
+"""Small scenes on disk in the formats of the readers, for tests."""
 
 import json
 import math
@@ -15,7 +15,7 @@ from nerfloss.data.views import Views
 def small_scene(
     name: str = "craters", views: int = 6, test_views: int = 2, size: int = 24
 ) -> Scene:
-    """An exact scene rendered in a moment."""
+    """Return a small analytic scene."""
     return AnalyticDataset(scene=name, views=views, test_views=test_views, size=size).load()
 
 

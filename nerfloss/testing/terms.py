@@ -1,12 +1,14 @@
-"""The battery that every loss term passes: public, so that a user's own terms can take it too."""
+"""Checks that every loss term passes, for your own terms too."""
 
 import copy
+import functools
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import torch
+from jaxtyping import AbstractArray
 from torch import Tensor, nn
 
 from nerfloss.quantities.signature import underlying
@@ -17,7 +19,7 @@ from nerfloss.recipe.term import Term
 from nerfloss.testing.quantities import SIZES, fake
 
 DEGENERATE = (0.0, 1.0, 1e6)
-# Numbers that a term is fed beyond which the gradient is not tried one by one.
+# With more inputs than this, the gradient is checked along a random direction.
 MANY = 500
 
 
@@ -30,12 +32,14 @@ def check_term(
 ) -> None:
     """Raise AssertionError, with the reason, unless ``fn`` keeps the contract of a loss term.
 
-    It asks for known quantities in the vocabulary's shapes; cites a reference; its gradient agrees
-    with finite differences in float64 (``smooth=False`` skips that, for terms that stop gradients
-    or draw at random); value and gradient are finite where all quantities are 0, 1 or 1e6; and a
-    mean under ``where`` is one over what it keeps. A module is tried as a copy. A term that needs
-    larger patches than the made-up ones says so (`nerfloss.recipe.batch_requirements`). Raises RecipeError where
-    no recipe takes it.
+    - It takes quantities of the vocabulary, in their shapes, and its docstring cites a reference.
+    - Its value and gradient are finite where all quantities are 0, 1 or 1e6.
+    - A mean under ``where`` is taken over the selected entries alone.
+    - Its gradient agrees with finite differences in float64; ``smooth=False`` skips that, for terms
+      that stop gradients or are random.
+
+    A module is checked as a copy. A term that needs larger patches than the random ones declares it
+    (`nerfloss.losses.requirements`). Raises RecipeError for a term that no recipe accepts.
     """
     term = read_terms({"term": {"fn": fn, "where": where, "inputs": inputs}})["term"]
     _check_quantities(term)
@@ -50,10 +54,10 @@ def _check_quantities(term: Term) -> None:
     signature = inspect.signature(underlying(term.fn))
     for parameter, quantity in term.arguments.items():
         assert quantity in VOCABULARY, (
-            f"asks for '{quantity}', which is not in the vocabulary: rename it, or bind it with "
+            f"takes '{quantity}', which is not in the vocabulary: rename it, or bind it with "
             f"'inputs'"
         )
-        stated = getattr(signature.parameters[parameter].annotation, "dim_str", None)
+        stated = _stated_shape(signature.parameters[parameter].annotation)
         meant = VOCABULARY[quantity].shape
         assert stated is None or fits(stated, meant), (
             f"takes '{parameter}' as \"{stated}\", but '{quantity}' is \"{meant}\""
@@ -64,8 +68,14 @@ def _check_quantities(term: Term) -> None:
     assert term.where is None or term.where in VOCABULARY, f"selects by unknown '{term.where}'"
 
 
+def _stated_shape(annotation: Any) -> str | None:
+    """Return the axes of a jaxtyping annotation; None for anything else."""
+    array = inspect.isclass(annotation) and issubclass(annotation, AbstractArray)
+    return annotation.dim_str if array else None
+
+
 def fits(stated: str, meant: str) -> bool:
-    """Whether an annotation holds for a shape: equal, or alike around one ``...`` or ``*name``."""
+    """Return True where a stated shape matches, also with one ``...`` or ``*name``."""
     axes, shape = stated.split(), meant.split()
     open_ended = [i for i, axis in enumerate(axes) if axis == "..." or axis.startswith("*")]
     if not open_ended:
@@ -76,22 +86,22 @@ def fits(stated: str, meant: str) -> bool:
 
 
 def _check_reference(term: Term) -> None:
-    documented = [getattr(term.fn, "func", term.fn), underlying(term.fn)]
+    loss = term.fn.func if isinstance(term.fn, functools.partial) else term.fn
+    documented = [loss, underlying(loss)]
     texts = [inspect.getdoc(item) or "" for item in documented]
     assert any("Reference:" in text for text in texts), "its docstring cites no 'Reference:'"
 
 
 def _check_gradient(term: Term) -> None:
     term = in_dtype(term, torch.float64)
-    quantities = fakes_for(term, torch.float64)
+    quantities = fake_quantities(term, torch.float64)
     names = [name for name in sorted(quantities) if is_predicted(term, name, quantities[name])]
     leaves = tuple(quantities[name].requires_grad_() for name in names)
 
     def value(*tensors: Tensor) -> Tensor:
         return term(quantities | dict(zip(names, tensors, strict=True)))
 
-    # Through a network, or from whole patches, a direction at random stands for the Jacobian's
-    # many columns.
+    # For networks and patches, a random direction replaces the many columns of the Jacobian.
     fast = isinstance(term.fn, nn.Module) or sum(leaf.numel() for leaf in leaves) > MANY
     right = not leaves or torch.autograd.gradcheck(value, leaves, fast_mode=fast)
     assert right, "its gradient is wrong"
@@ -101,7 +111,7 @@ def _check_finite(term: Term) -> None:
     term = in_dtype(term, torch.float32)
     for degenerate in DEGENERATE:
         for observed_too in (True, False):
-            quantities = fakes_for(term, torch.float32)
+            quantities = fake_quantities(term, torch.float32)
             for name, value in quantities.items():
                 if not isinstance(value, Tensor) or not value.is_floating_point():
                     continue
@@ -118,16 +128,16 @@ def _check_finite_at(term: Term, quantities: Mapping[str, Any], situation: str) 
         return
     value.backward()
     for name, quantity in quantities.items():
-        gradient = getattr(quantity, "grad", None)
+        gradient = quantity.grad if isinstance(quantity, Tensor) else None
         assert gradient is None or gradient.isfinite().all(), (
             f"its gradient with respect to '{name}' is not finite where {situation}"
         )
 
 
 def _check_selection(term: Term) -> None:
-    """Half of what the term returns is kept, and the mean is over that half alone."""
+    """Check that a mean over half of the term's values is that of this half."""
     term = in_dtype(term, torch.float64)
-    quantities = fakes_for(term, torch.float64)
+    quantities = fake_quantities(term, torch.float64)
     errors = term.unreduced(quantities)
     assert errors.is_floating_point(), f"returns {errors.dtype}, not floating point"
     if errors.ndim == 0:
@@ -137,31 +147,31 @@ def _check_selection(term: Term) -> None:
     quantities["keep"] = keep
     mean = selective(quantities)
     expected = selective.unreduced(quantities)[keep].mean()
-    # A term that draws at random differs from itself: it returns other values when asked again.
+    # A random term returns other values at every call.
     if torch.equal(errors, selective.unreduced(quantities)):
         assert torch.allclose(mean, expected), f"a mean under 'where' is {mean}, not {expected}"
 
 
-def fakes_for(term: Term, dtype: torch.dtype) -> dict[str, Any]:
-    """Made-up values of all that a term looks at, of sizes that it can do with."""
+def fake_quantities(term: Term, dtype: torch.dtype) -> dict[str, Any]:
+    """Return random values of all quantities of a term, large enough for it."""
     side = smallest_patch(term.fn)
     sizes = {**SIZES, **{axis: max(side, SIZES[axis]) for axis in ("height", "width")}}
     sizes["rays"] = max(fewest_rays(term.fn), SIZES["rays"])
     if {"rays", "patches"} <= {VOCABULARY[name].shape.partition(" ")[0] for name in term.needs}:
-        # Rays that are a patch's, and few: each of them is one more column of the Jacobian.
+        # The rays are the pixels of the patches; few of them, as each is a column of the Jacobian.
         sizes |= {"height": max(side, 3), "width": max(side, 4)}
         sizes["rays"] = sizes["patches"] * sizes["height"] * sizes["width"]
     return {name: fake(name, dtype=dtype, sizes=sizes) for name in sorted(term.needs)}
 
 
 def in_dtype(term: Term, dtype: torch.dtype) -> Term:
-    """The term; if it is a module as a copy with its numbers in ``dtype``."""
+    """Return the term; for a module, one with a copy in ``dtype``."""
     if not isinstance(term.fn, nn.Module):
         return term
     return replace(term, fn=copy.deepcopy(term.fn).to(dtype))
 
 
 def is_predicted(term: Term, name: str, value: Any) -> bool:
-    """Whether a gradient may flow into a quantity: not into what is observed or selects."""
+    """Return True for a quantity with a gradient: neither observed nor the selection."""
     differentiable = isinstance(value, Tensor) and value.is_floating_point()
     return differentiable and not name.startswith("target_") and name != term.where

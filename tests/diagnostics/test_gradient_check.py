@@ -8,9 +8,9 @@ from nerfloss.assembly.build import build_model
 from nerfloss.assembly.instantiation import build
 from nerfloss.cli.main import main
 from nerfloss.cli.reference.gradient_table import gradient_table
-from nerfloss.diagnostics.finite_differences import compare_slopes
+from nerfloss.diagnostics.finite_differences import compare_derivatives
 from nerfloss.diagnostics.frozen_stop_gradients import FrozenStopGradients
-from nerfloss.diagnostics.gradient_check import HELD, TOLERANCE, check_recipe
+from nerfloss.diagnostics.gradient_check import FROZEN, TOLERANCE, check_recipe
 
 CPU = torch.device("cpu")
 
@@ -53,7 +53,7 @@ def test_a_backward_pass_that_is_wrong_is_caught_on_quantities_and_through_the_f
 def test_a_gradient_that_is_stopped_on_purpose_is_no_failure_but_said(traps):
     found = traps["stops"]
     assert not found.wrong
-    assert found.on_quantities.note == found.through_field.note == HELD
+    assert found.on_quantities.note == found.through_field.note == FROZEN
 
 
 def test_a_term_that_draws_at_random_is_checked_with_the_same_draws(traps):
@@ -80,7 +80,7 @@ def test_the_table_has_a_verdict_for_each_term(traps):
     verdicts = {row[0]: row[-1] for row in table.rows}
     assert verdicts["rgb"] == "right"
     assert verdicts["half_the_slope"] == "WRONG"
-    assert verdicts["stops"] == "right (held fixed)"
+    assert verdicts["stops"] == "right (frozen stop-gradients)"
     assert verdicts["draws"] == "right (draws)"
     assert verdicts["raises"] == verdicts["flat"] == "not checked"
     assert any("stop-gradient" in note for note in table.notes)
@@ -120,18 +120,18 @@ def test_the_command_fails_where_a_gradient_is_wrong(capsys):
 
 def test_what_is_held_fixed_is_handed_out_again_and_the_rest_is_not():
     x = torch.tensor([2.0], dtype=torch.float64, requires_grad=True)
-    held = FrozenStopGradients()
+    frozen = FrozenStopGradients()
 
     def value():
         with torch.no_grad():
             frozen = x * 10
         return (x + frozen + x.detach()).sum()
 
-    with held:
+    with frozen:
         assert value().item() == 24
     with torch.no_grad():
         x.add_(1)
-    with held:
+    with frozen:
         assert value().item() == 25
     assert value().item() == 36
     assert torch.is_grad_enabled()
@@ -139,16 +139,16 @@ def test_what_is_held_fixed_is_handed_out_again_and_the_rest_is_not():
 
 def test_a_stop_that_is_another_each_time_cannot_be_held():
     x = torch.ones(1, requires_grad=True)
-    held = FrozenStopGradients()
-    with held:
+    frozen = FrozenStopGradients()
+    with frozen:
         assert x.detach() == 1
-    with pytest.raises(RuntimeError, match="changes from one evaluation to the next"), held:
+    with pytest.raises(RuntimeError, match="changes from one evaluation to the next"), frozen:
         assert x.detach() == x.detach()
 
 
 def test_slopes_agree_for_a_right_derivative_at_any_size():
     for size in (1e-8, 1.0, 1e8):
         x = (size * torch.rand(5, dtype=torch.float64)).requires_grad_()
-        found = compare_slopes(lambda x=x: x.sin().sum() + x.square().sum(), [x])
+        found = compare_derivatives(lambda x=x: x.sin().sum() + x.square().sum(), [x])
         assert found.moves
         assert found.error < 1e-4

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from nerfloss.diagnostics.gradient_snapshot import look_at, norms_and_cosines
+from nerfloss.diagnostics.gradient_snapshot import norms_and_cosines, take_snapshot
 from nerfloss.recipe import LossReport
 
 
@@ -25,7 +25,7 @@ def problem():
 
 def test_a_look_sees_the_lengths_of_the_weighted_gradients(problem):
     parameters, report = problem
-    found = look_at(report, parameters)
+    found = take_snapshot(report, parameters)
     assert found.norms == {"a": 6.0, "b": 2.0, "c": 2.0}
     assert found.gradient_shares == {"a": 0.6, "b": 0.2, "c": 0.2}
     assert found.values == {"a": 9.0, "b": 4.0, "c": -1.5}
@@ -34,7 +34,7 @@ def test_a_look_sees_the_lengths_of_the_weighted_gradients(problem):
 
 def test_cosines_tell_conflict_from_indifference(problem):
     parameters, report = problem
-    assert look_at(report, parameters).cosines == {
+    assert take_snapshot(report, parameters).cosines == {
         ("a", "b"): 0.0,
         ("a", "c"): -1.0,
         ("b", "c"): 0.0,
@@ -43,7 +43,7 @@ def test_cosines_tell_conflict_from_indifference(problem):
 
 def test_a_look_leaves_the_graph_and_no_gradient(problem):
     parameters, report = problem
-    look_at(report, parameters)
+    take_snapshot(report, parameters)
     assert all(each.grad is None for each in parameters)
     report.total.backward()
     assert [each.grad.item() for each in parameters] == [4.0, 2.0]
@@ -52,7 +52,7 @@ def test_a_look_leaves_the_graph_and_no_gradient(problem):
 def test_a_term_that_moves_nothing_has_length_zero_and_no_angle():
     x = nn.Parameter(torch.tensor(1.0))
     values = {"a": x.square(), "constant": torch.tensor(3.0), "flat": 0 * x}
-    found = look_at(report_of(values, dict.fromkeys(values, 1.0)), [x])
+    found = take_snapshot(report_of(values, dict.fromkeys(values, 1.0)), [x])
     assert found.norms == {"a": 2.0, "constant": 0.0, "flat": 0.0}
     assert found.cosines == {}
 

@@ -1,13 +1,13 @@
-"""Verdicts on a term's gradient, from made-up lengths."""
+"""Verdicts on a term's gradient, from made-up norms."""
 
 import pytest
 
 from nerfloss.diagnostics.term_health import Health
 
 
-def verdicts(lengths, **settings):
+def verdicts(norms, **settings):
     health = Health(**settings)
-    return [health.judge(length) for length in lengths]
+    return [health.classify(norm) for norm in norms]
 
 
 def test_a_gradient_that_falls_as_it_does_in_training_is_healthy():

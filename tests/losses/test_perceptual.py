@@ -11,19 +11,19 @@ from nerfloss.losses import perceptual as terms
 from nerfloss.losses.perceptual import Lpips, Perceptual, Style
 from nerfloss.losses.pretrained import loading
 from nerfloss.losses.pretrained.downloads import MissingWeights
-from nerfloss.testing.weights import made_up_linear, made_up_weights
+from nerfloss.testing.weights import random_linear, random_weights
 
 SQUEEZE = "squeezenet1_1_caffe_features_tvlayout.pth"
 
 
 @pytest.fixture
 def squeeze_file(weights_folder):
-    return str(made_up_weights("squeeze", weights_folder))
+    return str(random_weights("squeeze", weights_folder))
 
 
 @pytest.fixture
 def linear_file(weights_folder):
-    return str(made_up_linear("squeeze", weights_folder))
+    return str(random_linear("squeeze", weights_folder))
 
 
 def patches(seed=0, count=2, side=20):
@@ -187,7 +187,7 @@ def test_a_file_of_another_network_is_refused(squeeze_file, weights_folder):
         Lpips(
             backbone="squeeze",
             weights=squeeze_file,
-            linear=str(made_up_linear("alex", weights_folder)),
+            linear=str(random_linear("alex", weights_folder)),
         )
 
 

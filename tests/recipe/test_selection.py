@@ -17,8 +17,8 @@ from nerfloss.recipe import LossRecipe, NonFiniteLoss, Term
 from nerfloss.recipe.parsing import read_terms
 from nerfloss.recipe.selection import zero_unselected_non_finite
 from nerfloss.testing.quantities import SIZES, fake
-from nerfloss.testing.terms import fakes_for
-from nerfloss.testing.weights import made_up_weights, supply_weights
+from nerfloss.testing.terms import fake_quantities
+from nerfloss.testing.weights import random_weights, supply_weights
 
 CONF = Path(__file__).parents[2] / "conf"
 TERMS = sorted((CONF / "loss" / "term").glob("*.yaml"))
@@ -93,7 +93,7 @@ def value_and_gradients(term: Term, quantities: dict) -> tuple[Tensor, dict[str,
 @pytest.mark.parametrize("file", TERMS, ids=lambda file: file.stem)
 def test_non_finite_entries_that_are_left_out_count_as_0(file, kind, weights_folder):
     term = shipped(file, weights_folder)
-    made = selecting(term, fakes_for(term, torch.float32), kind)
+    made = selecting(term, fake_quantities(term, torch.float32), kind)
     if made is None:
         return  # one value for the whole batch: nothing to select
     term, quantities = made
@@ -120,7 +120,7 @@ def test_a_recipe_learns_nothing_from_observations_that_it_leaves_out(
 ):
     monkeypatch.setattr(
         "nerfloss.losses.pretrained.loading.network_file",
-        lambda network, **_: made_up_weights(network, weights_folder),
+        lambda network, **_: random_weights(network, weights_folder),
     )
     with initialize_config_dir(str(CONF), version_base="1.3"):
         recipe = instantiate(compose(overrides=[f"+loss={name}"]).loss, _convert_="all")

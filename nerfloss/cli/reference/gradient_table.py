@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from nerfloss.diagnostics.gradient_check import HELD, TOLERANCE, CheckedTerm, Trial
+from nerfloss.diagnostics.gradient_check import FROZEN, TOLERANCE, CheckedTerm, Trial
 from nerfloss.experiments.report.table import Table
 
 
@@ -17,9 +17,9 @@ def gradient_table(found: Mapping[str, CheckedTerm]) -> Table:
         f"larger of the two, in double precision; up to {TOLERANCE:g} is right"
     ]
     trials = [t for term in found.values() for t in (term.on_quantities, term.through_field)]
-    if any(trial.note == HELD for trial in trials):
+    if any(trial.note == FROZEN for trial in trials):
         notes.append(
-            f"{HELD}: right as long as what the code detaches stays as it is, which is what a "
+            f"{FROZEN}: right as long as what the code detaches stays as it is, which is what a "
             "stop-gradient asks for; see that the stop is meant"
         )
     notes += [
@@ -49,7 +49,7 @@ def _verdict(term: CheckedTerm) -> str:
     trials = (term.on_quantities, term.through_field)
     if all(trial.error is None for trial in trials):
         return "not checked"
-    said = [HELD] if any(trial.note == HELD for trial in trials) else []
+    said = [FROZEN] if any(trial.note == FROZEN for trial in trials) else []
     said += ["draws"] if term.draws else []
     return ("approximate" if term.approximate else "right") + (
         f" ({', '.join(said)})" if said else ""

@@ -5,7 +5,7 @@ import torch
 
 from nerfloss.losses.pretrained.networks import NETWORKS, frozen, squeeze, vgg16
 from nerfloss.losses.pretrained.weight_files import PUBLISHED
-from nerfloss.testing.weights import made_up_weights
+from nerfloss.testing.weights import random_weights
 
 # Parameters of torchvision's feature extractors, counted from their published architectures.
 PARAMETERS = {"alex": 2_469_696, "vgg16": 14_714_688, "vgg19": 20_024_384, "squeeze": 722_496}
@@ -55,7 +55,7 @@ def test_a_frozen_network_computes_the_same_and_leaves_nothing_to_train_or_to_sa
 
 
 def test_weights_of_another_network_are_refused(tmp_path):
-    file = made_up_weights("squeeze", tmp_path)
+    file = random_weights("squeeze", tmp_path)
     with pytest.raises(ValueError, match="weights are not this network's"):
         vgg16().load(torch.load(file))
 

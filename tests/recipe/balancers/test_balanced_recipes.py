@@ -12,7 +12,7 @@ from nerfloss.assembly.instantiation import build as build_node
 from nerfloss.quantities.signature import settings_of
 from nerfloss.recipe import LossRecipe, schedules
 from nerfloss.testing.quantities import SIZES, fake
-from nerfloss.testing.weights import made_up_weights
+from nerfloss.testing.weights import random_weights
 
 CONF = conf_dir()
 BALANCERS = sorted(file.stem for file in (CONF / "loss" / "balancer").glob("*.yaml"))
@@ -152,7 +152,7 @@ def networks(weights_folder, monkeypatch):
     """Recipes that look through a trained network find made-up weights in its place."""
     monkeypatch.setattr(
         "nerfloss.losses.pretrained.loading.network_file",
-        lambda network, **_: made_up_weights(network, weights_folder),
+        lambda network, **_: random_weights(network, weights_folder),
     )
 
 
