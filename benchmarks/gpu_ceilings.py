@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from nerfloss.kernels.triton.language import blocks, jit, launch, tl
+from nerfloss.kernels.triton.language import cdiv, jit, launch, tl
 
 SECTOR = 32
 BLOCK = 128
@@ -48,7 +48,7 @@ def ceilings(
     table = torch.rand(rows, 2, device=device)
     for name, add in (("cache", False), ("atomics", True)):
         out = torch.zeros(max(rows, threads), 2, device=device)
-        grid, fixed = (blocks(threads, BLOCK),), {"EACH": EACH, "BLOCK": BLOCK, "ADD": add}
+        grid, fixed = (cdiv(threads, BLOCK),), {"EACH": EACH, "BLOCK": BLOCK, "ADD": add}
         seconds = time([lambda o=out, g=grid, f=fixed: launch(visit, g, table, o, rows, **f)])
         found[name] = SECTOR * EACH * threads / seconds
     return found

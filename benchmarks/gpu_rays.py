@@ -16,6 +16,7 @@ from torch.nn.functional import normalize
 from nerfloss.geometry import Rays
 from nerfloss.kernels import compositing
 from nerfloss.kernels.triton import compositing as triton_compositing
+from nerfloss.kernels.triton import density_alpha
 from nerfloss.samplers.cached_grid import CachedGrid
 from nerfloss.samplers.march import March, place_samples
 
@@ -99,9 +100,11 @@ OPERATIONS = {
         compositing.volsdf_alphas,
         "sdf t_starts t_ends sharpness",
         "sdf sharpness",
-        lambda p, x: (
-            p.slab_alphas(x["sdf"], x["t_starts"], x["t_ends"], x["sharpness"]),
-            p.slab_alphas_backward(x["sdf"], x["t_starts"], x["t_ends"], x["sharpness"], x["to"]),
+        lambda _, x: (
+            density_alpha.density_alphas(x["sdf"], x["t_starts"], x["t_ends"], x["sharpness"]),
+            density_alpha.density_alphas_backward(
+                x["sdf"], x["t_starts"], x["t_ends"], x["sharpness"], x["to"]
+            ),
         ),
         per_sample=3 + 1 + 4 + 1,
     ),

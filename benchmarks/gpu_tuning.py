@@ -53,7 +53,7 @@ def tuning_rows(device: torch.device, timed: Callable[..., float], *, dry: bool)
 
 def read(x: dict[str, Tensor], *, setting: Setting, tuning: Tuning) -> Any:
     layout, levels = setting.layout, setting.levels
-    return triton_gather.read(
+    return triton_gather.gather(
         x["points"], x["table"], None, layout, levels, jacobian=True, tuning=tuning
     )
 

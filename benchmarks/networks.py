@@ -19,9 +19,10 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from nerfloss.kernels import compositing, sdf_mlp
+from nerfloss.kernels import compositing
 from nerfloss.kernels.numba import mlp as cpu_mlp
 from nerfloss.kernels.numba import sdf_mlp as cpu_sdf_mlp
+from nerfloss.kernels.reference import sdf_mlp as reference_sdf_mlp
 from nerfloss.maths import compositing as plain_compositing
 from nerfloss.maths import sdf_opacity
 
@@ -78,7 +79,7 @@ def contenders(points: int) -> tuple[dict[str, dict], dict[str, float]]:
     timed = {
         "distance network": {
             COMPILED: lambda: distance(cpu_sdf_mlp.forward, cpu_sdf_mlp.backward),
-            PLAIN: lambda: distance(sdf_mlp.reference_forward, sdf_mlp.reference_backward),
+            PLAIN: lambda: distance(reference_sdf_mlp.forward, reference_sdf_mlp.backward),
         },
         "colour network": {COMPILED: color, PLAIN: plain_color},
         "opacity and weights": {
@@ -88,8 +89,8 @@ def contenders(points: int) -> tuple[dict[str, dict], dict[str, float]]:
             ),
         },
     }
-    # The distance network's first layer is met six times (values, input_gradient, and the derivatives of both
-    # by inputs and by weights), its last three times, as every layer of the colour network.
+    # The distance network's first layer is met six times (values, gradient, and the derivatives of
+    # both by inputs and by weights), its last three times, as every layer of the colour network.
     first, last = DISTANCE[0] * DISTANCE[1], DISTANCE[1] * DISTANCE[2]
     needed = {
         "distance network": points * (6.0 * first + 3.0 * last),

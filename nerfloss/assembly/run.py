@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from nerfloss.evaluation.score_table import score_table
 from nerfloss.evaluation.scores import Evaluation, Score
 from nerfloss.evaluation.view_scores import score_view
 from nerfloss.initialization.initialization import Initialization, draw_what_is_looked_at
+from nerfloss.kernels.numba.compilation_notice import compilation_notice
 from nerfloss.memory import OutOfMemory
 from nerfloss.models import Model
 from nerfloss.recipe import LossRecipe
@@ -117,7 +118,11 @@ class Run:
         self.trainer.load_state_dict(checkpoint.load(path, self.trainer.device))
 
     def train(self) -> bool:
-        """Train to the end of the budget; False if somebody asked to stop first."""
+        """Train to the end of the budget; return False if a signal stopped the run first."""
+        with compilation_notice() if self.team.first else nullcontext():
+            return self._train()
+
+    def _train(self) -> bool:
         trainer = self.trainer
         with self.advised(), trainer.watch.running():
             if trainer.step == 0 and self.team.first:

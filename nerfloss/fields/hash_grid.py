@@ -10,7 +10,7 @@ from nerfloss.kernels.async_host_copy import HostCopy
 from nerfloss.kernels.backend_selection import check_backend, select_backend
 from nerfloss.kernels.grid_layout import GridLayout
 from nerfloss.kernels.hash_grid import HashGridKernel, check_active, encode, select_kernel
-from nerfloss.kernels.point_ops import to_unit
+from nerfloss.kernels.point_ops import to_unit_cube
 from nerfloss.kernels.reference.grid_cells import corner_rows
 from nerfloss.maths.random_numbers import uniform
 
@@ -108,7 +108,7 @@ class HashGrid(nn.Module):
 
         The derivative is 1 / extent inside and 0 along the axes in which a point lies outside.
         """
-        return to_unit(points, self.box)
+        return to_unit_cube(points, self.box)
 
     def levels(self) -> tuple[Float[Tensor, "rows features"], ...]:
         """The part of the table that each active level has."""

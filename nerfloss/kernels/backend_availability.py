@@ -1,6 +1,6 @@
-"""Which kernels of the hash grid can run where, and if one cannot, why.
+"""Availability of the backends: the reason why one cannot run on this machine or device.
 
-A reason is the end of a sentence. Nothing is imported to find it.
+A reason is the end of a sentence. No backend is imported to find it.
 """
 
 import os
@@ -9,25 +9,25 @@ from importlib.util import find_spec
 
 import torch
 
-# Triton promises 8.0; our kernels also compile for 7.5, which many rented machines have.
-OLDEST = (7, 5)
-IN_TRITON = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
-IN_TCNN = (torch.float16, torch.float32)
+# Triton supports 8.0; these kernels also compile for 7.5, which many rented machines have.
+OLDEST_CAPABILITY = (7, 5)
+TRITON_DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+TCNN_DTYPES = (torch.float16, torch.float32)
 
 
 def unsupported_reason(backend: str, device: torch.device, dtype: torch.dtype) -> str | None:
-    """Why a table of this type cannot be read there by that kernel; None: it can."""
+    """Return why a backend cannot read a table of this dtype on this device; None if it can."""
     if backend == "cpu" and (device.type != "cpu" or dtype not in (torch.float32, torch.float64)):
         return f"it works on float32 or float64 in CPU memory, the table is {dtype} on {device}"
     if backend == "triton":
-        return _why_no_triton(device) or _unknown(dtype, IN_TRITON)
+        return _no_triton_reason(device) or _dtype_reason(dtype, TRITON_DTYPES)
     if backend == "tcnn":
-        return _why_no_tcnn(device) or _unknown(dtype, IN_TCNN)
+        return _no_tcnn_reason(device) or _dtype_reason(dtype, TCNN_DTYPES)
     return None
 
 
 def unavailable_reason(backend: str) -> str | None:
-    """Why that kernel cannot run anywhere on this machine; None: it can, somewhere."""
+    """Return why a backend cannot run on this machine at all; None if it can."""
     if backend in ("triton", "tcnn"):
         seen = torch.cuda.is_available()
         device = torch.device("cuda", torch.cuda.current_device()) if seen else torch.device("cpu")
@@ -36,33 +36,34 @@ def unavailable_reason(backend: str) -> str | None:
 
 
 def interpreted() -> bool:
-    """Whether Triton's kernels run as Python, on the CPU: slow, for tests."""
+    """Return True where Triton's kernels run as Python on the CPU: slow, for tests."""
     return os.environ.get("TRITON_INTERPRET", "0").lower() in ("1", "true", "on", "yes")
 
 
-def _why_no_triton(device: torch.device) -> str | None:
+def _no_triton_reason(device: torch.device) -> str | None:
     if not _installed("triton"):
         return "triton is not installed (pip install triton)"
     if interpreted():
         return None
-    if (reason := _why_no_cuda(device)) is not None:
+    if (reason := _no_cuda_reason(device)) is not None:
         return f"{reason} (TRITON_INTERPRET=1 runs it without, for tests)"
-    if (found := _capability(device)) < OLDEST:
-        return f"it needs compute capability {_dotted(OLDEST)}, {device} has {_dotted(found)}"
+    if (found := _capability(device)) < OLDEST_CAPABILITY:
+        oldest = _dotted(OLDEST_CAPABILITY)
+        return f"it needs compute capability {oldest}, {device} has {_dotted(found)}"
     return None
 
 
-def _why_no_tcnn(device: torch.device) -> str | None:
+def _no_tcnn_reason(device: torch.device) -> str | None:
     if not _installed("tinycudann"):
         return (
             "tinycudann is not installed (it is built on your machine, with nvcc: pip install "
             "git+https://github.com/NVlabs/tiny-cuda-nn/#subdirectory=bindings/torch), and nothing "
             "is lost without it: the other backends compute the same"
         )
-    return _why_no_cuda(device)
+    return _no_cuda_reason(device)
 
 
-def _why_no_cuda(device: torch.device) -> str | None:
+def _no_cuda_reason(device: torch.device) -> str | None:
     if not torch.cuda.is_available():
         return "it needs a CUDA device and there is none here"
     if device.type != "cuda":
@@ -70,7 +71,7 @@ def _why_no_cuda(device: torch.device) -> str | None:
     return None
 
 
-def _unknown(dtype: torch.dtype, known: tuple[torch.dtype, ...]) -> str | None:
+def _dtype_reason(dtype: torch.dtype, known: tuple[torch.dtype, ...]) -> str | None:
     if dtype in known:
         return None
     names = ", ".join(str(each).removeprefix("torch.") for each in known)

@@ -1,10 +1,10 @@
-"""Opacity and compositing weights: compiled passes where these can run, the formulas elsewhere.
+"""Opacity and compositing along rays: compiled kernels where one can run, the formulas elsewhere.
 
-`nerfloss.maths` defines all of them. ``backend`` is what `nerfloss.kernels.backend_selection` calls one: by
-default the fastest that can run where the tensors lie.
+`nerfloss.maths` defines what is computed. ``backend`` is a name in
+`nerfloss.kernels.backend_selection.BACKENDS`. The kernels differentiate once, and not with respect
+to positions along the ray: where those require gradients the formulas are used.
 """
 
-from importlib import import_module
 from typing import Any
 
 import torch
@@ -12,11 +12,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from nerfloss.kernels.backend_selection import select_float32_backend
+from nerfloss.kernels.backend_selection import implementation, select_float32_backend
+from nerfloss.kernels.compositing_kernel import CompositingKernel, DensityAlphaKernel
 from nerfloss.maths import compositing, sdf_opacity
-
-# Passes along rays, tensors in and out; the formulas have none. Slabs have them in Triton alone.
-FILES = {"cpu": "numba.compositing", "triton": "triton.compositing"}
 
 
 def neus_alphas(
@@ -31,14 +29,14 @@ def neus_alphas(
     anneal_end: float = 0.0,
     backend: str = "auto",
 ) -> Float[Tensor, "rays samples"]:
-    """NeuS's opacity, as `nerfloss.maths.sdf_opacity.neus_alphas` defines it."""
-    passes = _passes(backend, sdf, gradients, fixed=(directions, t_starts, t_ends))
-    if passes is None:
+    """Return NeuS's opacity: `nerfloss.maths.sdf_opacity.neus_alphas`."""
+    kernel = _kernel("compositing", backend, sdf, gradients, fixed=(directions, t_starts, t_ends))
+    if kernel is None:
         return sdf_opacity.neus_alphas(
             sdf, gradients, directions, t_starts, t_ends, sharpness, progress, anneal_end=anneal_end
         )
-    late = min(1.0, progress / anneal_end) if anneal_end > 0 else 1.0
-    return _NeusAlphas.apply(sdf, gradients, directions, t_starts, t_ends, sharpness, late, passes)
+    ratio = min(1.0, progress / anneal_end) if anneal_end > 0 else 1.0
+    return _NeusAlphas.apply(sdf, gradients, directions, t_starts, t_ends, sharpness, ratio, kernel)
 
 
 def density_alphas(
@@ -48,11 +46,11 @@ def density_alphas(
     *,
     backend: str = "auto",
 ) -> Float[Tensor, "rays samples"]:
-    """Opacity of slabs of constant density: `nerfloss.maths.compositing.density_alphas`."""
-    passes = _passes(backend, densities, fixed=(t_starts, t_ends))
-    if not hasattr(passes, "slab_alphas"):
+    """Return the opacity of a density: `nerfloss.maths.compositing.density_alphas`."""
+    kernel = _kernel("density_alpha", backend, densities, fixed=(t_starts, t_ends))
+    if kernel is None:
         return compositing.density_alphas(densities, t_starts, t_ends)
-    return _SlabAlphas.apply(densities, t_starts, t_ends, None, passes)
+    return _DensityAlphas.apply(densities, t_starts, t_ends, None, kernel)
 
 
 def volsdf_alphas(
@@ -63,22 +61,22 @@ def volsdf_alphas(
     *,
     backend: str = "auto",
 ) -> Float[Tensor, "rays samples"]:
-    """VolSDF's opacity: of slabs of `nerfloss.maths.sdf_opacity.volsdf_densities`."""
-    passes = _passes(backend, sdf, fixed=(t_starts, t_ends))
-    if not hasattr(passes, "slab_alphas"):
+    """Return VolSDF's opacity: that of `nerfloss.maths.sdf_opacity.volsdf_densities`."""
+    kernel = _kernel("density_alpha", backend, sdf, fixed=(t_starts, t_ends))
+    if kernel is None:
         densities = sdf_opacity.volsdf_densities(sdf, sharpness)
         return compositing.density_alphas(densities, t_starts, t_ends)
-    return _SlabAlphas.apply(sdf, t_starts, t_ends, sharpness, passes)
+    return _DensityAlphas.apply(sdf, t_starts, t_ends, sharpness, kernel)
 
 
 def compositing_weights(
     alphas: Float[Tensor, "rays samples"], *, backend: str = "auto"
 ) -> Float[Tensor, "rays samples"]:
-    """Share of light that each sample stops: `nerfloss.maths.compositing.compositing_weights`."""
-    passes = _passes(backend, alphas)
-    if passes is None:
+    """Return the weight of each sample: `nerfloss.maths.compositing.compositing_weights`."""
+    kernel = _kernel("compositing", backend, alphas)
+    if kernel is None:
         return compositing.compositing_weights(alphas)
-    return _Weights.apply(alphas, passes)
+    return _Weights.apply(alphas, kernel)
 
 
 def composited(
@@ -87,80 +85,85 @@ def composited(
     *,
     backend: str = "auto",
 ) -> Float[Tensor, "rays channels"]:
-    """What a ray sees: `nerfloss.maths.compositing.composited`."""
-    passes = _passes(backend, weights, values)
-    if passes is None:
+    """Return each ray's weighted sum of values: `nerfloss.maths.compositing.composited`."""
+    kernel = _kernel("compositing", backend, weights, values)
+    if kernel is None:
         return compositing.composited(weights, values)
-    return _Composited.apply(weights, values, passes)
+    return _Composited.apply(weights, values, kernel)
 
 
-def _passes(backend: str, *moving: Tensor, fixed: tuple[Tensor, ...] = ()) -> Any:
-    """The passes that serve; None: the formula, also where what is ``fixed`` for them may move."""
-    name = select_float32_backend(backend, *moving, *fixed)
-    if name not in FILES or any(each.requires_grad for each in fixed):
+def _kernel(operation: str, backend: str, *inputs: Tensor, fixed: tuple[Tensor, ...] = ()) -> Any:
+    """Return the kernel; None for the formulas, also where one of ``fixed`` needs a gradient."""
+    name = select_float32_backend(backend, *inputs, *fixed)
+    if any(each.requires_grad for each in fixed):
         return None
-    return import_module(f"nerfloss.kernels.{FILES[name]}")
+    return implementation(operation, name)
 
 
 class _NeusAlphas(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, *arguments: Any) -> Tensor:
-        *given, sharpness, late, passes = arguments
-        given = passes.held(*given)
-        ctx.save_for_backward(*given, sharpness)
-        ctx.late, ctx.passes = late, passes
-        return passes.neus_alphas(given, sharpness, late)
+        *inputs, sharpness, anneal_ratio, kernel = arguments
+        inputs = kernel.saved_inputs(*inputs)
+        ctx.save_for_backward(*inputs, sharpness)
+        ctx.anneal_ratio, ctx.kernel = anneal_ratio, kernel
+        return kernel.neus_alphas(inputs, sharpness, anneal_ratio)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, to_alphas: Tensor) -> tuple[Tensor | None, ...]:
-        *given, sharpness = ctx.saved_tensors
-        to_sdf, to_gradients, to_sharpness = ctx.passes.neus_alphas_backward(
-            given, sharpness, ctx.late, to_alphas
+    def backward(ctx: Any, grad_alphas: Tensor) -> tuple[Tensor | None, ...]:
+        *inputs, sharpness = ctx.saved_tensors
+        grad_sdf, grad_gradients, grad_sharpness = ctx.kernel.neus_alphas_backward(
+            inputs, sharpness, ctx.anneal_ratio, grad_alphas
         )
-        return to_sdf, to_gradients, None, None, None, to_sharpness, None, None
+        return grad_sdf, grad_gradients, None, None, None, grad_sharpness, None, None
 
 
-class _SlabAlphas(torch.autograd.Function):
+class _DensityAlphas(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, values: Tensor, starts: Tensor, ends: Tensor, sharpness: Any, passes: Any
+        ctx: Any,
+        values: Tensor,
+        t_starts: Tensor,
+        t_ends: Tensor,
+        sharpness: Tensor | None,
+        kernel: DensityAlphaKernel,
     ) -> Tensor:
-        ctx.save_for_backward(values, starts, ends, sharpness)
-        ctx.passes = passes
-        return passes.slab_alphas(values, starts, ends, sharpness)
+        ctx.save_for_backward(values, t_starts, t_ends, sharpness)
+        ctx.kernel = kernel
+        return kernel.density_alphas(values, t_starts, t_ends, sharpness)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, to_alphas: Tensor) -> tuple[Tensor | None, ...]:
-        given = ctx.saved_tensors
-        to_values, to_sharpness = ctx.passes.slab_alphas_backward(*given, to_alphas)
-        return to_values, None, None, to_sharpness, None
+    def backward(ctx: Any, grad_alphas: Tensor) -> tuple[Tensor | None, ...]:
+        inputs = ctx.saved_tensors
+        grad_values, grad_sharpness = ctx.kernel.density_alphas_backward(*inputs, grad_alphas)
+        return grad_values, None, None, grad_sharpness, None
 
 
 class _Weights(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, alphas: Tensor, passes: Any) -> Tensor:
-        (alphas,) = passes.held(alphas)
+    def forward(ctx: Any, alphas: Tensor, kernel: CompositingKernel) -> Tensor:
+        (alphas,) = kernel.saved_inputs(alphas)
         ctx.save_for_backward(alphas)
-        ctx.passes = passes
-        return passes.weights(alphas)
+        ctx.kernel = kernel
+        return kernel.weights(alphas)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, to_weights: Tensor) -> tuple[Tensor, None]:
-        return ctx.passes.weights_backward(*ctx.saved_tensors, to_weights), None
+    def backward(ctx: Any, grad_weights: Tensor) -> tuple[Tensor, None]:
+        return ctx.kernel.weights_backward(*ctx.saved_tensors, grad_weights), None
 
 
 class _Composited(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, weights: Tensor, values: Tensor, passes: Any) -> Tensor:
-        weights, values = passes.held(weights, values)
+    def forward(ctx: Any, weights: Tensor, values: Tensor, kernel: CompositingKernel) -> Tensor:
+        weights, values = kernel.saved_inputs(weights, values)
         ctx.save_for_backward(weights, values)
-        ctx.passes = passes
-        return passes.composited(weights, values)
+        ctx.kernel = kernel
+        return kernel.composited(weights, values)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, to_sums: Tensor) -> tuple[Tensor, Tensor, None]:
-        return *ctx.passes.composited_backward(*ctx.saved_tensors, to_sums), None
+    def backward(ctx: Any, grad_sums: Tensor) -> tuple[Tensor, Tensor, None]:
+        return *ctx.kernel.composited_backward(*ctx.saved_tensors, grad_sums), None

@@ -1,4 +1,4 @@
-"""How a multi-resolution grid lies in memory: its levels, how fine, dense or hashed, and where."""
+"""The memory layout of a multi-resolution grid: resolution, offset and hashing of its levels."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -55,7 +55,7 @@ class GridLayout:
 
     @cached_property
     def grids(self) -> tuple[Level, ...]:
-        """The levels, coarsest first."""
+        """Return the levels, coarsest first."""
         growth = (self.finest / self.base) ** (1 / max(1, self.levels - 1))
         grids, offset = [], 0
         for level in range(self.levels):
@@ -69,10 +69,10 @@ class GridLayout:
 
     @property
     def entries(self) -> int:
-        """Rows of the table."""
+        """Return the number of rows of the table."""
         return self.grids[-1].offset + self.grids[-1].entries
 
     @property
     def channels(self) -> int:
-        """Features per point, all levels together, coarsest first."""
+        """Return the number of features per point, over all levels."""
         return self.levels * self.features

@@ -1,87 +1,123 @@
-"""The hash-grid operation: which kernel computes it, and how gradients flow through it."""
+"""The hash-grid encoding: the interface of its kernels, and the encoding with autograd."""
 
-from importlib import import_module
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from nerfloss.kernels.backend_selection import select_backend
+from nerfloss.kernels.backend_selection import implementation, select_backend
 from nerfloss.kernels.grid_layout import GridLayout
 from nerfloss.kernels.reference import hash_grid as reference
-
-# The file of each kernel.
-FILES = {
-    "reference": "reference.hash_grid",
-    "cpu": "numba.hash_grid",
-    "triton": "triton.hash_grid",
-    "tcnn": "tinycudann",
-}
 
 
 @runtime_checkable
 class HashGridKernel(Protocol):
-    """Operations on points of the unit cube; `nerfloss.kernels.reference.hash_grid` defines them.
+    """The operations of a hash grid, which every backend implements as a module.
 
-    Points are not clamped here: those outside extrapolate their cell, NaN gives NaN. With jacobian at
-    hand, `vjp_from_jacobian` and `jvp_from_jacobian` are what `vjp` and `jvp` find by reading the table again:
-    faster, at 12 bytes per point and channel.
+    ``f(x)`` are the features at a point ``x`` of the unit cube: ``f = sum_corners w(x) table``,
+    with trilinear weights ``w`` of the corners of the point's cell. ``J = df/dx`` is their Jacobian
+    and ``H`` the Hessian of ``grad . f``. Derivatives are per unit of the cube. Levels from
+    ``active`` on give 0. Points are not clamped: outside the cube the border's cell extrapolates.
+    NaN points give NaN.
     """
 
     def features(
-        self, points: Tensor, table: Tensor, layout: GridLayout, active: int
-    ) -> Tensor: ...
+        self,
+        points: Float[Tensor, "points 3"],
+        table: Float[Tensor, "entries features"],
+        layout: GridLayout,
+        active: int,
+    ) -> Float[Tensor, "points channels"]:
+        """Return ``f``."""
+        ...
 
     def features_and_jacobian(
-        self, points: Tensor, table: Tensor, layout: GridLayout, active: int
-    ) -> tuple[Tensor, Tensor]: ...
+        self,
+        points: Float[Tensor, "points 3"],
+        table: Float[Tensor, "entries features"],
+        layout: GridLayout,
+        active: int,
+    ) -> tuple[Float[Tensor, "points channels"], Float[Tensor, "3 channels points"]]:
+        """Return ``f`` and ``J``, in one pass over the table.
 
-    def vjp_from_jacobian(self, jacobian: Tensor, grad: Tensor) -> Tensor: ...
+        From ``J``, `vjp_from_jacobian` and `jvp_from_jacobian` need no further access to the table,
+        for 12 bytes of memory per point and channel.
+        """
+        ...
 
-    def jvp_from_jacobian(self, jacobian: Tensor, tangent: Tensor) -> Tensor: ...
+    def vjp_from_jacobian(
+        self, jacobian: Float[Tensor, "3 channels points"], grad: Float[Tensor, "points channels"]
+    ) -> Float[Tensor, "points 3"]:
+        """Return ``J^T grad``."""
+        ...
+
+    def jvp_from_jacobian(
+        self, jacobian: Float[Tensor, "3 channels points"], tangent: Float[Tensor, "points 3"]
+    ) -> Float[Tensor, "points channels"]:
+        """Return ``J tangent``."""
+        ...
 
     def vjp(
-        self, points: Tensor, table: Tensor, grad: Tensor, layout: GridLayout, active: int
-    ) -> Tensor: ...
+        self,
+        points: Float[Tensor, "points 3"],
+        table: Float[Tensor, "entries features"],
+        grad: Float[Tensor, "points channels"],
+        layout: GridLayout,
+        active: int,
+    ) -> Float[Tensor, "points 3"]:
+        """Return ``J^T grad``, the gradient of ``grad . f`` with respect to the points."""
+        ...
 
     def jvp(
-        self, points: Tensor, table: Tensor, tangent: Tensor, layout: GridLayout, active: int
-    ) -> Tensor: ...
+        self,
+        points: Float[Tensor, "points 3"],
+        table: Float[Tensor, "entries features"],
+        tangent: Float[Tensor, "points 3"],
+        layout: GridLayout,
+        active: int,
+    ) -> Float[Tensor, "points channels"]:
+        """Return ``J tangent``, the change of the features as the points move along ``tangent``."""
+        ...
 
     def hvp(
         self,
-        points: Tensor,
-        table: Tensor,
-        grad: Tensor,
-        tangent: Tensor,
+        points: Float[Tensor, "points 3"],
+        table: Float[Tensor, "entries features"],
+        grad: Float[Tensor, "points channels"],
+        tangent: Float[Tensor, "points 3"],
         layout: GridLayout,
         active: int,
-    ) -> Tensor: ...
+    ) -> Float[Tensor, "points 3"]:
+        """Return ``H tangent``. Inside a cell only mixed second derivatives are not 0."""
+        ...
 
     def scatter(
         self,
-        points: Tensor,
-        grad: Tensor,
-        tangent: Tensor | None,
-        jvp_grad: Tensor | None,
+        points: Float[Tensor, "points 3"],
+        grad: Float[Tensor, "points channels"],
+        tangent: Float[Tensor, "points 3"] | None,
+        jvp_grad: Float[Tensor, "points channels"] | None,
         layout: GridLayout,
         active: int,
-    ) -> Tensor: ...
+    ) -> Float[Tensor, "entries features"]:
+        """Return the gradient of ``grad . f + jvp_grad . J tangent`` with respect to the table.
+
+        The second term is left out where ``tangent`` is None.
+        """
+        ...
 
 
 def select_kernel(
     backend: str, table: Float[Tensor, "entries features"], stored: torch.dtype | None = None
 ) -> HashGridKernel:
-    """The kernel of that name, or for ``auto`` the fastest that can run on the table's device.
+    """Return the kernel of a backend, or for ``auto`` the fastest for the table's device.
 
-    ``stored`` is the kind of number that it reads, None: the table's own. Raises ValueError for a
-    name that does not exist or cannot run there.
+    ``stored`` is the dtype in which the table is read (None: its own). Raises ValueError for a
+    backend that does not exist or cannot run there.
     """
-    name = select_backend(backend, table.device, stored or table.dtype)
-    # imported when it is needed: numba takes half a second to load, the others may be missing
-    return cast(HashGridKernel, import_module(f"nerfloss.kernels.{FILES[name]}"))
+    return implementation("hash_grid", select_backend(backend, table.device, stored or table.dtype))
 
 
 def encode(
@@ -92,23 +128,24 @@ def encode(
     backend: str = "auto",
     stored: torch.dtype | None = None,
 ) -> Float[Tensor, "points channels"]:
-    """Features of points in the unit cube; outside it, those of the nearest point on its border.
+    """Return the features of points; those outside the unit cube are clamped to its border.
 
     Levels from ``active`` on give 0 (None: all are active). NaN points have NaN features. The table
-    is read as ``stored`` numbers (None: its own); its gradient is summed, and given, in full.
-    Differentiable in points and table: once with compiled kernels, to any order with the reference.
+    is read in the dtype ``stored`` (None: its own); its gradient is accumulated and returned in the
+    table's own dtype. Differentiable in points and table: once with compiled kernels, to any order
+    with the reference.
     """
     active = layout.levels if active is None else active
     check_active(layout, active)
     points = points.clamp(0, 1)
-    found = select_kernel(backend, table, stored)
-    if found is reference and stored is None:
-        return found.features(points, table, layout, active)
-    return _Encode.apply(points, table, layout, active, found, stored)
+    kernel = select_kernel(backend, table, stored)
+    if kernel is reference and stored is None:
+        return kernel.features(points, table, layout, active)
+    return _Encode.apply(points, table, layout, active, kernel, stored)
 
 
 def check_active(layout: GridLayout, active: int) -> None:
-    """Raises ValueError where a grid has no such number of levels."""
+    """Raise ValueError for a number of active levels that the grid does not have."""
     if not 0 <= active <= layout.levels:
         raise ValueError(f"asked for {active} active levels, the grid has {layout.levels}")
 
@@ -123,22 +160,22 @@ class _Encode(torch.autograd.Function):
         table: Tensor,
         layout: GridLayout,
         active: int,
-        chosen: HashGridKernel,
+        kernel: HashGridKernel,
         stored: torch.dtype | None,
     ) -> Tensor:
         table = table if stored is None else table.to(stored)
         ctx.save_for_backward(points, table)
-        ctx.settings = layout, active, chosen
-        return chosen.features(points, table, layout, active)
+        ctx.settings = layout, active, kernel
+        return kernel.features(points, table, layout, active)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         points, table = ctx.saved_tensors
-        layout, active, chosen = ctx.settings
-        to_points = to_table = None
+        layout, active, kernel = ctx.settings
+        grad_points = grad_table = None
         if ctx.needs_input_grad[0]:
-            to_points = chosen.vjp(points, table, grad, layout, active)
+            grad_points = kernel.vjp(points, table, grad, layout, active)
         if ctx.needs_input_grad[1]:
-            to_table = chosen.scatter(points, grad, None, None, layout, active)
-        return to_points, to_table, None, None, None, None
+            grad_table = kernel.scatter(points, grad, None, None, layout, active)
+        return grad_points, grad_table, None, None, None, None

@@ -1,18 +1,40 @@
-"""A small network with ReLU between its layers: one operation, compiled where that can be had.
+"""A small network with ReLU between its layers: compiled on the CPU, the formulas elsewhere.
 
 Points run fastest in all arrays; ``parameters`` are weight and bias of the first layer, then of the
 next.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from nerfloss.kernels.backend_selection import select_float32_backend
+from nerfloss.kernels.backend_selection import implementation, select_float32_backend
+
+
+@runtime_checkable
+class MLPKernel(Protocol):
+    """Both passes of the network, in tensors without autograd; a module of a backend.
+
+    Inputs and outputs are ``channels points``. With ``sigmoid`` the outputs pass through one.
+    """
+
+    def forward(self, inputs: Tensor, parameters: Sequence[Tensor], sigmoid: bool) -> Tensor:
+        """Return the outputs of the last layer."""
+        ...
+
+    def backward(
+        self,
+        inputs: Tensor,
+        parameters: Sequence[Tensor],
+        grad_outputs: Tensor,
+        outputs: Tensor | None,
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Return the gradients of inputs and parameters; ``outputs`` if they passed a sigmoid."""
+        ...
 
 
 def apply_mlp(
@@ -23,41 +45,42 @@ def apply_mlp(
     backend: str = "auto",
     rounded: torch.dtype | None = None,
 ) -> Float[Tensor, "outputs points"]:
-    """Outputs of the network, through a sigmoid if they are to be ``squash``-ed.
+    """Return the outputs of the network, with ``squash`` through a sigmoid.
 
-    With ``rounded``, layers are computed in that kind of number, by the formulas; outputs and
-    derivatives come back as inputs and parameters are. Differentiable once where it is compiled
+    With ``rounded`` the layers are computed in that dtype, by the formulas; outputs and gradients
+    keep the dtype of inputs and parameters. Differentiable once where a compiled kernel is used
     (float32 in CPU memory).
     """
-    given = inputs.dtype
+    dtype = inputs.dtype
     if rounded is not None:
         inputs, parameters = inputs.to(rounded), [each.to(rounded) for each in parameters]
-    if select_float32_backend(backend, inputs) == "cpu":
-        from nerfloss.kernels.numba import mlp as compiled
-
-        return _Compiled.apply(inputs, compiled, squash, *parameters)
+    kernel: MLPKernel | None = implementation("mlp", select_float32_backend(backend, inputs))
+    if kernel is not None:
+        return _MLP.apply(inputs, kernel, squash, *parameters)
     weights, biases = parameters[::2], parameters[1::2]
     values = inputs
     for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
         values = torch.relu(torch.addmm(bias[:, None], weight, values))
-    values = torch.addmm(biases[-1][:, None], weights[-1], values).to(given)
+    values = torch.addmm(biases[-1][:, None], weights[-1], values).to(dtype)
     return torch.sigmoid(values) if squash else values
 
 
-class _Compiled(torch.autograd.Function):
+class _MLP(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, inputs: Tensor, compiled: Any, squash: bool, *parameters: Tensor
+        ctx: Any, inputs: Tensor, kernel: MLPKernel, sigmoid: bool, *parameters: Tensor
     ) -> Tensor:
-        outputs = compiled.forward(inputs, parameters, squash)
-        ctx.compiled, ctx.squash = compiled, squash
+        outputs = kernel.forward(inputs, parameters, sigmoid)
+        ctx.kernel, ctx.sigmoid = kernel, sigmoid
         ctx.save_for_backward(inputs, outputs, *parameters)
         return outputs
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, to_outputs: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
         inputs, outputs, *parameters = ctx.saved_tensors
-        squashed = outputs if ctx.squash else None
-        to_inputs, to_parameters = ctx.compiled.backward(inputs, parameters, to_outputs, squashed)
-        return to_inputs, None, None, *to_parameters
+        squashed = outputs if ctx.sigmoid else None
+        grad_inputs, grad_parameters = ctx.kernel.backward(
+            inputs, parameters, grad_outputs, squashed
+        )
+        return grad_inputs, None, None, *grad_parameters

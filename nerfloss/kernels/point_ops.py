@@ -1,10 +1,11 @@
-"""Points in space that a step needs: compiled on the CPU, and the plain formulas elsewhere."""
+"""Operations on points that a step needs: compiled on the CPU, the formulas elsewhere."""
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from nerfloss.kernels.backend_selection import implementation
 from nerfloss.kernels.numba.array_arguments import as_arrays, is_cpu_float32
 
 
@@ -13,31 +14,25 @@ def nonempty_intervals(
     t_ends: Float[Tensor, "rays samples"],
     count: int | None = None,
 ) -> Int[Tensor, "kept"]:
-    """Flat indices of the intervals that have length.
+    """Return the flat indices of the intervals of positive length.
 
-    ``count`` is how many they are, where that is known: it is the size of everything that the field
-    makes of them, so without it the host waits for a GPU that counts.
+    ``count`` is their number, if it is known. Without it a GPU is synchronised with, because the
+    number is the size of the result.
     """
-    if not _compiled(t_starts):
-        has_length = (t_ends > t_starts).reshape(-1)
-        return (
-            has_length.nonzero().squeeze(-1)
-            if count is None
-            else nonzero_with_count(has_length, count)
-        )
-    from nerfloss.kernels.numba import point_ops as cpu_places
-
+    if not _use_loops(t_starts):
+        mask = (t_ends > t_starts).reshape(-1)
+        return mask.nonzero().squeeze(-1) if count is None else nonzero_with_count(mask, count)
     index = torch.empty(t_starts.numel(), dtype=torch.int64)
-    return index[: cpu_places.nonempty_intervals(*as_arrays(t_starts, t_ends, index))]
+    loops = implementation("point_ops", "cpu")
+    return index[: loops.nonempty_intervals(*as_arrays(t_starts, t_ends, index))]
 
 
-def nonzero_with_count(mask: Bool[Tensor, "places"], count: int) -> Int[Tensor, "count"]:
-    """Where a mask is true, ascending, for one that is true in ``count`` places: asks no GPU."""
-    # Each place that counts writes itself where it belongs; all the others write into one beyond.
-    to = torch.where(mask, torch.cumsum(mask, 0) - 1, count)
-    found = torch.empty(count + 1, dtype=torch.int64, device=mask.device)
-    places = torch.arange(len(mask), device=mask.device)
-    return found.scatter_(0, to, places)[:count]
+def nonzero_with_count(mask: Bool[Tensor, "entries"], count: int) -> Int[Tensor, "count"]:
+    """Return the ascending indices of the ``count`` true entries, without synchronising a GPU."""
+    # Each true entry writes its index to its rank; all false ones write to one slot at the end.
+    rank = torch.where(mask, torch.cumsum(mask, 0) - 1, count)
+    out = torch.empty(count + 1, dtype=torch.int64, device=mask.device)
+    return out.scatter_(0, rank, torch.arange(len(mask), device=mask.device))[:count]
 
 
 def interval_midpoints(
@@ -47,51 +42,46 @@ def interval_midpoints(
     t_ends: Float[Tensor, "rays samples"],
     index: Int[Tensor, "kept"],
 ) -> Float[Tensor, "kept 3"]:
-    """Mid-points of the intervals with these flat indices, world frame."""
-    given = (origins, directions, t_starts, t_ends)
-    if not _compiled(*given):
+    """Return the midpoints, in the world frame, of the intervals with these flat indices."""
+    inputs = (origins, directions, t_starts, t_ends)
+    if not _use_loops(*inputs):
         ray = index // t_starts.shape[1]
         middle = 0.5 * (t_starts + t_ends).reshape(-1)[index]
         return origins[ray] + middle[:, None] * directions[ray]
-    from nerfloss.kernels.numba import point_ops as cpu_places
-
     out = origins.new_empty(3, len(index))
-    cpu_places.interval_midpoints(*as_arrays(*given, index, out))
+    implementation("point_ops", "cpu").interval_midpoints(*as_arrays(*inputs, index, out))
     return out.t()
 
 
-def to_unit(
+def to_unit_cube(
     points: Float[Tensor, "points 3"], box: Float[Tensor, "2 3"]
 ) -> tuple[Float[Tensor, "points 3"], Float[Tensor, "points 3"]]:
-    """Points in the unit cube, clamped to it, and the derivative of that, axis by axis.
+    """Return points mapped from a box to the unit cube and clamped, and the derivative per axis.
 
     The derivative is 1 / extent inside and 0 along the axes in which a point lies outside.
     """
-    if not _compiled(points, box):
+    if not _use_loops(points, box):
         lower, upper = box
         free = (points - lower) / (upper - lower)
         unit = free.clamp(0, 1)
         return unit, torch.where(free == unit, 1 / (upper - lower), 0.0)
-    from nerfloss.kernels.numba import point_ops as cpu_places
-
     unit, scale = (points.new_empty(3, len(points)) for _ in range(2))
-    cpu_places.to_unit(*as_arrays(points.t(), box, unit, scale))
+    implementation("point_ops", "cpu").to_unit_cube(*as_arrays(points.t(), box, unit, scale))
     return unit.t(), scale.t()
 
 
 def region_cells_below(
     values: Float[Tensor, "size size size"],
     region: Bool[Tensor, "size size size"],
-    reach: float,
+    limit: float,
 ) -> Int[Tensor, "cells"]:
-    """Flat indices of cells of a region whose value is smaller than ``reach``."""
-    if not _compiled(values):
-        return (region & (values.abs() < reach)).reshape(-1).nonzero().squeeze(-1)
-    from nerfloss.kernels.numba import point_ops as cpu_places
-
+    """Return the flat indices of the region's cells whose absolute value is below ``limit``."""
+    if not _use_loops(values):
+        return (region & (values.abs() < limit)).reshape(-1).nonzero().squeeze(-1)
     index = torch.empty(values.numel(), dtype=torch.int64)
-    given = as_arrays(values, region, index)
-    return index[: cpu_places.region_cells_below(*given[:2], np.float32(reach), given[2])]
+    arrays = as_arrays(values, region, index)
+    loops = implementation("point_ops", "cpu")
+    return index[: loops.region_cells_below(*arrays[:2], np.float32(limit), arrays[2])]
 
 
 def points_in_cells(
@@ -100,22 +90,20 @@ def points_in_cells(
     box: Float[Tensor, "2 3"],
     generator: torch.Generator | None = None,
 ) -> Float[Tensor, "cells 3"]:
-    """Points in cells with these flat indices: their centres, or random ones with a generator."""
-    inside = box.new_empty(0, 3)
+    """Return a point in each cell of ``index``: its centre, or with a generator a random one."""
+    offsets = box.new_empty(0, 3)
     if generator is not None:
-        inside = torch.rand(len(index), 3, generator=generator, device=box.device)
-    if not _compiled(box):
+        offsets = torch.rand(len(index), 3, generator=generator, device=box.device)
+    if not _use_loops(box):
         corner = torch.stack([index % size, index // size % size, index // size**2], -1)
-        share = inside if generator is not None else 0.5
+        share = offsets if generator is not None else 0.5
         return box[0] + (corner + share) / size * (box[1] - box[0])
-    from nerfloss.kernels.numba import point_ops as cpu_places
-
     out = box.new_empty(3, len(index))
-    given = as_arrays(index, box, inside, out)
-    cpu_places.points_in_cells(given[0], size, *given[1:])
+    arrays = as_arrays(index, box, offsets, out)
+    implementation("point_ops", "cpu").points_in_cells(arrays[0], size, *arrays[1:])
     return out.t()
 
 
-def _compiled(*tensors: Tensor) -> bool:
-    """Whether compiled loops serve: they keep no history."""
+def _use_loops(*tensors: Tensor) -> bool:
+    """Return True where compiled loops apply: float32 on the CPU, without autograd."""
     return is_cpu_float32(*tensors) and not any(each.requires_grad for each in tensors)

@@ -1,13 +1,13 @@
 """The hash grid by tinycudann, where it is installed: the same function of the same table.
 
-Of tinycudann only the values and the first derivatives of an encoding are used; what the explicit
-gradient needs beyond them (`jvp`, `hvp`, the second part of `scatter`) is left to the kernel that
-``auto`` would choose. Every level is an encoding of its own, with one grid: only so can its cells
-be ours, whose resolutions are whole numbers. tinycudann puts vertices at ``(k - 1/2) / scale``, so
-points are moved by half a cell.
+Implements `nerfloss.kernels.hash_grid.HashGridKernel`. tinycudann gives the values and first
+derivatives of an encoding; `jvp`, `hvp` and the second-order term of `scatter` are those of the
+kernel that ``auto`` selects. Every level is an encoding with one grid, because only then can its
+resolution be a given integer. tinycudann has its vertices at ``(k - 1/2) / scale``: points are
+shifted by half a cell, and kept ``BORDER`` away from the border of the unit cube, where it would
+read vertices outside.
 
-Points are held ``BORDER`` away from the border of the unit cube, where tinycudann would look up
-vertices outside of it. Not yet run with tinycudann itself: the tests use a stand-in.
+Tested with a stand-in, not yet with tinycudann itself.
 """
 
 from functools import cache
@@ -29,8 +29,8 @@ __all__ = [
     "jvp_from_jacobian",
     "scatter",
     "vjp",
-    "vjp_from_jacobian"
-]  # fmt: skip
+    "vjp_from_jacobian",
+]
 
 BORDER = 1e-6
 # tinycudann rounds the rows of a grid up to a multiple of this.
@@ -43,7 +43,6 @@ def features(
     layout: GridLayout,
     active: int,
 ) -> Float[Tensor, "points channels"]:
-    """Interpolate the grid: ``f = sum_corners w(x) table``; 0 for levels from ``active`` on."""
     out = points.new_zeros(len(points), layout.channels)
     with torch.no_grad():
         for level, part in enumerate(_parts(table, layout, active)):
@@ -57,7 +56,6 @@ def features_and_jacobian(
     layout: GridLayout,
     active: int,
 ) -> tuple[Float[Tensor, "points channels"], Float[Tensor, "3 channels points"]]:
-    """Features, and their derivatives ``J`` by the point: one backward pass for every channel."""
     out = points.new_zeros(len(points), layout.channels)
     jacobian = points.new_zeros(3, layout.channels, len(points))
     for level, part in enumerate(_parts(table, layout, active)):
@@ -79,7 +77,6 @@ def vjp(
     layout: GridLayout,
     active: int,
 ) -> Float[Tensor, "points 3"]:
-    """Gradient of ``grad . f`` with respect to the point: ``J^T grad``, in the unit cube."""
     total = torch.zeros_like(points)
     for level, part in enumerate(_parts(table, layout, active)):
         with torch.enable_grad():
@@ -96,7 +93,6 @@ def jvp(
     layout: GridLayout,
     active: int,
 ) -> Float[Tensor, "points channels"]:
-    """Change of the features as the point moves: ``J tangent``. By the kernel of ``auto``."""
     return hash_grid.select_kernel("auto", table).jvp(points, table, tangent, layout, active)
 
 
@@ -108,7 +104,6 @@ def hvp(
     layout: GridLayout,
     active: int,
 ) -> Float[Tensor, "points 3"]:
-    """Second derivative of ``grad . f``, along ``tangent``. By the kernel of ``auto``."""
     return hash_grid.select_kernel("auto", table).hvp(points, table, grad, tangent, layout, active)
 
 
@@ -120,11 +115,6 @@ def scatter(
     layout: GridLayout,
     active: int,
 ) -> Float[Tensor, "entries features"]:
-    """Gradient of ``grad . f + jvp_grad . J tangent`` with respect to the table.
-
-    Without ``tangent`` by tinycudann. With it one scatter does both parts: by the kernel of
-    ``auto``.
-    """
     if tangent is not None and jvp_grad is not None:
         both = hash_grid.select_kernel("auto", points)
         return both.scatter(points, grad, tangent, jvp_grad, layout, active)

@@ -1,15 +1,15 @@
 """Marching through a cached copy of a field, and placing few samples where the light is stopped.
 
 This is the definition, in tensors, for any device; `nerfloss.kernels.numba.march` and
-`nerfloss.kernels.triton.march` compute the same in one pass. Every ray takes equal steps through the box. *Candidates* are the steps
-worth sampling: within the band of the cached surface, or in cells that are dense enough, as long as
-there is light left. A ray without any explores: a few short intervals spread over its steps in the
-region, so that a surface can appear where none is yet. They are short because opacity is
-extrapolated over an interval: a long one that passes a surface would seem to hit it.
+`nerfloss.kernels.triton.march` compute the same in one pass. Every ray takes equal steps through
+the box. *Candidates* are the steps worth sampling: within the band of the cached surface, or in
+cells that are dense enough, as long as there is light left. A ray without any explores: a few short
+intervals spread over its steps in the region, so that a surface can appear where none is yet. They
+are short because opacity is extrapolated over an interval: a long one that passes a surface would
+seem to hit it.
 """
 
 from dataclasses import dataclass
-from importlib import import_module
 
 import torch
 from jaxtyping import Bool, Float
@@ -17,7 +17,8 @@ from torch import Tensor
 from torch.nn.functional import max_pool1d
 
 from nerfloss.geometry import Rays, Samples, intersect_box
-from nerfloss.kernels.backend_selection import select_float32_backend
+from nerfloss.kernels.backend_selection import implementation, select_float32_backend
+from nerfloss.kernels.march_kernel import MarchKernel, MarchParameters
 from nerfloss.maths.compositing import density_alphas, transmittance
 from nerfloss.maths.per_ray_random import per_ray
 from nerfloss.samplers.cached_grid import CachedGrid
@@ -29,8 +30,6 @@ EXPLORING = 2.0
 # So many dense steps are candidates behind where the cache thinks a density dark: it remembers the
 # largest values of late, so it thinks so too soon.
 BEYOND = 4.0
-# Marching in one pass; what is served by neither follows the definition.
-FILES = {"cpu": "numba.march", "triton": "triton.march"}
 
 
 @dataclass(frozen=True)
@@ -69,16 +68,14 @@ def place_samples(
     shifts = torch.full(shape, 0.5, device=device)
     if generator is not None:
         shifts = per_ray(shape, generator, device, axis=1)
-    name, given = (
-        select_float32_backend(backend, rays.origins),
-        (rays, shifts, grid, box, march, count),
-    )
-    starts, ends = _place_in_one(FILES[name], *given) if name in FILES else _place(*given)
+    inputs = (rays, shifts, grid, box, march, count)
+    kernel = implementation("march", select_float32_backend(backend, rays.origins))
+    starts, ends = _place(*inputs) if kernel is None else _place_with(kernel, *inputs)
     return Samples(rays, starts, ends)
 
 
-def _place_in_one(
-    file: str,
+def _place_with(
+    kernel: MarchKernel,
     rays: Rays,
     shifts: Tensor,
     grid: CachedGrid,
@@ -86,13 +83,20 @@ def _place_in_one(
     march: March,
     count: int,
 ) -> tuple[Tensor, Tensor]:
-    numbers = (march.step, march.band, march.sharpness or 0.0, march.threshold, march.mix, DARK)
-    numbers += (EXPLORING, BEYOND)
-    known, one_pass = march.sharpness is not None, import_module(f"nerfloss.kernels.{file}")
-    return one_pass.place(
-        rays.origins, rays.directions, shifts, grid.values, grid.region, box, known,
-        numbers, count, march.explore,
-    )  # fmt: skip
+    parameters = MarchParameters(
+        step=march.step,
+        band=march.band,
+        sharpness=march.sharpness or 0.0,
+        threshold=march.threshold,
+        uniform_share=march.mix,
+        min_transmittance=DARK,
+        exploring_steps=EXPLORING,
+        dark_steps=BEYOND,
+    )
+    is_sdf, fields = march.sharpness is not None, (grid.values, grid.region, box)
+    return kernel.place(
+        rays.origins, rays.directions, shifts, *fields, is_sdf, parameters, count, march.explore
+    )
 
 
 def _place(

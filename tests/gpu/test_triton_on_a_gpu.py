@@ -110,7 +110,7 @@ def test_what_a_model_calls_on_a_gpu_is_triton_and_agrees_with_the_formulas() ->
 
     device = torch.device("cuda")
     alphas = inputs(next(sweep(dry=True)), device, seed=0)["alphas"].requires_grad_()
-    assert compositing_weights(alphas).grad_fn.passes is triton_compositing, "auto takes it"
+    assert compositing_weights(alphas).grad_fn.kernel is triton_compositing, "auto takes it"
     found = ray_errors(device, dry=False)
     assert found.keys() == {*OPERATIONS, "march"}
     assert max(found.values()) < 1e-3, found

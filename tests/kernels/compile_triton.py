@@ -17,7 +17,6 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
 from nerfloss.kernels.triton import compositing_weights as triton_weights
-from nerfloss.kernels.triton import density_alpha as triton_slabs
 from nerfloss.kernels.triton import grid_gather as triton_gather
 from nerfloss.kernels.triton import grid_jacobian as triton_slopes
 from nerfloss.kernels.triton import grid_scatter as triton_scatter
@@ -35,28 +34,30 @@ def variants() -> Iterator[Variant]:
     """Name, kernel, what is fixed when it is compiled, and types other than the usual ones."""
     read = {**GRID, "LEVEL_OUTER": True}
     for half in ("fp32", "fp16", "bf16"):
-        flags = {"TILTED": False, "SLOPES": True}
+        flags = {"JVP": False, "JACOBIAN": True}
         yield f"slopes {half}", triton_gather.read_grid, read | flags, {"table": f"*{half}"}
-        added = {**read, "TILTED": True}
+        added = {**read, "JVP": True}
         yield f"scatter {half}", triton_scatter.add_to_grid, added, {"out": f"*{half}"}
-    tilted = read | {"TILTED": True, "SLOPES": False}
-    yield "jvp", triton_gather.read_grid, tilted, {}
-    yield "hvp", triton_gather.project_grid, GRID | {"ACTIVE": 16, "BENT": True}, {}
-    four = read | {"FEATURES": 4, "LANES": 4, "TILTED": False, "SLOPES": False}
+    with_tangent = read | {"JVP": True, "JACOBIAN": False}
+    yield "jvp", triton_gather.read_grid, with_tangent, {}
+    yield "hvp", triton_gather.project_grid, GRID | {"ACTIVE": 16, "HVP": True}, {}
+    four = read | {"FEATURES": 4, "LANES": 4, "JVP": False, "JACOBIAN": False}
     yield "four features", triton_gather.read_grid, four, {}
     sums = {"CHANNELS": 32, "BLOCK": 128, "REAL": tl.float32}
     yield "vjp_from_jacobian", triton_slopes.sum_over_channels, sums, {}
     yield "jvp_from_jacobian", triton_slopes.sum_over_axes, sums, {}
     for way, backward in (("forward", False), ("backward", True)):
         neus = triton_opacity.neus_backward if backward else triton_opacity.neus
-        yield f"neus {way}", neus, {"BLOCK": 1024}, {"late": "fp32"}
+        yield f"neus {way}", neus, {"BLOCK": 1024}, {"anneal_ratio": "fp32"}
         flags = {"BACKWARD": backward, "BLOCK": 1024, "SDF": True}
-        yield f"volsdf {way}", triton_slabs.slab, flags, {}
+        yield f"volsdf {way}", density_alpha.density_alpha, flags, {}
         rays = {"RAYS": 32, "SAMPLES": 64, "BACKWARD": backward}
         yield f"weights {way}", triton_weights.weigh, rays, {}
         three = {**rays, "RAYS": 16, "CHANNELS": 3}
         yield f"sums {way}", triton_sums.sum_by_weight, three, {"out": "*fp32"}
-    numbers = "step band sharpness threshold mix dark exploring beyond"
+    numbers = (
+        "step band sharpness threshold uniform_share min_transmittance exploring_steps dark_steps"
+    )
     sizes = {"COUNT": 8, "WIDE": 8, "STEPS": 256}
     for sdf in (True, False):
         fixed = sizes | {"SDF": sdf}
@@ -64,8 +65,8 @@ def variants() -> Iterator[Variant]:
 
 
 # Types of arguments; all others are 32-bit numbers.
-NAMES = "points table tangent out slopes grad jvp_grad sdf gradients sharpness to_alphas "
-NAMES += "to_sdf to_gradients to_sharpness values to_values alphas weights to_weights "
+NAMES = "points table tangent out slopes grad jvp_grad sdf gradients sharpness grad_alphas "
+NAMES += "grad_sdf grad_gradients grad_sharpness values grad_values alphas weights grad_weights "
 NAMES += "origins directions shifts box starts ends"
 POINTERS = dict.fromkeys(NAMES.split(), REAL) | {"levels": "*i64", "region": "*u8"}
 

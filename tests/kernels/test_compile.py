@@ -21,7 +21,7 @@ def inner(x):
 """
 OUTER = """
 from nerfloss.kernels.numba.compile import compiled
-from nerfloss.kernels.inner import (
+from nerfloss.kernels.numba.inner import (
     NUMBER,
     inner,
 )
@@ -37,10 +37,10 @@ print(outer(1), sum(outer.stats.cache_hits.values()))
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
     """A package with one loop in one file that calls another in another."""
-    kernels = tmp_path / "nerfloss" / "kernels"
+    kernels = tmp_path / "nerfloss" / "kernels" / "numba"
     kernels.mkdir(parents=True)
-    (kernels.parent / "__init__.py").touch()
-    (kernels / "__init__.py").touch()
+    for package in (kernels, kernels.parent, kernels.parent.parent):
+        (package / "__init__.py").touch()
     shutil.copy(compiled.__file__, kernels / "compile.py")
     (kernels / "outer.py").write_text(OUTER)
     write_inner(kernels)
@@ -53,9 +53,9 @@ def write_inner(kernels: Path, number: int = 1, operator: str = "+") -> None:
 
 def result_and_hits(kernels: Path, **environment: str) -> tuple[int, int]:
     """What a fresh process computes with the outer loop, and how often the cache served it."""
-    root = kernels.parent.parent
+    root = kernels.parent.parent.parent
     done = subprocess.run(
-        [sys.executable, "-c", "import nerfloss.kernels.outer"],
+        [sys.executable, "-c", "import nerfloss.kernels.numba.outer"],
         cwd=root,
         env={**os.environ, "PYTHONPATH": str(root), **environment},
         capture_output=True,
@@ -98,8 +98,19 @@ def test_where_nothing_can_be_written_loops_are_compiled_every_time(package, tmp
     assert result_and_hits(package, **place) == (12, 0)
 
 
-def test_a_file_that_is_not_imported_changes_nothing(package):
-    before = compiled.sources_hash(package / "outer.py")
-    compiled.sources_hash.cache_clear()
-    (package / "other.py").write_text("NUMBER = 3")
-    assert compiled.sources_hash(package / "outer.py") == before
+def test_the_hash_of_a_module_depends_on_what_it_imports_and_on_nothing_else(
+    package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiled, "_ROOT", package.parent.parent.parent)
+    outer = package / "outer.py"
+    outer.write_text(OUTER + "from nerfloss.kernels.grid_layout import HASH_FACTORS")
+    layout, unrelated = package.parent / "grid_layout.py", package / "unrelated.py"
+
+    def hash_with(file: Path, text: str) -> str:
+        file.write_text(text)
+        compiled.sources_hash.cache_clear()
+        return compiled.sources_hash(outer)
+
+    before = hash_with(layout, "HASH_FACTORS = 1")
+    assert hash_with(unrelated, "NUMBER = 3") == before
+    assert hash_with(layout, "HASH_FACTORS = 2") != before

@@ -94,7 +94,7 @@ def test_a_kernel_that_does_not_suit_the_runs_device_is_refused_with_the_model(
 
 def lines_of(caplog: pytest.LogCaptureFixture, times: int) -> list[str]:
     """What choosing a kernel for a GPU's table writes to the log."""
-    choice._say_once.cache_clear()
+    choice._log_once.cache_clear()
     caplog.clear()
     with caplog.at_level(logging.INFO):
         for _ in range(times):

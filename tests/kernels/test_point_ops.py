@@ -16,7 +16,7 @@ def formulas(monkeypatch):
 
     def call(function, *arguments):
         with monkeypatch.context() as patch:
-            patch.setattr(point_ops, "_compiled", lambda *_: False)
+            patch.setattr(point_ops, "_use_loops", lambda *_: False)
             return function(*arguments)
 
     return call
@@ -46,7 +46,10 @@ def test_samples_that_have_length_are_found_with_their_middles(formulas):
 def test_points_come_into_the_unit_cube_with_their_derivative(formulas):
     points = torch.randn(200, 3)
     points[0], points[1, 1] = BOX[0], float("nan")
-    found, expected = point_ops.to_unit(points, BOX), formulas(point_ops.to_unit, points, BOX)
+    found, expected = (
+        point_ops.to_unit_cube(points, BOX),
+        formulas(point_ops.to_unit_cube, points, BOX),
+    )
     kept = torch.ones(200, dtype=torch.bool)
     kept[1] = False
     for ours, theirs in zip(found, expected, strict=True):

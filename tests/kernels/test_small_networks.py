@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from nerfloss.kernels import sdf_mlp
 from nerfloss.kernels.mlp import apply_mlp
 from nerfloss.kernels.numba import sdf_mlp as cpu_sdf_mlp
+from nerfloss.kernels.reference import sdf_mlp as reference_sdf_mlp
 
 SHAPES = [((5, 7, 3), 3), ((19, 64, 16), 256), ((19, 64, 64, 4), 1029), ((34, 33, 33, 3), 2048)]
 
@@ -59,12 +59,12 @@ def test_a_compiled_distance_network_agrees_with_its_formulas(
     inputs, parameters = torch.randn(sizes[0], count), parameters_of(sizes)
     exact = [each.double() for each in (inputs, *parameters)]
     found = cpu_sdf_mlp.forward(inputs, parameters, beta, with_input_gradient)
-    expected = sdf_mlp.reference_forward(exact[0], exact[1:], beta, with_input_gradient)
+    expected = reference_sdf_mlp.forward(exact[0], exact[1:], beta, with_input_gradient)
     assert_agree(list(found)[: 1 + with_input_gradient], list(expected)[: 1 + with_input_gradient])
     assert found[1].shape == expected[1].shape
     given = [torch.randn_like(each) for each in found]
     to_inputs, to_parameters = cpu_sdf_mlp.backward(inputs, parameters, beta, *given)
-    expected_inputs, expected_parameters = sdf_mlp.reference_backward(
+    expected_inputs, expected_parameters = reference_sdf_mlp.backward(
         exact[0], exact[1:], beta, *(each.double() for each in given)
     )
     assert_agree([to_inputs, *to_parameters], [expected_inputs, *expected_parameters])
@@ -79,12 +79,12 @@ def test_the_formulas_of_the_distance_network_are_exact_derivatives(hidden: int)
         @staticmethod
         def forward(ctx, inputs, *parameters):
             ctx.save_for_backward(inputs, *parameters)
-            return sdf_mlp.reference_forward(inputs, parameters, 3.0, True)
+            return reference_sdf_mlp.forward(inputs, parameters, 3.0, True)
 
         @staticmethod
         def backward(ctx, *given):
             inputs, *parameters = ctx.saved_tensors
-            first, others = sdf_mlp.reference_backward(inputs, parameters, 3.0, *given)
+            first, others = reference_sdf_mlp.backward(inputs, parameters, 3.0, *given)
             return first, *others
 
     assert torch.autograd.gradcheck(Network.apply, exact)
@@ -92,7 +92,7 @@ def test_the_formulas_of_the_distance_network_are_exact_derivatives(hidden: int)
 
 def test_the_pull_is_the_derivative_of_the_first_output() -> None:
     exact = precise([torch.randn(4, 9), *parameters_of((4, 6, 6, 3))])
-    outputs, input_gradient = sdf_mlp.reference_forward(exact[0], exact[1:], 5.0, True)
+    outputs, input_gradient = reference_sdf_mlp.forward(exact[0], exact[1:], 5.0, True)
     (expected,) = torch.autograd.grad(outputs[0].sum(), exact[0])
     torch.testing.assert_close(input_gradient, expected)
 

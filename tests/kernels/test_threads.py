@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from nerfloss.kernels.threads import run, parallel_for
+from nerfloss.kernels.threads import parallel_for, run_tasks
 
 
 @pytest.mark.parametrize("count", [0, 1, 255, 256, 257, 100_003])
@@ -28,4 +28,4 @@ def test_an_error_in_another_thread_is_raised_here() -> None:
         raise ValueError("broken task")
 
     with pytest.raises(ValueError, match="broken task"):
-        run([fail] * 4)
+        run_tasks([fail] * 4)

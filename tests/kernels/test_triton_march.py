@@ -6,6 +6,7 @@ import torch
 pytest.importorskip("triton", reason="triton is made for Linux alone")
 
 from nerfloss.geometry import Rays, Samples
+from nerfloss.kernels.triton import march as triton_march
 from nerfloss.samplers import march
 from nerfloss.samplers.cached_grid import CachedGrid
 from nerfloss.samplers.march import March
@@ -59,11 +60,11 @@ def test_samples_lie_where_the_definition_places_them(sdf: bool, count: int) -> 
 
 
 def test_the_march_is_that_of_the_backend_that_was_asked_for(monkeypatch) -> None:
-    asked, nowhere = [], torch.zeros(1, 8, device=DEVICE)
-    monkeypatch.setattr(march, "_place_in_one", lambda f, *_: asked.append(f) or (nowhere, nowhere))
+    kernels, empty = [], torch.zeros(1, 8, device=DEVICE)
+    monkeypatch.setattr(march, "_place_with", lambda k, *_: kernels.append(k) or (empty, empty))
     for backend in ("triton", "reference"):
         placed(some_rays(1, 1.0), sphere(True), March(0.1, 0.2, 40.0, 1.0, 0.3, 3), 8, backend)
-    assert asked == ["triton_march"]
+    assert kernels == [triton_march]
 
 
 def test_rays_that_miss_the_box_have_no_samples() -> None:

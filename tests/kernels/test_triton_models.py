@@ -1,4 +1,4 @@
-"""A model whose every kernel is Triton's sees what the formulas see, and learns the same."""
+"""A model with all of Triton's kernels has the colours and gradients of the formulas."""
 
 from collections.abc import Callable
 
@@ -12,13 +12,14 @@ pytest.importorskip("triton", reason="triton is made for Linux alone")
 from nerfloss.assembly.build import build_model
 from nerfloss.geometry import Rays
 from nerfloss.kernels.triton import compositing as triton_compositing
+from nerfloss.kernels.triton import density_alpha as triton_density_alpha
 from nerfloss.kernels.triton import march as triton_march
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 RAYS = 12
-# What a model has passes of its own for; those of the march and of the weights are shared.
-OPACITY = {"neus": "neus_alphas", "volsdf": "slab_alphas", "nerf": "slab_alphas"}
+# The kernel of each model's opacity; march, weights and sums are shared.
+OPACITY = {"neus": "neus_alphas", "volsdf": "density_alphas", "nerf": "density_alphas"}
 
 
 def rays_past_the_ball() -> Rays:
@@ -44,21 +45,29 @@ def colours_and_gradients(model: str, backend: str, rays: Rays) -> tuple[Tensor,
 
 @pytest.fixture
 def used(monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    """The passes of Triton that were called."""
+    """The names of the Triton functions that were called."""
     names: set[str] = set()
 
-    def noting(name: str, run: Callable) -> Callable:
-        return lambda *given: names.add(name) or run(*given)
+    def recording(name: str, function: Callable) -> Callable:
+        return lambda *arguments: names.add(name) or function(*arguments)
 
-    for passes in (triton_march, triton_compositing):
+    for module in (triton_march, triton_compositing, triton_density_alpha):
         for name in ("place", *OPACITY.values(), "weights_backward", "composited_backward"):
-            if hasattr(passes, name):
-                monkeypatch.setattr(passes, name, noting(name, getattr(passes, name)))
+            if hasattr(module, name):
+                monkeypatch.setattr(module, name, recording(name, getattr(module, name)))
     return names
 
 
-@pytest.mark.parametrize("model", ["neus", "volsdf", "nerf"])
-def test_it_sees_and_learns_what_the_formulas_say(model: str, used: set[str]) -> None:
+# Interpreted, a model takes seconds; the opacities of the slow ones have fast tests of their own.
+@pytest.mark.parametrize(
+    "model",
+    [
+        "neus",
+        pytest.param("volsdf", marks=pytest.mark.slow),
+        pytest.param("nerf", marks=pytest.mark.slow),
+    ],
+)
+def test_colours_and_gradients_are_those_of_the_formulas(model: str, used: set[str]) -> None:
     rays = rays_past_the_ball()
     right, expected = colours_and_gradients(model, "reference", rays)
     assert used == set(), "the reference is formulas alone"

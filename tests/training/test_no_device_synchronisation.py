@@ -64,7 +64,7 @@ class Asked(TorchDispatchMode):
 @pytest.fixture(autouse=True)
 def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No compiled loops for a CPU, and one thread: the interpreter bears no second."""
-    monkeypatch.setattr(point_ops, "_compiled", lambda *_: False)
+    monkeypatch.setattr(point_ops, "_use_loops", lambda *_: False)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

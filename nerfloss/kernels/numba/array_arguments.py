@@ -1,4 +1,4 @@
-"""Tensors as compiled loops take them: which can be handed over, and as which arrays."""
+"""Tensors as arguments of compiled loops."""
 
 import numpy as np
 import torch
@@ -6,10 +6,10 @@ from torch import Tensor
 
 
 def is_cpu_float32(*tensors: Tensor) -> bool:
-    """Whether these are float32 in CPU memory, which compiled loops are written for."""
+    """Return True for float32 in CPU memory, which compiled loops are written for."""
     return all(each.device.type == "cpu" and each.dtype == torch.float32 for each in tensors)
 
 
 def as_arrays(*tensors: Tensor) -> list[np.ndarray]:
-    """The tensors' own memory where it lies in order, else a copy in order."""
+    """Return the tensors as arrays: their own memory where it is contiguous, else a copy."""
     return [each.detach().contiguous().numpy() for each in tensors]

@@ -1,8 +1,8 @@
-"""The one way in which this package's loops are compiled, and kept for the next time."""
+"""The decorator that compiles this package's loops and caches the machine code on disk."""
 
+import ast
 import inspect
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -10,41 +10,49 @@ from typing import Any
 
 from numba import njit
 
-_IMPORTS = re.compile(r"^\s*from nerfloss\.kernels\S* import (?:\([^)]*\)|.*)", re.MULTILINE)
+# The folder that holds the package: nerfloss/kernels/numba/compile.py is three levels below it.
+_ROOT = Path(__file__).resolve().parents[3]
 
 
 def compiled(function: Callable) -> Any:
-    """Compile a loop when it is first called and keep the result on disk.
+    """Compile a function at its first call and cache the result on disk.
 
-    It runs without the interpreter's lock. Of fastmath only contraction is on: NaN must come out
-    where NaN went in. Division by zero gives infinity instead of an exception, whose branch would
-    keep loops from being vectorised. Run-time checks of annotations, as the tests install them,
-    wrap functions: what is compiled is what they wrap.
+    The compiled function releases the GIL. Of fastmath only contraction is enabled, so NaN inputs
+    give NaN outputs. Division by zero gives infinity: the branch of an exception would prevent
+    vectorisation. Run-time checks of annotations, as the tests install them, are unwrapped first.
 
-    The result lies beside the source, or in a folder of the user's where that cannot be written
-    to. numba compiles anew where its version, the processor or the function's own file differ; a
-    name that carries `sources_hash` does it where a file differs whose functions or numbers were
-    compiled in.
+    The cache is next to the source file, or in the user's cache folder where that is read-only.
+    numba recompiles where its version, the processor or the function's own file has changed. The
+    name carries `sources_hash`, so that a change in an imported file, whose functions and constants
+    are compiled in, recompiles too.
     """
     options: dict[str, Any] = {"nogil": True, "fastmath": {"contract"}, "error_model": "numpy"}
     plain = inspect.unwrap(function)
-    plain.__qualname__ += f"_{sources_hash(Path(inspect.getfile(plain)))}"
+    plain.__qualname__ += f"_{sources_hash(Path(inspect.getfile(plain)).resolve())}"
     try:
         return njit(cache=True, **options)(plain)
-    except RuntimeError:  # no folder can be written to, not even one of the user's
+    except RuntimeError:  # no cache folder is writable
         return njit(**options)(plain)
 
 
 @cache
 def sources_hash(path: Path) -> str:
-    """Tells apart all that a file of kernels is made of: itself, and what it imports beside it."""
+    """Return a hash of a file and of the kernel modules that it imports, directly or not."""
     sources: dict[Path, str] = {}
     waiting = [path]
     while waiting:
         path = waiting.pop()
         if path not in sources:
             sources[path] = path.read_text(encoding="utf-8")
-            words = set(re.findall(r"\w+", " ".join(_IMPORTS.findall(sources[path]))))
-            waiting += [beside for beside in path.parent.glob("*.py") if beside.stem in words]
-    whole = "\0".join(sources[path] for path in sorted(sources))
-    return sha256(whole.encode()).hexdigest()[:8]
+            waiting += _imported_files(sources[path])
+    joined = "\0".join(sources[path] for path in sorted(sources))
+    return sha256(joined.encode()).hexdigest()[:8]
+
+
+def _imported_files(source: str) -> Iterator[Path]:
+    """Yield the files of `nerfloss.kernels` that a module imports with ``from ... import ...``."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("nerfloss.kernels"):
+            module = _ROOT.joinpath(*str(node.module).split("."))
+            candidates = [module, *(module / name.name for name in node.names)]
+            yield from (file for each in candidates if (file := each.with_suffix(".py")).is_file())

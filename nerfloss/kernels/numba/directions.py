@@ -1,4 +1,4 @@
-"""Unit vectors, and the harmonics of unit vectors, on the CPU.
+"""Unit vectors and spherical harmonics on the CPU.
 
 `nerfloss.maths.directions` and `nerfloss.maths.spherical_harmonics` define what is computed.
 """
@@ -7,7 +7,7 @@ import numpy as np
 
 from nerfloss.kernels.numba.compile import compiled
 
-# As in the definition: no vector counts as shorter than this.
+# As in the definition: the floor of a length.
 _SHORTEST = np.float32(1e-6)
 _ONE, _THREE, _FIVE = np.float32(1), np.float32(3), np.float32(5)
 _B = tuple(
@@ -30,23 +30,23 @@ def unit(vectors, out):
 
 
 @compiled
-def unit_backward(vectors, to_unit, out):
-    """Write the derivative by the vectors: what is across them, and the whole of short ones."""
+def unit_backward(vectors, grad_unit, out):
+    """Write the gradient of the vectors: its component across them; all of it below the floor."""
     for i in range(len(vectors)):
         x, y, z = vectors[i, 0], vectors[i, 1], vectors[i, 2]
         length = np.sqrt(x * x + y * y + z * z)
         inverse = _ONE / max(length, _SHORTEST)
         along = np.float32(0)
         if length > _SHORTEST:
-            dot = x * to_unit[i, 0] + y * to_unit[i, 1] + z * to_unit[i, 2]
+            dot = x * grad_unit[i, 0] + y * grad_unit[i, 1] + z * grad_unit[i, 2]
             along = dot * inverse * inverse
         for axis in range(3):
-            out[i, axis] = (to_unit[i, axis] - along * vectors[i, axis]) * inverse
+            out[i, axis] = (grad_unit[i, axis] - along * vectors[i, axis]) * inverse
 
 
 @compiled
 def harmonics(directions, out):
-    """Write the 16 harmonics of each direction, harmonics first."""
+    """Write the 16 harmonics of each direction, as ``16 directions``."""
     for i in range(len(directions)):
         x, y, z = directions[i, 0], directions[i, 1], directions[i, 2]
         xx, yy, zz = x * x, y * y, z * z

@@ -1,7 +1,7 @@
 """Exponential and logarithm that a compiled loop can vectorise.
 
-Calls of exp and log are not vectorised without a vendor's library, so they are spelled out as
-polynomials, exact to the last digit or two of a float32.
+Calls of exp and log are not vectorised without a vendor's library. These are polynomials, exact to
+the last digit or two of a float32.
 """
 
 import math
@@ -15,7 +15,7 @@ from numpy.polynomial import Chebyshev, Polynomial
 from nerfloss.kernels.numba.compile import compiled
 
 _LOG2E = np.float32(1 / math.log(2))
-# ln 2 in two parts: the first has few digits, so that its products with whole numbers are exact
+# ln 2 in two parts: the first has few digits, so that its products with integers are exact
 _LN2_HIGH = np.float32(0.693359375)
 _LN2_LOW = np.float32(math.log(2) - 0.693359375)
 _EXP_TERMS = tuple(np.float32(1 / math.factorial(n)) for n in range(8))
@@ -26,16 +26,16 @@ _LOG_TERMS = tuple(
     .convert(kind=Polynomial)
     .coef
 )
-# Below exp(-60) everything counts as that: products with it would be denormal numbers, which cost
-# a hundred cycles each.
+# Arguments are clamped here: products with smaller results would be denormal numbers, which cost a
+# hundred cycles each.
 _SMALLEST = np.float32(-60)
 
 
 @compiled
 def exp_of_negative(x):
-    """exp on (-inf, 0]; NaN for NaN."""
-    # exp(x) = 2^whole exp(rest), |rest| <= ln(2) / 2. The comparison with NaN picks a number that
-    # can be converted; NaN itself stays in the rest.
+    """Return exp(x) for x <= 0; NaN for NaN."""
+    # exp(x) = 2^whole exp(rest), |rest| <= ln(2) / 2. The comparison replaces NaN by a number that
+    # can be converted to an integer; the rest keeps the NaN.
     x = _SMALLEST if x < _SMALLEST else x
     exponent = np.int32((x if x > _SMALLEST else _SMALLEST) * _LOG2E - np.float32(0.5))
     whole = np.float32(exponent)
@@ -49,7 +49,7 @@ def exp_of_negative(x):
 
 @compiled
 def log_of_one_plus(x):
-    """log(1 + x) on [0, 1]; NaN for NaN."""
+    """Return log(1 + x) for x in [0, 1]; NaN for NaN."""
     low = _LOG_TERMS[8] + x * _LOG_TERMS[9]
     for n in range(7, -1, -1):
         low = _LOG_TERMS[n] + x * low
@@ -58,7 +58,7 @@ def log_of_one_plus(x):
 
 @compiled
 def sigmoid(x):
-    """1 / (1 + exp(-x)); NaN for NaN."""
+    """Return 1 / (1 + exp(-x)); NaN for NaN."""
     tail = exp_of_negative(-abs(x))
     return (tail if x < 0 else np.float32(1)) / (np.float32(1) + tail)
 

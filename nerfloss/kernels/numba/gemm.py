@@ -1,8 +1,8 @@
-"""Matrix products of small networks, compiled: explicit vectors along the points of one block.
+"""Matrix products of small networks, in LLVM vector instructions along the points of a block.
 
-A block is ``rows BLOCK``, points fastest. Products are made in tiles that stay in registers, each
-number of a weight matrix meeting a whole vector of points: as fast as a vendor's library, without
-a call into one from inside a loop, and without its threads.
+A block is ``rows BLOCK``, points fastest. Products are computed in tiles that stay in registers,
+each weight multiplied by a vector of points: as fast as a vendor's library, without calling one
+from a loop, and without its threads.
 """
 # ruff: noqa: ARG001 (numba reads the signatures of intrinsics)
 # pyright: reportCallIssue=false
@@ -17,7 +17,7 @@ from nerfloss.kernels.numba.compile import compiled
 BLOCK = 256
 # float32 numbers in a vector register.
 LANES = 16 if binding.get_host_cpu_features().get("avx512f", False) else 8
-# A tile of so many rows and vectors fills about half of the registers with sums.
+# Rows and vectors of a tile: its sums fill about half of the registers.
 _ROWS, _VECTORS = 4, 4 if LANES == 16 else 2
 _FLOAT, _INT = ir.FloatType(), ir.IntType(64)
 _VECTOR = ir.VectorType(_FLOAT, LANES)
@@ -61,7 +61,7 @@ def correlate(left, right, sums):
 
 
 def _data(context, builder, array_type, value):
-    """Pointer to an array's numbers, and the length of its rows."""
+    """Return a pointer to an array's data, and the length of its rows."""
     array = context.make_array(array_type)(context, builder, value)
     return array.data, cgutils.unpack_tuple(builder, array.shape)[-1]
 
@@ -74,8 +74,8 @@ def _load(builder, data, offset):
     return builder.load(_vector_at(builder, data, offset), align=4)
 
 
-def _spread(builder, number):
-    """A vector with the same number in every lane."""
+def _broadcast(builder, number):
+    """Return a vector with the same number in every lane."""
     empty, zero = ir.Constant(_VECTOR, ir.Undefined), ir.Constant(ir.IntType(32), 0)
     first = builder.insert_element(empty, number, zero)
     lanes = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
@@ -83,14 +83,10 @@ def _spread(builder, number):
 
 
 def _multiply_add(builder, factor, other, place):
-    """``place += factor * other`` for a sum that lives in a register."""
+    """Compute ``place += factor * other`` for a sum in a register."""
     kind = ir.FunctionType(_VECTOR, [_VECTOR] * 3)
     fma = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{LANES}f32")
     builder.store(builder.call(fma, [factor, other, builder.load(place)]), place)
-
-
-def _registers(builder, rows, columns):
-    return [[cgutils.alloca_once(builder, _VECTOR) for _ in range(columns)] for _ in range(rows)]
 
 
 def _constant(number):
@@ -98,7 +94,7 @@ def _constant(number):
 
 
 def _product(rows):
-    """A tile of a product: ``rows`` rows, _VECTORS vectors, all summed in registers."""
+    """Return the generator of a tile of ``rows`` rows and _VECTORS vectors, summed in registers."""
 
     def generate(context, builder, signature, args):
         weight, start, over_rows, over_depth, depth, inputs, outputs, row, column = args
@@ -124,7 +120,7 @@ def _product(rows):
             for r in range(rows):
                 at = builder.add(start, builder.mul(_constant(r), over_rows))
                 at = builder.add(at, builder.mul(loop.index, over_depth))
-                factor = _spread(builder, builder.load(builder.gep(w, [at])))
+                factor = _broadcast(builder, builder.load(builder.gep(w, [at])))
                 for v in range(_VECTORS):
                     _multiply_add(builder, factor, vectors[v], sums[r][v])
         for r in range(rows):
@@ -136,7 +132,7 @@ def _product(rows):
 
 
 def _correlation(size):
-    """``size`` x ``size`` dot products of rows over a block."""
+    """Return the generator of ``size`` x ``size`` dot products of rows over a block."""
 
     def generate(context, builder, signature, args):
         left, right, sums, row, column = args

@@ -1,8 +1,8 @@
-"""Where points lie in the levels of a hash grid: rows, fractions and weights of a block's corners.
+"""Cells of a block of points in one level of the hash grid: rows and weights of their corners.
 
-Free of branches, so that the compiler vectorises it. Points run fastest in every array, and blocks
-are sliced before they are looped over: an index that might be negative is not vectorised.
-A level is a row (resolution, offset, entries, dense).
+Without branches, so that the compiler vectorises. Points run fastest in every array, and blocks are
+sliced before they are looped over: an index that might be negative prevents vectorisation. A level
+is a row (resolution, offset, entries, dense).
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ _FACTOR_Y, _FACTOR_Z = (np.uint32(factor) for factor in HASH_FACTORS[1:])
 
 @compiled
 def scratch(points):
-    """Per block: the eight corners' rows, the position in the cell, eight numbers per point."""
+    """Return arrays for a block: the corners' rows, the positions in the cells, corner weights."""
     rows = np.empty((8, BLOCK), np.uint32)
     return rows, np.empty((3, BLOCK), points.dtype), np.empty((8, BLOCK), points.dtype)
 
@@ -28,8 +28,8 @@ def axes(vectors, begin, count):
 
 
 @compiled
-def locate(points, begin, count, level, rows, fraction):
-    """Find each point's cell. The comparisons send NaN to cell 0 and leave its fraction NaN."""
+def locate_cells(points, begin, count, level, rows, fraction):
+    """Write each point's corner rows and position in its cell; NaN gives cell 0, position NaN."""
     resolution, offset, entries, dense = level
     scale, last = points.dtype.type(resolution), points.dtype.type(resolution - 1)
     side = np.uint32(resolution + 1)
@@ -55,8 +55,8 @@ def locate(points, begin, count, level, rows, fraction):
 
 
 @compiled
-def weigh(fraction, count, weight):
-    """Trilinear weights of the corners."""
+def corner_weights(fraction, count, weight):
+    """Write the trilinear weights of the corners."""
     one = fraction.dtype.type(1)
     for i in range(count):
         x, y, z = fraction[0, i], fraction[1, i], fraction[2, i]
@@ -68,8 +68,8 @@ def weigh(fraction, count, weight):
 
 
 @compiled
-def tilt(fraction, tangent, level, begin, count, slope):
-    """Change of the weights as the point moves along its tangent."""
+def corner_weight_jvp(fraction, tangent, level, begin, count, slope):
+    """Write the change of the corner weights as the point moves along its tangent."""
     one, scale = fraction.dtype.type(1), fraction.dtype.type(level[0])
     u, v, w = axes(tangent, begin, count)
     for k in range(8):

@@ -1,13 +1,13 @@
-"""Features of the hash grid together with their jacobian, in one reading of the table.
+"""Features of the hash grid and their Jacobian, in one pass over the table.
 
-The jacobian are the Jacobian of the features: with them ``J^T g`` and ``J v`` are sums over numbers
-that lie in order, where the table would have to be read again, at random.
+From the Jacobian, ``J^T g`` and ``J v`` are sums over contiguous memory instead of random accesses
+to the table.
 """
 
 import numpy as np
 
 from nerfloss.kernels.numba.compile import compiled
-from nerfloss.kernels.numba.grid_cells import BLOCK, locate, scratch
+from nerfloss.kernels.numba.grid_cells import BLOCK, locate_cells, scratch
 
 
 @compiled
@@ -19,7 +19,7 @@ def gather(points, table, levels, lanes, share, out, jacobian):
         scale = points.dtype.type(levels[level, 0])
         for begin in range(share[0], share[1], BLOCK):
             count = min(BLOCK, share[1] - begin)
-            locate(points, begin, count, levels[level], rows, fraction)
+            locate_cells(points, begin, count, levels[level], rows, fraction)
             for k in range(8):
                 for i in range(count):
                     for f in range(len(lanes)):

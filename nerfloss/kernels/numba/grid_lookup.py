@@ -1,6 +1,6 @@
-"""Looking up a cached grid along a ray whose origin o and direction d are in units of cells.
+"""Look-up of a cached grid along a ray whose origin o and direction d are in units of cells.
 
-Indices are unsigned: a signed one is compared with 0 at every look-up, as it may count backwards.
+Indices are unsigned: numba compares signed ones with 0 at every access, to wrap negative ones.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ from nerfloss.kernels.numba.compile import compiled
 
 @compiled
 def cell_of(o, d, t, resolution):
-    """The cell that holds the point at distance t."""
+    """Return the cell (z, y, x) that holds the point at distance t."""
     last = resolution - 1
     x, y, z = int(o[0] + t * d[0]), int(o[1] + t * d[1]), int(o[2] + t * d[2])
     x, y, z = min(max(x, 0), last), min(max(y, 0), last), min(max(z, 0), last)
@@ -19,7 +19,7 @@ def cell_of(o, d, t, resolution):
 
 @compiled
 def trilinear(values, o, d, t):
-    """The value between cell centres; beyond the border that of the border."""
+    """Interpolate between cell centres; outside the grid return the value at its border."""
     half, top = np.float32(0.5), np.float32(values.shape[0] - 1.001)
     x = min(max(o[0] + t * d[0] - half, np.float32(0)), top)
     y = min(max(o[1] + t * d[1] - half, np.float32(0)), top)

@@ -1,7 +1,7 @@
-"""The hash grid on the CPU: the compiled loops, fed with tensors and spread over threads.
+"""The hash grid on the CPU, on several threads.
 
-Reading is shared out over points, writing over levels; results do not depend on the number of
-threads, to the last bit.
+Implements `nerfloss.kernels.hash_grid.HashGridKernel`. Reads are parallel over points, `scatter`
+over levels; results do not depend on the number of threads, to the last bit.
 """
 
 from collections.abc import Callable
@@ -12,10 +12,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nerfloss.kernels.grid_layout import GridLayout
-from nerfloss.kernels.numba import grid_jacobian
-from nerfloss.kernels.numba import hash_grid_loops as grid_loops
+from nerfloss.kernels.numba import grid_jacobian, hash_grid_loops
 from nerfloss.kernels.numba.grid_cells import BLOCK
-from nerfloss.kernels.threads import parallel_for, run
+from nerfloss.kernels.threads import parallel_for, run_tasks
 
 
 def features(
@@ -24,10 +23,9 @@ def features(
     layout: GridLayout,
     active: int,
 ) -> Float[Tensor, "points channels"]:
-    """Interpolate the grid: ``f = sum_corners w(x) table``; 0 for levels from ``active`` on."""
     out = _empty(points, layout.channels, layout.features * active)
     arrays = [_columns(points), _array(table), _columns(points[:0, :0])]
-    _over_points(grid_loops.gather, out, arrays, layout, active)
+    _over_points(hash_grid_loops.gather, out, arrays, layout, active)
     return out.t()
 
 
@@ -37,7 +35,6 @@ def features_and_jacobian(
     layout: GridLayout,
     active: int,
 ) -> tuple[Float[Tensor, "points channels"], Float[Tensor, "3 channels points"]]:
-    """Features, and their derivatives ``J`` by the point, in the unit cube."""
     out = _empty(points, layout.channels, layout.features * active)
     jacobian = points.new_empty(3, layout.channels, len(points))
     jacobian[:, layout.features * active :] = 0
@@ -55,15 +52,13 @@ def features_and_jacobian(
 def vjp_from_jacobian(
     jacobian: Float[Tensor, "3 channels points"], grad: Float[Tensor, "points channels"]
 ) -> Float[Tensor, "points 3"]:
-    """``J^T grad``, from the jacobian."""
-    return _from_slopes(grid_jacobian.vjp_from_jacobian, jacobian, grad, 3)
+    return _from_jacobian(grid_jacobian.vjp_from_jacobian, jacobian, grad, 3)
 
 
 def jvp_from_jacobian(
     jacobian: Float[Tensor, "3 channels points"], tangent: Float[Tensor, "points 3"]
 ) -> Float[Tensor, "points channels"]:
-    """``J tangent``, from the jacobian."""
-    return _from_slopes(grid_jacobian.jvp_from_jacobian, jacobian, tangent, jacobian.shape[1])
+    return _from_jacobian(grid_jacobian.jvp_from_jacobian, jacobian, tangent, jacobian.shape[1])
 
 
 def vjp(
@@ -73,10 +68,9 @@ def vjp(
     layout: GridLayout,
     active: int,
 ) -> Float[Tensor, "points 3"]:
-    """Gradient of ``grad . f`` with respect to the point: ``J^T grad``, in the unit cube."""
     out = _empty(points, 3, 3)
     arrays = [_columns(points), _array(table), _columns(grad)]
-    _over_points(grid_loops.vjp, out, arrays, layout, active)
+    _over_points(hash_grid_loops.vjp, out, arrays, layout, active)
     return out.t()
 
 
@@ -87,10 +81,9 @@ def jvp(
     layout: GridLayout,
     active: int,
 ) -> Float[Tensor, "points channels"]:
-    """Change of the features as the point moves: ``J tangent``."""
     out = _empty(points, layout.channels, layout.features * active)
     arrays = [_columns(points), _array(table), _columns(tangent)]
-    _over_points(grid_loops.gather, out, arrays, layout, active)
+    _over_points(hash_grid_loops.gather, out, arrays, layout, active)
     return out.t()
 
 
@@ -102,10 +95,9 @@ def hvp(
     layout: GridLayout,
     active: int,
 ) -> Float[Tensor, "points 3"]:
-    """Second derivative of ``grad . f``, along ``tangent``: ``H tangent``."""
     out = _empty(points, 3, 3)
     arrays = [_columns(points), _array(table), _columns(grad), _columns(tangent)]
-    _over_points(grid_loops.hvp, out, arrays, layout, active)
+    _over_points(hash_grid_loops.hvp, out, arrays, layout, active)
     return out.t()
 
 
@@ -117,24 +109,20 @@ def scatter(
     layout: GridLayout,
     active: int,
 ) -> Float[Tensor, "entries features"]:
-    """Gradient of ``grad . f + jvp_grad . J tangent`` with respect to the table.
-
-    The second part is left out where ``tangent`` is None.
-    """
     out = points.new_zeros(layout.entries, layout.features)
     none = points.new_empty(0, 0)
     optional = [none if extra is None else extra for extra in (tangent, jvp_grad)]
     arrays = [_columns(each) for each in (points, grad, *optional)]
     levels, lanes = _levels(layout)[:active], (0,) * layout.features
-    run(
-        # the finest levels miss the cache most: begin with them, so that threads end together
-        partial(grid_loops.scatter, *arrays, levels, lanes, level, out.numpy())
+    run_tasks(
+        # the finest levels, which take longest, come first, so that threads end together
+        partial(hash_grid_loops.scatter, *arrays, levels, lanes, level, out.numpy())
         for level in (reversed(range(active)) if len(points) else ())
     )
     return out
 
 
-def _from_slopes(loop: Callable, jacobian: Tensor, vectors: Tensor, rows: int) -> Tensor:
+def _from_jacobian(loop: Callable, jacobian: Tensor, vectors: Tensor, rows: int) -> Tensor:
     out = jacobian.new_empty(rows, jacobian.shape[2])
     arrays, written = (_array(jacobian), _columns(vectors)), out.numpy()
 
@@ -148,7 +136,7 @@ def _from_slopes(loop: Callable, jacobian: Tensor, vectors: Tensor, rows: int) -
 def _over_points(
     loop: Callable, out: Tensor, arrays: list[np.ndarray], layout: GridLayout, active: int
 ) -> None:
-    """Run a loop on equal shares of the points."""
+    """Run a loop on ranges of the points."""
     levels, lanes = _levels(layout)[:active], (0,) * layout.features
     written = out.numpy()
 
@@ -169,7 +157,7 @@ def _array(tensor: Tensor) -> np.ndarray:
 
 
 def _columns(tensor: Tensor) -> np.ndarray:
-    """Transposed, so that points run fastest: no copy where a kernel made the tensor."""
+    """Return the transpose, contiguous along points; no copy of tensors that a kernel returned."""
     return tensor.detach().t().contiguous().numpy()
 
 

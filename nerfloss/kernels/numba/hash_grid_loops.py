@@ -1,18 +1,25 @@
-"""The hash grid's inner loops, compiled by numba: one thread's share of each operation.
+"""The inner loops of the hash grid: one thread's share of each operation.
 
-Levels are the outer loop, so that one level's rows stay in cache. Points go in blocks (see
-`nerfloss.kernels.numba.grid_cells`) and run fastest in every array, ``points[3, n]`` and
+Levels are the outer loop, so that one level's rows stay in cache. Points are processed in blocks
+(`nerfloss.kernels.numba.grid_cells`) and run fastest in every array: ``points[3, n]``,
 ``out[channels, n]``.
 
-``levels`` has a row (resolution, offset, entries, dense) per active level, ``share`` = (begin, end)
-is what this thread does, and ``lanes`` is a tuple as long as there are features per level: a length
-that the compiler knows.
+``levels`` has a row (resolution, offset, entries, dense) per active level. ``share`` = (begin, end)
+are the points of this thread. ``lanes`` is a tuple with one entry per feature of a level: its
+length is known at compile time.
 """
 
 import numpy as np
 
 from nerfloss.kernels.numba.compile import compiled
-from nerfloss.kernels.numba.grid_cells import BLOCK, axes, locate, scratch, tilt, weigh
+from nerfloss.kernels.numba.grid_cells import (
+    BLOCK,
+    axes,
+    corner_weight_jvp,
+    corner_weights,
+    locate_cells,
+    scratch,
+)
 
 
 @compiled
@@ -22,11 +29,11 @@ def gather(points, table, tangent, levels, lanes, share, out):
     for level in range(len(levels)):
         for begin in range(share[0], share[1], BLOCK):
             count = min(BLOCK, share[1] - begin)
-            locate(points, begin, count, levels[level], rows, fraction)
+            locate_cells(points, begin, count, levels[level], rows, fraction)
             if len(tangent) == 0:
-                weigh(fraction, count, weight)
+                corner_weights(fraction, count, weight)
             else:
-                tilt(fraction, tangent, levels[level], begin, count, weight)
+                corner_weight_jvp(fraction, tangent, levels[level], begin, count, weight)
             _sum(table, rows, weight, lanes, level * len(lanes), begin, count, out)
 
 
@@ -39,7 +46,7 @@ def vjp(points, table, grad, levels, lanes, share, out):
         scale = points.dtype.type(levels[level, 0])
         for begin in range(share[0], share[1], BLOCK):
             count = min(BLOCK, share[1] - begin)
-            locate(points, begin, count, levels[level], rows, fraction)
+            locate_cells(points, begin, count, levels[level], rows, fraction)
             _project(table, rows, grad, lanes, level * len(lanes), begin, count, value)
             dx, dy, dz = axes(out, begin, count)
             for i in range(count):
@@ -65,7 +72,7 @@ def hvp(points, table, grad, tangent, levels, lanes, share, out):
         scale = points.dtype.type(levels[level, 0] ** 2)
         for begin in range(share[0], share[1], BLOCK):
             count = min(BLOCK, share[1] - begin)
-            locate(points, begin, count, levels[level], rows, fraction)
+            locate_cells(points, begin, count, levels[level], rows, fraction)
             _project(table, rows, grad, lanes, level * len(lanes), begin, count, value)
             u, v, w = axes(tangent, begin, count)
             hx, hy, hz = axes(out, begin, count)
@@ -85,20 +92,20 @@ def hvp(points, table, grad, tangent, levels, lanes, share, out):
 
 @compiled
 def scatter(points, grad, tangent, jvp_grad, levels, lanes, level, out):
-    """Add ``w grad + (dw . tangent) jvp_grad`` to one level's rows; no tangent, no second part.
+    """Add ``w grad + (dw . tangent) jvp_grad`` to one level's rows; without tangent ``w grad``.
 
-    One thread does a whole level: no two threads meet in a row, and the order of additions, hence
-    the last bit, does not depend on how many threads there are.
+    One thread processes a whole level: threads never write to the same row, and the order of
+    additions, hence the last bit, does not depend on the number of threads.
     """
     rows, fraction, weight = scratch(points)
     slope = np.empty_like(weight)
     update = np.empty((8 * len(lanes), BLOCK), points.dtype)
     for begin in range(0, points.shape[1], BLOCK):
         count = min(BLOCK, points.shape[1] - begin)
-        locate(points, begin, count, levels[level], rows, fraction)
-        weigh(fraction, count, weight)
+        locate_cells(points, begin, count, levels[level], rows, fraction)
+        corner_weights(fraction, count, weight)
         if len(tangent) > 0:
-            tilt(fraction, tangent, levels[level], begin, count, slope)
+            corner_weight_jvp(fraction, tangent, levels[level], begin, count, slope)
         for f in range(len(lanes)):
             g = grad[level * len(lanes) + f, begin : begin + count]
             s = jvp_grad[level * len(lanes) + f, begin : begin + count] if len(tangent) > 0 else g
@@ -116,14 +123,14 @@ def scatter(points, grad, tangent, jvp_grad, levels, lanes, level, out):
 
 @compiled
 def _corners(eight, i):
-    """Column i, read at once: the compiler cannot know that storing results leaves it alone."""
+    """Return column i, read before any result is stored, which the compiler may not reorder."""
     lower = eight[0, i], eight[1, i], eight[2, i], eight[3, i]
     return (*lower, eight[4, i], eight[5, i], eight[6, i], eight[7, i])
 
 
 @compiled
 def _sum(table, rows, weight, lanes, first, begin, count, out):
-    """Sum the corners' features by weight."""
+    """Write the weighted sums of the corners' features."""
     for i in range(count):
         row, w = _corners(rows, i), _corners(weight, i)
         for f in range(len(lanes)):
@@ -135,7 +142,7 @@ def _sum(table, rows, weight, lanes, first, begin, count, out):
 
 @compiled
 def _project(table, rows, grad, lanes, first, begin, count, value):
-    """Dot products of the corners' features with a gradient."""
+    """Write the dot products of the corners' features with a gradient."""
     for i in range(count):
         for k in range(8):
             total = value.dtype.type(0)

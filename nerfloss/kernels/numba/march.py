@@ -1,20 +1,23 @@
-"""Marching rays through a cached grid and placing samples, compiled: one ray after the other.
+"""The march through a cached grid and the placement of samples, one ray after the other.
 
-The same steps as `nerfloss.samplers.march`, which says what they are for. Being sequential, a ray
-stops where its light is spent.
+Implements `nerfloss.kernels.march_kernel.MarchKernel`; `nerfloss.samplers.march` defines it. A ray
+is followed only as long as it has light left.
 """
+
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from nerfloss.kernels.march_kernel import MarchParameters
 from nerfloss.kernels.numba.compile import compiled
 from nerfloss.kernels.numba.exponentials import sigmoid
 from nerfloss.kernels.numba.grid_lookup import cell_of, trilinear
 from nerfloss.kernels.numba.point_ops import meets_box
 from nerfloss.kernels.threads import parallel_for
 
-# So many steps are looked up at once.
+# Steps that are looked up at once.
 AHEAD = 16
 
 
@@ -26,23 +29,18 @@ def place(
     region: Tensor,
     box: Tensor,
     is_sdf: bool,
-    numbers: tuple[float, ...],
+    parameters: MarchParameters,
     count: int,
     explore: int,
 ) -> tuple[Tensor, Tensor]:
-    """Bounds of ``count`` intervals per ray, each ``rays count``.
-
-    ``shifts`` (2 rays) move a ray's steps and its quantiles, in [0, 1). ``numbers`` are step, band,
-    sharpness, threshold, mix, dark, exploring and beyond.
-    """
     starts, ends = (origins.new_zeros(len(origins), count) for _ in range(2))
     arrays = [
         each.detach().contiguous().numpy()
         for each in (origins, directions, shifts, values, region, box, starts, ends)
     ]
     # No ray is longer inside than from corner to corner.
-    steps = 3 + int(float((box[1] - box[0]).norm()) / numbers[0])
-    settings = np.array(numbers, np.float32)
+    steps = 3 + int(float((box[1] - box[0]).norm()) / parameters.step)
+    settings = _float32(parameters)
     parallel_for(
         len(origins),
         lambda begin, end: _place(*arrays, is_sdf, settings, steps, count, explore, begin, end),
@@ -50,6 +48,11 @@ def place(
         block=16,
     )
     return torch.from_numpy(arrays[-2]), torch.from_numpy(arrays[-1])
+
+
+def _float32(parameters: MarchParameters) -> Any:
+    """Return the parameters as float32 numbers, so that the loops compute in float32."""
+    return MarchParameters(*(np.float32(each) for each in parameters))  # pyright: ignore[reportArgumentType]
 
 
 @compiled
@@ -63,7 +66,7 @@ def _place(
         if leave <= enter:
             continue
         o, d = _in_cells(origins[ray], directions[ray], box, values.shape[0])
-        first = enter - shifts[0, ray] * settings[0]
+        first = enter - shifts[0, ray] * settings.step
         if is_sdf:
             taken = _march_sdf(o, d, first, enter, leave, values, settings, t, mass)
         else:
@@ -71,18 +74,18 @@ def _place(
         number, longest = count if is_sdf else min(count, 2 * taken), np.float32(np.inf)
         if taken == 0:
             taken = _march_region(o, d, first, enter, leave, region, settings, t, mass)
-            number, longest = min(count, explore), settings[6]
+            number, longest = min(count, explore), settings.exploring_steps
         if taken > 0:
-            _blur_and_mix(mass, taken, settings[4])
+            _blur_and_mix(mass, taken, settings.uniform_share)
             to = (starts[ray, :number], ends[ray, :number])
-            _cut(t, mass, taken, settings[0], longest, shifts[1, ray], *to)
-            # what follows has no length
+            _cut(t, mass, taken, settings.step, longest, shifts[1, ray], *to)
+            # the remaining intervals are empty
             starts[ray, number:] = ends[ray, number:] = ends[ray, number - 1]
 
 
 @compiled
 def _in_cells(origin, direction, box, resolution):
-    """The ray in units of cells, so that a look-up costs no division."""
+    """Return the ray in units of cells, so that a look-up costs no division."""
     cells = np.float32(resolution)
     x, y, z = (cells / (box[1, 0] - box[0, 0]), cells / (box[1, 1] - box[0, 1]),
                cells / (box[1, 2] - box[0, 2]))  # fmt: skip
@@ -92,8 +95,9 @@ def _in_cells(origin, direction, box, resolution):
 
 @compiled
 def _march_sdf(o, d, first, enter, leave, values, settings, t, mass):
-    """Steps within the band of the cached surface, and the light that each is thought to stop."""
-    step, band, sharpness, dark = settings[0], settings[1], settings[2], settings[5]
+    """Write the steps within the band of the surface and their weights; return their number."""
+    step, band, sharpness = settings.step, settings.band, settings.sharpness
+    dark = settings.min_transmittance
     light, taken, before = np.float32(1), 0, np.float32(-1)
     ahead = np.empty(AHEAD, np.float32)
     for index in range(len(t)):
@@ -102,7 +106,7 @@ def _march_sdf(o, d, first, enter, leave, values, settings, t, mass):
         if middle >= leave or light <= dark:
             return taken
         if index % AHEAD == 0:
-            # Looked up together: one step at a time, waiting for memory is most of the work.
+            # Looked up together: one by one, most of the time is spent waiting for memory.
             for i in range(AHEAD):
                 ahead[i] = trilinear(values, o, d, middle + i * step)
         if middle <= enter:
@@ -124,8 +128,9 @@ def _march_sdf(o, d, first, enter, leave, values, settings, t, mass):
 
 @compiled
 def _march_density(o, d, first, enter, leave, values, settings, t, mass):
-    """Steps in cells that are dense enough, and the light that each is thought to stop."""
-    step, threshold, dark, spare = settings[0], settings[3], settings[5], settings[7]
+    """Write the steps in cells above the threshold and their weights; return their number."""
+    step, threshold = settings.step, settings.threshold
+    dark, spare = settings.min_transmittance, settings.dark_steps
     light, taken, index = np.float32(1), 0, 0
     while True:
         start = first + index * step
@@ -147,8 +152,8 @@ def _march_density(o, d, first, enter, leave, values, settings, t, mass):
 
 @compiled
 def _march_region(o, d, first, enter, leave, region, settings, t, mass):
-    """Steps in cells of the region; none is preferred."""
-    step, taken, index = settings[0], 0, 0
+    """Write the steps in cells of the region, of weight 0; return their number."""
+    step, taken, index = settings.step, 0, 0
     while True:
         start = first + index * step
         middle = start + np.float32(0.5) * step
@@ -161,8 +166,8 @@ def _march_region(o, d, first, enter, leave, region, settings, t, mass):
 
 
 @compiled
-def _blur_and_mix(mass, taken, mix):
-    """Give a step the largest mass of itself and its neighbours, and an even share of ``mix``."""
+def _blur_and_mix(mass, taken, uniform_share):
+    """Give each step the largest mass of itself and its neighbours, and mix in uniform mass."""
     total, previous = np.float32(0), mass[0]
     for i in range(taken):
         own = mass[i]
@@ -171,8 +176,8 @@ def _blur_and_mix(mass, taken, mix):
         previous = own
         total += mass[i]
     known = total > np.float32(1e-6)
-    scale = (1 - mix) / total if known else np.float32(0)
-    even = (mix if known else np.float32(1)) / taken
+    scale = (1 - uniform_share) / total if known else np.float32(0)
+    even = (uniform_share if known else np.float32(1)) / taken
     for i in range(taken):
         mass[i] = mass[i] * scale + even
 

@@ -1,6 +1,6 @@
-"""Blocks of points in cache: where a compiled network keeps what it is working on.
+"""Operations on blocks of points, which hold the activations of a compiled network in cache.
 
-A block is ``rows BLOCK``, points fastest; what lies beyond the last point is 0.
+A block is ``rows BLOCK``, points fastest; columns beyond the last point are 0.
 """
 
 import numpy as np
@@ -8,27 +8,27 @@ import numpy as np
 from nerfloss.kernels.numba.compile import compiled
 from nerfloss.kernels.numba.gemm import BLOCK, multiply
 
-# Derivatives of parameters are summed over so many points by one thread, then over these sums in
-# order: the last bit does not depend on the number of threads.
+# Points over which one thread sums the gradients of parameters. The sums are then added in order,
+# so that the last bit does not depend on the number of threads.
 CHUNK = 4 * BLOCK
 
 
 @compiled
 def block(rows):
-    """A block of zeros."""
+    """Return a block of zeros."""
     return np.zeros((rows, BLOCK), np.float32)
 
 
 @compiled
 def hidden_blocks(biases):
-    """A block of zeros for every hidden layer."""
+    """Return a block of zeros for every hidden layer."""
     return np.zeros((len(biases) - 1, len(biases[0]), BLOCK), np.float32)
 
 
-# Written as loops: an assignment to a slice takes a hundred times as long to compile.
+# Loops, because an assignment to a slice takes a hundred times as long to compile.
 @compiled
 def fill(number, out):
-    """Set every number of a block."""
+    """Set every entry of a block to a number."""
     for row in range(len(out)):
         for i in range(BLOCK):
             out[row, i] = number
@@ -46,7 +46,7 @@ def read(array, start, count, out):
 
 @compiled
 def write(block, start, count, array):
-    """Copy a block's first ``count`` points to where they belong."""
+    """Copy a block's first ``count`` points to an array, from ``start`` on."""
     for row in range(len(block)):
         for i in range(count):
             array[row, start + i] = block[row, i]
@@ -54,7 +54,7 @@ def write(block, start, count, array):
 
 @compiled
 def linear(weight, bias, inputs, outputs):
-    """``weight @ inputs + bias``"""
+    """Write ``weight @ inputs + bias``."""
     for row in range(len(outputs)):
         for i in range(BLOCK):
             outputs[row, i] = bias[row, 0]
@@ -63,7 +63,7 @@ def linear(weight, bias, inputs, outputs):
 
 @compiled
 def product(left, right, out):
-    """``left * right``, number by number."""
+    """Write ``left * right``, elementwise."""
     for row in range(len(out)):
         a, b, c = left[row], right[row], out[row]
         for i in range(BLOCK):

@@ -1,7 +1,7 @@
-"""Points in space on the CPU, each in one pass: of samples, of a grid's cells, in the unit cube.
+"""Operations on points on the CPU, one loop each.
 
-`nerfloss.kernels.point_ops` says what is computed. Points are written axis by axis, as kernels want
-them.
+`nerfloss.kernels.point_ops` defines them. Points are written as ``3 points``, the layout that
+kernels read.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ _TINY = np.float32(1e-12)
 
 @compiled
 def nonempty_intervals(starts, ends, index):
-    """Write the flat indices of intervals that have length; return how many there are."""
+    """Write the flat indices of the intervals of positive length; return their number."""
     count = 0
     for ray in range(len(starts)):
         for i in range(starts.shape[1]):
@@ -26,7 +26,7 @@ def nonempty_intervals(starts, ends, index):
 
 @compiled
 def interval_midpoints(origins, directions, starts, ends, index, out):
-    """Write the mid-points of the intervals with these flat indices."""
+    """Write the midpoints of the intervals with these flat indices."""
     samples = starts.shape[1]
     for k in range(len(index)):
         ray = index[k] // samples
@@ -37,8 +37,8 @@ def interval_midpoints(origins, directions, starts, ends, index, out):
 
 
 @compiled
-def to_unit(points, box, unit, scale):
-    """Write points in the unit cube, clamped to it, and the derivative of that, axis by axis."""
+def to_unit_cube(points, box, unit, scale):
+    """Write points mapped to the unit cube and clamped, and the derivative per axis."""
     for axis in range(3):
         lower = box[0, axis]
         extent = box[1, axis] - lower
@@ -47,35 +47,35 @@ def to_unit(points, box, unit, scale):
             free = (points[axis, i] - lower) / extent
             outside = free < 0 or free > 1
             inside = np.float32(0) if free < 0 else np.float32(1)
-            # comparisons that NaN passes through
+            # comparisons that keep NaN
             unit[axis, i] = inside if outside else free
             scale[axis, i] = np.float32(0) if outside else inverse
 
 
 @compiled
-def region_cells_below(values, region, reach, index):
-    """Write the flat indices of cells of a region with a small value; return how many there are."""
+def region_cells_below(values, region, limit, index):
+    """Write the flat indices of the region's cells below ``limit``; return their number."""
     count, size = 0, values.shape[0]
     for z in range(size):
         for y in range(size):
             for x in range(size):
-                if region[z, y, x] and abs(values[z, y, x]) < reach:
+                if region[z, y, x] and abs(values[z, y, x]) < limit:
                     index[count] = (z * size + y) * size + x
                     count += 1
     return count
 
 
 @compiled
-def points_in_cells(index, size, box, inside, out):
-    """Write points in cells with these flat indices: at ``inside`` (0 to 1), or in the middle."""
+def points_in_cells(index, size, box, offsets, out):
+    """Write a point in each cell of ``index``: at ``offsets`` (0 to 1), or its centre."""
     x_edge, y_edge, z_edge = ((box[1, 0] - box[0, 0]) / size, (box[1, 1] - box[0, 1]) / size,
                               (box[1, 2] - box[0, 2]) / size)  # fmt: skip
     for k in range(len(index)):
         rest = index[k] // size
         x, y, z = index[k] - rest * size, rest % size, rest // size
         u, v, w = _HALF, _HALF, _HALF
-        if len(inside) > 0:
-            u, v, w = inside[k, 0], inside[k, 1], inside[k, 2]
+        if len(offsets) > 0:
+            u, v, w = offsets[k, 0], offsets[k, 1], offsets[k, 2]
         out[0, k] = box[0, 0] + (np.float32(x) + u) * x_edge
         out[1, k] = box[0, 1] + (np.float32(y) + v) * y_edge
         out[2, k] = box[0, 2] + (np.float32(z) + w) * z_edge
@@ -83,7 +83,7 @@ def points_in_cells(index, size, box, inside, out):
 
 @compiled
 def meets_box(origin, direction, box):
-    """Distances at which a ray enters and leaves a box; 0 and 0 where it misses."""
+    """Return the distances at which a ray enters and leaves a box; 0 and 0 where it misses."""
     enter, leave = np.float32(0), np.float32(np.inf)
     for axis in range(3):
         along = direction[axis] if abs(direction[axis]) >= _TINY else _TINY

@@ -1,10 +1,10 @@
-"""The network of a signed distance on the CPU: values, input_gradient and their backward, block by block.
+"""The network of a signed distance on the CPU, in blocks of points that stay in cache.
 
-What one block of points needs stays in cache: activations are never written to memory, and the
-backward pass makes them again. `nerfloss.kernels.sdf_mlp` defines the operation.
+Implements `nerfloss.kernels.sdf_mlp.SDFMLPKernel`. Activations are not written to memory; the
+backward pass recomputes them.
 
-Letters: x inputs, z before and a after the softplus, s its slope, p and q the input_gradient before and after
-it met the slope. An array named ``to_z`` holds the derivative of the loss by z.
+Letters: x inputs, z before and a after the softplus, s its derivative, p and q the gradient of the
+first output with respect to a and z. ``grad_z`` is the gradient of the loss with respect to z.
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,6 @@ from nerfloss.kernels.threads import parallel_for
 def forward(
     inputs: Tensor, parameters: Sequence[Tensor], beta: float, with_input_gradient: bool
 ) -> tuple[Tensor, Tensor]:
-    """Outputs and input_gradient, each ``rows points``; no input_gradient unless ``with_input_gradient``."""
     weights, biases = arrays(parameters)
     count = inputs.shape[1]
     outputs = inputs.new_empty(len(biases[-1]), count)
@@ -50,21 +49,20 @@ def backward(
     inputs: Tensor,
     parameters: Sequence[Tensor],
     beta: float,
-    to_outputs: Tensor,
+    grad_outputs: Tensor,
     grad_input_gradient: Tensor,
 ) -> tuple[Tensor, list[Tensor]]:
-    """Derivatives by the inputs and by every parameter. An empty ``grad_input_gradient`` counts as 0."""
     weights, biases = arrays(parameters)
-    to_inputs = torch.empty_like(inputs, memory_format=torch.contiguous_format)
-    x, to_y, to_p = (
-        each.detach().contiguous().numpy() for each in (inputs, to_outputs, grad_input_gradient)
+    grad_inputs = torch.empty_like(inputs, memory_format=torch.contiguous_format)
+    x, grad_y, grad_p = (
+        each.detach().contiguous().numpy() for each in (inputs, grad_outputs, grad_input_gradient)
     )
-    to_x = to_inputs.numpy()
+    grad_x = grad_inputs.numpy()
 
     def chunk(begin: int, end: int, sums: tuple) -> None:
-        _backward(x, weights, biases, to_y, to_p, np.float32(beta), begin, end, to_x, *sums)
+        _backward(x, weights, biases, grad_y, grad_p, np.float32(beta), begin, end, grad_x, *sums)
 
-    return to_inputs, summed_over_chunks(inputs.shape[1], parameters, chunk)
+    return grad_inputs, summed_over_chunks(inputs.shape[1], parameters, chunk)
 
 
 @compiled
@@ -79,7 +77,7 @@ def _forward(inputs, weights, biases, outputs, input_gradient, beta, begin, end)
         linear(weights[-1], biases[-1], a[-1], out)
         write(out, start, count, outputs)
         if len(input_gradient) > 0:
-            _pull(weights, s, p, q)
+            _output_gradients(weights, s, p, q)
             fill(0, p0)
             multiply_transposed(weights[0], q[0], p0)
             write(p0, start, count, input_gradient)
@@ -87,35 +85,49 @@ def _forward(inputs, weights, biases, outputs, input_gradient, beta, begin, end)
 
 @compiled
 def _backward(
-    inputs, weights, biases, to_outputs, grad_input_gradient, beta, begin, end, to_inputs, to_weights, to_biases
+    inputs, weights, biases, grad_outputs, grad_input_gradient, beta, begin, end,
+    grad_inputs, grad_weights, grad_biases,
 ):  # fmt: skip
-    x, to_x = block(len(inputs)), block(len(inputs))
-    to_out, to_p0 = block(len(to_outputs)), block(len(inputs))
+    x, grad_x = block(len(inputs)), block(len(inputs))
+    grad_out, grad_p0 = block(len(grad_outputs)), block(len(inputs))
     a, s = hidden_blocks(biases), hidden_blocks(biases)
     p, q = hidden_blocks(biases), hidden_blocks(biases)
-    to_a, to_s, to_p = hidden_blocks(biases), hidden_blocks(biases), hidden_blocks(biases)
+    grad_a, grad_s, grad_p = hidden_blocks(biases), hidden_blocks(biases), hidden_blocks(biases)
     ones = block(1)
     fill(1, ones)
     for start in range(begin, end, BLOCK):
         count = min(BLOCK, end - start)
         read(inputs, start, count, x)
-        read(to_outputs, start, count, to_out)
+        read(grad_outputs, start, count, grad_out)
         _values(x, weights, biases, beta, a, s)
-        for layer in range(len(to_s)):
-            fill(0, to_s[layer])
+        for layer in range(len(grad_s)):
+            fill(0, grad_s[layer])
         if len(grad_input_gradient) > 0:
-            read(grad_input_gradient, start, count, to_p0)
-            _pull(weights, s, p, q)
-            _pull_backward(weights, s, p, q, to_p0, ones, to_weights, to_s, to_p)
+            read(grad_input_gradient, start, count, grad_p0)
+            _output_gradients(weights, s, p, q)
+            _output_gradients_backward(
+                weights, s, p, q, grad_p0, ones, grad_weights, grad_s, grad_p
+            )
         _values_backward(
-            x, weights, a, s, to_s, to_out, ones, beta, to_a, to_x, to_weights, to_biases
+            x,
+            weights,
+            a,
+            s,
+            grad_s,
+            grad_out,
+            ones,
+            beta,
+            grad_a,
+            grad_x,
+            grad_weights,
+            grad_biases,
         )
-        write(to_x, start, count, to_inputs)
+        write(grad_x, start, count, grad_inputs)
 
 
 @compiled
 def _values(x, weights, biases, beta, a, s):
-    """Activations and slopes of all hidden layers."""
+    """Write the activations of all hidden layers and the derivatives of their softplus."""
     for layer in range(len(a)):
         linear(weights[layer], biases[layer], x if layer == 0 else a[layer - 1], a[layer])
         for row in range(a.shape[1]):
@@ -124,7 +136,7 @@ def _values(x, weights, biases, beta, a, s):
 
 @compiled
 def _softplus(values, slope, beta):
-    """``log(1 + exp(beta z)) / beta`` in place, and ``sigmoid(beta z)``."""
+    """Replace z by ``log(1 + exp(beta z)) / beta``; write its derivative ``sigmoid(beta z)``."""
     zero, one = np.float32(0), np.float32(1)
     inverse = one / beta
     for i in range(BLOCK):
@@ -135,8 +147,8 @@ def _softplus(values, slope, beta):
 
 
 @compiled
-def _pull(weights, s, p, q):
-    """``q = s p`` of every hidden layer, from the first output back to the first layer."""
+def _output_gradients(weights, s, p, q):
+    """Write p and ``q = s p`` of every hidden layer, from the last to the first."""
     for layer in range(len(s) - 1, -1, -1):
         if layer == len(s) - 1:
             for row in range(s.shape[1]):
@@ -149,39 +161,41 @@ def _pull(weights, s, p, q):
 
 
 @compiled
-def _pull_backward(weights, s, p, q, to_p0, ones, to_weights, to_s, to_p):
-    """From the derivative by the input_gradient to those by slopes and weights, first layer first."""
+def _output_gradients_backward(weights, s, p, q, grad_p0, ones, grad_weights, grad_s, grad_p):
+    """Write the gradients of s and the weights from that of the input gradient."""
     for layer in range(len(s)):
-        before = to_p0 if layer == 0 else to_p[layer - 1]
-        correlate(q[layer], before, to_weights[layer])
-        to_q = to_p[layer]
-        fill(0, to_q)
-        multiply(weights[layer], before, to_q)
-        product(p[layer], to_q, to_s[layer])
-        product(s[layer], to_q, to_p[layer])
-    correlate(ones, to_p[-1], to_weights[-1][:1])
+        before = grad_p0 if layer == 0 else grad_p[layer - 1]
+        correlate(q[layer], before, grad_weights[layer])
+        grad_q = grad_p[layer]
+        fill(0, grad_q)
+        multiply(weights[layer], before, grad_q)
+        product(p[layer], grad_q, grad_s[layer])
+        product(s[layer], grad_q, grad_p[layer])
+    correlate(ones, grad_p[-1], grad_weights[-1][:1])
 
 
 @compiled
-def _values_backward(x, weights, a, s, to_s, to_out, ones, beta, to_a, to_x, to_weights, to_biases):
-    """From the derivatives by outputs and slopes to those by parameters and inputs."""
-    above = to_out
+def _values_backward(
+    x, weights, a, s, grad_s, grad_out, ones, beta, grad_a, grad_x, grad_weights, grad_biases
+):
+    """Write the gradients of parameters and inputs from those of outputs and s."""
+    above = grad_out
     for layer in range(len(a), -1, -1):
         before = x if layer == 0 else a[layer - 1]
-        correlate(above, before, to_weights[layer])
-        correlate(above, ones, to_biases[layer])
-        below = to_x if layer == 0 else to_a[layer - 1]
+        correlate(above, before, grad_weights[layer])
+        correlate(above, ones, grad_biases[layer])
+        below = grad_x if layer == 0 else grad_a[layer - 1]
         fill(0, below)
         multiply_transposed(weights[layer], above, below)
         if layer > 0:
             for row in range(len(below)):
-                _bend(below[row], s[layer - 1, row], to_s[layer - 1, row], beta)
+                _softplus_backward(below[row], s[layer - 1, row], grad_s[layer - 1, row], beta)
         above = below
 
 
 @compiled
-def _bend(to_a, slope, to_slope, beta):
-    """Derivative by z from those by softplus and slope, in place of the first."""
+def _softplus_backward(grad_a, slope, grad_slope, beta):
+    """Replace the gradient of a by that of z, from those of a and s."""
     one = np.float32(1)
     for i in range(BLOCK):
-        to_a[i] = slope[i] * (to_a[i] + beta * (one - slope[i]) * to_slope[i])
+        grad_a[i] = slope[i] * (grad_a[i] + beta * (one - slope[i]) * grad_slope[i])

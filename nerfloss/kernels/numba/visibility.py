@@ -1,4 +1,4 @@
-"""Where the light along rays is stopped by a grid of densities, counted per cell and view."""
+"""Views that see a cell in front of or at the surface of a grid of densities, counted per cell."""
 
 import math
 
@@ -9,12 +9,12 @@ from torch import Tensor
 
 from nerfloss.kernels.numba.compile import compiled
 
-# What a view can say of a cell that is not hidden from it: before what stops the light, or there.
+# Kinds of visible cells: in front of the surface, where the light is absorbed, or at it.
 IN_FRONT, AT_SURFACE = 0, 1
 
 
 def new_view_counts(resolution: int) -> Int[Tensor, "2 2 depth height width"]:
-    """Counts that `look` adds to, and the last view that it counted in each; at first none."""
+    """Return the counts (0) and the last view counted in each cell (-1), for `count_view`."""
     counts = torch.zeros((2, 2, resolution, resolution, resolution), dtype=torch.int32)
     counts[1] = -1
     return counts
@@ -33,22 +33,21 @@ def count_view(
     step: float,
     spent: float,
 ) -> None:
-    """Add one view's rays to the counts: a cell counts at most once per view, before and there.
+    """Add the cells that one view's rays see to the counts, each at most once per kind.
 
-    A ray takes equal steps and is stopped in the one in which more than ``spent`` of its light is
-    gone. The steps up to the last but one before that are ``before``; that one, the stop and the
-    one after are ``there``. Views come one after the other.
+    A ray takes equal steps; its surface is the step in which more than ``spent`` of its light is
+    absorbed. That step and its two neighbours are at the surface, all earlier steps in front of it.
     """
     arrays = [
         each.contiguous().numpy() for each in (origins, directions, enter, leave, densities, box)
     ]
-    # Densities sum up to this where so much light is gone.
-    dark = -math.log1p(-spent) / step
-    _look(*arrays, np.float32(step), np.float32(dark), *counts.numpy(), view)
+    # The sum of densities along a ray at which this share of the light is absorbed.
+    limit = -math.log1p(-spent) / step
+    _count_view(*arrays, np.float32(step), np.float32(limit), *counts.numpy(), view)
 
 
 @compiled
-def _look(origins, directions, enter, leave, densities, box, step, dark, counts, last, view):
+def _count_view(origins, directions, enter, leave, densities, box, step, limit, counts, last, view):
     resolution = densities.shape[0]
     # In units of cells, so that a look-up costs no division.
     x, y, z = (resolution / (box[1, 0] - box[0, 0]), resolution / (box[1, 1] - box[0, 1]),
@@ -63,7 +62,7 @@ def _look(origins, directions, enter, leave, densities, box, step, dark, counts,
         passed, stop = np.float32(0), steps + 1
         for index in range(steps):
             passed += densities[_cell(o, d, index * step, resolution)]
-            if passed > dark:
+            if passed > limit:
                 stop = index
                 break
         for index in range(min(stop + 2, steps)):

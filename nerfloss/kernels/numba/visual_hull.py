@@ -1,7 +1,8 @@
-"""Carving a grid by silhouettes, compiled: whole blocks of cells at once where a mask allows it.
+"""Carving of a grid by silhouettes, in blocks of cells.
 
-Of a block that a view sees all inside or all beside its mask no cell need be asked; a sum over the
-mask's pixels tells which in constant time. Only blocks on an outline are asked cell by cell.
+A block whose projection lies wholly inside or wholly outside of a mask is decided at once: the
+mask's summed-area table shows which in constant time. Only blocks on an outline are tested cell by
+cell.
 """
 
 from functools import partial
@@ -12,10 +13,11 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from nerfloss.kernels.numba.compile import compiled
-from nerfloss.kernels.threads import parallel_for, run
+from nerfloss.kernels.threads import parallel_for, run_tasks
 
+# Cells along each edge of a block.
 EDGE = 8
-# Views whose sums are held at once: 80 MB at 800 x 800 pixels.
+# Views whose summed-area tables are in memory at once: 80 MB at 800 x 800 pixels.
 VIEWS = 32
 CARVED, KEPT, MIXED = 0, 1, 2
 
@@ -28,11 +30,11 @@ def carve(
     opaque: int,
     dilate: int = 0,
 ) -> Bool[Tensor, "x y z"]:
-    """Cells of a cubic grid that no view sees beside its mask.
+    """Return the cells of a cubic grid that no view projects outside of its mask.
 
-    ``to_pixels`` (float64) takes the index of a cell to its centre's pixel (column, row, 1) times
-    its depth. A mask is what is at least ``opaque``, widened by ``dilate`` pixels. Cells behind a
-    camera or beside its image are kept.
+    ``to_pixels`` (float64) maps the index of a cell to its centre's pixel (column, row, 1) times
+    its depth. A mask is where ``masks`` is at least ``opaque``, dilated by ``dilate`` pixels. Cells
+    behind a camera or outside of its image are kept.
     """
     inside = torch.ones((resolution,) * 3, dtype=torch.bool)
     blocks = (-(-resolution // EDGE)) ** 3
@@ -40,14 +42,14 @@ def carve(
     sums = np.empty((min(VIEWS, len(masks)), height + 1, width + 1), np.int32)
     for some, matrices in zip(masks.split(VIEWS), to_pixels.split(VIEWS), strict=True):
         pixels, chosen, solid = some.numpy(), matrices.numpy(), inside.numpy()
-        run(partial(_sum, pixels[i], opaque, dilate, sums[i]) for i in range(len(some)))
+        run_tasks(partial(_sum, pixels[i], opaque, dilate, sums[i]) for i in range(len(some)))
         parallel_for(blocks, partial(_carve, solid, sums, chosen), least=256, block=1)
     return inside
 
 
 @compiled
 def _sum(mask, opaque, dilate, sums):
-    """``sums[r, c]``: how many pixels above row r and left of column c belong to the mask."""
+    """Write ``sums[r, c]``, the number of mask pixels above row r and left of column c."""
     height, width = mask.shape
     sums[0] = 0
     for row in range(height):
@@ -63,12 +65,12 @@ def _sum(mask, opaque, dilate, sums):
         total = 0
         for column in range(width):
             left, right = max(column - dilate, 0), min(column + dilate + 1, width)
-            total += _within(narrow, top, bottom, left, right) > 0
+            total += _count_in_window(narrow, top, bottom, left, right) > 0
             sums[row + 1, column + 1] = sums[row, column + 1] + total
 
 
 @compiled
-def _within(sums, top, bottom, left, right):
+def _count_in_window(sums, top, bottom, left, right):
     return sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left]
 
 
@@ -84,16 +86,16 @@ def _carve(inside, sums, to_pixels, begin, end):
         for view in range(len(to_pixels)):
             if not cells.any():
                 break
-            verdict = _look_at_block(to_pixels[view], sums[view], low, high)
-            if verdict == CARVED:
+            kind = _classify_block(to_pixels[view], sums[view], low, high)
+            if kind == CARVED:
                 cells[:] = False
-            elif verdict == MIXED:
+            elif kind == MIXED:
                 _carve_cells(cells, sums[view], to_pixels[view], low)
 
 
 @compiled
-def _look_at_block(to_pixel, sums, low, high):
-    """Whether a view carves all of a block's cells, keeps all, or must be asked about each."""
+def _classify_block(to_pixel, sums, low, high):
+    """Return CARVED, KEPT, or MIXED where the cells of a block must be tested one by one."""
     height, width = sums.shape[0] - 1, sums.shape[1] - 1
     left, right, top, bottom = np.inf, -np.inf, np.inf, -np.inf
     for corner in range(8):
@@ -112,7 +114,7 @@ def _look_at_block(to_pixel, sums, low, high):
         return KEPT
     i, j = int(max(upper, 0)), int(min(lower, height - 1)) + 1
     k, m = int(max(first, 0)), int(min(last, width - 1)) + 1
-    filled = _within(sums, i, j, k, m)
+    filled = _count_in_window(sums, i, j, k, m)
     if filled == (j - i) * (m - k):
         return KEPT
     beyond = first < 0 or last >= width or upper < 0 or lower >= height
@@ -132,12 +134,12 @@ def _carve_cells(cells, sums, to_pixel, low):
                 seen = depth > 0 and 0 <= column < width and 0 <= row < height
                 if seen:
                     i, k = int(row), int(column)
-                    cells[x, y, z] = _within(sums, i, i + 1, k, k + 1) > 0
+                    cells[x, y, z] = _count_in_window(sums, i, i + 1, k, k + 1) > 0
 
 
 @compiled
 def _project(m, x, y, z):
-    """Column, row and depth of a cell's centre; the first two mean nothing at depth 0 or less."""
+    """Return column, row and depth of a cell's centre; valid where the depth is positive."""
     depth = m[2, 0] * x + m[2, 1] * y + m[2, 2] * z + m[2, 3]
     column = m[0, 0] * x + m[0, 1] * y + m[0, 2] * z + m[0, 3]
     row = m[1, 0] * x + m[1, 1] * y + m[1, 2] * z + m[1, 3]

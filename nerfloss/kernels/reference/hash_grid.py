@@ -1,7 +1,8 @@
-"""The hash grid in plain PyTorch: slow, exact, on any device, differentiable to any order.
+"""The hash grid in plain PyTorch: slow, on any device, differentiable to any order.
 
-Every function reads a point's value off its cell's eight corners with trilinear weights
-``w = a_x a_y a_z``; derivatives with respect to the point differ in the weights alone.
+Defines `nerfloss.kernels.hash_grid.HashGridKernel` for all backends. Every function is a sum over a
+cell's eight corners with trilinear weights ``w = a_x a_y a_z``; derivatives with respect to the
+point replace the weights by their derivatives.
 """
 
 import torch
@@ -10,12 +11,12 @@ from torch import Tensor
 
 from nerfloss.kernels.grid_layout import GridLayout, Level
 from nerfloss.kernels.reference.grid_cells import (
-    corner_bends,
     corner_rows,
-    corner_slopes,
-    corner_tilt,
+    corner_weight_gradients,
+    corner_weight_jvp,
+    corner_weight_second_derivatives,
     corner_weights,
-    read,
+    gather_rows,
 )
 
 
@@ -25,9 +26,10 @@ def features(
     layout: GridLayout,
     active: int,
 ) -> Float[Tensor, "points channels"]:
-    """Interpolate the grid: ``f = sum_corners w(x) table``; 0 for levels from ``active`` on."""
     found = [
-        (corner_weights(points, grid)[..., None] * read(part, corner_rows(points, grid))).sum(0)
+        (
+            corner_weights(points, grid)[..., None] * gather_rows(part, corner_rows(points, grid))
+        ).sum(0)
         for grid, part in _parts(table, layout, active)
     ]
     return _pad(found, points, layout)
@@ -39,12 +41,12 @@ def features_and_jacobian(
     layout: GridLayout,
     active: int,
 ) -> tuple[Float[Tensor, "points channels"], Float[Tensor, "3 channels points"]]:
-    """Features, and their derivatives ``J`` by the point, in the unit cube."""
     along = []
     for axis in range(3):
         found = [
             (
-                corner_slopes(points, grid)[axis][..., None] * read(part, corner_rows(points, grid))
+                corner_weight_gradients(points, grid)[axis][..., None]
+                * gather_rows(part, corner_rows(points, grid))
             ).sum(0)
             for grid, part in _parts(table, layout, active)
         ]
@@ -55,14 +57,12 @@ def features_and_jacobian(
 def vjp_from_jacobian(
     jacobian: Float[Tensor, "3 channels points"], grad: Float[Tensor, "points channels"]
 ) -> Float[Tensor, "points 3"]:
-    """``J^T grad``, from the jacobian."""
     return (jacobian * grad.t()).sum(1).t()
 
 
 def jvp_from_jacobian(
     jacobian: Float[Tensor, "3 channels points"], tangent: Float[Tensor, "points 3"]
 ) -> Float[Tensor, "points channels"]:
-    """``J tangent``, from the jacobian."""
     return (jacobian * tangent.t()[:, None]).sum(0).t()
 
 
@@ -73,12 +73,11 @@ def vjp(
     layout: GridLayout,
     active: int,
 ) -> Float[Tensor, "points 3"]:
-    """Gradient of ``grad . f`` with respect to the point: ``J^T grad``, in the unit cube."""
     total = torch.zeros_like(points)
     grads = grad.split(layout.features, dim=1)
     for (grid, part), g in zip(_parts(table, layout, active), grads, strict=False):
-        values = (read(part, corner_rows(points, grid)) * g).sum(-1)
-        jacobian = corner_slopes(points, grid)
+        values = (gather_rows(part, corner_rows(points, grid)) * g).sum(-1)
+        jacobian = corner_weight_gradients(points, grid)
         total = total + torch.stack([(slope * values).sum(0) for slope in jacobian], -1)
     return total
 
@@ -90,11 +89,11 @@ def jvp(
     layout: GridLayout,
     active: int,
 ) -> Float[Tensor, "points channels"]:
-    """Change of the features as the point moves: ``J tangent``."""
     found = [
-        (corner_tilt(points, tangent, grid)[..., None] * read(part, corner_rows(points, grid))).sum(
-            0
-        )
+        (
+            corner_weight_jvp(points, tangent, grid)[..., None]
+            * gather_rows(part, corner_rows(points, grid))
+        ).sum(0)
         for grid, part in _parts(table, layout, active)
     ]
     return _pad(found, points, layout)
@@ -108,16 +107,14 @@ def hvp(
     layout: GridLayout,
     active: int,
 ) -> Float[Tensor, "points 3"]:
-    """Second derivative of ``grad . f``, along ``tangent``: ``H tangent``.
-
-    Inside a cell only the mixed partial derivatives differ from zero.
-    """
     total = torch.zeros_like(points)
     grads = grad.split(layout.features, dim=1)
     u, v, w = tangent.unbind(-1)
     for (grid, part), g in zip(_parts(table, layout, active), grads, strict=False):
-        values = (read(part, corner_rows(points, grid)) * g).sum(-1)
-        yz, xz, xy = ((bend * values).sum(0) for bend in corner_bends(points, grid))
+        values = (gather_rows(part, corner_rows(points, grid)) * g).sum(-1)
+        yz, xz, xy = (
+            (bend * values).sum(0) for bend in corner_weight_second_derivatives(points, grid)
+        )
         total = total + torch.stack([xy * v + xz * w, xy * u + yz * w, xz * u + yz * v], -1)
     return total
 
@@ -130,16 +127,12 @@ def scatter(
     layout: GridLayout,
     active: int,
 ) -> Float[Tensor, "entries features"]:
-    """Gradient of ``grad . f + jvp_grad . J tangent`` with respect to the table.
-
-    The second part is left out where ``tangent`` is None.
-    """
     total = points.new_zeros(layout.entries, layout.features)
     for level, (grid, part) in enumerate(_parts(total, layout, active)):
         at = slice(level * layout.features, (level + 1) * layout.features)
         update = corner_weights(points, grid)[..., None] * grad[:, at]
         if tangent is not None and jvp_grad is not None:
-            update = update + corner_tilt(points, tangent, grid)[..., None] * jvp_grad[:, at]
+            update = update + corner_weight_jvp(points, tangent, grid)[..., None] * jvp_grad[:, at]
         part.index_add_(0, corner_rows(points, grid).flatten(), update.flatten(0, 1))
     return total
 
@@ -147,9 +140,9 @@ def scatter(
 def _parts(
     table: Float[Tensor, "entries features"], layout: GridLayout, active: int
 ) -> list[tuple[Level, Tensor]]:
-    """The active levels, each with its own rows of the table.
+    """Return the active levels, each with its rows of the table.
 
-    One split, since slices would cost autograd a gradient of the whole table per level.
+    One split: of a slice per level autograd would make a gradient of the whole table each.
     """
     parts = table.split([grid.entries for grid in layout.grids])
     return list(zip(layout.grids[:active], parts, strict=False))
@@ -160,6 +153,6 @@ def _pad(
     points: Float[Tensor, "points 3"],
     layout: GridLayout,
 ) -> Float[Tensor, "points channels"]:
-    """All levels side by side, zeros for those that are not active."""
+    """Concatenate the levels, with zeros for inactive ones."""
     missing = layout.channels - len(found) * layout.features
     return torch.cat([*found, points.new_zeros(len(points), missing)], -1)

@@ -1,8 +1,7 @@
-"""Where a block of points lies in one level of the hash grid, in Triton: rows, weights, jacobian.
+"""Cells of a block of points in one level of the hash grid, in Triton: corner rows and weights.
 
-`nerfloss.kernels.reference.grid_cells` says the same in tensors. Corners are numbered 0 to 7, x
-alternating fastest; the number is known when a kernel is compiled. A level is a row of numbers that
-`levels_on` makes.
+The same as `nerfloss.kernels.reference.grid_cells`. Corners are numbered 0 to 7, x alternating
+fastest; the number is known at compile time. A level is a row of `level_table`.
 """
 
 from functools import cache
@@ -17,12 +16,12 @@ COLUMNS = tl.constexpr(8)
 
 
 @cache
-def levels_on(
+def level_table(
     device: torch.device, layout: GridLayout, copies: tuple[int, ...] | None = None
 ) -> Tensor:
-    """Per level: resolution, first row, rows - 1, dense, factors along y and z, copies, 0.
+    """Return per level: resolution, first row, rows - 1, dense, factors along y and z, copies, 0.
 
-    A level with several ``copies`` of its rows, for scattering, has them behind the table's own.
+    Levels with several ``copies`` of their rows, for scattering, have them after the table's rows.
     """
     rows, behind = [], layout.entries
     for number, grid in enumerate(layout.grids):
@@ -37,7 +36,7 @@ def levels_on(
 
 @jit
 def read_level(levels, level, REAL: constexpr):
-    """A level's numbers, as the functions below take them."""
+    """Return a level's numbers, as the functions below take them."""
     at = levels + level * COLUMNS
     resolution = tl.load(at).to(REAL)
     first = tl.load(at + 1)
@@ -50,7 +49,7 @@ def read_level(levels, level, REAL: constexpr):
 
 @jit
 def read_vectors(vectors, point, inside, per_point, per_axis, REAL: constexpr):
-    """Three numbers of every point; the strides say how they lie."""
+    """Return x, y and z of every point, read with the given strides."""
     at = vectors + point * per_point
     x = tl.load(at, mask=inside, other=0.0).to(REAL)
     y = tl.load(at + per_axis, mask=inside, other=0.0).to(REAL)
@@ -60,7 +59,7 @@ def read_vectors(vectors, point, inside, per_point, per_axis, REAL: constexpr):
 
 @jit
 def cell(along, resolution):
-    """The cell along an axis, and the position in it. NaN lies in cell 0, at NaN."""
+    """Return the cell along an axis and the position in it; NaN gives cell 0, position NaN."""
     scaled = along * resolution
     held = tl.minimum(tl.where(scaled > 0, scaled, 0.0), resolution - 1)
     nearest = held.to(tl.int32)
@@ -69,7 +68,7 @@ def cell(along, resolution):
 
 @jit
 def corner_row(x, y, z, mask, dense, factor_y, factor_z, corner: constexpr):
-    """The row of a corner, counted from the level's first."""
+    """Return the row of a corner, relative to the level's first."""
     a = x + (corner & 1)
     b = (y + ((corner >> 1) & 1)) * factor_y
     c = (z + (corner >> 2)) * factor_z
@@ -77,8 +76,8 @@ def corner_row(x, y, z, mask, dense, factor_y, factor_z, corner: constexpr):
 
 
 @jit
-def corner_ends(u, v, w, resolution, corner: constexpr):
-    """Weights a, b, c of a corner along the axes, and their derivatives."""
+def corner_axis_weights(u, v, w, resolution, corner: constexpr):
+    """Return the factors a, b, c of a corner's weight, and their derivatives."""
     a = u if corner & 1 else 1.0 - u
     b = v if corner & 2 else 1.0 - v
     c = w if corner & 4 else 1.0 - w
@@ -89,14 +88,14 @@ def corner_ends(u, v, w, resolution, corner: constexpr):
 
 
 @jit
-def slopes_along(a, b, c, da, db, dc, s, t, r):
-    """Change of a corner's weight ``a b c`` as the point moves along ``(s, t, r)``."""
+def corner_weight_jvp(a, b, c, da, db, dc, s, t, r):
+    """Return the change of a corner's weight ``a b c`` along the tangent ``(s, t, r)``."""
     return da * s * b * c + a * db * t * c + a * b * dc * r
 
 
 @jit
-def held_lanes(inside, lane, FEATURES: constexpr, LANES: constexpr):
-    """Which features of which points exist; asking by feature would hinder wide loads."""
+def feature_mask(inside, lane, FEATURES: constexpr, LANES: constexpr):
+    """Return the mask of features and points; per point without padding, for wide loads."""
     if LANES == FEATURES:
         return inside[:, None]
     else:  # noqa: RET505

@@ -1,8 +1,8 @@
-"""Reading the hash grid in Triton: features, their change, their jacobian, and projections of these.
+"""Reads of the hash grid in Triton: features, their Jacobian, and products with it.
 
-One program is a block of points in one level (`read_grid`), or in all levels one after the other,
-where it sums over them (`project_grid`). Features lie next to each other in a row, so a corner is
-one load; points run fastest in what is written, so stores are whole lines.
+A program processes a block of points in one level (`read_grid`), or in all levels, over which it
+sums (`project_grid`). The features of a row are contiguous, so a corner is one load; points run
+fastest in the output, so stores fill whole lines.
 """
 
 from functools import partial
@@ -13,34 +13,34 @@ from torch import Tensor
 from nerfloss.kernels.grid_layout import GridLayout
 from nerfloss.kernels.triton.grid_cells import (
     cell,
-    corner_ends,
+    corner_axis_weights,
     corner_row,
-    held_lanes,
-    levels_on,
+    corner_weight_jvp,
+    feature_mask,
+    level_table,
     read_level,
     read_vectors,
-    slopes_along,
 )
 from nerfloss.kernels.triton.language import (
-    blocks,
+    accumulation_dtype,
+    cdiv,
     constexpr,
     jit,
-    lanes,
     launch,
-    real,
-    strided,
+    next_power_of_two,
     tl,
+    with_strides,
 )
-from nerfloss.kernels.triton.tuning import MEASURED, Tuning
+from nerfloss.kernels.triton.tuning import DEFAULT_TUNING, Tuning
 
 
 @jit
 def block_and_level(count, levels, BLOCK: constexpr, LEVEL_OUTER: constexpr):
-    """What this program works on. Level outer: all points of a level, then the next level."""
+    """Return block and level of this program; LEVEL_OUTER: all blocks of a level come first."""
     program = tl.program_id(0)
     if LEVEL_OUTER:
-        blocks = tl.cdiv(count, BLOCK)
-        return program % blocks, program // blocks
+        point_blocks = tl.cdiv(count, BLOCK)
+        return program % point_blocks, program // point_blocks
     else:  # noqa: RET505
         return program // levels, program % levels
 
@@ -49,19 +49,19 @@ def block_and_level(count, levels, BLOCK: constexpr, LEVEL_OUTER: constexpr):
 def read_grid(
     points, point_stride, axis_stride, table, levels, tangent, along_stride, across_stride, out,
     jacobian, count, active, stride, FEATURES: constexpr, LANES: constexpr, BLOCK: constexpr,
-    REAL: constexpr, TILTED: constexpr, SLOPES: constexpr, LEVEL_OUTER: constexpr,
+    REAL: constexpr, JVP: constexpr, JACOBIAN: constexpr, LEVEL_OUTER: constexpr,
 ):  # fmt: skip
-    """Write features, or with TILTED their change along the tangents; with SLOPES these too."""
+    """Write features, or with JVP their change along the tangents; with JACOBIAN that too."""
     block, level = block_and_level(count, active, BLOCK, LEVEL_OUTER)
     point = block.to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     inside, lane = point < count, tl.arange(0, LANES)
-    here = held_lanes(inside, lane, FEATURES, LANES)
+    here = feature_mask(inside, lane, FEATURES, LANES)
     resolution, first, mask, dense, factor_y, factor_z = read_level(levels, level, REAL)
     px, py, pz = read_vectors(points, point, inside, point_stride, axis_stride, REAL)
     x, u = cell(px, resolution)
     y, v = cell(py, resolution)
     z, w = cell(pz, resolution)
-    if TILTED:
+    if JVP:
         s, t, r = read_vectors(tangent, point, inside, along_stride, across_stride, REAL)
     total = tl.zeros((BLOCK, LANES), REAL)
     along_x, along_y, along_z = total, total, total
@@ -69,19 +69,19 @@ def read_grid(
         row = first + corner_row(x, y, z, mask, dense, factor_y, factor_z, corner)
         row_at = table + row[:, None] * FEATURES + lane[None, :]
         value = tl.load(row_at, mask=here, other=0.0).to(REAL)
-        a, b, c, da, db, dc = corner_ends(u, v, w, resolution, corner)
-        if TILTED:
-            total += slopes_along(a, b, c, da, db, dc, s, t, r)[:, None] * value
+        a, b, c, da, db, dc = corner_axis_weights(u, v, w, resolution, corner)
+        if JVP:
+            total += corner_weight_jvp(a, b, c, da, db, dc, s, t, r)[:, None] * value
         else:
             total += (a * b * c)[:, None] * value
-        if SLOPES:
+        if JACOBIAN:
             along_x += (da * b * c)[:, None] * value
             along_y += (a * db * c)[:, None] * value
             along_z += (a * b * dc)[:, None] * value
     # level * FEATURES is widened first: channels times points may pass 2^31
     at = (level.to(tl.int64) * FEATURES + lane)[None, :] * count + point[:, None]
     tl.store(out + at, total, mask=here)
-    if SLOPES:
+    if JACOBIAN:
         tl.store(jacobian + at, along_x, mask=here)
         tl.store(jacobian + stride + at, along_y, mask=here)
         tl.store(jacobian + stride + stride + at, along_z, mask=here)
@@ -91,14 +91,14 @@ def read_grid(
 def project_grid(
     points, point_stride, axis_stride, table, levels, grad, grad_stride, channel_stride, tangent,
     along_stride, across_stride, out, count, ACTIVE: constexpr, FEATURES: constexpr,
-    LANES: constexpr, BLOCK: constexpr, REAL: constexpr, BENT: constexpr,
+    LANES: constexpr, BLOCK: constexpr, REAL: constexpr, HVP: constexpr,
 ):  # fmt: skip
-    """Write ``J^T grad``, or with BENT ``H tangent``: sums over all active levels."""
+    """Write ``J^T grad``, or with HVP ``H tangent``, summed over all active levels."""
     point = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     inside, lane = point < count, tl.arange(0, LANES)
-    here = held_lanes(inside, lane, FEATURES, LANES)
+    here = feature_mask(inside, lane, FEATURES, LANES)
     px, py, pz = read_vectors(points, point, inside, point_stride, axis_stride, REAL)
-    if BENT:
+    if HVP:
         s, t, r = read_vectors(tangent, point, inside, along_stride, across_stride, REAL)
     to_x = tl.zeros((BLOCK,), REAL)
     to_y, to_z = to_x, to_x
@@ -114,8 +114,8 @@ def project_grid(
             row = first + corner_row(x, y, z, mask, dense, factor_y, factor_z, corner)
             row_at = table + row[:, None] * FEATURES + lane[None, :]
             value = tl.sum(tl.load(row_at, mask=here, other=0.0).to(REAL) * g, 1)
-            a, b, c, da, db, dc = corner_ends(u, v, w, resolution, corner)
-            if BENT:
+            a, b, c, da, db, dc = corner_axis_weights(u, v, w, resolution, corner)
+            if HVP:
                 to_x += da * (db * t * c + b * dc * r) * value
                 to_y += db * (da * s * c + a * dc * r) * value
                 to_z += dc * (da * s * b + a * db * t) * value
@@ -128,12 +128,12 @@ def project_grid(
     tl.store(out + count + count + point, to_z, mask=inside)
 
 
-def read(
+def gather(
     points: Tensor, table: Tensor, tangent: Tensor | None, layout: GridLayout, active: int,
-    *, jacobian: bool, tuning: Tuning = MEASURED,
+    *, jacobian: bool, tuning: Tuning = DEFAULT_TUNING,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """Features, or their change along ``tangent``, and with ``jacobian`` their derivatives."""
-    language, dtype = real(points)
+    """Return features, or their change along ``tangent``, and with ``jacobian`` their Jacobian."""
+    language, dtype = accumulation_dtype(points)
     count, channels, written = len(points), layout.channels, layout.features * active
     new = partial(torch.empty, device=points.device, dtype=dtype)
     out, along = new(channels, count), new((3, channels, count) if jacobian else (3, 0, 0))
@@ -141,22 +141,22 @@ def read(
     along[:, written:] = 0
     launch(
         read_grid,
-        (blocks(count, tuning.block) * active,),
-        *strided(points),
+        (cdiv(count, tuning.block) * active,),
+        *with_strides(points),
         table.detach().contiguous(),
-        levels_on(points.device, layout),
-        *strided(points if tangent is None else tangent),
+        level_table(points.device, layout),
+        *with_strides(points if tangent is None else tangent),
         out,
         along,
         count,
         active,
         channels * count,
         FEATURES=layout.features,
-        LANES=lanes(layout.features),
+        LANES=next_power_of_two(layout.features),
         BLOCK=tuning.block,
         REAL=language,
-        TILTED=tangent is not None,
-        SLOPES=jacobian,
+        JVP=tangent is not None,
+        JACOBIAN=jacobian,
         LEVEL_OUTER=tuning.level_outer,
         num_warps=tuning.warps,
     )
@@ -165,27 +165,27 @@ def read(
 
 def project(
     points: Tensor, table: Tensor, grad: Tensor, tangent: Tensor | None, layout: GridLayout,
-    active: int, *, tuning: Tuning = MEASURED,
+    active: int, *, tuning: Tuning = DEFAULT_TUNING,
 ) -> Tensor:  # fmt: skip
-    """``J^T grad``, or with a tangent the second derivative of ``grad . f`` along it."""
-    language, dtype = real(points)
+    """Return ``J^T grad``, or with a tangent ``H tangent``."""
+    language, dtype = accumulation_dtype(points)
     out = torch.empty(3, len(points), device=points.device, dtype=dtype)
     launch(
         project_grid,
-        (blocks(len(points), tuning.block),),
-        *strided(points),
+        (cdiv(len(points), tuning.block),),
+        *with_strides(points),
         table.detach().contiguous(),
-        levels_on(points.device, layout),
-        *strided(grad),
-        *strided(points if tangent is None else tangent),
+        level_table(points.device, layout),
+        *with_strides(grad),
+        *with_strides(points if tangent is None else tangent),
         out,
         len(points),
         ACTIVE=active,
         FEATURES=layout.features,
-        LANES=lanes(layout.features),
+        LANES=next_power_of_two(layout.features),
         BLOCK=tuning.block,
         REAL=language,
-        BENT=tangent is not None,
+        HVP=tangent is not None,
         num_warps=tuning.warps,
     )
     return out.t()

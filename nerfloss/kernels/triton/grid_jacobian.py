@@ -1,4 +1,4 @@
-"""``J^T g`` and ``J v`` in Triton from jacobian that are at hand: sums over numbers in order."""
+"""``J^T g`` and ``J v`` in Triton from a stored Jacobian: sums over contiguous memory."""
 
 from typing import Any
 
@@ -6,8 +6,16 @@ import torch
 from torch import Tensor
 
 from nerfloss.kernels.triton.grid_cells import read_vectors
-from nerfloss.kernels.triton.language import blocks, constexpr, jit, launch, real, strided, tl
-from nerfloss.kernels.triton.tuning import MEASURED, Tuning
+from nerfloss.kernels.triton.language import (
+    accumulation_dtype,
+    cdiv,
+    constexpr,
+    jit,
+    launch,
+    tl,
+    with_strides,
+)
+from nerfloss.kernels.triton.tuning import DEFAULT_TUNING, Tuning
 
 
 @jit
@@ -15,7 +23,7 @@ def sum_over_channels(
     jacobian, grad, grad_stride, channel_stride, out, count, stride,
     CHANNELS: constexpr, BLOCK: constexpr, REAL: constexpr,
 ):  # fmt: skip
-    """Write ``J^T grad``: sums over channels."""
+    """Write ``J^T grad``, summed over channels."""
     point = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     inside = point < count
     to_x = tl.zeros((BLOCK,), REAL)
@@ -53,26 +61,26 @@ def sum_over_axes(
         to += count
 
 
-def vjp_from_jacobian(jacobian: Tensor, grad: Tensor, *, tuning: Tuning = MEASURED) -> Tensor:
-    """``J^T grad``."""
+def vjp_from_jacobian(jacobian: Tensor, grad: Tensor, *, tuning: Tuning = DEFAULT_TUNING) -> Tensor:
     return _sums(sum_over_channels, jacobian, grad, 3, tuning)
 
 
-def jvp_from_jacobian(jacobian: Tensor, tangent: Tensor, *, tuning: Tuning = MEASURED) -> Tensor:
-    """``J tangent``."""
+def jvp_from_jacobian(
+    jacobian: Tensor, tangent: Tensor, *, tuning: Tuning = DEFAULT_TUNING
+) -> Tensor:
     return _sums(sum_over_axes, jacobian, tangent, jacobian.shape[1], tuning)
 
 
 def _sums(kernel: Any, jacobian: Tensor, vectors: Tensor, rows: int, tuning: Tuning) -> Tensor:
-    language, dtype = real(jacobian)
+    language, dtype = accumulation_dtype(jacobian)
     jacobian = jacobian.detach().contiguous()
     channels, count = jacobian.shape[1:]
     out = torch.empty(rows, count, device=jacobian.device, dtype=dtype)
     launch(
         kernel,
-        (blocks(count, tuning.block),),
+        (cdiv(count, tuning.block),),
         jacobian,
-        *strided(vectors),
+        *with_strides(vectors),
         out,
         count,
         channels * count,

@@ -1,22 +1,20 @@
-"""The hash grid on a GPU, by Triton's kernels: the operation of `nerfloss.kernels.reference.hash_grid`.
+"""The hash grid on a GPU, by Triton.
 
-Nothing is built: Triton compiles a kernel when it is first launched. Sums are float32 whatever the
-table is stored in (float64 for float64 points). Atomics add in any order, so gradients of the table
-repeat to rounding, not to the last bit.
+Implements `nerfloss.kernels.hash_grid.HashGridKernel`. Kernels are compiled at their first launch.
+Sums are float32 whatever the table is stored in (float64 for float64 points). Atomics add in any
+order, so gradients of the table repeat to rounding, not to the last bit.
 
-What bounds it on a GPU: reading touches eight lines of 32 bytes per point and level, scattering as
-many atomics, and both live in the L2 cache as long as one level's rows fit into it. So all points
-of a level come before the next level. What is read and written in order (points, features, jacobian)
-passes through device memory, once per level, which is little beside it.
+Per point and level, reading touches eight sectors of 32 bytes and scattering takes as many atomics.
+Both stay in the L2 cache as long as one level's rows fit into it, so all points of a level are
+processed before the next level. Points, features and Jacobian are read and written in order, once
+per level, which costs little in comparison.
 """
 
 from jaxtyping import Float
 from torch import Tensor
 
 from nerfloss.kernels.grid_layout import GridLayout
-from nerfloss.kernels.triton import grid_gather as triton_gather
-from nerfloss.kernels.triton import grid_jacobian as triton_slopes
-from nerfloss.kernels.triton import grid_scatter as triton_scatter
+from nerfloss.kernels.triton import grid_gather, grid_jacobian, grid_scatter
 
 
 def features(
@@ -25,8 +23,7 @@ def features(
     layout: GridLayout,
     active: int,
 ) -> Float[Tensor, "points channels"]:
-    """Interpolate the grid: ``f = sum_corners w(x) table``; 0 for levels from ``active`` on."""
-    return triton_gather.read(points, table, None, layout, active, jacobian=False)[0]
+    return grid_gather.gather(points, table, None, layout, active, jacobian=False)[0]
 
 
 def features_and_jacobian(
@@ -35,8 +32,7 @@ def features_and_jacobian(
     layout: GridLayout,
     active: int,
 ) -> tuple[Float[Tensor, "points channels"], Float[Tensor, "3 channels points"]]:
-    """Features, and their derivatives ``J`` by the point, in the unit cube."""
-    return triton_gather.read(points, table, None, layout, active, jacobian=True)
+    return grid_gather.gather(points, table, None, layout, active, jacobian=True)
 
 
 def jvp(
@@ -46,8 +42,7 @@ def jvp(
     layout: GridLayout,
     active: int,
 ) -> Float[Tensor, "points channels"]:
-    """Change of the features as the point moves: ``J tangent``."""
-    return triton_gather.read(points, table, tangent, layout, active, jacobian=False)[0]
+    return grid_gather.gather(points, table, tangent, layout, active, jacobian=False)[0]
 
 
 def vjp(
@@ -57,8 +52,7 @@ def vjp(
     layout: GridLayout,
     active: int,
 ) -> Float[Tensor, "points 3"]:
-    """Gradient of ``grad . f`` with respect to the point: ``J^T grad``, in the unit cube."""
-    return triton_gather.project(points, table, grad, None, layout, active)
+    return grid_gather.project(points, table, grad, None, layout, active)
 
 
 def hvp(
@@ -69,22 +63,19 @@ def hvp(
     layout: GridLayout,
     active: int,
 ) -> Float[Tensor, "points 3"]:
-    """Second derivative of ``grad . f``, along ``tangent``: ``H tangent``."""
-    return triton_gather.project(points, table, grad, tangent, layout, active)
+    return grid_gather.project(points, table, grad, tangent, layout, active)
 
 
 def vjp_from_jacobian(
     jacobian: Float[Tensor, "3 channels points"], grad: Float[Tensor, "points channels"]
 ) -> Float[Tensor, "points 3"]:
-    """``J^T grad``, from the jacobian."""
-    return triton_slopes.vjp_from_jacobian(jacobian, grad)
+    return grid_jacobian.vjp_from_jacobian(jacobian, grad)
 
 
 def jvp_from_jacobian(
     jacobian: Float[Tensor, "3 channels points"], tangent: Float[Tensor, "points 3"]
 ) -> Float[Tensor, "points channels"]:
-    """``J tangent``, from the jacobian."""
-    return triton_slopes.jvp_from_jacobian(jacobian, tangent)
+    return grid_jacobian.jvp_from_jacobian(jacobian, tangent)
 
 
 def scatter(
@@ -95,8 +86,4 @@ def scatter(
     layout: GridLayout,
     active: int,
 ) -> Float[Tensor, "entries features"]:
-    """Gradient of ``grad . f + jvp_grad . J tangent`` with respect to the table.
-
-    The second part is left out where ``tangent`` is None.
-    """
-    return triton_scatter.scatter(points, grad, tangent, jvp_grad, layout, active)
+    return grid_scatter.scatter(points, grad, tangent, jvp_grad, layout, active)

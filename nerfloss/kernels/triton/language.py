@@ -1,6 +1,6 @@
-"""The one place that imports Triton: its language, the decorator of our kernels, their launch.
+"""The only import of Triton: its language, the decorator of kernels, their launch.
 
-Import it only where `nerfloss.kernels.backend_availability` finds nothing against it.
+To be imported only where `nerfloss.kernels.backend_availability` has no reason against it.
 """
 
 import inspect
@@ -18,7 +18,7 @@ def _imported() -> tuple[Any, Any]:
     return triton, triton.language
 
 
-# Of no type that a checker knows: what is written in this language is not run as Python.
+# Untyped: code in this language is not run as Python.
 triton, tl = _imported()
 
 # Marks an argument whose value is known when a kernel is compiled.
@@ -29,38 +29,37 @@ else:
 
 
 def jit(function: Callable) -> Any:
-    """A kernel or a part of one, compiled by Triton when it is first launched.
+    """Return a kernel, or a function of one, that Triton compiles at its first launch.
 
-    Run-time checks of annotations, as the tests install them, wrap functions: what is compiled is
-    what they wrap.
+    Run-time checks of annotations, as the tests install them, are unwrapped first.
     """
     return triton.jit(inspect.unwrap(function))
 
 
 def launch(kernel: Any, grid: tuple[int, ...], *arguments: Any, **settings: Any) -> None:
-    """Run a kernel where its first tensor lies, which need not be the current device."""
+    """Launch a kernel on the device of its first tensor, which may not be the current one."""
     first = next(each for each in arguments if isinstance(each, Tensor))
     if min(grid) > 0:
         with torch.cuda.device_of(first):
             kernel[grid](*arguments, **settings)
 
 
-def real(points: Tensor) -> tuple[Any, torch.dtype]:
-    """What sums over these points are made in, for Triton and for torch: at least float32."""
+def accumulation_dtype(points: Tensor) -> tuple[Any, torch.dtype]:
+    """Return the type of sums over these points, for Triton and for torch: at least float32."""
     double = points.dtype == torch.float64
     return (tl.float64, torch.float64) if double else (tl.float32, torch.float32)
 
 
-def strided(vectors: Tensor) -> tuple[Tensor, int, int]:
-    """As a kernel takes a matrix: however it lies, without a copy."""
+def with_strides(vectors: Tensor) -> tuple[Tensor, int, int]:
+    """Return a matrix and its strides, as kernels take it without a copy."""
     return vectors.detach(), vectors.stride(0), vectors.stride(1)
 
 
-def blocks(count: int, size: int) -> int:
-    """How many blocks of that size hold so many."""
+def cdiv(count: int, size: int) -> int:
+    """Return ``ceil(count / size)``."""
     return -(-count // size)
 
 
-def lanes(features: int) -> int:
-    """The power of two that holds so many: Triton's blocks have no other lengths."""
-    return 1 << (features - 1).bit_length()
+def next_power_of_two(count: int) -> int:
+    """Return the smallest power of two that is at least ``count``, as Triton's blocks need it."""
+    return 1 << (count - 1).bit_length()

@@ -1,7 +1,4 @@
-"""How Triton's kernels share out their work, and which are used: to be measured, not derived.
-
-`benchmarks/gpu.py` tries other ways.
-"""
+"""Launch settings of Triton's kernels; `benchmarks/gpu.py` compares others."""
 
 from dataclasses import dataclass
 
@@ -10,14 +7,14 @@ from nerfloss.kernels.grid_layout import GridLayout
 
 @dataclass(frozen=True)
 class Tuning:
-    """Points per program and warps that share them, the order of programs, and copies of rows.
+    """Points (``block``) and ``warps`` per program, the order of programs, and copies of rows.
 
-    One point per thread: its eight independent loads keep the cache busy. ``level_outer`` works on
-    all points of a level before the next one, so that one level's rows stay in the cache, instead
-    of on all levels of a block of points.
+    One point per thread: its eight independent loads hide the latency. With ``level_outer`` all
+    points of a level are processed before the next level, so that its rows stay in the cache;
+    else all levels of a block of points.
 
-    A level where more than ``crowded`` additions meet in a row on average is scattered into copies
-    of it, at most ``copies`` and ``private_rows`` rows in all, which are added up at the end.
+    A level with more than ``crowded`` additions per row on average is scattered into copies of its
+    rows, at most ``copies`` and ``private_rows`` rows in all, which are summed at the end.
     """
 
     block: int = 128
@@ -28,13 +25,13 @@ class Tuning:
     private_rows: int = 2**20  # 8 MB for two float32
 
     def copies_of(self, layout: GridLayout, points: int) -> tuple[int, ...]:
-        """How many copies of its rows each level is scattered into; 1: into the table itself."""
-        found = []
+        """Return the number of copies of each level's rows; 1: the table itself."""
+        copies = []
         for grid in layout.grids:
             crowded = 8 * points > self.crowded * grid.entries
             fitting = max(1, self.private_rows // grid.entries)
-            found.append(min(self.copies, 1 << fitting.bit_length() - 1) if crowded else 1)
-        return tuple(found)
+            copies.append(min(self.copies, 1 << fitting.bit_length() - 1) if crowded else 1)
+        return tuple(copies)
 
 
-MEASURED = Tuning()
+DEFAULT_TUNING = Tuning()
