@@ -1,16 +1,10 @@
 """Mistakes of the user: one message on stderr that names the key, exit status 2, no traceback."""
 
-import logging
 import os
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hydra.core.singleton import Singleton
-
-from nerfloss.cli.errors import VARIABLE
-from nerfloss.cli.main import main
 
 RECIPE = "+loss/term@loss.terms"
 # What is typed after `nerfloss`, and what the message must contain.
@@ -103,29 +97,6 @@ MISTAKES: Sequence[tuple[str, Sequence[str], Sequence[str]]] = [
 ]
 
 
-@pytest.fixture
-def command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Iterator[Callable[..., tuple[int, str, str]]]:
-    """Run ``nerfloss`` in this process, in an empty folder: status, stdout, stderr."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["nerfloss"])
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setenv(VARIABLE, "")
-    state, handlers = Singleton.get_state(), logging.root.handlers[:]
-
-    def run(*words: str) -> tuple[int, str, str]:
-        try:
-            status = main(words)
-        except SystemExit as end:
-            status = int(end.code or 0)
-        return status, *capfd.readouterr()
-
-    yield run
-    Singleton.set_state(state)
-    logging.root.handlers[:] = handlers
-
-
 @pytest.mark.parametrize(
     ("words", "named"), [m[1:] for m in MISTAKES], ids=[m[0] for m in MISTAKES]
 )
@@ -187,3 +158,16 @@ def test_each_failed_job_of_a_sweep_is_one_line(command) -> None:
 def test_the_variable_of_hydra_is_left_as_it_was(command) -> None:
     command("train", "modl=nerf")
     assert "HYDRA_FULL_ERROR" not in os.environ
+
+
+def test_an_old_run_is_refused_in_words(command, tmp_path: Path) -> None:
+    folder = tmp_path / "old" / ".hydra"
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text("trainer: {pace: {rays: 8}}\n")
+    (tmp_path / "old" / "checkpoints").mkdir()
+    (tmp_path / "old" / "checkpoints" / "last.pt").touch()
+    for words in (["train", "trainer.resume=old"], ["eval", "run=old"]):
+        status, out, err = command(*words)
+        assert status == 2, out + err
+        assert "trainer.pace was renamed to trainer.batch_size" in err
+        assert "Traceback" not in out + err
