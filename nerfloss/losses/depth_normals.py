@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nerfloss.losses.requirements import requires
+from nerfloss.maths.directions import unit
 
 
 @requires(smallest_patch=2)
@@ -35,12 +36,9 @@ def normal_consistency(
         )
     points = patch_origins + patch_depth * patch_directions
     down, right = torch.gradient(points, dim=(1, 2))
-    # Rows run down and columns right, so that this order looks at the camera.
-    facing = _unit(torch.linalg.cross(_unit(down), _unit(right))).reshape(-1, 3)
+    # Neighbouring pixels lie about 1e-3 scene units apart, so the floor of 1e-8 is never reached.
+    across, along = unit(down, floor=1e-8), unit(right, floor=1e-8)
+    # Rows run down and columns right: in this order the cross product faces the camera.
+    facing = unit(torch.linalg.cross(across, along), floor=1e-8).reshape(-1, 3)
     agreement = (normals * facing[:, None]).sum(-1)
     return (weights * (1 - agreement)).sum(-1)
-
-
-def _unit(vectors: Float[Tensor, "*shape 3"]) -> Float[Tensor, "*shape 3"]:
-    # Neighbouring pixels lie about 1e-3 apart: lengths below 1e-8 are none.
-    return vectors / vectors.square().sum(-1, keepdim=True).clamp_min(1e-16).sqrt()

@@ -3,6 +3,8 @@
 from jaxtyping import Float
 from torch import Tensor
 
+from nerfloss.maths.directions import length
+
 
 def eikonal(gradients: Float[Tensor, "*shape 3"]) -> Float[Tensor, "*shape"]:
     """Penalize gradients whose length is not one: ``(|g| - 1)^2`` per sample or point.
@@ -12,7 +14,7 @@ def eikonal(gradients: Float[Tensor, "*shape 3"]) -> Float[Tensor, "*shape"]:
 
     Reference: Gropp et al., "Implicit Geometric Regularization for Learning Shapes", ICML 2020.
     """
-    return (_length(gradients) - 1).square()
+    return (length(gradients) - 1).square()
 
 
 def eikonal_l1(gradients: Float[Tensor, "*shape 3"]) -> Float[Tensor, "*shape"]:
@@ -21,8 +23,4 @@ def eikonal_l1(gradients: Float[Tensor, "*shape 3"]) -> Float[Tensor, "*shape"]:
     Reference: Yang et al., "StEik: Stabilizing the Optimization of Neural Signed Distance
     Functions and Finer Shape Representation", NeurIPS 2023.
     """
-    return (_length(gradients) - 1).abs()
-
-
-def _length(vectors: Float[Tensor, "*shape 3"]) -> Float[Tensor, "*shape"]:
-    return vectors.square().sum(-1).clamp_min(1e-12).sqrt()
+    return (length(gradients) - 1).abs()

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from nerfloss.losses.settings_checks import check_settings, not_negative, positive
+from nerfloss.maths.directions import length
 from nerfloss.maths.nearest_neighbours import nearest
 
 
@@ -114,13 +115,9 @@ def _weighed(
     weights: Float[Tensor, "points"],
     other_weights: Float[Tensor, "others"],
 ) -> Float[Tensor, ""]:
-    there = _length(points - others[nearest(points, others)[:, 0]])
-    back = _length(others - points[nearest(others, points)[:, 0]])
+    there = length(points - others[nearest(points, others)[:, 0]])
+    back = length(others - points[nearest(others, points)[:, 0]])
     return 0.5 * ((weights * there).sum() + (other_weights * back).sum())
-
-
-def _length(vectors: Float[Tensor, "points 3"]) -> Float[Tensor, "points"]:
-    return vectors.square().sum(-1).clamp_min(1e-12).sqrt()
 
 
 def _layers(*widths: int) -> nn.Sequential:

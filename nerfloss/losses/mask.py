@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nerfloss.losses.requirements import requires
+from nerfloss.losses.semantic import binary_cross_entropy
 from nerfloss.losses.settings_checks import clamp_margin, condition, not_negative
 from nerfloss.losses.spatial_bce import spatial_bce as spatial_bce
 
@@ -24,8 +25,7 @@ def mask_bce(
     Reference: Wang et al., "NeuS: Learning Neural Implicit Surfaces by Volume Rendering for
     Multi-view Reconstruction", NeurIPS 2021, section 3.3.
     """
-    clamped = opacity.clamp(eps, 1 - eps)
-    return -(target_mask * clamped.log() + (1 - target_mask) * (1 - clamped).log())
+    return binary_cross_entropy(opacity, target_mask, eps=eps)
 
 
 @requires(

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from nerfloss.losses.requirements import requires
 from nerfloss.losses.settings_checks import condition, not_negative, positive
+from nerfloss.maths.directions import length
 
 
 @requires(not_negative("viscosity"))
@@ -25,8 +26,7 @@ def viscous_eikonal(
     Reference: Pumarola et al., "VisCo Grids: Surface Reconstruction with Viscosity and Coarea
     Grids", NeurIPS 2022, its viscosity loss.
     """
-    length = space_gradients.square().sum(-1).clamp_min(1e-12).sqrt()
-    return ((length - 1) * space_sdf.sign() - viscosity * space_laplacian).abs()
+    return ((length(space_gradients) - 1) * space_sdf.sign() - viscosity * space_laplacian).abs()
 
 
 @requires(positive("absorption"))
@@ -79,4 +79,4 @@ def eikonal_equation(
     laplacian: Float[Tensor, "points"],  # noqa: ARG001
 ) -> Float[Tensor, "points"]:
     """What a signed distance satisfies: ``|g| - 1``, the length floored at 1e-6."""
-    return gradient.square().sum(-1).clamp_min(1e-12).sqrt() - 1
+    return length(gradient) - 1

@@ -1,6 +1,6 @@
-"""Patches compared by what a network sees in them, rather than pixel by pixel."""
+"""Perceptual terms: distances of the features of networks instead of pixels."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -12,15 +12,51 @@ from nerfloss.losses.requirements import Requirements, Size
 from nerfloss.maths.deep_features import gram_matrix, network_input
 
 
+class LayerSum(nn.Module):
+    """Weighted sum over the layers of a frozen network of some distance between features.
+
+    ``backbone`` is vgg16, vgg19, alex or squeeze; ``layers`` are names such as relu2_2 (VGG), relu2
+    (AlexNet) or fire3 (SqueezeNet), null for the end of each block; ``layer_weights`` are one per
+    layer, null for 1; ``weights`` is the file of the network's state dict, null for torchvision's.
+    """
+
+    def __init__(
+        self,
+        backbone: str,
+        layers: Sequence[str] | None,
+        layer_weights: Sequence[float] | None,
+        weights: str | None,
+    ) -> None:
+        super().__init__()
+        self.network = pretrained(backbone, layers, weights)
+        self.layer_weights = _checked(layer_weights, len(self.network.taps))
+
+    def forward(
+        self,
+        patches: Float[Tensor, "patches height width 3"],
+        others: Float[Tensor, "patches height width 3"],
+        distance: Callable[[Tensor, Tensor], Float[Tensor, "patches"]],
+    ) -> Float[Tensor, "patches"]:
+        """Return the sum for each pair of patches."""
+        _check_size(self.network, patches)
+        pairs = zip(
+            self.network(network_input(patches)), self.network(network_input(others)), strict=True
+        )
+        total = patches.new_zeros(len(patches))
+        for weight, (x, y) in zip(self.layer_weights, pairs, strict=True):
+            total = total + weight * distance(x, y)
+        return total
+
+
 class Perceptual(nn.Module):
     """Mean squared difference of a trained network's features: ``sum_l w_l <(F_l(a) - F_l(b))^2>``.
 
-    One value per patch; colours in [0, 1]. ``backbone`` is one of vgg16, vgg19, alex and squeeze;
+    One value per patch; colours in [0, 1]. ``backbone`` is vgg16, vgg19, alex or squeeze;
     ``layers`` are names such as relu2_2 (VGG), relu2 (AlexNet) or fire3 (SqueezeNet), null for the
-    end of each block; ``layer_weights`` are one for each layer, null for 1. The network is frozen
-    and in no checkpoint; ``weights`` is the file of its state dict, null for torchvision's in
-    torch's hub cache. Raises ValueError for settings that do not fit, MissingWeights for a file
-    that is not there, both as the recipe is built.
+    end of each block; ``layer_weights`` are one per layer, null for 1. The network is frozen and
+    not saved; ``weights`` is the file of its state dict, null for torchvision's, which is
+    downloaded once into torch.hub's cache. Raises ValueError for invalid settings, MissingWeights
+    where there is no file, both when the recipe is built.
 
     Reference: Johnson, Alahi and Fei-Fei, "Perceptual Losses for Real-Time Style Transfer and
     Super-Resolution", ECCV 2016, equation 2.
@@ -35,9 +71,8 @@ class Perceptual(nn.Module):
         weights: str | None = None,
     ) -> None:
         super().__init__()
-        self.network = pretrained(backbone, layers, weights)
-        self.layer_weights = _checked(layer_weights, len(self.network.taps))
-        self.requirements = Requirements(smallest_patch=Size.of(self.network.smallest))
+        self.layers = LayerSum(backbone, layers, layer_weights, weights)
+        self.requirements = Requirements(smallest_patch=Size.of(self.layers.network.smallest))
 
     def forward(
         self,
@@ -45,19 +80,17 @@ class Perceptual(nn.Module):
         patch_target_rgb: Float[Tensor, "patches height width 3"],
     ) -> Float[Tensor, "patches"]:
         """Return the distance of each patch; 0 where they are equal."""
-        total = patch_rgb.new_zeros(len(patch_rgb))
-        pairs = _features(self.network, patch_rgb, patch_target_rgb)
-        for weight, (x, y) in zip(self.layer_weights, pairs, strict=True):
-            total = total + weight * (x - y).square().mean((1, 2, 3))
-        return total
+        return self.layers(
+            patch_rgb, patch_target_rgb, lambda x, y: (x - y).square().mean((1, 2, 3))
+        )
 
 
 class Style(nn.Module):
     """Squared Frobenius distance of Gram matrices: ``sum_l w_l |G_l(a) - G_l(b)|^2``.
 
-    ``G = F F^T / (C H W)`` over the C channels of a layer: which responses occur together, wherever
-    in the patch, so that moving the contents costs nothing. One value per patch; settings and
-    errors as in ``Perceptual``.
+    ``G = F F^T / (C H W)`` over the C channels of a layer: the correlation of channels, which does
+    not depend on positions in the patch. One value per patch; settings and errors as in
+    ``Perceptual``.
 
     Reference: Johnson, Alahi and Fei-Fei, "Perceptual Losses for Real-Time Style Transfer and
     Super-Resolution", ECCV 2016, equations 3 and 4.
@@ -72,9 +105,8 @@ class Style(nn.Module):
         weights: str | None = None,
     ) -> None:
         super().__init__()
-        self.network = pretrained(backbone, layers, weights)
-        self.layer_weights = _checked(layer_weights, len(self.network.taps))
-        self.requirements = Requirements(smallest_patch=Size.of(self.network.smallest))
+        self.layers = LayerSum(backbone, layers, layer_weights, weights)
+        self.requirements = Requirements(smallest_patch=Size.of(self.layers.network.smallest))
 
     def forward(
         self,
@@ -82,22 +114,20 @@ class Style(nn.Module):
         patch_target_rgb: Float[Tensor, "patches height width 3"],
     ) -> Float[Tensor, "patches"]:
         """Return the distance of each patch; 0 where they are equal."""
-        total = patch_rgb.new_zeros(len(patch_rgb))
-        pairs = _features(self.network, patch_rgb, patch_target_rgb)
-        for weight, (x, y) in zip(self.layer_weights, pairs, strict=True):
-            distance = (gram_matrix(x) - gram_matrix(y)).square().sum((1, 2))
-            total = total + weight * distance
-        return total
+        return self.layers(
+            patch_rgb,
+            patch_target_rgb,
+            lambda x, y: (gram_matrix(x) - gram_matrix(y)).square().sum((1, 2)),
+        )
 
 
 class Lpips(nn.Module):
-    """LPIPS 0.1 of each patch: unit-length features, each channel weighted as people judged.
+    """LPIPS 0.1 of each patch, ``sum_l <sum_c w_lc (x_lc - y_lc)^2>`` on unit-length features.
 
-    ``sum_l <sum_c w_lc (x_lc - y_lc)^2>``, the same as the metric of this name; colours in [0, 1],
-    converted inside. ``backbone`` is vgg, alex or squeeze; a patch has at least 16, 31 or 17 pixels
-    a side. ``weights`` is the network's file, ``linear`` the channels'; null for those in torch's
-    hub cache (and, for ``linear``, in an installed package lpips). Nothing here is trained, and
-    nothing is in a checkpoint. Errors as in ``Perceptual``.
+    Equal to the metric of this name; colours in [0, 1], converted inside. ``backbone`` is vgg, alex
+    or squeeze; a patch has at least 16, 31 or 17 pixels a side. ``weights`` is the network's file,
+    ``linear`` that of the channels' weights w; null for the published ones, which are downloaded
+    once into torch.hub's cache. Everything is frozen and not saved. Errors as in ``Perceptual``.
 
     Reference: Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual
     Metric", CVPR 2018, equation 1.
@@ -123,9 +153,8 @@ class Lpips(nn.Module):
 class FeatureMatching(nn.Module):
     """Mean absolute difference of a discriminator's features: ``sum_l <|D_l(a) - D_l(b)|>``.
 
-    One value per patch, over every block of a discriminator of its own, which learns as that of
-    ``Adversarial`` does (settings, state and log are the same) to tell rendered from observed
-    patches: what it looks at is what still gives renders away.
+    One value per patch, over all blocks of its own discriminator, which is trained to tell rendered
+    from observed patches as in ``Adversarial`` (same settings, state and log).
 
     Reference: Wang et al., "High-Resolution Image Synthesis and Semantic Manipulation with
     Conditional GANs", CVPR 2018, equation 4.
@@ -163,14 +192,14 @@ class FeatureMatching(nn.Module):
         """Return the distance of each patch. Raises ValueError where the patches are too small."""
         self.adversary.show(real=patch_target_rgb, fake=patch_rgb)
         total = patch_rgb.new_zeros(len(patch_rgb))
-        # The last of them are the scores: those are what a generator's loss is about.
+        # The last ones are the scores, which are no features.
         ours, theirs = self.adversary.judge(patch_rgb), self.adversary.judge(patch_target_rgb)
         for x, y in zip(ours[:-1], theirs[:-1], strict=True):
             total = total + (x - y).abs().mean((1, 2, 3))
         return total
 
     def after_step(self, step: int) -> dict[str, float] | None:
-        """Train the discriminator for one step on what this step showed."""
+        """Train the discriminator for one step on the patches of this step."""
         return self.adversary.after_step(step)
 
 
@@ -185,16 +214,6 @@ def _checked(layer_weights: Sequence[float] | None, layers: int) -> tuple[float,
     return tuple(map(float, layer_weights))
 
 
-def _features(
-    network: Backbone,
-    patches: Float[Tensor, "patches height width 3"],
-    others: Float[Tensor, "patches height width 3"],
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Return the features of both patches, layer by layer."""
-    _check_size(network, patches)
-    return zip(network(network_input(patches)), network(network_input(others)), strict=True)
-
-
 def _check_size(network: Backbone, patches: Float[Tensor, "patches height width 3"]) -> None:
     """Raise ValueError where the patches are too small for the deepest layer."""
     height, width = patches.shape[1:3]
@@ -205,5 +224,5 @@ def _check_size(network: Backbone, patches: Float[Tensor, "patches height width 
         )
 
 
-# As the terms are called: conf/loss/term/perceptual.yaml and so on.
+# Names of the terms: conf/loss/term/perceptual.yaml and so on.
 perceptual, style, lpips, feature_matching = Perceptual, Style, Lpips, FeatureMatching

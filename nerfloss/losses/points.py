@@ -10,6 +10,7 @@ from torch import Generator, Tensor
 from nerfloss.losses.learnable_chamfer import learnable_chamfer as learnable_chamfer
 from nerfloss.losses.requirements import requires
 from nerfloss.losses.settings_checks import count, not_negative, positive
+from nerfloss.maths.directions import length
 from nerfloss.maths.nearest_neighbours import nearest
 from nerfloss.maths.random_numbers import normal
 from nerfloss.maths.transport import sinkhorn_divergence
@@ -102,7 +103,7 @@ def _towards(places: Tensor, points: Tensor, neighbours: int) -> tuple[Tensor, T
     # Places may be points of the set: the floor lets such a point take all of the share.
     shares = 1 / (apart.detach().square().sum(-1, keepdim=True) + 1e-8)
     vectors = (apart * shares).sum(1) / shares.sum(1)
-    return vectors, vectors.square().sum(-1).clamp_min(1e-12).sqrt()
+    return vectors, length(vectors)
 
 
 def _nothing(*points: Tensor) -> Float[Tensor, ""]:

@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from nerfloss.losses.requirements import requires
 from nerfloss.losses.settings_checks import condition, count, not_negative, positive
-from nerfloss.maths.directions import random_directions
+from nerfloss.maths.directions import length, random_directions
 
 
 def _is_plane(plane: Sequence[float | int]) -> bool:
@@ -79,4 +79,4 @@ def minimal_surface(
     Wild", CVPR 2022, its minimal surface term.
     """
     smeared = width / (torch.pi * (width**2 + space_sdf.square()))
-    return smeared * space_gradients.square().sum(-1).clamp_min(1e-12).sqrt()
+    return smeared * length(space_gradients)

@@ -8,7 +8,7 @@ from torch import Generator, Tensor
 
 from nerfloss.losses.requirements import requires
 from nerfloss.losses.settings_checks import positive
-from nerfloss.maths.directions import random_directions, random_offsets, unit
+from nerfloss.maths.directions import length, random_directions, random_offsets, unit
 
 
 @requires(positive("step"))
@@ -34,7 +34,7 @@ def tangent_curvature(
     here = unit(field(points, {"gradients"})["gradients"])
     along = torch.linalg.cross(here.detach(), random_directions(points, generator))
     there = unit(field(points + step * unit(along), {"gradients"})["gradients"])
-    sine = torch.linalg.cross(here, there).square().sum(-1).clamp_min(1e-12).sqrt()
+    sine = length(torch.linalg.cross(here, there))
     angle = torch.atan2(sine, (here * there).sum(-1))
     return (angle / torch.pi).reshape(positions.shape[:-1])
 

@@ -3,6 +3,8 @@
 from jaxtyping import Float
 from torch import Tensor
 
+from nerfloss.maths.directions import unit
+
 
 def sparsity(sdf: Float[Tensor, "*shape"], *, scale: float = 1.0) -> Float[Tensor, "*shape"]:
     """Push surfaces away from where no image asks for one: ``exp(-scale |sdf|)``, in (0, 1].
@@ -26,7 +28,7 @@ def normal_cosine(
     Reference: Yu et al., "MonoSDF: Exploring Monocular Geometric Cues for Neural Implicit Surface
     Reconstruction", NeurIPS 2022, the angular part of its normal loss.
     """
-    return 1 - (_unit(normal) * _unit(target_normal)).sum(-1)
+    return 1 - (unit(normal, floor=1e-3) * unit(target_normal, floor=1e-3)).sum(-1)
 
 
 def orientation(
@@ -41,7 +43,3 @@ def orientation(
     """
     away = (normals * directions[..., None, :]).sum(-1).clamp_min(0)
     return (weights * away.square()).sum(-1)
-
-
-def _unit(vectors: Float[Tensor, "*shape 3"]) -> Float[Tensor, "*shape 3"]:
-    return vectors / vectors.square().sum(-1, keepdim=True).clamp_min(1e-6).sqrt()

@@ -4,14 +4,16 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from nerfloss.maths.directions import unit
+
 
 def unit_features(features: Float[Tensor, "items channels"]) -> Float[Tensor, "items channels"]:
-    """Features of length one.
+    """Return features scaled to length 1.
 
-    Lengths are floored at 0.01: a ray that meets almost nothing has features near 0, whose
-    direction means nothing and would have a gradient without bound.
+    Lengths are floored at 0.01: the direction of features near 0, as of rays that meet almost
+    nothing, is noise, and its gradient is unbounded.
     """
-    return features / features.square().sum(-1, keepdim=True).clamp_min(1e-4).sqrt()
+    return unit(features, floor=1e-2)
 
 
 def squared_distances(
