@@ -23,12 +23,14 @@ def run_hydra(job: Task, config_name: str, arguments: Sequence[str]) -> None:
     import hydra
 
     from nerfloss.assembly.config_files import conf_dir
+    from nerfloss.assembly.environment_overrides import environment_overrides
     from nerfloss.assembly.hydra_resolvers import register_resolvers
 
     register_resolvers()
     typed, full = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
     # Hydra reads sys.argv. With this variable it raises errors instead of printing them itself.
-    sys.argv = [typed[0], *arguments, *torchrun_env.overrides_of_this()]
+    words = [*arguments, *environment_overrides(), *torchrun_env.overrides_of_this()]
+    sys.argv = [typed[0], *words]
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
         program = hydra.main(

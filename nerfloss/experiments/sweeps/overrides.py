@@ -31,11 +31,14 @@ def seeds_of(config: DictConfig, typed: Sequence[Override]) -> list[int] | None:
 
 
 def with_seeds(words: Sequence[Sequence[str]], seeds: Sequence[int]) -> Iterator[list[str]]:
-    """Every combination once for each seed, which stands where ``seeds`` was typed, or last."""
+    """Yield every combination once for each seed, at the place of ``seeds`` or at the end."""
     for each in words:
-        keys = [word.partition("=")[0] for word in each]
-        # Where an experiment's file has them, a job has to be told that it is one run.
-        own = list(each) if "seeds" in keys else [*each, "", "seeds=null"]
-        place = keys.index("seeds") if "seeds" in keys else len(each)
+        is_seeds = [word.partition("=")[0] == "seeds" for word in each]
+        if any(is_seeds):
+            before, after = each[: is_seeds.index(True)], each[is_seeds.index(True) :]
+            after = [word for word in after if word.partition("=")[0] != "seeds"]
+        else:
+            # An experiment's file sets them; each job has to be a single run.
+            before, after = each, ["seeds=null"]
         for seed in seeds:
-            yield [*own[:place], f"seed={seed}", *own[place + 1 :]]
+            yield [*before, f"seed={seed}", *after]

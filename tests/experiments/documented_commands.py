@@ -1,0 +1,80 @@
+"""Every command line that the documentation shows, with the place that shows it."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from nerfloss.cli.main import _parser
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAMS = r"(?:python (?:train|eval)\.py|nerfloss(?= [a-z-])|torchrun)(?: |$)"
+FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
+INLINE = re.compile(rf"`({PROGRAMS}[^`]*)`")
+
+
+@dataclass(frozen=True)
+class Command:
+    """One documented command line. ``output`` is the text that the page shows below it."""
+
+    source: str
+    line: str
+    output: str = ""
+
+    @property
+    def words(self) -> list[str]:
+        """The line as a shell splits it, without its comment."""
+        return shlex.split(self.line, comments=True)
+
+
+def documented_commands() -> list[Command]:
+    """Return every distinct command line, from pages, configuration files and help texts."""
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "benchmarks" / "README.md"]
+    pages += sorted((ROOT / "docs").rglob("*.md"))
+    found = [command for page in pages for command in _of_page(page)]
+    for path in sorted((ROOT / "conf").rglob("*.yaml")):
+        found += _of_yaml(path)
+    found += [Command("--help", line) for text in _help_texts() for line in _quoted(text)]
+    by_words: dict[tuple[str, ...], Command] = {}
+    for command in found:
+        by_words.setdefault(tuple(command.words), command)
+    return list(by_words.values())
+
+
+def _of_page(path: Path) -> Iterator[Command]:
+    text, source = path.read_text(), str(path.relative_to(ROOT))
+    for _, block in FENCE.findall(text):
+        lines = block.replace("\\\n", " ").splitlines()
+        for number, line in enumerate(lines):
+            typed = line.strip().removeprefix("$ ")
+            if re.match(PROGRAMS, typed):
+                shown = "\n".join(lines[number + 1 :]) if line.startswith("$ ") else ""
+                yield Command(source, typed, shown)
+    for line in INLINE.findall(FENCE.sub("", text)):
+        # `nerfloss report` in a sentence names a command.
+        if len(line.split()) > 2:
+            yield Command(source, " ".join(line.split()))
+
+
+def _of_yaml(path: Path) -> Iterator[Command]:
+    comments = re.sub(r"\\\n# *", "", path.read_text())
+    for line in re.findall(rf"# (?:.*: )?({PROGRAMS}.*)", comments):
+        # A description follows after several spaces.
+        yield Command(
+            str(path.relative_to(ROOT)), re.split(r" {3,}| {2,}(?=two )", line)[0].strip()
+        )
+
+
+def _quoted(text: str) -> list[str]:
+    return re.findall(rf"[`']({PROGRAMS}[^`']*)[`']", " ".join(text.split()))
+
+
+def _help_texts() -> Iterator[str]:
+    waiting = [_parser()]
+    while waiting:
+        parser = waiting.pop()
+        yield parser.format_help()
+        for action in parser._actions:
+            if isinstance(action.choices, dict):
+                waiting += action.choices.values()

@@ -1,0 +1,284 @@
+"""Every command line of the documentation works as it is printed, from a folder of the user's own.
+
+The fast tests run the programs in this process up to the training itself. The slow ones type each
+line into a shell; runs are made small by the environment variable ``NERFLOSS_TEST_OVERRIDES``.
+"""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+from documented_commands import Command, documented_commands
+from hydra import compose, initialize_config_dir
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from omegaconf import OmegaConf
+from simulated_runs import ROOT, run
+from small_runs import TINY, TINY_DENSITY, TINY_SCENE, TINY_SDF
+from written_runs import write_run
+
+from nerfloss.assembly.config_files import conf_dir
+from nerfloss.assembly.environment_overrides import VARIABLE
+from nerfloss.assembly.hydra_resolvers import register_resolvers
+from nerfloss.cli.main import main
+from nerfloss.experiments.launchers.ray import RayLauncher
+from nerfloss.experiments.launchers.submitit import SubmititLauncher
+from nerfloss.experiments.sweeps.jobs import Jobs
+from nerfloss.testing.scenes import small_scene, write_blender, write_neus
+
+RUN = "outputs/analytic/neus_eikonal/today"
+# Parts of a line that a reader replaces, and by what; the first that fits.
+PLACEHOLDERS = {
+    "outputs/.../<time>": RUN,
+    "outputs/...": RUN,
+    "outputs/<one>": "outputs/analytic/neus",
+    "outputs/<other>": "outputs/analytic/neus_eikonal",
+    "some/last.pt": f"{RUN}/checkpoints/last.pt",
+    "2025-01-01_12-00-00": "today",
+    "2026-01-31_12-00-00": "today",
+    "<time>": "today",
+    "<date>": "today",
+    "<folder>": RUN,
+    "<name>": "eikonal",
+}
+# Lines that no test can run, by a part of them.
+EXEMPT = {
+    "--rdzv_backend=c10d": "needs several machines",
+    "loss=... trainer.max_steps=...": "a pattern of several lines",
+    "/failure.pt": "needs a failed step: tests/diagnostics and tests/cli run it",
+}
+# Not run by the slow test, which types the lines.
+NOT_TYPED = {
+    "nerfloss bench terms": "measures every term for minutes",
+    "hydra.launcher.address=auto": "needs a running Ray cluster",
+    "hydra.launcher.slurm": "needs a SLURM queue",
+    "hydra.launcher.gpus": "needs a GPU",
+    "nerfloss docs": "writes the pages of the clone",
+}
+# Typed by the fast tests, too: one of each kind.
+REPRESENTATIVE = (
+    "python train.py -m loss.terms.eikonal.weight=0,0.1 seeds=[0,1,2]",
+    "python train.py -m ablate=all seeds=[0,1,2] loss=neus_mask",
+    "python train.py -m hydra/sweeper=optuna "
+    "'loss.terms.eikonal.weight=tag(log, interval(0.001, 1))'",
+)
+COMMANDS = [
+    command for command in documented_commands() if not any(part in command.line for part in EXEMPT)
+]
+
+
+def title(command: Command) -> str:
+    return f"{command.source}: {' '.join(command.words)[:100]}"
+
+
+def filled(line: str) -> str:
+    """The line with its placeholders replaced."""
+    for part, value in PLACEHOLDERS.items():
+        line = line.replace(part, value)
+    return line
+
+
+def fewer(words: Sequence[str]) -> list[str]:
+    """Overrides that make a sweep short: one seed, one trial, one process."""
+    shorter = ["seeds=[0]"] if any(word.startswith("seeds=") for word in words) else []
+    shorter += ["hydra.sweeper.n_trials=1"] if "hydra/sweeper=optuna" in words else []
+    return shorter + (["hydra.launcher.n_jobs=1"] if "hydra/launcher=joblib" in words else [])
+
+
+def small(words: Sequence[str]) -> list[str]:
+    """Overrides that make the run of these words tiny: those whose setting it has."""
+    register_resolvers()
+    one = [re.sub(r"^([^=]+)=([^\[({,]+),.*", r"\1=\2", word) for word in words if word != "-m"]
+    one = [word for word in one if "tag(" not in word and "interval(" not in word]
+    if any(word.startswith(("trainer.resume=", "run=", "checkpoint=")) for word in one):
+        return []
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        cfg = compose("train", one)
+    tiny = [*TINY, *TINY_SCENE, *TINY_SDF, *TINY_DENSITY, "eval.images=false", "device=cpu"]
+    tiny += ["~eval.metrics.lpips_alex", "~eval.metrics.lpips_vgg"]
+    has = lambda word: OmegaConf.select(cfg, word.partition("=")[0].lstrip("~")) is not None  # noqa: E731
+    return [word for word in tiny if has(word)]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user's folder, with the sweeps and runs that the lines name, and a package of their own."""
+    home = tmp_path / "home"
+    shutil.copytree(ROOT / "tests" / "own_package" / "mylab", home / "mylab")
+    with (home / "mylab" / "losses.py").open("a") as file:
+        file.write("\n\ndef f(rgb, target_rgb):\n    return (rgb - target_rgb).square().mean(-1)\n")
+    monkeypatch.chdir(home)
+    monkeypatch.syspath_prepend(home)
+    write_sweeps(home / "multirun")
+    for loss in ("neus", "neus_eikonal"):
+        where = home / "outputs" / "analytic" / loss / "yesterday"
+        write_run(where, {"psnr": 30.0}, terms={"rgb": {"weight": float(len(loss))}})
+    yield home
+    for name in [name for name in sys.modules if name.partition(".")[0] == "mylab"]:
+        del sys.modules[name]
+
+
+def write_sweeps(root: Path) -> None:
+    """The sweeps that the pages report on."""
+    swept = {
+        "analytic/neus_eikonal/today": ("loss.terms.eikonal.weight", ("0", "0.03", "0.1")),
+        "analytic/neus_full/today": ("loss/balancer", ("none", "normalized", "gradnorm")),
+        "eikonal": ("loss.terms.eikonal.weight", ("0", "0.1")),
+        "lego_eikonal": ("loss.terms.eikonal.weight", ("0", "0.1")),
+        "ablation": ("ablate", ("full", "base")),
+        "lego_ablation": ("ablate", ("full", "base")),
+        "balancers": ("loss/balancer", ("none", "dwa")),
+    }
+    for name, (key, values) in swept.items():
+        for number, value in enumerate(values):
+            for seed in range(3):
+                scores = {"psnr": 30.0 + number + seed, "chamfer_l1": 0.01 * (1 + seed)}
+                scores |= {"ssim": 0.9, "normal_angle": 5.0 + number, "mask_iou": 0.9}
+                write_run(root / name / f"{value},{seed}", scores, f"{key}={value}", seed=seed)
+
+
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Launchers of every kind run their jobs here, and of a sweep two are composed and one is run.
+
+    Composing all of them takes minutes, and says nothing more about the line.
+    """
+
+    class Engine:
+        room = 100
+
+        def submit(self, jobs):
+            return [job() for job in jobs]
+
+        def ended(self, handles):
+            return list(handles)
+
+        def told(self, handle):
+            return handle
+
+        def cancel(self, handles):
+            pass
+
+    for launcher in (RayLauncher, SubmititLauncher):
+        monkeypatch.setattr(launcher, "require", lambda _: None)
+        monkeypatch.setattr(launcher, "engine", lambda *_: nullcontext(Engine()))
+    launch, split = Jobs.launch, BasicSweeper.split_arguments
+    monkeypatch.setattr(Jobs, "launch", lambda self, jobs, first=0: launch(self, jobs[:1], first))
+
+    def first_and_last(overrides, most):
+        (jobs,) = split(overrides, most)
+        return [[jobs[0], jobs[-1]]]
+
+    monkeypatch.setattr(BasicSweeper, "split_arguments", staticmethod(first_and_last))
+
+
+def is_training(command: Command) -> bool:
+    return bool(re.match(r"python (train|eval)|torchrun", command.line)) and not command.output
+
+
+@pytest.mark.usefixtures("in_process")
+@pytest.mark.parametrize("command", [c for c in COMMANDS if is_training(c)], ids=title)
+def test_a_documented_run_begins_and_ends_well(command, folder, play, monkeypatch, capsys):
+    if "hydra/sweeper=optuna" in command.line:
+        pytest.importorskip("optuna", reason="needs the extra 'sweep'")
+    words = shlex.split(filled(command.line), comments=True)
+    if RUN in " ".join(words):
+        assert run(["train.py", f"hydra.run.dir={RUN}"], monkeypatch) == 0
+    program = next(word for word in words if word.endswith(".py"))
+    words = words[words.index(program) :]
+    monkeypatch.setenv(VARIABLE, shlex.join(fewer(words)))
+    assert run(words, monkeypatch) == 0, capsys.readouterr().err
+    if words[1:] == ["--help"]:
+        assert "dataset" in capsys.readouterr().out
+    elif "-m" in words:
+        asked = [w.partition("=")[2] for w in words if w.startswith("hydra.sweep.dir=")]
+        assert list(folder.glob(f"{asked[0] if asked else 'multirun/*/*/*'}/multirun.yaml"))
+    assert words[1:] == ["--help"] or play.started or program == "eval.py"
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c.output], ids=title)
+@pytest.mark.usefixtures("folder")
+def test_a_documented_refusal_reads_as_shown(command, monkeypatch, capsys):
+    assert run(command.words[1:], monkeypatch) != 0
+    said = " ".join(capsys.readouterr().err.split())
+    for line in command.output.splitlines():
+        assert " ".join(line.split()) in said
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    "command", [c for c in COMMANDS if c.line.startswith("nerfloss")], ids=title
+)
+def test_a_documented_command_of_nerfloss_succeeds(command, capsys):
+    if any(part in command.line for part in ("bench", "nerfloss docs")):
+        pytest.skip("see NOT_TYPED")
+    words = shlex.split(filled(command.line), comments=True)
+    assert main(words[1:]) == 0
+    said = capsys.readouterr().out
+    if words[1] == "report":
+        assert "Against" in said
+
+
+def typed(command: Command, folder: Path, overrides: Sequence[str]) -> None:
+    """Type a line into a shell, in the folder of a user."""
+    tools = folder / "bin"
+    tools.mkdir()
+    programs = {"python": "", "nerfloss": "-m nerfloss", "torchrun": "-m torch.distributed.run"}
+    for name, module in programs.items():
+        (tools / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {module} "$@"\n')
+        (tools / name).chmod(0o755)
+    for name in ("train.py", "eval.py", "conf"):
+        (folder / name).symlink_to(ROOT / name)
+    scene = small_scene("sphere", views=6, test_views=2, size=24)
+    for name in ("lego", "lego_100"):
+        write_blender(folder / "data" / name, scene)
+    write_neus(folder / "data" / "scan65", scene)
+    environment = {
+        **os.environ,
+        "PATH": f"{tools}:{os.environ['PATH']}",
+        "PYTHONPATH": f"{ROOT}:{folder}",
+        VARIABLE: shlex.join(overrides),
+    }
+    done = subprocess.run(
+        ["bash", "-c", filled(command.line)],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("line", REPRESENTATIVE)
+def test_a_representative_line_can_be_typed(line, folder):
+    if "hydra/sweeper=optuna" in line:
+        pytest.importorskip("optuna", reason="needs the extra 'sweep'")
+    command = next(command for command in COMMANDS if command.words == shlex.split(line))
+    words = command.words[2:]
+    typed(command, folder, [*small(words), *fewer(words), "trainer.max_steps=1"])
+    (sweep,) = folder.glob("multirun/analytic/*/20*")
+    assert main(["report", str(sweep)]) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "command", [c for c in COMMANDS if not any(part in c.line for part in NOT_TYPED)], ids=title
+)
+def test_every_line_can_be_typed(command, folder):
+    if command.output or command.line.startswith("nerfloss"):
+        pytest.skip("run in this process by the fast tests")
+    words = shlex.split(filled(command.line), comments=True)
+    words = words[next(i for i, word in enumerate(words) if word.endswith(".py")) + 1 :]
+    typed(command, folder, [*small(words), *fewer(words)] if "--help" not in words else [])
+
+
+@pytest.mark.parametrize("part", [*EXEMPT, *NOT_TYPED])
+def test_an_exempt_line_is_still_documented(part):
+    assert any(part in command.line for command in documented_commands())
