@@ -4,13 +4,13 @@
     python benchmarks/study.py study_mask --seeds 0 1 2 3 4        # only what is missing is run
     python benchmarks/study.py study_mask --show                   # the table and the figure again
 
-An experiment says what is asked of it under ``study``: ``arms``, each the terms of the recipe that
-act in it (the others of all arms get weight 0), ``scores``, the one in question first, and perhaps
-a ``picture``. An arm is compared with the one that has most of its terms and no others. Results go
-to docs/studies/<name>.json, a figure to docs/images/studies/, and the table into docs/studies.md,
+The key ``study`` of an experiment has ``variants`` (the active terms of each; the other studied
+terms get weight 0), ``scores`` (the main one first) and an optional ``picture``. A variant is
+compared with the variant that has most of its terms and no others. Results are written to
+docs/studies/<name>.json, a figure to docs/images/studies/, and the table to docs/studies.md,
 between ``<!-- <name> -->`` and ``<!-- end -->``.
 
-The verdicts are those of ``nerfloss report``: paired by seed, corrected for the number of arms that
+Tests are those of ``nerfloss report``: paired by seed, corrected for the number of variants that
 are compared with the same one (docs/comparing.md).
 """
 
@@ -40,8 +40,8 @@ from nerfloss.evaluation.metrics import normal as normal_metrics
 from nerfloss.evaluation.metrics.metadata import metadata_of
 from nerfloss.evaluation.metrics.stlpips import ShiftTolerantLpips
 from nerfloss.experiments.statistics.paired import Paired, paired
-from nerfloss.experiments.statistics.significance import verdicts
-from nerfloss.experiments.statistics.summary import ends, summary
+from nerfloss.experiments.statistics.significance import significances
+from nerfloss.experiments.statistics.summary import format_interval, summary
 
 GEOMETRY = ("chamfer_l1", "point_to_surface")
 METRICS: Mapping[str, Callable] = {
@@ -76,18 +76,18 @@ def composed(name: str, *overrides: str) -> DictConfig:
     return cfg
 
 
-def with_arm(cfg: DictConfig, arm: str, seed: int) -> DictConfig:
-    """The run of an arm: terms that are studied and not in it weigh nothing."""
+def with_variant(cfg: DictConfig, variant: str, seed: int) -> DictConfig:
+    """The run of a variant: terms that are studied and not in it weigh nothing."""
     cfg = cfg.copy()
-    studied = {term for terms in cfg.study.arms.values() for term in terms}
-    for term in studied - set(cfg.study.arms[arm]):
+    studied = {term for terms in cfg.study.variants.values() for term in terms}
+    for term in studied - set(cfg.study.variants[variant]):
         cfg.loss.terms[term].weight = 0.0
     cfg.seed = seed
     return cfg
 
 
 def scored(run: Run, wanted: Sequence[str]) -> dict[str, float | None]:
-    """An arm's scores on test views and of its surface; None where one is undefined."""
+    """A variant's scores on test views and of its surface; None where one is undefined."""
     metrics = {name: METRICS[name] for name in wanted if name in METRICS}
     evaluator, subject = replace(run.evaluator, metrics=metrics), run.subject()
     scored_views = evaluator.score_views(subject, views_of(run.scene, "test"), None)
@@ -99,13 +99,18 @@ def scored(run: Run, wanted: Sequence[str]) -> dict[str, float | None]:
     return {name: found[name].value for name in wanted}
 
 
-def measure(cfg: DictConfig, arm: str, seed: int, pictures: Path | None) -> Row:
-    """Train an arm once and score it; the first seed is pictured."""
-    run, _ = prepare(with_arm(cfg, arm, seed))
+def measure(cfg: DictConfig, variant: str, seed: int, pictures: Path | None) -> Row:
+    """Train a variant once and score it; the first seed is pictured."""
+    run, _ = prepare(with_variant(cfg, variant, seed))
     train(run)
     if pictures is not None:
-        keep_picture(run, cfg.study.get("picture", "rgb"), pictures / f"{arm}.npy")
-    row = {"arm": arm, "seed": seed, "steps": run.trainer.step, **scored(run, cfg.study.scores)}
+        keep_picture(run, cfg.study.get("picture", "rgb"), pictures / f"{variant}.npy")
+    row = {
+        "variant": variant,
+        "seed": seed,
+        "steps": run.trainer.step,
+        **scored(run, cfg.study.scores),
+    }
     shutil.rmtree(run.folder, ignore_errors=True)
     return row
 
@@ -114,51 +119,54 @@ def settings_of(cfg: DictConfig) -> str:
     """A fingerprint of what is run: rows of other settings are not to be mixed with these."""
     kept = OmegaConf.to_container(cfg, resolve=False)
     assert isinstance(kept, dict)
-    kept = {**kept, "eval": None, "study": kept["study"]["arms"]}
+    kept = {**kept, "eval": None, "study": kept["study"]["variants"]}
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def compared_with(arm: str, arms: Mapping[str, list[str]]) -> str | None:
-    """The arm with most of this one's terms and no others; None for the first."""
-    fewer = [name for name in arms if set(arms[name]) < set(arms[arm])]
-    return max(fewer, key=lambda name: len(arms[name]), default=None)
+def compared_with(variant: str, variants: Mapping[str, list[str]]) -> str | None:
+    """The variant with most of this one's terms and no others; None for the first."""
+    fewer = [name for name in variants if set(variants[name]) < set(variants[variant])]
+    return max(fewer, key=lambda name: len(variants[name]), default=None)
 
 
 def table(found: Mapping[str, Any]) -> str:
-    """Markdown: a row per arm and score, mean and standard deviation, and the difference."""
-    arms, seeds = found["arms"], sorted({row["seed"] for row in found["rows"]})
-    lines = ["| score | arm | mean ± deviation | against | difference (95 %) | |",
+    """Markdown: a row per variant and score, mean and standard deviation, and the difference."""
+    variants, seeds = found["variants"], sorted({row["seed"] for row in found["rows"]})
+    lines = ["| score | variant | mean ± deviation | against | difference (95 %) | |",
              "|---|---|---|---|---|---|"]  # fmt: skip
     for score in found["scores"]:
-        values = {arm: values_of(found, arm, score) for arm in arms}
+        values = {variant: values_of(found, variant, score) for variant in variants}
         said = f"{score} {'↓' if lower_is_better(score) else '↑'}"
-        gaps = against(values, arms, "lower" if lower_is_better(score) else "higher")
-        for arm, mine in values.items():
+        gaps = against(values, variants, "lower" if lower_is_better(score) else "higher")
+        for variant, mine in values.items():
             what = mean_of(list(mine.values()))
-            lines.append(f"| {said} | {arm} | {what} | {' | '.join(gaps[arm])} |")
+            lines.append(f"| {said} | {variant} | {what} | {' | '.join(gaps[variant])} |")
     steps = {row["steps"] for row in found["rows"]}
     lines.append(f"\n{len(seeds)} seeds, {'/'.join(map(str, sorted(steps)))} steps each.")
     return "\n".join(lines) + "\n"
 
 
 def against(
-    values: Mapping[str, Mapping[int, float]], arms: Mapping[str, list[str]], better: str
+    values: Mapping[str, Mapping[int, float]], variants: Mapping[str, list[str]], better: str
 ) -> dict[str, tuple[str, str, str]]:
-    """For each arm the one it is compared with, the difference with its interval, the verdict."""
+    """Return for each variant its reference, the difference with interval, and significance."""
     found = dict.fromkeys(values, ("", "", ""))
-    bases = {arm: compared_with(arm, arms) for arm in arms}
+    bases = {variant: compared_with(variant, variants) for variant in variants}
     for base in {base for base in bases.values() if base is not None}:
-        family = [arm for arm, own in bases.items() if own == base]
-        pairs = {arm: paired(values[base], values[arm]) for arm in family}
-        said = verdicts(pairs, better)
-        found |= {arm: (base, difference_of(pairs[arm]), said[arm].word) for arm in family}
+        family = [variant for variant, own in bases.items() if own == base]
+        pairs = {variant: paired(values[base], values[variant]) for variant in family}
+        said = significances(pairs, better)
+        found |= {
+            variant: (base, difference_of(pairs[variant]), said[variant].label)
+            for variant in family
+        }
     return found
 
 
 def difference_of(pair: Paired) -> str:
     if pair.mean is None or pair.interval is None:
         return "-"
-    return f"{pair.mean:+.3g} ({' to '.join(ends(pair.interval))})"
+    return f"{pair.mean:+.3g} ({' to '.join(format_interval(pair.interval))})"
 
 
 def mean_of(values: Sequence[float]) -> str:
@@ -168,8 +176,8 @@ def mean_of(values: Sequence[float]) -> str:
     return f"{found.mean:.4g} ± {found.std or 0:.2g}"
 
 
-def values_of(found: Mapping[str, Any], arm: str, score: str) -> dict[int, float]:
-    rows = [row for row in found["rows"] if row["arm"] == arm and row[score] is not None]
+def values_of(found: Mapping[str, Any], variant: str, score: str) -> dict[int, float]:
+    rows = [row for row in found["rows"] if row["variant"] == variant and row[score] is not None]
     return {row["seed"]: row[score] for row in rows}
 
 
@@ -180,13 +188,16 @@ def study(name: str, seeds: list[int], overrides: list[str], out: Path) -> dict[
     found = json.loads(path.read_text()) if path.exists() else {"rows": []}
     if found.get("settings") != settings_of(cfg):
         found = {"settings": settings_of(cfg), "rows": []}
-    found |= {"arms": OmegaConf.to_container(cfg.study.arms), "scores": list(cfg.study.scores)}
+    found |= {
+        "variants": OmegaConf.to_container(cfg.study.variants),
+        "scores": list(cfg.study.scores),
+    }
     pictures = ROOT / "outputs" / "studies" / name
     for seed in seeds:
-        for arm in cfg.study.arms:
-            if any((row["arm"], row["seed"]) == (arm, seed) for row in found["rows"]):
+        for variant in cfg.study.variants:
+            if any((row["variant"], row["seed"]) == (variant, seed) for row in found["rows"]):
                 continue
-            row = measure(cfg, arm, seed, pictures if seed == seeds[0] else None)
+            row = measure(cfg, variant, seed, pictures if seed == seeds[0] else None)
             found["rows"].append(row)
             found["machine"] = machine()
             path.parent.mkdir(parents=True, exist_ok=True)

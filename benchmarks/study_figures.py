@@ -62,8 +62,8 @@ def draw(found: Mapping[str, Any], pictures: Path, to: Path) -> None:
     """Pictures in a row above a dot per seed; without pictures, the dots alone."""
     from matplotlib import pyplot
 
-    arms = list(found["arms"])
-    kept = [pictures / f"{name}.npy" for name in ("observed", *arms)]
+    variants = list(found["variants"])
+    kept = [pictures / f"{name}.npy" for name in ("observed", *variants)]
     shown = [path for path in kept if path.exists()]
     scores = found["scores"][:3]
     columns = np.lcm(max(len(shown), 1), len(scores))
@@ -78,13 +78,13 @@ def draw(found: Mapping[str, Any], pictures: Path, to: Path) -> None:
     for index, score in enumerate(scores):
         width = columns // len(scores)
         axes = figure.add_subplot(grid[-1, index * width : (index + 1) * width])
-        for place, arm in enumerate(arms):
-            values = [row[score] for row in found["rows"] if row["arm"] == arm]
+        for place, variant in enumerate(variants):
+            values = [row[score] for row in found["rows"] if row["variant"] == variant]
             values = [value for value in values if value is not None]
             axes.plot(values, [place] * len(values), "o", ms=4, alpha=0.6)
             axes.plot(np.mean(values or [np.nan]), place, "k|", ms=12)
-        axes.set_yticks(range(len(arms)), arms if index == 0 else [""] * len(arms), fontsize=8)
-        axes.set_ylim(len(arms) - 0.5, -0.5)
+        axes.set_yticks(range(len(variants)), variants if index == 0 else [""] * len(variants), fontsize=8)
+        axes.set_ylim(len(variants) - 0.5, -0.5)
         axes.set_title(score, fontsize=8)
         axes.tick_params(axis="x", labelsize=7)
         axes.locator_params(axis="x", nbins=4)

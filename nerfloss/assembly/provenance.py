@@ -1,4 +1,4 @@
-"""Where a run's numbers come from: provenance.json, begun with the run, completed when it ends."""
+"""Provenance of a run: provenance.json, written at its start and completed at its end."""
 
 import hashlib
 import json
@@ -15,6 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from nerfloss.assembly.result_settings import affects_scores, flat
 from nerfloss.files import atomic_write
 from nerfloss.training.distributed.torchrun_env import program
 
@@ -22,24 +23,23 @@ log = logging.getLogger(__name__)
 
 FILE = "provenance.json"
 PACKAGES = ("nerfloss", "torch", "numpy", "numba", "hydra-core")
-# Settings that change nothing in what a run computes and writes.
-NOT_COUNTED = ("trainer.resume", "objectives", "hardware", "dataset.image_storage")
 RUNNING, FINISHED, STOPPED, FAILED = "running", "finished", "stopped", "failed"
 
 
 def config_hash(config: Mapping[str, Any]) -> str:
-    """A fingerprint of a composed configuration, as plain values: 16 hexadecimal digits.
+    """Return a hash of a composed configuration, as plain values: 16 hexadecimal digits.
 
-    ``NOT_COUNTED`` is left out, and so is the order of keys, but for the terms of the loss: they
-    are summed in their order.
+    Settings that do not affect scores are ignored, and so is the order of keys, except that of
+    the loss terms: they are summed in this order.
     """
     terms = list((config.get("loss") or {}).get("terms") or {})
-    text = json.dumps([_without(config, NOT_COUNTED), terms], sort_keys=True, default=str)
+    counted = {key: value for key, value in flat(config) if affects_scores(key)}
+    text = json.dumps([counted, terms], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def read_provenance(folder: Path) -> Mapping[str, Any] | None:
-    """What a run's folder says of itself; None where there is no such file, or a damaged one."""
+    """Return the content of provenance.json in a run's folder; None if missing or damaged."""
     try:
         content = json.loads((folder / FILE).read_text())
     except (FileNotFoundError, ValueError):
@@ -56,13 +56,12 @@ def recorded(
     hardware: str | None = None,
     same: bool = False,
 ) -> Iterator[dict[str, Any]]:
-    """Write provenance.json now and, with how it ended, when the ``with`` block is left.
+    """Write provenance.json at the start of the ``with`` block, and again at its end.
 
-    ``overrides`` are the run's own: with them it can be repeated. What is yielded may be told
-    ``status``; it is "finished" otherwise, and "failed" with the error where one passes through. A
-    run that goes on keeps when it began; when it was taken up again is listed under ``resumed``.
-    ``hardware`` is the preset that the configuration was made with, where ``config`` says auto;
-    ``same`` that the run which the folder holds goes on as it is.
+    ``overrides`` reproduce the run. The yielded mapping takes the final ``status``; the default is
+    "finished", or "failed" with the error if an exception leaves the block. A resumed run keeps its
+    start time, and the times of resumption are appended to ``resumed``. ``hardware`` is the
+    resolved hardware preset. ``same``: the run in the folder is resumed with its own configuration.
     """
     earlier, now = read_provenance(folder), _now()
     content: dict[str, Any] = {"status": RUNNING, "error": None, **_sources(config, overrides)}
@@ -88,7 +87,7 @@ def recorded(
 
 
 def _sources(config: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
-    """What decides a run's numbers, and what they were computed on."""
+    """Return everything that determines the scores: configuration, code, versions, machine."""
     import torch
 
     return {
@@ -107,15 +106,15 @@ def _sources(config: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, A
 
 
 def _git() -> dict[str, Any] | None:
-    """Commit of the working directory's repository, and whether its files differ from it."""
-    commit = _said_by_git("rev-parse", "HEAD")
+    """Return the commit of the working directory, and whether tracked files were modified."""
+    commit = _git_output("rev-parse", "HEAD")
     if not commit:
         return None
-    changed = _said_by_git("status", "--porcelain", "--untracked-files=no")
+    changed = _git_output("status", "--porcelain", "--untracked-files=no")
     return {"commit": commit, "dirty": bool(changed)}
 
 
-def _said_by_git(*words: str) -> str | None:
+def _git_output(*words: str) -> str | None:
     try:
         done = subprocess.run(["git", *words], capture_output=True, text=True, timeout=20)
     except (OSError, subprocess.SubprocessError):
@@ -134,14 +133,14 @@ def _versions() -> dict[str, str | None]:
 
 
 def _device_name(asked: str) -> str:
-    """The processor's name, or the GPU's where the run is on one."""
+    """Return the name of the GPU that the run uses, else that of the processor."""
     import torch
 
     if asked != "cpu" and torch.cuda.is_available():
         try:
             return torch.cuda.get_device_name(None if asked == "auto" else asked)
         except (RuntimeError, ValueError, AssertionError):
-            return asked  # no such device: the run will say so
+            return asked  # the run itself reports a missing device
     if sys.platform == "linux":
         for line in Path("/proc/cpuinfo").read_text(errors="replace").splitlines():
             if line.startswith("model name"):
@@ -149,31 +148,17 @@ def _device_name(asked: str) -> str:
     return platform.processor() or platform.machine()
 
 
-def _without(config: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
-    """A copy without these dotted keys."""
-    kept = dict(config)
-    for key in keys:
-        first, _, rest = key.partition(".")
-        if first not in kept:
-            continue
-        if rest and isinstance(kept[first], Mapping):
-            kept[first] = _without(kept[first], [rest])
-        elif not rest:
-            del kept[first]
-    return kept
-
-
 def _now() -> str:
     return datetime.now().astimezone().isoformat(timespec="seconds")
 
 
 def _write(folder: Path, content: Mapping[str, Any]) -> None:
-    """Whole or not at all: what is half written could not say what the folder holds."""
+    """Write the file atomically: a partial one could not be read after a crash."""
     atomic_write(folder / FILE, f"{json.dumps(content, indent=2, default=str)}\n".encode())
 
 
 def _write_end(folder: Path, content: Mapping[str, Any]) -> None:
-    """How a run ended matters more than that it could not be written down."""
+    """Write the file; log a failure, so that it does not replace the error of the run."""
     try:
         _write(folder, content)
     except OSError as error:

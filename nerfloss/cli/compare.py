@@ -24,9 +24,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def run(options: argparse.Namespace) -> int:
     """Print the tables, or write them where ``-o`` says; as CSV they are one."""
-    from nerfloss.experiments.report.side_by_side import as_one, compared
+    from nerfloss.experiments.report.side_by_side import compare_groups, joined_by_key
 
     whole = options.format == "csv"
-    tables = compared(options.folders, metrics=options.metrics, every=whole)
-    put_out([as_one(tables)] if whole else tables, options.format, options.output)
+    tables = compare_groups(options.folders, metrics=options.metrics, every=whole)
+    put_out([joined_by_key(tables)] if whole else tables, options.format, options.output)
     return 0

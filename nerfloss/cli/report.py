@@ -1,4 +1,4 @@
-"""``nerfloss report``: the runs of a folder in tables, with verdicts where there are seeds."""
+"""``nerfloss report``: the runs of a folder in tables, with significances where there are seeds."""
 
 import argparse
 import sys
@@ -22,8 +22,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     command.add_argument(
         "--only",
-        choices=["runs", "arms"],
-        help="one of the tables: every run, or means and verdicts (csv: runs, if not told)",
+        choices=["runs", "variants"],
+        help="one of the tables: every run, or means and significances (csv: runs, if not told)",
     )
     command.add_argument(
         "--html",
@@ -37,13 +37,14 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 def run(options: argparse.Namespace) -> int:
     """Print the tables, or write them where ``-o`` says."""
     from nerfloss.experiments.report.report import report, selected
-    from nerfloss.experiments.report.truncate import is_shortened, readable
+    from nerfloss.experiments.report.truncate import is_truncated, truncated_tables
 
     found = report(options.folder, metrics=options.metrics, baseline=options.baseline)
     tables = selected(found, options.only or ("runs" if options.format == "csv" else None))
-    put_out(tables if options.format == "csv" else readable(tables), options.format, options.output)
+    shown = tables if options.format == "csv" else truncated_tables(tables)
+    put_out(shown, options.format, options.output)
     printed = options.format == "table" and not options.output
-    if options.html is None and printed and is_shortened(found[0]):
+    if options.html is None and printed and is_truncated(found[0]):
         print("no report.html of so many runs, unless you ask for it: --html", file=sys.stderr)
     elif options.html or (options.html is None and printed):
         _write_page(options)

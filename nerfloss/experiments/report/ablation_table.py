@@ -1,4 +1,4 @@
-"""The table of an ablation: what leaving each term out costs, and what each brings alone."""
+"""Table of an ablation: effect of leaving each term out, and of adding it alone to the base."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from nerfloss.experiments.report.variants_table import (
     WIDE,
     how_to_read,
     mean_of,
-    place_of,
+    scene_of,
     score_of,
-    told,
+    significance_cells,
     wide_row,
 )
 
-# What the verdict on a recipe says of the term: without it worse means that the term helps.
+# A recipe that is worse without a term means that the term helps.
 _OF_TERM = {
     "without": {"worse": "helps", "better": "hurts"},
     "alone": {"better": "helps", "worse": "hurts"},
@@ -25,10 +25,10 @@ _OF_TERM = {
 
 @dataclass(frozen=True)
 class AblationLine:
-    """A `Contrast` of one recipe ``against`` another, and what it says of ``term``.
+    """A `Contrast` of one recipe ``against`` another, and the resulting ``effect`` of ``term``.
 
-    ``kind`` is full, without, alone or base; ``effect`` is "helps", "hurts" or a verdict's word,
-    "" for the two recipes that others are compared with.
+    ``kind`` is full, without, alone or base; ``effect`` is "helps", "hurts" or the label of the
+    significance; "" for the two recipes that others are compared with.
     """
 
     kind: str
@@ -38,22 +38,22 @@ class AblationLine:
     contrast: Contrast
 
 
-def is_ablation(arms: Sequence[Variant]) -> bool:
-    """Whether every arm is a recipe taken apart, and the full one is among them."""
-    kinds = [arm.runs[0].ablation.get("kind") for arm in arms]
-    return len(arms) > 1 and all(kinds) and "full" in kinds
+def is_ablation(variants: Sequence[Variant]) -> bool:
+    """Return True if every variant is an ablation, and the full recipe is among them."""
+    kinds = [variant.runs[0].ablation.get("kind") for variant in variants]
+    return len(variants) > 1 and all(kinds) and "full" in kinds
 
 
-def ablation_lines(arms: Sequence[Variant], metrics: Sequence[str]) -> list[AblationLine]:
-    """Leave-one-out against the full recipe, each term alone against the base by itself.
+def ablation_lines(variants: Sequence[Variant], metrics: Sequence[str]) -> list[AblationLine]:
+    """Return leave-one-out against the full recipe, and each term alone against the base.
 
-    Where the base was not run, each alone is compared with the full recipe. Lines are in the order
-    of ``metrics``, in each full, without, base, alone.
+    Without a run of the base, ``alone`` is compared with the full recipe. Sorted by ``metrics``,
+    then full, without, base, alone.
     """
-    named = {name: arm for arm in arms for name in _names(arm)}
+    named = {name: variant for variant in variants for name in _names(variant)}
     full, base = named["full"], named.get("base")
-    without = {name: arm for name, arm in named.items() if name.startswith("without_")}
-    alone = {name: arm for name, arm in named.items() if name.startswith("alone_")}
+    without = {name: variant for name, variant in named.items() if name.startswith("without_")}
+    alone = {name: variant for name, variant in named.items() if name.startswith("alone_")}
     families = [("full", full, without)]
     if base or alone:
         families.append(("base" if base else "full", base or full, alone))
@@ -61,36 +61,36 @@ def ablation_lines(arms: Sequence[Variant], metrics: Sequence[str]) -> list[Abla
     for metric in metrics:
         for against, reference, family in families:
             both = [reference, *(a for a in family.values() if a.name != reference.name)]
-            by_arm: dict[str, list[Contrast]] = {}
+            by_variant: dict[str, list[Contrast]] = {}
             for found in contrasts(both, reference, [metric]):
-                by_arm.setdefault(found.arm.name, []).append(found)
+                by_variant.setdefault(found.variant.name, []).append(found)
             if against != "full" or family is without:
-                lines += [AblationLine(against, "", "", "", c) for c in by_arm[reference.name]]
-            for name, arm in family.items():
+                lines += [AblationLine(against, "", "", "", c) for c in by_variant[reference.name]]
+            for name, variant in family.items():
                 kind, _, term = name.partition("_")
-                lines += [_line(kind, term, against, c) for c in by_arm.get(arm.name, [])]
+                lines += [_line(kind, term, against, c) for c in by_variant.get(variant.name, [])]
     return lines
 
 
 def ablation_table(lines: Sequence[AblationLine]) -> Table:
-    """One row for each score, recipe and scene, and a note for terms that help on some only."""
+    """Return one row for each score, recipe and scene, with notes on scenes that disagree."""
     several = len({line.contrast.scene for line in lines}) > 1
     heads = ("score", "recipe", *(("scene",) if several else ()), "runs", "mean ± std")
     rows = tuple(
         (
             score_of(line.contrast),
             f"{line.kind} {line.term}".rstrip(),
-            *((place_of(line.contrast),) if several else ()),
+            *((scene_of(line.contrast),) if several else ()),
             line.contrast.summary.n,
             mean_of(line.contrast, mixed=several and line.contrast.scene is None),
-            *told(line.contrast)[1:],
+            *significance_cells(line.contrast)[1:],
             line.against or None,
             f"{line.term} {_verb(line.effect)}" if line.term else None,
         )
         for line in lines
     )
     return Table(
-        (*heads, "difference", "95 % of it", "verdict", "against", "so"),
+        (*heads, "difference", "95 % of it", "significance", "against", "effect"),
         rows,
         title="Ablation",
         notes=(*how_to_read([line.contrast for line in lines]), *effects_by_scene(lines)),
@@ -105,31 +105,31 @@ def ablation_table(lines: Sequence[AblationLine]) -> Table:
 
 
 def effects_by_scene(lines: Sequence[AblationLine]) -> list[str]:
-    """A sentence for every term whose effect on a score is not the same on all scenes."""
+    """Return a sentence for every term whose effect on a score differs between scenes."""
     cases: dict[tuple[str, str, str], dict[str, list[str]]] = {}
     for line in lines:
         if line.effect and line.contrast.scene is not None:
             key = (line.contrast.metric, line.term, line.kind)
             cases.setdefault(key, {}).setdefault(line.effect, []).append(line.contrast.scene)
     return [
-        f"{metric}: {term} {_on_scenes(effects)} ({_asked(kind)})"
+        f"{metric}: {term} {_on_scenes(effects)} ({_comparison(kind)})"
         for (metric, term, kind), effects in cases.items()
         if len(effects) > 1
     ]
 
 
 def _on_scenes(effects: Mapping[str, Sequence[str]]) -> str:
-    told = sorted(effects, key=lambda effect: effect not in ("helps", "hurts"))
+    ordered = sorted(effects, key=lambda effect: effect not in ("helps", "hurts"))
     decided = sum(effect in ("helps", "hurts") for effect in effects)
     parts = []
-    for effect in told:
+    for effect in ordered:
         only = " only" if effect in ("helps", "hurts") and decided == 1 else ""
         parts.append(f"{_verb(effect)} on {', '.join(effects[effect])}{only}")
     return "; ".join(parts)
 
 
-def _asked(kind: str) -> str:
-    return "left out of the full recipe" if kind == "without" else "alone beside the base"
+def _comparison(kind: str) -> str:
+    return "without it, against the full recipe" if kind == "without" else "added to the base"
 
 
 def _verb(effect: str) -> str:
@@ -137,13 +137,13 @@ def _verb(effect: str) -> str:
 
 
 def _line(kind: str, term: str, against: str, contrast: Contrast) -> AblationLine:
-    word = contrast.verdict.word if contrast.verdict else ""
-    return AblationLine(kind, term, against, _OF_TERM[kind].get(word, word), contrast)
+    label = contrast.significance.label if contrast.significance else ""
+    return AblationLine(kind, term, against, _OF_TERM[kind].get(label, label), contrast)
 
 
-def _names(arm: Variant) -> list[str]:
-    """What the arm is called as an ablation: one run may be two, e.g. of a recipe of two terms."""
-    ablation = arm.runs[0].ablation
+def _names(variant: Variant) -> list[str]:
+    """Return the names of the ablation: with two terms, without_a and alone_b are the same run."""
+    ablation = variant.runs[0].ablation
     term = "_".join(map(str, ablation.get("terms") or []))
     own = f"{ablation['kind']}_{term}" if term else str(ablation["kind"])
     return [own, *map(str, ablation.get("same_as") or [])]

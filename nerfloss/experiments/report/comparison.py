@@ -1,4 +1,4 @@
-"""One table over runs: what was swept, the main scores, and means over seeds."""
+"""Table of runs: swept settings, main scores, and means over seeds."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nerfloss.experiments.report.contrasts import directions
+from nerfloss.experiments.report.run_files import group
 from nerfloss.experiments.report.runs import Run
 from nerfloss.experiments.report.table import Cell, Table
-from nerfloss.experiments.report.truncate import BEST, MOST_ROWS, best_of, some
+from nerfloss.experiments.report.truncate import MAX_ROWS, TOP_ROWS, best_of, truncated
 from nerfloss.experiments.report.variants import SEED, grouped, swept_settings
-from nerfloss.experiments.statistics.summary import deviation
 
-# Looks first, then shape: a table is read from the left.
+# Columns shown by default, in this order: images first, then geometry.
 MAIN_METRICS = (
     "psnr",
     "psnr_masked",
@@ -29,7 +29,7 @@ COST = ("train_seconds", "seconds")
 
 @dataclass(frozen=True)
 class _Line:
-    """A row before it is laid out: one run, or the mean of ``runs`` of them."""
+    """A row before formatting: one run, or the mean of several ``runs``."""
 
     head: tuple[Cell, ...]
     values: Mapping[str, float]
@@ -40,44 +40,52 @@ class _Line:
 def compare(
     runs: Sequence[Run], root: Path, *, metrics: Sequence[str] = (), absent: int = 0
 ) -> Table:
-    """The table of ``runs``, paths relative to ``root``.
+    """Return the table of ``runs``, with paths relative to ``root``.
 
-    Columns: the run, every setting in which the runs differ, its state where not all are finished,
-    and ``metrics`` (by default the main ones that any run has). Runs that differ in nothing but
-    the seed are followed by their mean and standard deviation. ``absent`` runs never started.
-    Of more than 200 rows the best means are shown, or the best runs; ``wide`` has all of them.
-    Raises ValueError for a metric that no run has.
+    Columns: the run, every setting that differs, the status if not all runs finished, and
+    ``metrics`` (default: `scored`). Runs that differ only in the seed are followed by their mean
+    and standard deviation. ``absent``: the number of runs that never started. Of more than 200
+    rows the best means or runs are shown; ``wide`` has all. Raises ValueError for a metric that no
+    run has.
     """
     swept = swept_settings(runs)
     names = tuple(metrics) or scored(runs)
     check_known(names, runs)
     ended = all(run.finished for run in runs)
     lines: list[_Line] = []
-    for group in grouped(runs, [key for key in swept if key != SEED]).values():
-        lines += [_single(run, root, swept, ended) for run in group]
-        lines += _summary(group, swept, ended, names)
+    for members in grouped(runs, [key for key in swept if key != SEED]).values():
+        lines += [_single(run, root, swept, ended) for run in members]
+        lines += _summary(members, swept, ended, names)
     better = directions(runs)
-    shown, left_out = _readable(lines, names, better)
+    shown, omitted = _truncated(lines, names, better)
     heads = ("run", *swept, *(() if ended else ("status",)))
     spread = tuple(label for name in names for label in (name, f"{name}_std"))
     return Table(
         (*heads, *names),
         tuple((*line.head, *(_with_deviation(line, name) for name in names)) for line in shown),
-        notes=(*left_out, *_notes(runs, names, absent)),
+        notes=(*omitted, *_notes(runs, names, absent)),
         strong=_best(shown, names, len(heads), better),
         wide=Table((*heads, "runs", *spread), tuple(_wide(line, names) for line in lines)),
     )
 
 
 def scored(runs: Sequence[Run]) -> tuple[str, ...]:
-    """The main metrics that any run has, and what they cost last."""
-    had = {name for run in runs for name in run.metrics}
-    cost = next((name for name in COST if name in had), None)
-    return tuple(name for name in MAIN_METRICS if name in had) + ((cost,) if cost else ())
+    """Return the main metrics that any run has, then a user's own metrics, then the time taken."""
+    found = {name: None for run in runs for name in run.metrics}
+    others = [name for name in found if name not in MAIN_METRICS]
+    own = [name for name in others if any(_is_own(name, run) for run in runs)]
+    cost = [name for name in COST if name in found][:1]
+    return (*(name for name in MAIN_METRICS if name in found), *own, *cost)
+
+
+def _is_own(name: str, run: Run) -> bool:
+    """Return True for a metric whose function is not from nerfloss."""
+    target = group(run.config, "eval", "metrics", name).get("_target_")
+    return target is not None and not str(target).startswith("nerfloss.")
 
 
 def check_known(names: Sequence[str], runs: Sequence[Run]) -> None:
-    """Raise ValueError for a metric that no run has; silent where no run has any."""
+    """Raise ValueError for a metric that no run has; no error if no run has any metric."""
     had = {name for run in runs for name in (*run.metrics, *run.reasons)}
     unknown = [name for name in names if name not in had]
     if unknown and had:
@@ -94,40 +102,40 @@ def _single(run: Run, root: Path, swept: Sequence[str], ended: bool) -> _Line:
 
 
 def _summary(
-    group: Sequence[Run], swept: Sequence[str], ended: bool, names: Sequence[str]
+    runs: Sequence[Run], swept: Sequence[str], ended: bool, names: Sequence[str]
 ) -> list[_Line]:
-    """Means and sample standard deviations, where two finished runs differ in their seed."""
-    finished = [run for run in group if run.finished]
+    """Return means and sample standard deviations if finished runs differ in their seed."""
+    finished = [run for run in runs if run.finished]
     if len({run.setting(SEED) for run in finished}) < 2:
         return []
     found = {n: [run.metrics[n] for run in finished if n in run.metrics] for n in names}
     values = {name: several for name, several in found.items() if several}
-    whole = "" if len(finished) == len(group) else f" (of {len(group)})"
-    settings = (group[0].setting(key) if key != SEED else None for key in swept)
+    whole = "" if len(finished) == len(runs) else f" (of {len(runs)})"
+    settings = (runs[0].setting(key) if key != SEED else None for key in swept)
     return [
         _Line(
             (f"mean of {len(finished)}{whole}", *settings, *(() if ended else (None,))),
             {name: statistics.fmean(several) for name, several in values.items()},
-            {name: deviation(sev) for name, sev in values.items() if len(sev) > 1},
+            {name: statistics.stdev(sev) for name, sev in values.items() if len(sev) > 1},
             len(finished),
         )
     ]
 
 
-def _readable(
+def _truncated(
     lines: Sequence[_Line], names: Sequence[str], better: Mapping[str, str]
 ) -> tuple[Sequence[_Line], list[str]]:
-    """The lines that a person is shown, and what is said of the others."""
-    if len(lines) <= MOST_ROWS:
+    """Return the displayed lines, and a note on the others."""
+    if len(lines) <= MAX_ROWS:
         return lines, []
     means = [line for line in lines if line.runs > 1]
     every, what = (means, "means over seeds") if means else (lines, "runs")
     metric = next((name for name in names if better.get(name)), names[0] if names else "")
-    if len(every) <= BEST:
+    if len(every) <= TOP_ROWS:
         shown, by = every, "the"
     else:
         values = {i: line.values[metric] for i, line in enumerate(every) if metric in line.values}
-        shown = [every[i] for i in best_of(values, better.get(metric, ""), BEST)]
+        shown = [every[i] for i in best_of(values, better.get(metric, ""), TOP_ROWS)]
         by = f"the {len(shown)} best by {metric} of {len(every)}"
     runs = sum(line.runs == 1 for line in lines)
     return shown, [f"{runs} runs: shown are {by} {what}; report.csv, or -f csv, has every run"]
@@ -147,7 +155,7 @@ def _wide(line: _Line, names: Sequence[str]) -> tuple[Cell, ...]:
 def _best(
     lines: Sequence[_Line], names: Sequence[str], offset: int, better: Mapping[str, str]
 ) -> frozenset[tuple[int, int]]:
-    """Cells of the best run by each metric; none where there is nothing to compare."""
+    """Return the cells of the best run by each metric with a declared direction."""
     best = set()
     for column, name in enumerate(names, start=offset):
         scored = {
@@ -162,7 +170,7 @@ def _best(
 
 
 def _notes(runs: Sequence[Run], names: Sequence[str], absent: int) -> list[str]:
-    """What a reader must know: runs that are missing, and scores that do not compare."""
+    """Return notes on missing runs and on scores that cannot be compared."""
     notes = []
     unfinished = sum(not run.finished for run in runs)
     if unfinished:
@@ -171,11 +179,11 @@ def _notes(runs: Sequence[Run], names: Sequence[str], absent: int) -> list[str]:
         notes.append(f"{absent} more runs of this sweep never started")
     for name in names:
         reasons = dict.fromkeys(run.reasons[name] for run in runs if name in run.reasons)
-        notes += some([f"{name}: {reason}" for reason in reasons], "reasons")
+        notes += truncated([f"{name}: {reason}" for reason in reasons], "reasons")
         stated = [run.conventions[name] for run in runs if name in run.conventions]
         for key in sorted({key for entry in stated for key in entry} - {SEED}):
             values = sorted({str(entry.get(key)) for entry in stated})
             if len(values) > 1:
-                said = " and ".join(some(values, "values"))
-                notes.append(f"{name} does not compare: its {key} is {said}")
+                listed = " and ".join(truncated(values, "values"))
+                notes.append(f"{name} cannot be compared: its {key} is {listed}")
     return notes

@@ -1,25 +1,20 @@
-"""Runs to be compared, whatever folders they lie in: those that differ in nothing but the seed
-are one set."""
+"""Groups of runs that differ in nothing but the seed, from any folders."""
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import ascii_uppercase
 from typing import Any
 
+from nerfloss.assembly.result_settings import affects_scores, flat
 from nerfloss.experiments.report.runs import Run
-
-# What says how a run was started and not what it computes.
-_NOT_COUNTED = frozenset({"seed", "seeds", "trainer.resume"})
-# Groups of settings that leave the result as it is.
-_BESIDE = ("diagnostics", "objectives")
 
 
 @dataclass(frozen=True)
 class ComparisonGroup:
-    """``label`` is a letter; ``settings`` is the flat configuration that its runs share."""
+    """Runs that agree in ``settings``, the flat configuration; ``label`` is a letter."""
 
     label: str
     runs: tuple[Run, ...]
@@ -27,20 +22,20 @@ class ComparisonGroup:
 
     @property
     def scene(self) -> str:
-        """The scene of all its runs."""
+        """The scene of the runs."""
         return self.runs[0].scene
 
 
-def run_sets(runs: Sequence[Run]) -> list[ComparisonGroup]:
-    """The sets among runs, in the order given; one that is given twice counts once.
+def comparison_groups(runs: Sequence[Run]) -> list[ComparisonGroup]:
+    """Return the groups in order of first appearance; a run that is given twice counts once.
 
     Raises ValueError for fewer than two runs.
     """
     once = {run.folder: run for run in runs}
     if len(once) < 2:
         raise ValueError(
-            f"compare takes at least two runs, and there is one, {', '.join(map(str, once))}: give "
-            f"another run's folder, or a sweep's"
+            f"compare takes at least two runs, got {', '.join(map(str, once))}: add the folder of "
+            f"another run, or of a sweep"
         )
     groups: dict[str, list[Run]] = {}
     for run in once.values():
@@ -51,33 +46,24 @@ def run_sets(runs: Sequence[Run]) -> list[ComparisonGroup]:
     ]
 
 
-def flat(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted keys and values of a nested mapping; an empty one is a value, and so is a list."""
-    for key, value in content.items():
-        if isinstance(value, Mapping) and value:
-            yield from flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
-
-
 def shared_folder(runs: Iterable[Run]) -> Path:
-    """The folder in which, or below which, all runs lie."""
+    """Return the deepest folder that contains all runs."""
     return Path(os.path.commonpath({str(run.folder.parent) for run in runs}))
 
 
 def names_of(runs: Sequence[Run], shared: Path) -> str:
-    """The folders of ``runs`` below what all runs share; only the first of many."""
+    """Return the folders of ``runs`` relative to ``shared``; only the first of many."""
     names = [str(run.folder.relative_to(shared)) for run in runs]
     return ", ".join(names) if len(names) < 3 else f"{names[0]} and {len(names) - 1} more"
 
 
 def _settings(run: Run) -> dict[str, Any]:
-    counted = {key: value for key, value in run.config.items() if key not in _BESIDE}
-    return {key: value for key, value in flat(counted) if key not in _NOT_COUNTED}
+    settings = flat(run.config)
+    return {key: value for key, value in settings if key != "seed" and affects_scores(key)}
 
 
 def _key(run: Run) -> str:
-    """Equal for runs of one set; a run whose configuration is unknown stands for itself."""
+    """Return a key that is equal within a group; unique if the configuration is unknown."""
     settings = _settings(run)
     if not settings and run.damaged:
         return str(run.folder)
@@ -85,6 +71,6 @@ def _key(run: Run) -> str:
 
 
 def _letters(index: int) -> str:
-    """A, B, ... Z, AA, AB, ..."""
+    """Return A, B, ... Z, AA, AB, ..."""
     first, last = divmod(index, len(ascii_uppercase))
     return (_letters(first - 1) if first else "") + ascii_uppercase[last]

@@ -1,4 +1,4 @@
-"""Figures by matplotlib, which is optional: drawn in one style, as SVG text and PNG bytes."""
+"""Figures drawn with matplotlib (optional) in one style, as SVG and PNG."""
 
 import io
 import re
@@ -10,14 +10,14 @@ from typing import Any
 
 EXTRA = "nerfloss[report]"
 INK, FAINT, RULE = "#1c1e21", "#5f6671", "#dfe3e8"
-# Okabe and Ito's colours: told apart without colour vision. Black is left to the text. Those after
-# them are darker, for as many arms as there are balancers.
+# Okabe and Ito's colors, distinguishable without color vision, without black. The last three are
+# darker additions.
 PALETTE = (
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#6b7280",
     "#882255", "#332288", "#7c5b1e",
 )  # fmt: skip
-# For arms along a number, or more of them than colours: viridis without its ends, which are too
-# dark on black and too pale on white.
+# For ordered variants, or more of them than colors: viridis without its ends, which have too little
+# contrast on a black or a white page.
 SEQUENCE = ("#443a83", "#35608d", "#23888e", "#1f9e89", "#35b779", "#67c85c", "#93c93a")
 DOTS_PER_INCH = 200
 STYLE: Mapping[str, Any] = {
@@ -51,7 +51,7 @@ STYLE: Mapping[str, Any] = {
 
 @dataclass(frozen=True)
 class Drawing:
-    """One figure: ``svg`` is a whole file and the same bytes for the same numbers."""
+    """One figure; ``svg`` is a complete file and reproducible byte by byte."""
 
     svg: str
     png: bytes
@@ -60,24 +60,23 @@ class Drawing:
 def drawing(
     draw: Callable[[Any], None], *, title: str, width: float = 4.2, height: float = 2.7
 ) -> Drawing:
-    """What ``draw`` puts into the figure that it is given, ``width`` by ``height`` inches.
+    """Render a figure of ``width`` by ``height`` inches; ``draw`` adds its content.
 
-    ``title`` is what the SVG is called for those who cannot see it.
-    Raises ValueError where matplotlib is not installed.
+    ``title`` is the accessible title of the SVG. Raises ValueError if matplotlib is missing.
     """
     with _styled() as matplotlib:
         figure = matplotlib.figure.Figure(figsize=(width, height), layout="constrained")
         draw(figure)
         svg, png = io.StringIO(), io.BytesIO()
-        said = {"Date": None, "Creator": None, "Title": title}
-        figure.savefig(svg, format="svg", metadata=said)
-        figure.set_layout_engine("none")  # everything is in its place: that takes half of the time
+        metadata = {"Date": None, "Creator": None, "Title": title}
+        figure.savefig(svg, format="svg", metadata=metadata)
+        figure.set_layout_engine("none")  # the layout is done; repeating it takes half of the time
         figure.savefig(png, format="png", dpi=DOTS_PER_INCH, facecolor="white")
     return Drawing(svg.getvalue(), png.getvalue())
 
 
 def for_page(drawn: Drawing, name: str, title: str) -> str:
-    """The SVG to be put into a page: its colours follow the page's theme, its ids are unique."""
+    """Return inline SVG whose colors follow the page's theme and whose ids are unique."""
     svg = drawn.svg[drawn.svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, count=1, flags=re.DOTALL)
     svg = re.sub(r'(id="|url\(#|href="#)', rf"\g<1>{name}-", svg)
@@ -89,7 +88,7 @@ def for_page(drawn: Drawing, name: str, title: str) -> str:
 
 
 def colors_of(count: int, *, ordered: bool = False) -> list[str]:
-    """A colour for each of ``count`` things; along a number, or for many, dark to light."""
+    """Return ``count`` colors; dark to light if ``ordered`` or more than the palette has."""
     if count <= len(PALETTE) and not ordered:
         return list(PALETTE[:count])
     last = len(SEQUENCE) - 1
@@ -105,20 +104,18 @@ _THEMED = {
 
 
 def require_matplotlib() -> Any:
-    """Matplotlib, if it is installed; else a ValueError that says how to get it."""
+    """Import matplotlib. Raises ValueError with the command to install it."""
     try:
         import matplotlib.figure
         import matplotlib.style
     except ImportError:
-        raise ValueError(
-            f"figures take matplotlib, which is not installed: pip install '{EXTRA}'"
-        ) from None
+        raise ValueError(f"figures need matplotlib: pip install '{EXTRA}'") from None
     return matplotlib
 
 
 @contextmanager
 def _styled() -> Any:
-    """Matplotlib with our style, whatever the user's own settings are."""
+    """Apply the style, independent of the user's matplotlib settings."""
     matplotlib = require_matplotlib()
     with matplotlib.style.context(["default", dict(STYLE)]):
         yield matplotlib

@@ -1,4 +1,4 @@
-"""A table as LaTeX, for papers: booktabs rules, numbers to the right, remarks below."""
+"""Tables as LaTeX: booktabs rules, right-aligned numbers, notes as comments."""
 
 import re
 
@@ -24,7 +24,7 @@ _SPECIAL = {
 
 
 def as_latex(table: Table) -> str:
-    r"""The table as a ``tabular``, to be put inside ``table``; takes ``\usepackage{booktabs}``."""
+    r"""Return the table as a ``tabular``; needs ``\usepackage{booktabs}``."""
     texts = [[latex(as_text(cell)) for cell in row] for row in table.rows]
     for row, column in table.strong:
         texts[row][column] = rf"\textbf{{{texts[row][column]}}}"
@@ -45,13 +45,13 @@ def as_latex(table: Table) -> str:
 
 
 def latex(text: str) -> str:
-    """Text in which nothing is a command; minus signs before numbers are set as such."""
+    """Return text with special characters escaped and minus signs before numbers in math mode."""
     escaped = "".join(_SPECIAL.get(letter, letter) for letter in text)
     return re.sub(r"(?<![\w.])-(?=\d)", "$-$", escaped)
 
 
 def _with_gaps(table: Table, texts: list[list[str]]) -> list[str]:
-    """The rows, with some space where the first column goes on to something else many rows long."""
+    """Return the rows, with extra space between groups of equal first cells."""
     first: list[Cell] = [row[0] for row in table.rows]
     grouped = len(set(first)) * 2 <= len(first)
     lines: list[str] = []

@@ -1,4 +1,4 @@
-"""What ``nerfloss report`` says of the runs of a folder, as tables: runs, arms or an ablation."""
+"""Tables of ``nerfloss report``: the runs of a folder, then variants or an ablation."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -8,98 +8,92 @@ from nerfloss.experiments.report.ablation_table import ablation_lines, ablation_
 from nerfloss.experiments.report.comparison import COST, compare, scored
 from nerfloss.experiments.report.contrasts import contrasts
 from nerfloss.experiments.report.latex import as_latex
-from nerfloss.experiments.report.missing_runs import never_started
-from nerfloss.experiments.report.run_discovery import walk
-from nerfloss.experiments.report.runs import Run
+from nerfloss.experiments.report.missing_runs import count_missing_runs
+from nerfloss.experiments.report.run_folders import find_run_folders
+from nerfloss.experiments.report.runs import Run, read_runs
 from nerfloss.experiments.report.table import Table, as_csv, as_markdown
-from nerfloss.experiments.report.table_cache import answered
-from nerfloss.experiments.report.truncate import readable
-from nerfloss.experiments.report.variants import Variant, arms_of, choose_baseline, is_repeated
-from nerfloss.experiments.report.variants_table import arms_table
+from nerfloss.experiments.report.truncate import truncated_tables
+from nerfloss.experiments.report.variants import Variant, choose_baseline, is_repeated, variants_of
+from nerfloss.experiments.report.variants_table import variants_table
 
 FORMATS: Mapping[str, Callable[[Table], str]] = {
     "markdown": as_markdown,
     "csv": as_csv,
     "latex": as_latex,
 }
-ONE_SEED = (
-    "one seed each: nobody can say which differences are real; repeat with seeds=[0,1,2] and -m"
-)
+ONE_SEED = "one seed each: no test of the differences is possible; repeat with -m seeds=[0,1,2]"
 
 
 def report(
     folder: Path, *, metrics: Sequence[str] = (), baseline: str | None = None
 ) -> list[Table]:
-    """Compare the runs in ``folder``: a table of runs, then one of arms or of an ablation, if any.
+    """Return the table of the runs in ``folder``, then those of variants or an ablation, if any.
 
-    Of a sweep, report.md, report.csv and, where there are arms, arms.csv are written there too.
-    Raises FileNotFoundError where there are no runs, ValueError for a metric that none has and a
-    ``baseline`` that is no arm.
+    In a sweep's folder also write report.md, report.csv and, if there are variants, variants.csv.
+    Raises FileNotFoundError if there are no runs, ValueError for an unknown metric or baseline.
     """
-    tree = walk(folder)
-
-    def make(runs: list[Run]) -> list[Table]:
-        table = compare(runs, folder, metrics=metrics, absent=never_started(tree))
-        more = verdict_tables(runs, metrics=metrics, baseline=baseline)
-        if not more and sum(run.finished for run in runs) > 1:
-            table = replace(table, notes=(*table.notes, ONE_SEED))
-        return [table, *more]
-
-    table, *more = answered([tree], ["report", metrics, baseline], make)
+    found = find_run_folders(folder)
+    runs = read_runs(found)
+    table = compare(runs, folder, metrics=metrics, absent=count_missing_runs(found))
+    more = significance_tables(runs, metrics=metrics, baseline=baseline)
+    if not more and sum(run.finished for run in runs) > 1:
+        table = replace(table, notes=(*table.notes, ONE_SEED))
     if (folder / "multirun.yaml").is_file():
-        (folder / "report.md").write_text("\n".join(map(as_markdown, readable([table, *more]))))
+        (folder / "report.md").write_text(
+            "\n".join(map(as_markdown, truncated_tables([table, *more])))
+        )
         (folder / "report.csv").write_text(as_csv(table))
         if more:
-            (folder / "arms.csv").write_text(as_csv(joined(more)))
+            (folder / "variants.csv").write_text(as_csv(joined(more)))
     return [table, *more]
 
 
 def selected(tables: Sequence[Table], only: str | None) -> list[Table]:
-    """The tables that are asked for: "runs", "arms" (one table, of an ablation too), or all.
+    """Return the tables of "runs", of "variants" (including ablations), or all of them.
 
-    Raises ValueError for arms where there are none.
+    Raises ValueError for variants if there are none.
     """
     first, *rest = tables
     if only == "runs":
         return [first]
-    if only == "arms" and not rest:
-        raise ValueError(f"there is no table of arms: {ONE_SEED}, or name a --baseline")
-    return rest if only == "arms" else list(tables)
+    if only == "variants" and not rest:
+        raise ValueError(f"there is no table of variants: {ONE_SEED}, or name a --baseline")
+    return rest if only == "variants" else list(tables)
 
 
 def joined(tables: Sequence[Table]) -> Table:
-    """Tables of equal columns as one for machines, each row with its table's title."""
+    """Return tables of equal columns as one, each row with the title of its table."""
     wide = [table.wide or table for table in tables]
     rows = [(t.title, *row) for t, w in zip(tables, wide, strict=True) for row in w.rows]
     return Table(("table", *wide[0].columns), tuple(rows))
 
 
-def verdict_tables(
+def significance_tables(
     runs: Sequence[Run], *, metrics: Sequence[str] = (), baseline: str | None = None
 ) -> list[Table]:
-    """The table of arms against the ``baseline``, or those of an ablation.
+    """Return the table of variants against the ``baseline``, or those of ablations.
 
-    None where no arm was run with several seeds and no baseline is asked for.
+    Empty if no variant was run with several seeds and no baseline is given.
     """
     names = [name for name in metrics or scored(runs) if name not in COST]
-    arms = arms_of(runs)
-    if baseline is None and is_ablation(arms):
+    variants = variants_of(runs)
+    if baseline is None and is_ablation(variants):
         return [
             replace(ablation_table(ablation_lines(family, names)), title=title)
-            for title, family in families(arms).items()
+            for title, family in families(variants).items()
             if is_ablation(family)
         ]
-    chosen = choose_baseline(arms, baseline)
-    if baseline is None and not any(map(is_repeated, arms)):
+    chosen = choose_baseline(variants, baseline)
+    if baseline is None and not any(map(is_repeated, variants)):
         return []
-    ordered = [chosen, *(arm for arm in arms if arm is not chosen)]
-    return [arms_table(contrasts(ordered, chosen, names), chosen)]
+    ordered = [chosen, *(variant for variant in variants if variant is not chosen)]
+    return [variants_table(contrasts(ordered, chosen, names), chosen)]
 
 
-def families(arms: Sequence[Variant]) -> dict[str, list[Variant]]:
-    """Arms by what else was swept beside the ablation, titled by it."""
+def families(variants: Sequence[Variant]) -> dict[str, list[Variant]]:
+    """Return variants grouped by the settings swept in addition to the ablation, by title."""
     families: dict[str, list[Variant]] = {}
-    for arm in arms:
-        others = [f"{key}={value}" for key, value in arm.settings.items() if key != "ablate"]
-        families.setdefault(", ".join(["Ablation", *others]), []).append(arm)
+    for variant in variants:
+        others = [f"{key}={value}" for key, value in variant.settings.items() if key != "ablate"]
+        families.setdefault(", ".join(["Ablation", *others]), []).append(variant)
     return families

@@ -1,39 +1,38 @@
-"""The files in a run's folder, read so that a damaged one is a remark and not an end."""
+"""Files in a run's folder; damaged ones are reported instead of raising."""
 
 import json
 import math
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nerfloss.experiments.report.yaml_blocks import read_blocks
+from nerfloss.assembly.config_files import read_yaml
 
-# Of a log, as much of its end as says how a run went out.
+# Bytes at the end of a log and of history.csv that show how a run ended.
 LOG_BYTES, ROW_BYTES = 2**18, 2**14
 
 
 class RunFiles:
-    """Reads the files of one folder; ``damaged`` collects what could not be read, in words."""
+    """Reads the files of one folder; ``damaged`` describes those that could not be read."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.damaged: list[str] = []
 
-    def mapping(self, name: str, read: Callable[[Path], Any] | None = None) -> Mapping[str, Any]:
-        """A YAML or JSON file that holds a mapping; empty where it is missing or damaged."""
-        content = self.content(name, read)
+    def mapping(self, name: str) -> Mapping[str, Any]:
+        """Return the mapping in a YAML or JSON file; empty if it is missing or damaged."""
+        content = self.content(name)
         if content is not None and not isinstance(content, Mapping):
             self.damaged.append(f"{name} is damaged: it holds a {type(content).__name__}")
         return content if isinstance(content, Mapping) else {}
 
-    def content(self, name: str, read: Callable[[Path], Any] | None = None) -> Any:
-        """What a YAML or JSON file holds; None where it is missing or damaged."""
+    def content(self, name: str) -> Any:
+        """Return the content of a YAML or JSON file; None if it is missing or damaged."""
         path = self.folder / name
-        read = read or (_read_json if path.suffix == ".json" else read_blocks)
         try:
-            return read(path)
+            return json.loads(path.read_bytes()) if path.suffix == ".json" else read_yaml(path)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (ValueError, OSError) as error:
@@ -41,12 +40,8 @@ class RunFiles:
             return None
 
 
-def _read_json(path: Path) -> Any:
-    return json.loads(path.read_bytes())
-
-
 def group(content: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
-    """The mapping at this path of keys; empty where there is none."""
+    """Return the mapping at this path of keys; empty if there is none."""
     for name in names:
         inner = content.get(name)
         if not isinstance(inner, Mapping):
@@ -56,7 +51,7 @@ def group(content: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
 
 
 def numbers(content: Mapping[str, Any]) -> dict[str, float]:
-    """The finite numbers at a mapping's top level, by name."""
+    """Return the finite numbers at the top level of a mapping."""
     return {
         str(name): float(value)
         for name, value in content.items()
@@ -65,14 +60,14 @@ def numbers(content: Mapping[str, Any]) -> dict[str, float]:
 
 
 def views(content: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-    """The scores of each view in metrics.json, by its name; none in files that lack them."""
+    """Return the scores in metrics.json by view."""
     rows = content.get("views")
     found = [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
     return {str(row["view"]): numbers(row) for row in found if "view" in row}
 
 
 def overrides(content: Any) -> dict[str, str]:
-    """What was asked of a run beyond the defaults, by key; ``~key`` counts as "dropped"."""
+    """Return the overrides of a run by key; the value of ``~key`` is "dropped"."""
     entries = content if isinstance(content, list) else []
     pairs = (str(entry).partition("=") for entry in entries)
     return {
@@ -82,9 +77,9 @@ def overrides(content: Any) -> dict[str, str]:
 
 
 def how_it_ended(folder: Path, error: str | None) -> str:
-    """A word on a run without scores, from its log and its last recorded step.
+    """Return the status of a run without scores, from its log and its last recorded step.
 
-    ``error`` is what provenance.json says of it, if anything.
+    ``error`` is the error in provenance.json, if any.
     """
     log = "".join(_end_of(path, LOG_BYTES) for path in sorted(folder.glob("*.log")))
     stopped = re.findall(r"stopped by \w+ after step \d+", log)
@@ -99,7 +94,7 @@ def how_it_ended(folder: Path, error: str | None) -> str:
 
 
 def _end_of(path: Path, most: int) -> str:
-    """The last bytes of a text; nothing where there is no file."""
+    """Return the last bytes of a file as text; "" if there is none."""
     try:
         with open(path, "rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - most))

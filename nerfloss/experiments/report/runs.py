@@ -1,4 +1,4 @@
-"""The runs below a folder: what each was asked to do, how it ended and what it scored."""
+"""Runs below a folder: configuration, status and scores of each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,9 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from nerfloss.experiments.report.index import Index, opened
-from nerfloss.experiments.report.mtimes import stamp_of
-from nerfloss.experiments.report.run_discovery import Tree, walk
+from nerfloss.assembly.result_settings import current_override, with_current_names
 from nerfloss.experiments.report.run_files import (
     RunFiles,
     group,
@@ -17,21 +15,21 @@ from nerfloss.experiments.report.run_files import (
     overrides,
     views,
 )
-from nerfloss.experiments.report.yaml_blocks import read_choices
+from nerfloss.experiments.report.run_folders import RunFolders, find_run_folders
 
-# Without these nobody knows what a run was; the others are beside the point where they are damaged.
-_DECISIVE = (".hydra/config.yaml", ".hydra/overrides.yaml", "metrics.json", "ablation.json")
+# A run whose file of these names is damaged cannot be compared.
+_REQUIRED = (".hydra/config.yaml", ".hydra/overrides.yaml", "metrics.json", "ablation.json")
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run as its folder tells it.
+    """One run as described by the files in its folder.
 
-    ``choices`` are the files chosen by group, ``config`` is what they composed. ``status`` is
-    "finished", or says what is wrong and how far the run came; ``damaged`` are files that could not
-    be read. Of metrics.json, ``metrics`` holds the numbers, ``conventions`` how each was taken,
-    ``reasons`` why some have no value. ``provenance`` and ``ablation`` are the files of these
-    names; empty where there is none. Runs share the parts of these mappings that are equal.
+    ``choices``: the selected option of each config group. ``config``: the composed configuration.
+    ``status``: "finished", or the problem and how far the run came. ``damaged``: files that could
+    not be read. From metrics.json: ``metrics`` (numbers), ``conventions`` (direction, units and
+    settings of each score), ``reasons`` (why a score is missing). ``provenance`` and ``ablation``:
+    the files of these names; empty if there is none.
     """
 
     folder: Path
@@ -48,29 +46,32 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether it has scores that can be compared."""
+        """True if the run has scores that can be compared."""
         return self.status == "finished"
 
     @property
     def seed(self) -> str:
-        """The seed it was started from, as text; "" where nothing says so."""
+        """The seed as text; "" if unknown."""
         return self.setting("seed") or ""
 
     @cached_property
     def views(self) -> Mapping[str, Mapping[str, float]]:
-        """The scores of each view, read when they are asked for: they are most of metrics.json."""
+        """Scores by view, read on first access: they are most of metrics.json."""
         return views(RunFiles(self.folder).mapping("metrics.json"))
 
     @cached_property
     def scene(self) -> str:
-        """Which scene it was trained on: its name, or its folder's; "" where nothing says so."""
+        """Name of the scene, or of its folder; "" if unknown."""
         dataset = group(self.config, "dataset")
         path = dataset.get("path")
         named = dataset.get("scene") or (Path(str(path)).name if path else None)
         return str(named or self.choices.get("dataset", ""))
 
     def setting(self, key: str) -> str | None:
-        """What the run used: by override, by choice of a file, by its config; None if unknown."""
+        """Return a setting's value: from the overrides, the chosen groups, or the configuration.
+
+        None if unknown.
+        """
         if key in self.overrides:
             return self.overrides[key]
         if key in self.choices:
@@ -84,73 +85,55 @@ class Run:
 
 
 def find_runs(folder: Path | str) -> list[Run]:
-    """Every run in ``folder`` or anywhere below it, sorted by path; failed ones included.
+    """Return every run in a folder, sorted by path, failed ones included.
 
-    A run is a folder that holds .hydra/. Raises FileNotFoundError where there is none.
+    A run is a folder that contains .hydra/. Raises FileNotFoundError if there is none.
     """
-    return runs_in(walk(folder))
+    return read_runs(find_run_folders(folder))
 
 
-def runs_in(tree: Tree) -> list[Run]:
-    """The runs of a folder; those that were read before, and have not changed, from its index.
-
-    Raises FileNotFoundError where there is none.
-    """
-    stamps = stamps_in(tree)
-    with opened(tree.root, stamps) as index:
-        return runs_of(tree.root, stamps, index)
-
-
-def stamps_in(tree: Tree) -> dict[str, str | None]:
-    """When the runs of a folder last changed, by path. Raises FileNotFoundError without any."""
-    if not tree.runs:
-        found = ", ".join(sorted(entry.name for entry in tree.root.iterdir())[:8]) or "nothing"
+def read_runs(found: RunFolders) -> list[Run]:
+    """Read the runs of these folders. Raises FileNotFoundError if there is none."""
+    if not found.runs:
+        names = ", ".join(sorted(entry.name for entry in found.root.iterdir())[:8]) or "nothing"
         raise FileNotFoundError(
-            f"no runs in {tree.root}, which holds {found}: a run is a folder with .hydra/ in it, "
+            f"no runs in {found.root}, which holds {names}: a run is a folder with .hydra/ in it, "
             f"as 'python train.py' makes under outputs/ and 'python train.py -m' under multirun/"
         )
-    return {path: stamp_of(str(tree.root / path)) for path in tree.runs}
+    return [read_run(found.root / path) for path in found.runs]
 
 
-def runs_of(root: Path, stamps: Mapping[str, str | None], index: Index) -> list[Run]:
-    """The runs with these stamps, from the index where it knows them."""
-    known, runs = index.known(stamps), []
-    for path, stamp in stamps.items():
-        folder = root / path
-        facts = known.pop(path, None) or index.keep(path, stamp, _facts(folder))
-        runs.append(_run(folder, facts))
-    return runs
-
-
-def _run(folder: Path, facts: Mapping[str, Any]) -> Run:
-    return Run(folder, **{**facts, "damaged": tuple(facts["damaged"])})
-
-
-def _facts(folder: Path) -> dict[str, Any]:
-    """What a run's files say, by the names of the fields of `Run`."""
+def read_run(folder: Path) -> Run:
+    """Read the files of one run; damaged ones are listed in the result."""
     files = RunFiles(folder)
-    asked = overrides(files.content(".hydra/overrides.yaml"))
-    config = files.mapping(".hydra/config.yaml")
-    choices = files.mapping(".hydra/hydra.yaml", read_choices)
-    scores = files.mapping("metrics.json")
-    provenance = files.mapping("provenance.json")
-    ablation = files.mapping("ablation.json")
-    return {
-        "overrides": asked,
-        "choices": choices,
-        "config": config,
-        "metrics": numbers(scores),
-        "conventions": {k: v for k, v in group(scores, "conventions").items() if hasattr(v, "get")},
-        "reasons": {k: str(v) for k, v in group(scores, "reasons").items()},
-        "status": _status(files, provenance),
-        "provenance": provenance,
-        "ablation": ablation,
-        "damaged": files.damaged,
+    scores, provenance = files.mapping("metrics.json"), files.mapping("provenance.json")
+    fields = {
+        "overrides": _renamed(overrides(files.content(".hydra/overrides.yaml"))),
+        "choices": _renamed(
+            group(files.mapping(".hydra/hydra.yaml"), "hydra", "runtime", "choices")
+        ),
+        "config": with_current_names(files.mapping(".hydra/config.yaml")),
+        "ablation": files.mapping("ablation.json"),
     }
+    stated = group(scores, "conventions").items()
+    return Run(
+        folder,
+        **fields,
+        metrics=numbers(scores),
+        conventions={name: entry for name, entry in stated if isinstance(entry, Mapping)},
+        reasons={name: str(reason) for name, reason in group(scores, "reasons").items()},
+        status=_status(files, provenance),
+        provenance=provenance,
+        damaged=tuple(files.damaged),
+    )
+
+
+def _renamed(settings: Mapping[str, Any]) -> dict[str, str]:
+    return dict(current_override(key, str(value)) for key, value in settings.items())
 
 
 def _status(files: RunFiles, provenance: Mapping[str, Any]) -> str:
-    damaged = [remark for remark in files.damaged if remark.startswith(_DECISIVE)]
+    damaged = [problem for problem in files.damaged if problem.startswith(_REQUIRED)]
     if damaged:
         return "; ".join(damaged)
     if (files.folder / "metrics.json").is_file():

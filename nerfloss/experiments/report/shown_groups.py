@@ -1,41 +1,43 @@
-"""Which of many sets of runs a person is shown beside each other."""
+"""Selection of the groups that a comparison displays."""
 
 import statistics
 from collections.abc import Sequence
 
 from nerfloss.experiments.report.comparison_groups import ComparisonGroup
 from nerfloss.experiments.report.contrasts import directions
-from nerfloss.experiments.report.truncate import MOST_SETS, best_of
+from nerfloss.experiments.report.truncate import MAX_GROUPS, best_of
 from nerfloss.experiments.report.variants import Variant, scores
 
 
-def shown_sets(
-    sets: Sequence[ComparisonGroup], metrics: Sequence[str]
+def shown_groups(
+    groups: Sequence[ComparisonGroup], metrics: Sequence[str]
 ) -> Sequence[ComparisonGroup]:
-    """As many as a person can take in: the first, the best, and what those are compared with."""
-    if len(sets) <= MOST_SETS or not metrics:
-        return sets[:MOST_SETS]
-    better = directions([run for each in sets for run in each.runs])
+    """Return at most about 12 groups: the first, the best, and their references."""
+    if len(groups) <= MAX_GROUPS or not metrics:
+        return groups[:MAX_GROUPS]
+    better = directions([run for each in groups for run in each.runs])
     found = {
         each.label: list(scores(Variant(each.label, {}, each.runs), metrics[0]).values())
-        for each in sets[1:]
+        for each in groups[1:]
     }
     means = {label: statistics.fmean(values) for label, values in found.items() if values}
-    kept = {sets[0].label, *best_of(means, better.get(metrics[0], ""), MOST_SETS - 1)}
-    kept |= {reference_of(sets, each) for each in sets if each.label in kept}
-    return [each for each in sets if each.label in kept]
+    kept = {groups[0].label, *best_of(means, better.get(metrics[0], ""), MAX_GROUPS - 1)}
+    kept |= {reference_of(groups, each) for each in groups if each.label in kept}
+    return [each for each in groups if each.label in kept]
 
 
-def said_of(
-    shown: Sequence[ComparisonGroup], sets: Sequence[ComparisonGroup], metrics: Sequence[str]
+def omission_notes(
+    shown: Sequence[ComparisonGroup], groups: Sequence[ComparisonGroup], metrics: Sequence[str]
 ) -> list[str]:
-    """A remark where some are left out."""
-    if len(shown) == len(sets):
+    """Return a note if groups are omitted."""
+    if len(shown) == len(groups):
         return []
     best = f", and the best by {metrics[0]}" if metrics else " ones"
-    return [f"{len(shown)} of {len(sets)} sets of runs are shown: the first{best}; -f csv has all"]
+    return [
+        f"{len(shown)} of {len(groups)} groups of runs are shown: the first{best}; -f csv has all"
+    ]
 
 
-def reference_of(sets: Sequence[ComparisonGroup], one: ComparisonGroup) -> str:
-    """The set that one is compared with: the first of the same scene."""
-    return next(each.label for each in sets if each.scene == one.scene)
+def reference_of(groups: Sequence[ComparisonGroup], one: ComparisonGroup) -> str:
+    """Return the label of the group that one is compared with: the first of the same scene."""
+    return next(each.label for each in groups if each.scene == one.scene)

@@ -1,4 +1,4 @@
-"""What ``nerfloss compare`` says: sets of runs beside each other, settings, origin and scores."""
+"""Tables of ``nerfloss compare``: groups of runs side by side."""
 
 import statistics
 from collections.abc import Iterable, Sequence
@@ -8,88 +8,82 @@ from pathlib import Path
 from nerfloss.experiments.report.comparison import check_known, scored
 from nerfloss.experiments.report.comparison_groups import (
     ComparisonGroup,
+    comparison_groups,
     names_of,
-    run_sets,
     shared_folder,
 )
 from nerfloss.experiments.report.config_differences import config_table, provenance_table
 from nerfloss.experiments.report.contrasts import Contrast, contrasts, directions
-from nerfloss.experiments.report.run_discovery import walk
-from nerfloss.experiments.report.runs import Run
-from nerfloss.experiments.report.shown_groups import reference_of, said_of, shown_sets
+from nerfloss.experiments.report.runs import find_runs
+from nerfloss.experiments.report.shown_groups import omission_notes, reference_of, shown_groups
 from nerfloss.experiments.report.table import Cell, Table
-from nerfloss.experiments.report.table_cache import answered
-from nerfloss.experiments.report.truncate import some
+from nerfloss.experiments.report.truncate import truncated
 from nerfloss.experiments.report.variants import Variant
 from nerfloss.experiments.report.variants_table import how_to_read, mean_of, score_of, signed
-from nerfloss.experiments.statistics.summary import ends
+from nerfloss.experiments.statistics.summary import format_interval
 
 OF_VIEWS = (
-    "views of one run share its seed: they say where a difference lies, not whether another seed "
-    "would show it"
+    "views of one run share its seed: they show where a difference lies, not whether it would "
+    "recur with another seed"
 )
 
 
-def compared(
+def compare_groups(
     folders: Sequence[Path], *, metrics: Sequence[str] = (), every: bool = False
 ) -> list[Table]:
-    """Tables of the runs in ``folders``: which they are, what differs, and what they scored.
+    """Return tables of the runs in ``folders``: runs, configuration, provenance, scores.
 
-    A set is compared with the first one of its scene. Of more than 12 the first is shown with the
-    best by the first metric, unless ``every`` one is wanted. Raises as `run_sets` does,
+    A group is compared with the first group of its scene. Of more than 12 groups the first and the
+    best by the first metric are shown, unless ``every`` is set. Raises as `comparison_groups` does,
     FileNotFoundError for a folder without runs, and ValueError for a metric that no run has.
     """
-
-    def make(runs: list[Run]) -> list[Table]:
-        sets = run_sets(runs)
-        check_known(metrics, runs)
-        names = tuple(metrics) or scored(runs)
-        shown = sets if every else shown_sets(sets, names)
-        left_out = said_of(shown, sets, names)
-        first = _runs_table(shown)
-        first = replace(first, notes=(*left_out, *first.notes))
-        scores = _scores(sets, shown, names)
-        return [first, config_table(shown), provenance_table(shown), scores]
-
-    # Whole paths: folders that were given by other ways are the same runs.
-    trees = [walk(folder.resolve() if folder.exists() else folder) for folder in folders]
-    return answered(trees, ["compare", metrics, every], make)
+    # Resolved: a folder may be given in several ways.
+    roots = [folder.resolve() if folder.exists() else folder for folder in folders]
+    runs = [run for root in roots for run in find_runs(root)]
+    groups = comparison_groups(runs)
+    check_known(metrics, runs)
+    names = tuple(metrics) or scored(runs)
+    shown = groups if every else shown_groups(groups, names)
+    first = _runs_table(shown)
+    first = replace(first, notes=(*omission_notes(shown, groups, names), *first.notes))
+    scores = _scores(groups, shown, names)
+    return [first, config_table(shown), provenance_table(shown), scores]
 
 
-def as_one(tables: Sequence[Table]) -> Table:
-    """The tables for machines: they have the same columns, one for each set of runs."""
+def joined_by_key(tables: Sequence[Table]) -> Table:
+    """Return the tables as one for CSV: their columns are the groups."""
     wide = [table.wide or table for table in tables]
     labels = wide[0].columns[1:]
     rows = [(t.title.lower(), *row) for t, w in zip(tables, wide, strict=True) for row in w.rows]
     return Table(("table", "key", *labels), tuple(rows))
 
 
-def _runs_table(sets: Sequence[ComparisonGroup]) -> Table:
-    every = [run for each in sets for run in each.runs]
+def _runs_table(groups: Sequence[ComparisonGroup]) -> Table:
+    every = [run for each in groups for run in each.runs]
     shared = shared_folder(every)
     facts = [
-        ("folder", *(names_of(each.runs, shared) for each in sets)),
-        ("loss", *(each.runs[0].choices.get("loss", "") for each in sets)),
-        ("scene", *(each.scene for each in sets)),
-        ("seeds", *(", ".join(some([r.seed for r in e.runs], "")).rstrip() for e in sets)),
-        ("finished", *(f"{sum(r.finished for r in e.runs)} of {len(e.runs)}" for e in sets)),
+        ("folder", *(names_of(each.runs, shared) for each in groups)),
+        ("loss", *(each.runs[0].choices.get("loss", "") for each in groups)),
+        ("scene", *(each.scene for each in groups)),
+        ("seeds", *(", ".join(truncated([r.seed for r in e.runs], "")).rstrip() for e in groups)),
+        ("finished", *(f"{sum(r.finished for r in e.runs)} of {len(e.runs)}" for e in groups)),
     ]
     notes = [f"{run.folder.name}: {run.status}" for run in every if not run.finished]
-    heads = ("runs", *(each.label for each in sets))
-    return Table(heads, tuple(facts), "Runs", tuple(some(notes, "runs without scores")))
+    heads = ("runs", *(each.label for each in groups))
+    return Table(heads, tuple(facts), "Runs", tuple(truncated(notes, "runs without scores")))
 
 
 def _scores(
-    sets: Sequence[ComparisonGroup], shown: Sequence[ComparisonGroup], metrics: Sequence[str]
+    groups: Sequence[ComparisonGroup], shown: Sequence[ComparisonGroup], metrics: Sequence[str]
 ) -> Table:
-    """Verdicts are corrected for all sets, also for those that are not shown."""
-    arms = {each.label: Variant(each.label, {}, each.runs) for each in sets}
-    references = {each.label: reference_of(sets, each) for each in sets}
+    """Return the table of scores; p values are corrected for all groups, shown or not."""
+    variants = {each.label: Variant(each.label, {}, each.runs) for each in groups}
+    references = {each.label: reference_of(groups, each) for each in groups}
     lines: dict[tuple[str, str], Contrast] = {}
     for reference in dict.fromkeys(references.values()):
-        family = [arms[label] for label, own in references.items() if own == reference]
-        found = contrasts(family, arms[reference], metrics)
-        lines |= {(line.metric, line.arm.name): line for line in found}
+        family = [variants[label] for label, own in references.items() if own == reference]
+        found = contrasts(family, variants[reference], metrics)
+        lines |= {(line.metric, line.variant.name): line for line in found}
     labels = [each.label for each in shown]
     columns = [label for label in labels if references[label] != label]
     seen: list[str] = []
@@ -99,9 +93,11 @@ def _scores(
         gaps = []
         for label in columns:
             line = of_metric[label]
-            # Views are read from files, so only where the runs are too few to say.
-            undecided = line is not None and not (line.verdict and line.verdict.test)
-            views = _views(arms[references[label]], arms[label], metric) if undecided else ""
+            # Views take reading metrics.json again: only if there are too few runs for a test.
+            undecided = line is not None and not (line.significance and line.significance.test)
+            views = (
+                _views(variants[references[label]], variants[label], metric) if undecided else ""
+            )
             gaps.append(_gap(line, views))
             seen += [views] if views and gaps[-1] and views in gaps[-1] else []
         rows.append((_title(metric, of_metric.values()), *map(_mean, of_metric.values()), *gaps))
@@ -120,23 +116,23 @@ def _mean(line: Contrast | None) -> Cell:
 
 
 def _gap(line: Contrast | None, views: str) -> str | None:
-    """Difference, its interval and the verdict; of too few runs, what their views say."""
+    """Return difference, interval and significance; for too few runs the count of views."""
     if line is None or line.pair is None or line.pair.mean is None:
         return None
     parts = [signed(line.pair.mean)]
-    if line.pair.interval and line.verdict and line.verdict.test:
-        parts.append(f"({' to '.join(ends(line.pair.interval))})")
-    if line.verdict and line.verdict.test:
-        parts.append(line.verdict.word)
+    if line.pair.interval and line.significance and line.significance.test:
+        parts.append(f"({' to '.join(format_interval(line.pair.interval))})")
+    if line.significance and line.significance.test:
+        parts.append(line.significance.label)
     elif views:
         parts.append(f"({views})")
     return " ".join(parts)
 
 
-def _views(baseline: Variant, arm: Variant, metric: str) -> str:
-    """In how many of the views that both were judged by the arm is better; "" where none is."""
-    better = directions([*baseline.runs, *arm.runs]).get(metric)
-    ours, theirs = _by_view(arm, metric), _by_view(baseline, metric)
+def _views(baseline: Variant, variant: Variant, metric: str) -> str:
+    """Return in how many shared views the variant is better; "" if there are none."""
+    better = directions([*baseline.runs, *variant.runs]).get(metric)
+    ours, theirs = _by_view(variant, metric), _by_view(baseline, metric)
     shared = ours.keys() & theirs.keys()
     if better is None or not shared:
         return ""
@@ -147,10 +143,10 @@ def _views(baseline: Variant, arm: Variant, metric: str) -> str:
     return f"better in {won} of {len(shared)} views"
 
 
-def _by_view(arm: Variant, metric: str) -> dict[str, float]:
-    """A metric's mean over the runs, view by view."""
+def _by_view(variant: Variant, metric: str) -> dict[str, float]:
+    """Return the mean of a metric over the runs, by view."""
     found: dict[str, list[float]] = {}
-    for run in arm.runs:
+    for run in variant.runs:
         for view, scores in run.views.items():
             if metric in scores:
                 found.setdefault(view, []).append(scores[metric])
@@ -160,7 +156,7 @@ def _by_view(arm: Variant, metric: str) -> dict[str, float]:
 def _wide(
     lines: dict[tuple[str, str], Contrast], metrics: Sequence[str], labels: Sequence[str]
 ) -> list[tuple[Cell, ...]]:
-    """The scores for machines: a row for each number that there is of a metric."""
+    """Return the rows of the CSV table: one for each statistic of a metric."""
     rows = []
     for metric in metrics:
         found = [lines.get((metric, label)) for label in labels]
@@ -172,7 +168,7 @@ def _wide(
 
 def _numbers(found: Sequence[Contrast | None]) -> dict[str, list[Cell]]:
     pairs = [line.pair if line else None for line in found]
-    judged = [line.verdict if line else None for line in found]
+    judged = [line.significance if line else None for line in found]
     between = [pair.interval if pair else None for pair in pairs]
     return {
         "": [line.summary.mean if line else None for line in found],
@@ -182,7 +178,7 @@ def _numbers(found: Sequence[Contrast | None]) -> dict[str, list[Cell]]:
         "_difference": [pair.mean if pair else None for pair in pairs],
         "_difference_low": [interval.low if interval else None for interval in between],
         "_difference_high": [interval.high if interval else None for interval in between],
-        "_p": [verdict.p if verdict else None for verdict in judged],
-        "_test": [verdict.test if verdict else None for verdict in judged],
-        "_verdict": [verdict.word if verdict else None for verdict in judged],
+        "_p": [significance.p if significance else None for significance in judged],
+        "_test": [significance.test if significance else None for significance in judged],
+        "_significance": [significance.label if significance else None for significance in judged],
     }

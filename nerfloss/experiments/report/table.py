@@ -1,4 +1,4 @@
-"""A table of text or numbers, and how it is written: for a terminal, as Markdown, as CSV."""
+"""Tables of text and numbers, and their output: terminal, Markdown, CSV."""
 
 import csv
 import io
@@ -15,10 +15,10 @@ Cell = str | float | int | None
 
 @dataclass(frozen=True)
 class Table:
-    """Columns, rows of equal length, and remarks below. None is an empty cell.
+    """Columns, rows of equal length, and notes below. None is an empty cell.
 
-    ``wide`` holds the same facts for machines where that needs other columns (a mean and its
-    deviation apart); CSV writes it instead.
+    ``strong``: (row, column) of cells set in bold. ``wide``: the table that is written as CSV
+    instead, with mean and standard deviation in columns of their own.
     """
 
     columns: tuple[str, ...]
@@ -37,16 +37,16 @@ class Table:
 
 
 def as_text(cell: Cell) -> str:
-    """A cell as a person reads it: five significant digits, nothing for None."""
+    """Return a cell as text: five significant digits, "" for None."""
     if cell is None:
         return ""
     return f"{cell:.5g}" if isinstance(cell, float) else str(cell)
 
 
 def as_markdown(table: Table) -> str:
-    """The table in GitHub's Markdown, title and remarks around it; numbers to the right.
+    """Return the table as GitHub Markdown, with title and notes; numbers are right-aligned.
 
-    Of a table without rows that is all.
+    A table without rows gives title and notes only.
     """
     texts = [[as_text(cell).replace("|", r"\|") for cell in row] for row in table.rows]
     for row, column in table.strong:
@@ -62,7 +62,7 @@ def as_markdown(table: Table) -> str:
 
 
 def as_csv(table: Table) -> str:
-    """The table as CSV for machines: full precision, no title and no remarks."""
+    """Return the table as CSV in full precision, without title and notes."""
     table = table.wide or table
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -72,11 +72,11 @@ def as_csv(table: Table) -> str:
 
 
 def show(table: Table) -> None:
-    """Print the table for a person: fitted to a terminal, unfolded into a pipe or a log."""
+    """Print the table: fitted to a terminal, 240 columns wide into a pipe or a file."""
     console = Console()
     if not console.is_terminal:
         console = Console(width=240)
-    # Below the table and not in its caption: a caption is as narrow as the table.
+    # Not as a caption, which is as narrow as the table.
     console.print(as_rich(table) if table.rows else Text(table.title, style="italic"))
     for note in table.notes:
         console.print(Text(f"- {note}"))
@@ -85,7 +85,7 @@ def show(table: Table) -> None:
 
 
 def as_rich(table: Table) -> rich.table.Table:
-    """The table for a terminal, without its remarks."""
+    """Return the table for a terminal, without its notes."""
     drawn = rich.table.Table(
         title=Text(table.title) if table.title else None,
         title_justify="left",
@@ -100,7 +100,7 @@ def as_rich(table: Table) -> rich.table.Table:
 
 
 def numeric_columns(table: Table) -> Sequence[bool]:
-    """Which columns hold numbers, possibly beside empty cells and means written with a ±."""
+    """Return for each column whether all non-empty cells are numbers, or numbers with a ±."""
     return [
         all(cell is None or _is_number(cell) for cell in cells)
         for cells in (zip(*table.rows, strict=True) if table.rows else [()] * len(table.columns))

@@ -1,7 +1,4 @@
-"""What a person is shown of thousands of rows: the best of them, and how many more there are.
-
-Files for machines (CSV) have every row.
-"""
+"""Truncation of long tables for display; CSV files keep every row."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
@@ -9,38 +6,38 @@ from typing import TypeVar
 
 from nerfloss.experiments.report.table import Table
 
-MOST_ROWS = 200  # of a table that is read
-BEST = 40  # rows of one that would be longer
-MOST_SETS = 12  # columns beside each other
-MOST_REMARKS = 8  # of one kind
+MAX_ROWS = 200  # of a displayed table
+TOP_ROWS = 40  # shown of a table with more than MAX_ROWS
+MAX_GROUPS = 12  # columns of a comparison
+MAX_NOTES = 8  # of one kind
 Name = TypeVar("Name", bound=Hashable)
 
 
 def best_of(means: Mapping[Name, float], better: str, most: int) -> list[Name]:
-    """The best so many, the very best first; the first where nobody says which way is better."""
+    """Return the names of the ``most`` best means; without a direction the first ones."""
     if better not in ("higher", "lower"):
         return list(means)[:most]
     return sorted(means, key=lambda name: means[name], reverse=better == "higher")[:most]
 
 
-def some(words: Sequence[str], what: str, most: int = MOST_REMARKS) -> list[str]:
-    """The first so many, and a word on how many more there are."""
+def truncated(words: Sequence[str], what: str, most: int = MAX_NOTES) -> list[str]:
+    """Return the first items, and a final one that counts the others."""
     left = len(words) - most
     return [*words[:most], f"and {left} more {what}"] if left > 1 else list(words)
 
 
-def readable(tables: Sequence[Table]) -> list[Table]:
-    """As many of the tables as a person reads; the last says how many are left out."""
+def truncated_tables(tables: Sequence[Table]) -> list[Table]:
+    """Return the first tables, up to 400 rows; a note counts the others."""
     kept: list[Table] = []
     for table in tables:
-        if len(kept) > 1 and sum(len(each.rows) for each in [*kept, table]) > 2 * MOST_ROWS:
-            note = f"{len(tables) - len(kept)} more tables like this one: --only arms -f csv"
+        if len(kept) > 1 and sum(len(each.rows) for each in [*kept, table]) > 2 * MAX_ROWS:
+            note = f"{len(tables) - len(kept)} more tables like this one: --only variants -f csv"
             kept[-1] = replace(kept[-1], notes=(*kept[-1].notes, note))
             break
         kept.append(table)
     return kept
 
 
-def is_shortened(table: Table) -> bool:
-    """Whether a table for machines has more rows than what a person is shown."""
+def is_truncated(table: Table) -> bool:
+    """Return True if the CSV form of a table has more rows than the displayed one."""
     return table.wide is not None and len(table.wide.rows) > len(table.rows)

@@ -1,24 +1,25 @@
-"""Arms of an experiment: runs that agree in all that was swept but the seed and the scene."""
+"""Variants of an experiment: runs that agree in everything swept except seed and scene."""
 
 import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from nerfloss.assembly.result_settings import affects_scores
 from nerfloss.experiments.report.runs import Run
 
 SEED = "seed"
 _SCENE = ("dataset", "dataset.scene", "dataset.path")
 _ABLATE = "ablate"
-# Settings that leave a run's result as it is: runs that differ in them alone are one arm.
-_BESIDE = ("seeds", "diagnostics", "objectives", "trainer.resume", "eval.images")
-# What a setting is called where nothing special is asked for.
-_PLAIN = frozenset({None, "none", "null", "None", "off", "false", "False", "0", "0.0", "full", ""})
+# Values that mean "not used": the variant with most of them is the default baseline.
+_DISABLED = frozenset(
+    {None, "none", "null", "None", "off", "false", "False", "0", "0.0", "full", ""}
+)
 
 
 @dataclass(frozen=True)
 class Variant:
-    """``settings`` are those in which arms differ, with the value here; ``name`` says them."""
+    """Runs with equal ``settings``, those in which variants differ; ``name`` lists them."""
 
     name: str
     settings: Mapping[str, str | None]
@@ -26,45 +27,45 @@ class Variant:
 
     @property
     def scenes(self) -> tuple[str, ...]:
-        """Scenes of its runs, in their order."""
+        """Scenes of the runs, in order of first appearance."""
         return tuple(dict.fromkeys(run.scene for run in self.runs))
 
 
 def swept_settings(runs: Sequence[Run]) -> tuple[str, ...]:
-    """Keys of the overrides in which runs differ, in the order they were written; seed last.
+    """Return the overridden settings that differ between runs, as written; the seed last.
 
-    Settings that change nothing in the result are left out.
+    Settings that do not affect scores are left out.
     """
     keys = list(dict.fromkeys(key for run in runs for key in run.overrides))
-    differing = [key for key in keys if not _is_beside(key) and _differs(key, runs)]
+    differing = [key for key in keys if affects_scores(key) and _differs(key, runs)]
     return tuple(sorted(differing, key=lambda key: key == SEED))
 
 
-def arms_of(runs: Sequence[Run]) -> list[Variant]:
-    """The arms among ``runs``: along numbers by size, else in order of first appearance."""
+def variants_of(runs: Sequence[Run]) -> list[Variant]:
+    """Return the variants, sorted by numeric settings, else in order of first appearance."""
     keys = [key for key in swept_settings(runs) if key not in (SEED, *_SCENE)]
     groups = grouped(runs, keys)
     written = {values: _as_written(group, keys) for values, group in groups.items()}
-    telling = _telling(keys, list(groups))
+    distinguishing = _distinguishing(keys, list(groups))
     return [
-        Variant(_named({key: settings[key] for key in telling}), settings, tuple(group))
+        Variant(_named({key: settings[key] for key in distinguishing}), settings, tuple(group))
         for values, group in sorted(groups.items(), key=lambda item: [*map(_size, item[0])])
         for settings in [written[values]]
     ]
 
 
 def grouped(runs: Sequence[Run], keys: Sequence[str]) -> dict[tuple[str | None, ...], list[Run]]:
-    """Runs by the values of these settings, in order of first appearance."""
+    """Return the runs by the values of these settings, in order of first appearance."""
     groups: dict[tuple[str | None, ...], list[Run]] = {}
     for run in runs:
-        groups.setdefault(tuple(plain(run.setting(key)) for key in keys), []).append(run)
+        groups.setdefault(tuple(canonical(run.setting(key)) for key in keys), []).append(run)
     return groups
 
 
-def plain(value: str | None) -> str | None:
-    """One word for a setting's value, however it was written: ``True`` is true, 1e-3 is 0.001.
+def canonical(value: str | None) -> str | None:
+    """Return the canonical text of a setting's value: ``True`` is true, 1e-3 is 0.001.
 
-    What was typed is compared with what was composed, which Python writes.
+    Overrides are text as typed; composed values are text as Python writes them.
     """
     if value is None:
         return None
@@ -78,85 +79,83 @@ def plain(value: str | None) -> str | None:
         return value[1:-1] if value[:1] in ("'", '"') and value[-1:] == value[:1] else value
 
 
-def _is_beside(key: str) -> bool:
-    return any(key == beside or key.startswith(f"{beside}.") for beside in _BESIDE)
-
-
 def _differs(key: str, runs: Sequence[Run]) -> bool:
-    return len({plain(run.setting(key)) for run in runs}) > 1
+    return len({canonical(run.setting(key)) for run in runs}) > 1
 
 
 def _as_written(runs: Sequence[Run], keys: Sequence[str]) -> dict[str, str | None]:
-    """The settings that runs share, as they were typed for the first that has it so."""
+    """Return the settings of these runs, as typed on the command line where possible."""
     typed = {key: run.overrides[key] for run in reversed(runs) for key in run.overrides}
     return {key: typed.get(key, runs[0].setting(key)) for key in keys}
 
 
-def scores(arm: Variant, metric: str, scene: str | None = None) -> dict[tuple[str, str], float]:
-    """What the arm's finished runs scored, by scene and seed; of one scene if it is named.
+def scores(variant: Variant, metric: str, scene: str | None = None) -> dict[tuple[str, str], float]:
+    """Return the scores of the variant's finished runs by (scene, seed), for one scene if given.
 
-    Runs that were made twice with one seed count once, by their mean: they are not two draws.
+    Repeated runs with the same seed are averaged: they are not independent.
     """
     found: dict[tuple[str, str], list[float]] = {}
-    for run in arm.runs:
+    for run in variant.runs:
         if run.finished and metric in run.metrics and scene in (None, run.scene):
             found.setdefault((run.scene, run.seed), []).append(run.metrics[metric])
     return {key: statistics.fmean(values) for key, values in found.items()}
 
 
-def is_repeated(arm: Variant) -> bool:
-    """Whether two of its finished runs on one scene differ in their seed."""
-    made = {(run.scene, run.seed) for run in arm.runs if run.finished}
+def is_repeated(variant: Variant) -> bool:
+    """Return True if a scene has finished runs with different seeds."""
+    made = {(run.scene, run.seed) for run in variant.runs if run.finished}
     return len(made) > len({scene for scene, _ in made})
 
 
-def choose_baseline(arms: Sequence[Variant], asked: str | None = None) -> Variant:
-    """The arm that is ``asked`` for by its name or as ``key=value[,key=value]``.
+def choose_baseline(variants: Sequence[Variant], asked: str | None = None) -> Variant:
+    """Return the variant named ``asked``, or that matches ``key=value[,key=value]``.
 
-    By default the one with most settings at none, off or 0 (or the full recipe), and the first
-    among equals. Raises ValueError where no arm, or more than one, is meant.
+    The default is the variant with most settings at none, off or 0 (or the full recipe); ties go
+    to the first. Raises ValueError if no variant matches, or more than one.
     """
     if asked is None:
-        plainness = [sum(value in _PLAIN for value in arm.settings.values()) for arm in arms]
-        return arms[plainness.index(max(plainness))]
-    named = [arm for arm in arms if arm.name == asked]
-    meant = named or [arm for arm in arms if _fits(arm, asked)]
+        disabled = [
+            sum(value in _DISABLED for value in variant.settings.values()) for variant in variants
+        ]
+        return variants[disabled.index(max(disabled))]
+    named = [variant for variant in variants if variant.name == asked]
+    meant = named or [variant for variant in variants if _fits(variant, asked)]
     if len(meant) != 1:
-        said = "means several arms" if meant else "is no arm here"
-        choices = "; ".join(arm.name for arm in arms)
-        raise ValueError(f"the baseline '{asked}' {said}: choose from {choices}")
+        problem = "matches several variants" if meant else "matches no variant"
+        choices = "; ".join(variant.name for variant in variants)
+        raise ValueError(f"the baseline '{asked}' {problem}: choose from {choices}")
     return meant[0]
 
 
-def _telling(keys: Sequence[str], arms: Sequence[Sequence[str | None]]) -> list[str]:
-    """Keys enough to tell the arms apart: of several that sort them alike, one, of the loss if any.
+def _distinguishing(keys: Sequence[str], variants: Sequence[Sequence[str | None]]) -> list[str]:
+    """Return the keys that distinguish the variants; of several equivalent ones, one of the loss.
 
-    Settings that go together, as those of an experiment do, would make names that nobody reads.
+    The settings of an experiment change together and would make names needlessly long.
     """
     chosen: dict[tuple[int, ...], str] = {}
     for key in sorted(keys, key=lambda key: not key.startswith(("ablate", "loss"))):
-        column = [values[keys.index(key)] for values in arms]
+        column = [values[keys.index(key)] for values in variants]
         chosen.setdefault(tuple(column.index(value) for value in column), key)
     return [key for key in keys if key in chosen.values()]
 
 
 def _named(settings: Mapping[str, str | None]) -> str:
     words = [
-        value.replace("_", " ", 1) if key == _ABLATE and value else f"{_short(key)}={_said(value)}"
+        value.replace("_", " ", 1) if key == _ABLATE and value else f"{_short(key)}={_shown(value)}"
         for key, value in settings.items()
     ]
     return ", ".join(words) or "all runs"
 
 
 def _size(value: str | None) -> float:
-    """Where a value stands among others; what is no number comes first, in its own order."""
+    """Sort key of a value: numbers by size, after everything else."""
     try:
         return -math.inf if value is None else float(value)
     except ValueError:
         return -math.inf
 
 
-def _said(value: str | None) -> str:
+def _shown(value: str | None) -> str:
     return "absent" if value is None else value
 
 
@@ -164,12 +163,12 @@ def _short(key: str) -> str:
     return key.removeprefix("loss.terms.")
 
 
-def _fits(arm: Variant, asked: str) -> bool:
-    """Whether every ``key=value`` asked for is true of the arm."""
+def _fits(variant: Variant, asked: str) -> bool:
+    """Return True if the variant has every ``key=value`` that is asked for."""
     wanted = {key: value for key, _, value in (p.strip().partition("=") for p in asked.split(","))}
-    settings = {_short(key): value for key, value in arm.settings.items()}
+    settings = {_short(key): value for key, value in variant.settings.items()}
     return all(
-        _short(key) in settings and _equal(_said(settings[_short(key)]), value)
+        _short(key) in settings and _equal(_shown(settings[_short(key)]), value)
         for key, value in wanted.items()
     )
 

@@ -1,44 +1,33 @@
-"""How many seeds it takes: for a test to be able to say anything, and to see an effect."""
+"""Numbers of seeds that a test needs: to reach significance at all, and to detect an effect."""
 
 import math
 
-from scipy.special import nctdtr
+import numpy as np
+from scipy import stats
 
-from nerfloss.experiments.statistics.intervals import critical_t
-
-MOST = 1000
+MAX_PAIRS = 1000
 
 
-def fewest_for_sign_flips(*, level: float = 0.95, arms: int = 1) -> int:
-    """Pairs from which on a sign-flip test can be significant: ``2 / 2^n <= (1 - level) / arms``.
+def min_pairs_for_sign_flips(*, level: float = 0.95, comparisons: int = 1) -> int:
+    """Return the fewest pairs with which a sign-flip test can be significant.
 
-    6 at a level of 95 % for one arm: three seeds cannot bring p below 0.25.
+    The smallest n with ``2 / 2^n <= (1 - level) / comparisons``: 6 at 95 % for one comparison.
     """
-    return math.ceil(math.log2(2 * arms / (1 - level)) - 1e-9)
+    return math.ceil(math.log2(2 * comparisons / (1 - level)) - 1e-9)
 
 
-def seeds_to_see(
-    mean: float, std: float, *, level: float = 0.95, arms: int = 1, power: float = 0.8
+def pairs_to_detect(
+    mean: float, std: float, *, level: float = 0.95, comparisons: int = 1, power: float = 0.8
 ) -> int | None:
-    """Pairs with which a paired t test finds a difference of this mean and deviation.
+    """Return the number of pairs with which a paired t test detects a difference.
 
-    In ``power`` of all cases, at ``level``, for the smallest of ``arms`` p values (Holm). None
-    where that takes more than 1000. Powers beyond the far side of 0 are left out.
+    ``mean`` and ``std`` describe the differences; ``power`` is the probability of detection at
+    ``level``, corrected for the smallest of several p values (Holm). None for more than 1000
+    pairs. The far tail of the two-sided test is neglected.
     """
     if std == 0 or mean == 0:
         return 3 if mean != 0 else None
-    strict = 1 - (1 - level) / arms
-    effect = abs(mean) / std
-
-    def seen(n: int) -> bool:
-        return 1 - float(nctdtr(n - 1, math.sqrt(n) * effect, critical_t(n, strict))) >= power
-
-    if not seen(MOST):
-        return None
-    low, high = 2, MOST
-    if seen(low):
-        return low
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if seen(middle) else (middle, high)
-    return high
+    n = np.arange(2, MAX_PAIRS + 1)
+    critical = stats.t.isf(0.5 * (1 - level) / comparisons, n - 1)
+    detected = stats.nct.sf(critical, n - 1, np.sqrt(n) * abs(mean) / std) >= power
+    return int(n[detected.argmax()]) if detected.any() else None

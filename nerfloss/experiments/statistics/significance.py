@@ -1,65 +1,66 @@
-"""Whether a difference is real, in words: better, worse, inside the noise, or too few runs."""
+"""Significance of differences: better, worse, not significant, or too few runs to decide."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from nerfloss.experiments.statistics.paired import Paired
-from nerfloss.experiments.statistics.seed_counts import fewest_for_sign_flips, seeds_to_see
+from nerfloss.experiments.statistics.seed_counts import min_pairs_for_sign_flips, pairs_to_detect
 
-Word = Literal["better", "worse", "inside the noise", "too few runs to say"]
+Label = Literal["better", "worse", "not significant", "too few runs"]
+Test = Literal["paired t", "sign flips"]
 Name = TypeVar("Name")
-# With 2, p < 0.05 takes a mean of 13 standard errors, and nobody could see what breaks the test.
-FEWEST_PAIRS = 3
+# With 2 pairs, p < 0.05 takes a mean of 13 standard errors, and normality cannot be checked.
+MIN_PAIRS = 3
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """``p`` is corrected for the number of ``arms``; it and ``test`` are None for too few runs.
+class Significance:
+    """The result of a test. ``p`` is corrected for the number of ``comparisons``.
 
-    ``reason`` says what was tested and, where nothing was found, how many seeds it would take.
+    ``p`` and ``test`` are None for too few runs. ``reason`` names the test and, if the difference
+    is not significant, the number of seeds that would detect it.
     """
 
-    word: Word
+    label: Label
     p: float | None
-    test: Literal["paired t", "sign flips"] | None
-    arms: int
+    test: Test | None
+    comparisons: int
     reason: str
 
 
-def verdict(pair: Paired, better: str) -> Verdict:
-    """The verdict on one arm against its baseline; ``better`` is the metric's direction.
+def significance(pair: Paired, better: str) -> Significance:
+    """Return the significance of one variant against its baseline.
 
-    Raises ValueError for a direction that is neither "higher" nor "lower".
+    ``better`` is the metric's direction, "higher" or "lower"; ValueError for another one.
     """
-    return verdicts({"arm": pair}, better)["arm"]
+    return significances({"variant": pair}, better)["variant"]
 
 
-def verdicts(pairs: Mapping[Name, Paired], better: str) -> dict[Name, Verdict]:
-    """Verdicts on several arms against one baseline, p values corrected by Holm's method.
+def significances(pairs: Mapping[Name, Paired], better: str) -> dict[Name, Significance]:
+    """Return the significance of several variants against one baseline, corrected by Holm.
 
-    Sign flips decide as soon as there are enough pairs for them to be able to (6 for one arm at
-    95 %, 8 for five), because they assume least. Below that a paired t test does: it takes
-    differences to be normal, which so few cannot contradict.
+    The sign-flip test decides where it has enough pairs to be able to (6 for one variant at 95 %,
+    8 for five), because it assumes least; otherwise the paired t test.
     """
     if better not in ("higher", "lower"):
         raise ValueError(f"a metric is better 'higher' or 'lower', got {better!r}")
-    tested = {name: pair for name, pair in pairs.items() if pair.n >= FEWEST_PAIRS}
-    arms = max(len(tested), 1)
-    found = {name: _decisive(pair, arms) for name, pair in tested.items()}
-    adjusted = dict(zip(found, holm([p for _, p in found.values()]), strict=True))
+    tested = {name: pair for name, pair in pairs.items() if pair.n >= MIN_PAIRS}
+    comparisons = max(len(tested), 1)
+    results = {name: _deciding_test(pair, comparisons) for name, pair in tested.items()}
+    adjusted = dict(zip(results, holm([p for _, p in results.values()]), strict=True))
     return {
-        name: _judged(pair, better, found[name][0], adjusted[name], arms)
+        name: _decided(pair, better, results[name][0], adjusted[name], comparisons)
         if name in tested
-        else _too_few(pair, arms)
+        else _too_few(pair, comparisons)
         for name, pair in pairs.items()
     }
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """P values corrected for there being several: the chance of one false alarm keeps the level.
+    """Return p values corrected for multiple comparisons.
 
-    The k-th smallest of m is multiplied by ``m - k + 1``, and none falls below one before it.
+    The k-th smallest of m is multiplied by ``m - k + 1``; the result is monotone and at most 1.
 
     Reference: Holm, A simple sequentially rejective multiple test procedure, Scandinavian Journal
     of Statistics 6, 1979.
@@ -72,39 +73,33 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def _decisive(pair: Paired, arms: int) -> tuple[Literal["paired t", "sign flips"], float]:
-    """The test that decides and its p; tested pairs have both."""
+def _deciding_test(pair: Paired, comparisons: int) -> tuple[Test, float]:
+    """Return the test that decides and its p value; a tested pair has both."""
     assert pair.p_t is not None
     assert pair.p_flip is not None
-    if pair.n >= fewest_for_sign_flips(level=pair.level, arms=arms):
+    if pair.n >= min_pairs_for_sign_flips(level=pair.level, comparisons=comparisons):
         return "sign flips", pair.p_flip
     return "paired t", pair.p_t
 
 
-def _judged(
-    pair: Paired,
-    better: str,
-    test: Literal["paired t", "sign flips"],
-    p: float,
-    arms: int,
-) -> Verdict:
+def _decided(pair: Paired, better: str, test: Test, p: float, comparisons: int) -> Significance:
     assert pair.mean is not None
     assert pair.std is not None
-    corrected = f", corrected for {arms} arms" if arms > 1 else ""
+    corrected = f", corrected for {comparisons} variants" if comparisons > 1 else ""
     tested = f"{test} over {pair.n} pairs, p = {p:.2g}{corrected}"
     if p <= 1 - pair.level:
-        word: Word = "better" if (pair.mean > 0) == (better == "higher") else "worse"
-        return Verdict(word, p, test, arms, tested)
+        label: Label = "better" if (pair.mean > 0) == (better == "higher") else "worse"
+        return Significance(label, p, test, comparisons, tested)
     if not any(pair.differences):
-        return Verdict("inside the noise", p, test, arms, "every pair scored the same")
-    enough = seeds_to_see(pair.mean, pair.std, level=pair.level, arms=arms)
+        return Significance("not significant", p, test, comparisons, "all differences are 0")
+    enough = pairs_to_detect(pair.mean, pair.std, level=pair.level, comparisons=comparisons)
     needed = f"about {enough}" if enough else "more than 1000"
-    reason = f"{tested}; a difference of this size would take {needed} pairs to see"
-    return Verdict("inside the noise", p, test, arms, reason)
+    reason = f"{tested}; detecting a difference of this size takes {needed} pairs"
+    return Significance("not significant", p, test, comparisons, reason)
 
 
-def _too_few(pair: Paired, arms: int) -> Verdict:
-    flips = fewest_for_sign_flips(level=pair.level)
-    have = "no pair of runs matches" if not pair.n else f"{pair.n} pair{'s' * (pair.n > 1)}"
-    reason = f"{have}: a paired t test needs {FEWEST_PAIRS}, a sign-flip test {flips}"
-    return Verdict("too few runs to say", None, None, arms, reason)
+def _too_few(pair: Paired, comparisons: int) -> Significance:
+    flips = min_pairs_for_sign_flips(level=pair.level)
+    found = "no matching pairs" if not pair.n else f"{pair.n} pair{'s' * (pair.n > 1)}"
+    reason = f"{found}: a paired t test needs {MIN_PAIRS}, a sign-flip test {flips}"
+    return Significance("too few runs", None, None, comparisons, reason)

@@ -61,7 +61,7 @@ def test_one_run_each_is_told_apart_by_views_at_most(tmp_path, capsys) -> None:
     b = write_run(tmp_path / "b", {"psnr": 31.7}, terms=FULL, views=better)
     said = said_of(capsys, a, b)
     assert rows_of(said, "Scores")[0]["B − A"] == "+0.2 (better in 3 of 4 views)"
-    assert "too few runs to say: 1 pair at most" in said
+    assert "too few runs: 1 pair at most" in said
     assert "views of one run share its seed" in said
 
 
@@ -90,7 +90,7 @@ def test_origins_that_differ_are_shown_and_passing_facts_are_not(tmp_path, capsy
         {"provenance": "git.commit", "A": "1a", "B": "2b"},
         {"provenance": "git.dirty", "A": "false", "B": "true"},
     ]
-    assert "B: run with changes that were not committed" in said
+    assert "B: run with uncommitted changes" in said
 
 
 def test_a_run_without_provenance_is_named(tmp_path, capsys) -> None:
@@ -166,7 +166,7 @@ def test_a_machine_gets_one_table_with_every_number(tmp_path) -> None:
     assert main(["compare", *folders, "-f", "csv", "-o", str(out)]) == 0
     rows = {(row["table"], row["key"]): row for row in csv.DictReader(out.read_text().splitlines())}
     assert float(rows["scores", "psnr_difference"]["B"]) == pytest.approx(31 / 30)
-    assert rows["scores", "psnr_verdict"]["B"] == "better"
+    assert rows["scores", "psnr_significance"]["B"] == "better"
     assert rows["configuration", "loss.terms.eikonal.weight"]["A"] == "0.0"
 
 
@@ -174,5 +174,11 @@ def test_the_table_for_a_terminal_prints_everything(tmp_path, capsys) -> None:
     write_sweep(tmp_path, {"0": [30.0, 30.7, 31.4], "0.1": [31.0, 31.8, 32.4]})
     assert main(["compare", str(tmp_path)]) == 0
     said = capsys.readouterr().out
-    for words in ("Configuration", "eikonal.weight", "Provenance", "30.7 ± 0.7", "verdicts by"):
+    for words in (
+        "Configuration",
+        "eikonal.weight",
+        "Provenance",
+        "30.7 ± 0.7",
+        "significance by",
+    ):
         assert words in said

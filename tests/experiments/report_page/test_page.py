@@ -56,10 +56,10 @@ def test_a_failed_run_is_listed_with_its_error_and_its_words_are_no_markup(page)
     assert "weight=0.1,seed=3: failed after step 190" in page
     assert "&lt;i&gt;rgb&lt;/i&gt;" in page
     assert "<i>rgb</i>" not in page
-    assert "7 runs, 2 arms, 4 seeds, scene sphere, 1 not finished" in page
+    assert "7 runs, 2 variants, 4 seeds, scene sphere, 1 not finished" in page
 
 
-def test_verdicts_are_in_the_page(page):
+def test_significances_are_in_the_page(page):
     assert 'class="worse">worse</td>' in page
     assert "<h3>Against eikonal.weight=0.01</h3>" in page
 

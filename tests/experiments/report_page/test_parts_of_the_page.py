@@ -9,11 +9,11 @@ import trimesh
 from pretended_runs import photographed
 
 from nerfloss.evaluation.image_grid import image_grid, images_by_title
-from nerfloss.experiments.report.page.ground_truth_mesh import distances_to, true_mesh
+from nerfloss.experiments.report.page.ground_truth_mesh import distances_to
 from nerfloss.experiments.report.page.health import state_of
-from nerfloss.experiments.report.page.mesh_packing import packed, surface_of, thinned
+from nerfloss.experiments.report.page.mesh_packing import packed, simplified, surface_of
 from nerfloss.experiments.report.page.panels import cut
-from nerfloss.experiments.report.page.pareto import Point, front
+from nerfloss.experiments.report.page.pareto import Point, pareto_front
 from nerfloss.experiments.report.page.series import mean_curve, read_series
 
 
@@ -65,7 +65,7 @@ def test_a_panel_is_cut_into_the_pictures_it_was_made_of(size, dropped):
 
 def test_a_thinned_mesh_has_few_triangles_and_the_same_shape():
     mesh = trimesh.creation.icosphere(subdivisions=5, radius=0.5)
-    found = thinned(surface_of(mesh), 3000)
+    found = simplified(surface_of(mesh), 3000)
     assert 1500 < len(found.faces) <= 3000
     np.testing.assert_allclose(np.linalg.norm(found.vertices, axis=1), 0.5, atol=0.01)
     np.testing.assert_allclose(found.normals, found.vertices / 0.5, atol=0.06)
@@ -75,7 +75,7 @@ def test_a_thinned_mesh_has_few_triangles_and_the_same_shape():
 
 def test_a_mesh_that_is_small_enough_stays_as_it_is():
     surface = surface_of(trimesh.creation.icosphere(subdivisions=2))
-    assert thinned(surface, len(surface.faces)) is surface
+    assert simplified(surface, len(surface.faces)) is surface
 
 
 def test_a_packed_mesh_can_be_read_back():
@@ -100,7 +100,7 @@ def test_the_front_is_what_a_search_over_all_pairs_finds():
         for other_cost, other_gain in places
         if (other_cost <= cost and other_gain > gain) or (other_cost < cost and other_gain >= gain)
     }
-    assert {int(point.label) for point in front(found)} == set(range(40)) - beaten
+    assert {int(point.label) for point in pareto_front(found)} == set(range(40)) - beaten
 
 
 def test_the_worst_state_of_a_term_is_told_with_how_often():
@@ -117,7 +117,7 @@ def test_the_true_surface_of_an_exact_scene_is_its_own():
             "scene": "sphere",
         }
     }
-    mesh = true_mesh(config)
+    mesh = ground_truth_mesh(config)
     assert mesh is not None
     radius = np.linalg.norm(mesh.vertices, axis=1)
     assert np.ptp(radius) < 1e-4
@@ -138,7 +138,7 @@ def test_distances_to_a_sphere_are_right_to_a_thousandth_on_it_and_off_it():
     "dataset", [None, {"_target_": "x.Y"}, {"_target_": "x.Y", "mesh": "gone.ply"}]
 )
 def test_a_true_surface_that_is_not_to_be_had_is_none(dataset):
-    assert true_mesh({"dataset": dataset}) is None
+    assert ground_truth_mesh({"dataset": dataset}) is None
 
 
 def test_no_asset_asks_for_anything_from_the_network():

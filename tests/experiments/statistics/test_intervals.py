@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from nerfloss.experiments.statistics.intervals import (
-    FEWEST_FOR_BOOTSTRAP,
+    MIN_VALUES_FOR_BOOTSTRAP,
     bootstrap_interval,
     confidence_interval,
     t_interval,
@@ -43,7 +43,7 @@ def test_the_bootstrap_comes_out_the_same_for_the_same_seed() -> None:
     assert bootstrap_interval(values, seed=3) != bootstrap_interval(values, seed=4)
 
 
-@pytest.mark.parametrize("n", [2, 3, FEWEST_FOR_BOOTSTRAP, 12])
+@pytest.mark.parametrize("n", [2, 3, MIN_VALUES_FOR_BOOTSTRAP, 12])
 def test_the_interval_holds_the_true_mean_as_often_as_it_promises(n: int) -> None:
     random = np.random.default_rng(n)
     trials = 1000

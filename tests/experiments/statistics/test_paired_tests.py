@@ -1,4 +1,4 @@
-"""Paired tests and verdicts: against scipy, worked numbers, and how often they cry wolf."""
+"""Paired tests and significances: against scipy, worked numbers, and how often they cry wolf."""
 
 import itertools
 
@@ -7,14 +7,14 @@ import pytest
 from scipy import stats
 
 from nerfloss.experiments.statistics.paired import (
-    MOST_FLIPS,
+    MAX_SIGN_FLIPS,
     Paired,
     paired,
     sign_flip_test,
     t_test,
 )
-from nerfloss.experiments.statistics.seed_counts import fewest_for_sign_flips, seeds_to_see
-from nerfloss.experiments.statistics.significance import holm, verdict, verdicts
+from nerfloss.experiments.statistics.seed_counts import min_pairs_for_sign_flips, pairs_to_detect
+from nerfloss.experiments.statistics.significance import holm, significance, significances
 
 # Student's own: hours of sleep that two drugs gained ten patients (Biometrika 6, 1908).
 FIRST = [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0]
@@ -66,7 +66,7 @@ def test_three_seeds_cannot_bring_the_sign_flips_below_a_quarter() -> None:
 
 def test_many_pairs_are_flipped_at_random_and_still_fairly() -> None:
     differences = list(np.random.default_rng(2).normal(0.2, size=40))
-    assert 2 ** len(differences) > MOST_FLIPS
+    assert 2 ** len(differences) > MAX_SIGN_FLIPS
     assert sign_flip_test(differences) == pytest.approx(t_test(differences), abs=0.03)
     assert sign_flip_test(differences, seed=1) == sign_flip_test(differences, seed=1)
 
@@ -79,9 +79,9 @@ def test_pairs_are_matched_by_key_and_the_rest_is_counted() -> None:
 
 def test_pairing_takes_out_what_a_seed_does_to_both() -> None:
     baseline = seeds(20.0, 30.0, 40.0)
-    arm = seeds(20.5, 30.4, 40.6)
-    assert verdict(paired(baseline, arm), "higher").word == "better"
-    assert stats.ttest_ind(list(baseline.values()), list(arm.values())).pvalue > 0.9
+    variant = seeds(20.5, 30.4, 40.6)
+    assert significance(paired(baseline, variant), "higher").label == "better"
+    assert stats.ttest_ind(list(baseline.values()), list(variant.values())).pvalue > 0.9
 
 
 @pytest.mark.parametrize(
@@ -91,34 +91,34 @@ def test_pairing_takes_out_what_a_seed_does_to_both() -> None:
         ((0.5, 0.4, 0.6), "lower", "worse"),
         ((-0.5, -0.4, -0.6), "higher", "worse"),
         ((-0.5, -0.4, -0.6), "lower", "better"),
-        ((0.5, -0.4, 0.6), "higher", "inside the noise"),
-        ((0.0, 0.0, 0.0), "higher", "inside the noise"),
+        ((0.5, -0.4, 0.6), "higher", "not significant"),
+        ((0.0, 0.0, 0.0), "higher", "not significant"),
         ((0.5, 0.5, 0.5), "higher", "better"),
-        ((0.5, 0.5), "higher", "too few runs to say"),
-        ((0.5,), "higher", "too few runs to say"),
-        ((), "higher", "too few runs to say"),
+        ((0.5, 0.5), "higher", "too few runs"),
+        ((0.5,), "higher", "too few runs"),
+        ((), "higher", "too few runs"),
     ],
 )
-def test_a_verdict_follows_the_direction_of_the_metric(differences, better, word) -> None:
-    assert verdict(differing(*differences), better).word == word
+def test_a_significance_follows_the_direction_of_the_metric(differences, better, word) -> None:
+    assert significance(differing(*differences), better).label == word
 
 
-def test_a_verdict_says_what_decided_and_what_it_would_take() -> None:
-    few = verdict(differing(0.5, 0.4, 0.6), "higher")
+def test_a_significance_says_what_decided_and_what_it_would_take() -> None:
+    few = significance(differing(0.5, 0.4, 0.6), "higher")
     assert few.test == "paired t"
     assert few.reason == "paired t over 3 pairs, p = 0.013"
-    noise = verdict(differing(0.5, -0.4, 0.6), "higher")
-    assert "a difference of this size would take about 4" in noise.reason
-    many = verdict(differing(0.5, 0.4, 0.6, 0.3, 0.2, 0.5), "higher")
+    noise = significance(differing(0.5, -0.4, 0.6), "higher")
+    assert "detecting a difference of this size takes about 4" in noise.reason
+    many = significance(differing(0.5, 0.4, 0.6, 0.3, 0.2, 0.5), "higher")
     assert many.test == "sign flips"
-    nothing = verdict(differing(0.5), "higher")
+    nothing = significance(differing(0.5), "higher")
     assert nothing.reason == "1 pair: a paired t test needs 3, a sign-flip test 6"
 
 
 def test_sign_flips_decide_only_where_they_could_find_something() -> None:
     six = differing(0.5, 0.4, 0.6, 0.3, 0.2, 0.5)
-    assert verdict(six, "higher").test == "sign flips"
-    among_five = verdicts(dict.fromkeys("abcde", six), "higher")
+    assert significance(six, "higher").test == "sign flips"
+    among_five = significances(dict.fromkeys("abcde", six), "higher")
     assert {found.test for found in among_five.values()} == {"paired t"}
 
 
@@ -129,42 +129,42 @@ def test_holm_corrects_as_in_his_paper() -> None:
     assert holm([]) == []
 
 
-def test_an_arm_among_many_has_to_be_clearer() -> None:
-    arm, noise = differing(0.5, 0.4, 0.6), differing(0.5, -0.4, 0.1)
-    assert verdict(arm, "higher").word == "better"
-    several = {"arm": arm} | {f"noise {i}": noise for i in range(4)}
-    judged = verdicts(several, "higher")["arm"]
-    assert judged.word == "inside the noise"
-    assert "corrected for 5 arms" in judged.reason
+def test_an_variant_among_many_has_to_be_clearer() -> None:
+    variant, noise = differing(0.5, 0.4, 0.6), differing(0.5, -0.4, 0.1)
+    assert significance(variant, "higher").label == "better"
+    several = {"variant": variant} | {f"noise {i}": noise for i in range(4)}
+    judged = significances(several, "higher")["variant"]
+    assert judged.label == "not significant"
+    assert "corrected for 5 variants" in judged.reason
 
 
-def test_arms_with_too_few_runs_do_not_cost_the_others() -> None:
-    judged = verdicts({"arm": differing(0.5, 0.4, 0.6), "short": differing(0.5)}, "higher")
-    assert judged["arm"].arms == 1
-    assert judged["short"].word == "too few runs to say"
+def test_variants_with_too_few_runs_do_not_cost_the_others() -> None:
+    judged = significances({"variant": differing(0.5, 0.4, 0.6), "short": differing(0.5)}, "higher")
+    assert judged["variant"].comparisons == 1
+    assert judged["short"].label == "too few runs"
 
 
 @pytest.mark.parametrize("n", [3, 8])
-def test_five_arms_without_effect_raise_a_false_alarm_in_one_of_twenty_families(n: int) -> None:
+def test_five_variants_without_effect_raise_a_false_alarm_in_one_of_twenty_families(n: int) -> None:
     random = np.random.default_rng(n)
     alarms = 0
     for _ in range(200):
-        pairs = {arm: differing(*random.normal(size=n)) for arm in range(5)}
-        alarms += any(v.word != "inside the noise" for v in verdicts(pairs, "higher").values())
+        pairs = {variant: differing(*random.normal(size=n)) for variant in range(5)}
+        alarms += any(v.label != "not significant" for v in significances(pairs, "higher").values())
     assert alarms / 200 <= 0.1  # three standard errors above 0.05
 
 
 def test_the_number_of_seeds_for_a_test_and_for_an_effect() -> None:
-    assert fewest_for_sign_flips() == 6
-    assert fewest_for_sign_flips(arms=5) == 8
-    assert seeds_to_see(0.0, 1.0) is None
-    assert seeds_to_see(0.001, 1.0) is None
+    assert min_pairs_for_sign_flips() == 6
+    assert min_pairs_for_sign_flips(comparisons=5) == 8
+    assert pairs_to_detect(0.0, 1.0) is None
+    assert pairs_to_detect(0.001, 1.0) is None
     # A textbook case: half a deviation, 80 % power at 5 %: 34 pairs.
-    assert seeds_to_see(0.5, 1.0) == 34
+    assert pairs_to_detect(0.5, 1.0) == 34
 
 
 def test_the_number_of_seeds_finds_the_effect_as_often_as_it_says() -> None:
-    n = seeds_to_see(0.8, 1.0)
+    n = pairs_to_detect(0.8, 1.0)
     assert n is not None
     random = np.random.default_rng(0)
     found = [t_test(list(random.normal(0.8, 1.0, n))) < 0.05 for _ in range(1000)]
@@ -173,4 +173,4 @@ def test_the_number_of_seeds_finds_the_effect_as_often_as_it_says() -> None:
 
 def test_a_direction_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="better 'higher' or 'lower', got 'up'"):
-        verdict(differing(1.0, 2.0, 3.0), "up")
+        significance(differing(1.0, 2.0, 3.0), "up")

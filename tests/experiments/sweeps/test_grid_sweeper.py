@@ -149,7 +149,7 @@ def test_one_run_cannot_be_several(sweep, play, capsys, words):
     assert play.started == []
 
 
-def test_one_arm_of_an_ablation_can_be_run_by_itself(sweep, play):
+def test_one_variant_of_an_ablation_can_be_run_by_itself(sweep, play):
     assert sweep("ablate=without_eikonal", many=False) == 0
     assert play.record("", "ablation.json")["acting"] == ["rgb"]
 

@@ -1,4 +1,4 @@
-"""The part of the page on ablations: what a score loses without a term, or gains by it alone."""
+"""Section on ablations: change of each score without a term, or with it alone."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,20 +18,20 @@ from nerfloss.experiments.report.report import families
 TITLE = "Ablation"
 NOISE = "#b9bfc8"
 COLORS = {"better": PALETTE[2], "worse": PALETTE[1]}
-# What the figure of each kind of ablation is called.
-TITLES = {"without": "without each term", "alone": "each term beside the base"}
+# Titles of the figures by kind of ablation.
+TITLES = {"without": "without each term", "alone": "each term added to the base"}
 
 
 def ablation_bars(study: Study) -> Section | LeftOut:
-    """A figure for each scene, metric and kind of ablation."""
+    """Return a figure for each scene, metric and kind of ablation."""
     metrics = [metric for metric in METRICS if study.has(metric)]
     found = {
         title: ablation_lines(family, metrics)
-        for title, family in families(study.arms).items()
+        for title, family in families(study.variants).items()
         if is_ablation(family)
     }
     if not found:
-        return LeftOut(TITLE, "takes the runs of python train.py -m ablate=all")
+        return LeftOut(TITLE, "needs the runs of python train.py -m ablate=all")
     blocks: list[Figures | Notes] = []
     for metric in metrics:
         figures = [
@@ -45,19 +45,19 @@ def ablation_bars(study: Study) -> Section | LeftOut:
             blocks.append(Figures(figures, title=metric))
     if not blocks:
         return LeftOut(TITLE, "no ablation has a finished run with a seed that its baseline has")
-    disagreements = [said for lines in found.values() for said in effects_by_scene(lines)]
+    disagreements = [note for lines in found.values() for note in effects_by_scene(lines)]
     if disagreements:
         blocks.insert(0, Notes(disagreements, title="Where scenes disagree"))
     reading = (
-        "Differences from the whole recipe (or from the base), paired by seed: a bar for the mean, "
-        "a line for its 95 % confidence interval, a point for each seed. Green is better, orange "
-        "worse; grey is inside the noise, or too few runs to say."
+        "Difference from the full recipe (or from the base), paired by seed. Bar: mean; line: 95 % "
+        "confidence interval; points: seeds. Green: better; orange: worse; grey: not significant, "
+        "or too few runs."
     )
     return Section("ablation", TITLE, reading, blocks)
 
 
 def draw_bars(bars: Sequence[AblationLine], *, label: str, title: str) -> Drawing:
-    """Horizontal bars from 0, each seed's difference as a point, the interval as a line."""
+    """Draw horizontal bars with the interval as a line and each seed as a point."""
 
     def draw(figure: Any) -> None:
         axes = figure.add_subplot()
@@ -85,13 +85,13 @@ def draw_bars(bars: Sequence[AblationLine], *, label: str, title: str) -> Drawin
 
 
 def color_of(bar: AblationLine) -> str:
-    """Grey for what is inside the noise, or cannot be told."""
-    verdict = bar.contrast.verdict
-    return COLORS.get(verdict.word, NOISE) if verdict else NOISE
+    """Return the color of a bar: grey unless significant."""
+    significance = bar.contrast.significance
+    return COLORS.get(significance.label, NOISE) if significance else NOISE
 
 
 def _bars(lines: Sequence[AblationLine], metric: str, scene: str, kind: str) -> list[AblationLine]:
-    """The lines of one figure: those that have a pair to compare."""
+    """Return the lines of one figure that have at least one pair."""
     return [
         line
         for line in lines
@@ -105,7 +105,7 @@ def _figure(bars: Sequence[AblationLine], study: Study, family: str, title: str)
     if not bars:
         return []
     metric, scene = bars[0].contrast.metric, bars[0].contrast.scene
-    others = family.partition(", ")[2]  # what else was swept
+    others = family.partition(", ")[2]  # other swept settings
     place = str(scene) if len(study.scenes) > 1 else ""
     title = ", ".join(filter(None, [title, others, place]))
     label = f"difference in {axis_of(study, metric)}"

@@ -1,4 +1,4 @@
-"""The part of the page on gradients: which terms pull against each other, and how strongly."""
+"""Section on gradient conflicts: cosine between the gradients of each pair of terms."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,35 +12,35 @@ from nerfloss.experiments.report.page.series import Series, mean_curve
 from nerfloss.experiments.report.page.study import Group, Study
 
 TITLE = "Conflicts"
-MOST_ARMS, MOST_PAIRS = 4, 6
+MAX_VARIANTS, MAX_PAIRS = 4, 6
 NO_DIAGNOSTICS = "no run has diagnostics.csv: train with diagnostics=on"
 
 
 def conflicts(study: Study) -> Section | LeftOut:
-    """For the first few arms that were diagnosed: the matrix, and its pairs over training."""
-    looked_at = [
+    """Return the cosine matrix and its course over training, for the first variants."""
+    diagnosed = [
         group for group in study.groups if any(len(each.steps) for each in group.diagnostics)
     ]
-    if not looked_at:
+    if not diagnosed:
         return LeftOut(TITLE, NO_DIAGNOSTICS)
     figures = [
         figure
-        for group in looked_at[:MOST_ARMS]
+        for group in diagnosed[:MAX_VARIANTS]
         for figure in _figures(group, study.name_of(group))
     ]
     if not figures:
-        return LeftOut(TITLE, "takes two terms that act at the same steps")
-    left = len(looked_at) - MOST_ARMS
+        return LeftOut(TITLE, "needs two terms that are active in the same steps")
+    left = len(diagnosed) - MAX_VARIANTS
     reading = (
-        "Cosine between the gradients of two terms on the parameters they share: -1 where one "
-        "undoes the other, 0 where they do not meddle, 1 where they agree; mean over training and "
-        "seeds, and over the steps." + (f" {left} more arms are not shown." if left > 0 else "")
+        "Cosine between the gradients of two terms with respect to their shared parameters: -1 "
+        "opposite, 0 orthogonal, 1 parallel. Left: mean over steps and seeds; right: over training."
+        + (f" {left} more variants are not shown." if left > 0 else "")
     )
     return Section("conflicts", TITLE, reading, [Figures(figures)])
 
 
 def pairs_of(series: Sequence[Series]) -> dict[tuple[str, str], list[tuple]]:
-    """Steps and cosines of each pair of terms, of all runs."""
+    """Return steps and cosines of each pair of terms, for all runs."""
     found: dict[tuple[str, str], list[tuple]] = {}
     for each in series:
         for name in each.names("conflict/"):
@@ -54,7 +54,7 @@ def pairs_of(series: Sequence[Series]) -> dict[tuple[str, str], list[tuple]]:
 def matrix(
     pairs: Mapping[tuple[str, str], Sequence[tuple]],
 ) -> tuple[list[str], Float[np.ndarray, "terms terms"]]:
-    """The terms, and the mean cosine of each pair; NaN where two never acted together."""
+    """Return the terms and the mean cosine of each pair; NaN if never active together."""
     terms = list(dict.fromkeys(term for pair in pairs for term in pair))
     table = np.full((len(terms), len(terms)), np.nan)
     for (one, other), curves in pairs.items():
@@ -65,7 +65,7 @@ def matrix(
 
 
 def draw_matrix(terms: Sequence[str], table: Float[np.ndarray, "terms terms"]) -> Drawing:
-    """The lower triangle: blue where terms agree, orange where they fight."""
+    """Draw the lower triangle: blue for positive cosines, orange for negative ones."""
     count = len(terms)
 
     def draw(figure: Any) -> None:
@@ -78,8 +78,8 @@ def draw_matrix(terms: Sequence[str], table: Float[np.ndarray, "terms terms"]) -
                 color = PALETTE[0] if value > 0 else PALETTE[1]
                 opacity = min(1.0, 0.06 + 0.94 * abs(value))
                 axes.barh(row, 0.94, 0.94, column - 0.47, color=color, alpha=opacity)
-                said = {"ha": "center", "va": "center", "fontsize": 8 if count < 8 else 6.5}
-                axes.text(column, row, signed(value), color=INK, **said)
+                style = {"ha": "center", "va": "center", "fontsize": 8 if count < 8 else 6.5}
+                axes.text(column, row, signed(value), color=INK, **style)
         axes.set(xlim=(-0.5, count - 1.5), ylim=(count - 0.5, 0.5), aspect="equal")
         turned = {"rotation": 35, "ha": "right"} if count > 4 else {}
         axes.set_xticks(range(count - 1), list(terms)[:-1], color=FAINT, **turned)
@@ -94,8 +94,8 @@ def draw_matrix(terms: Sequence[str], table: Float[np.ndarray, "terms terms"]) -
 
 
 def draw_over_time(pairs: Mapping[tuple[str, str], Sequence[tuple]]) -> Drawing:
-    """A small plot for each of the pairs that fight most."""
-    chosen = sorted(pairs, key=lambda pair: _mean(pairs[pair]))[:MOST_PAIRS]
+    """Draw a small plot for each of the pairs with the lowest mean cosine."""
+    chosen = sorted(pairs, key=lambda pair: _mean(pairs[pair]))[:MAX_PAIRS]
     across = 1 if len(chosen) == 1 else 2
     down = -(-len(chosen) // across)
 
@@ -117,7 +117,7 @@ def draw_over_time(pairs: Mapping[tuple[str, str], Sequence[tuple]]) -> Drawing:
 
 
 def signed(cosine: float) -> str:
-    """Two digits and a sign; what rounds to 0 is not called negative."""
+    """Return the cosine with a sign and two digits; never "-0.00"."""
     return f"{round(cosine, 2) + 0.0:+.2f}"
 
 
@@ -136,7 +136,7 @@ def _figures(group: Group, place: str) -> list[Figure]:
         )
     if pairs:
         drawn = draw_over_time(pairs)
-        worst = "" if len(pairs) <= MOST_PAIRS else ", the worst pairs"
+        worst = "" if len(pairs) <= MAX_PAIRS else ", the pairs with the lowest mean"
         figures.append(
             Figure(f"conflicts-over-time-{name}", f"{titled}over training{worst}", drawn)
         )

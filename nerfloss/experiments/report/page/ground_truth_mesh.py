@@ -1,4 +1,4 @@
-"""The true surface of a run's scene, where it can be had without reading the scene's images."""
+"""Ground-truth mesh of a run's scene."""
 
 import math
 from collections.abc import Mapping
@@ -17,13 +17,13 @@ from nerfloss.evaluation.nearest_neighbours import nearest
 from nerfloss.evaluation.surface_samples import sample_surface
 
 SAMPLES = 200_000
-RESOLUTION = 96  # of an exact scene's mesh: about as fine as the page shows
+RESOLUTION = 96  # of the marching cubes grid, for analytic scenes
 
 
-def true_mesh(config: Mapping[str, Any]) -> trimesh.Trimesh | None:
-    """The mesh that ``dataset.mesh`` names, else that of an exact scene, else None.
+def ground_truth_mesh(config: Mapping[str, Any]) -> trimesh.Trimesh | None:
+    """Return the mesh at ``dataset.mesh``, else that of an analytic scene, else None.
 
-    None as well where the file is not to be had any more: the run may be from another machine.
+    None also if the file is missing: the run may be from another machine.
     """
     dataset = config.get("dataset")
     if not isinstance(dataset, Mapping):
@@ -41,9 +41,10 @@ def true_mesh(config: Mapping[str, Any]) -> trimesh.Trimesh | None:
 def distances_to(
     mesh: trimesh.Trimesh, points: Float[np.ndarray, "points 3"]
 ) -> Float[np.ndarray, "points"]:
-    """The distance of each point to the mesh, good to the eye: thousands of points a second.
+    """Return the approximate distance of each point to the mesh, in scene units.
 
-    Above a sample the distance is that to the sample's plane, further aside that to the sample.
+    The distance to the tangent plane of the nearest surface sample, or to the sample itself if the
+    point lies more than two sample spacings to its side.
     """
     samples = sample_surface(mesh, points=SAMPLES, seed=0)
     away, which = nearest(samples.tree, points)

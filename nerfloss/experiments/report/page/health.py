@@ -1,11 +1,11 @@
-"""The part of the page on terms: how much of the gradient each has, and whether it is alive."""
+"""Section on the health of each term: share of the gradient, and vanished gradients."""
 
 from collections import Counter
 from collections.abc import Sequence
 from statistics import fmean
 
 from nerfloss.experiments.report.figures import colors_of
-from nerfloss.experiments.report.page.conflicts import MOST_ARMS, NO_DIAGNOSTICS
+from nerfloss.experiments.report.page.conflicts import MAX_VARIANTS, NO_DIAGNOSTICS
 from nerfloss.experiments.report.page.line_plot import Line, line_plot
 from nerfloss.experiments.report.page.section import Figure, Figures, LeftOut, PageTable, Section
 from nerfloss.experiments.report.page.series import Series, mean_curve
@@ -17,17 +17,17 @@ OK = "ok"
 
 
 def health(study: Study) -> Section | LeftOut:
-    """A table over all arms that were diagnosed, and the gradient's shares of the first few."""
-    looked_at = [
+    """Return a table of all variants with diagnostics, and plots of gradient shares."""
+    diagnosed = [
         group for group in study.groups if any(len(each.steps) for each in group.diagnostics)
     ]
-    if not looked_at:
+    if not diagnosed:
         return LeftOut(TITLE, NO_DIAGNOSTICS)
-    several = len(looked_at) > 1
-    columns = ("term", "looks", "share of the total", "share of the gradient", "state", "")
+    several = len(diagnosed) > 1
+    columns = ("term", "diagnosed steps", "share of the loss", "share of the gradient", "state", "")
     rows = [
         (*([study.name_of(group)] if several else []), *row)
-        for group in looked_at
+        for group in diagnosed
         for row in _rows(group.diagnostics)
     ]
     figures = [
@@ -38,35 +38,35 @@ def health(study: Study) -> Section | LeftOut:
                 lines, title="share of the gradient", label="share", limits=(0.0, 1.0), linear=True
             ),
         )
-        for group in looked_at[:MOST_ARMS]
+        for group in diagnosed[:MAX_VARIANTS]
         for lines in [_gradient_shares(group)]
         if lines
     ]
     reading = (
-        "The share of the total is the term's part of the loss, the share of the gradient its part "
-        "of what moves the parameters: they can differ much. A dead term has no gradient; one that "
-        "vanishes or explodes has less than a thousandth, or more than a hundred times, of what it "
-        "used to have (unless set otherwise)."
+        "Share of the loss: the weighted value of a term over the total. Share of the gradient: "
+        "its gradient norm over the sum of all. Dead: the gradient is 0. Vanishing or exploding: "
+        "the gradient norm is below 1/1000 or above 100 times its running mean (the thresholds are "
+        "settings of diagnostics)."
     )
-    table = PageTable(Table((*(["arm"] if several else []), *columns), tuple(rows)))
+    table = PageTable(Table((*(["variant"] if several else []), *columns), tuple(rows)))
     return Section("health", TITLE, reading, [table, *([Figures(figures)] if figures else [])])
 
 
 def terms_in(series: Sequence[Series]) -> list[str]:
-    """The terms that were looked at, in the recipe's order."""
+    """Return the diagnosed terms, in the order of the recipe."""
     names = (name for each in series for name in each.numbers if name.endswith("/gradient_norm"))
     return [name.removesuffix("/gradient_norm") for name in dict.fromkeys(names)]
 
 
 def state_of(words: Sequence[str]) -> tuple[str, str]:
-    """The worst that was said of a term, and how often: ("exploding", "2 of 40 looks")."""
-    said = Counter(word for word in words if word)
-    troubles = [word for word in said if word != OK]
-    if not troubles:
-        return (OK if said else "never acted"), ""
-    worst = max(troubles, key=lambda word: said[word])
-    counts = ", ".join(f"{word} in {said[word]}" for word in troubles)
-    return worst, f"{counts} of {said.total()} looks"
+    """Return the most frequent problem of a term: ("exploding", "exploding in 2 of 40 steps")."""
+    counted = Counter(word for word in words if word)
+    problems = [word for word in counted if word != OK]
+    if not problems:
+        return (OK if counted else "never active"), ""
+    worst = max(problems, key=lambda word: counted[word])
+    counts = ", ".join(f"{word} in {counted[word]}" for word in problems)
+    return worst, f"{counts} of {counted.total()} steps"
 
 
 def _rows(series: Sequence[Series]) -> list[tuple[Cell, ...]]:

@@ -1,23 +1,23 @@
-"""Lines over the steps of training: a mean for each arm, and the range of its runs around it."""
+"""Plots over training steps: the mean of each variant with the range of its runs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from nerfloss.experiments.report.figures import Drawing, colors_of, drawing
 from nerfloss.experiments.report.page.legend import legend_of
-from nerfloss.experiments.report.page.series import Series, mean_curve
+from nerfloss.experiments.report.page.series import mean_curve
 from nerfloss.experiments.report.page.study import Group, number
 
-MOST_BANDS = 8  # of more lines the ranges hide each other
+MAX_BANDS = 8  # with more lines the ranges overlap too much
 LOG_FROM = 30.0  # values that differ by this factor are shown on a log axis
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line with the range around it; ``dashed`` for what stands beside the main thing."""
+    """One line with the range of its runs; ``dashed`` for secondary lines."""
 
     label: str
     color: str
@@ -29,12 +29,16 @@ class Line:
 
 
 def lines_of(
-    groups: Sequence[Group], column: str, source: str = "histories", *, dashed: bool = False
+    groups: Sequence[Group],
+    column: str,
+    source: Literal["histories", "diagnostics"] = "histories",
+    *,
+    dashed: bool = False,
 ) -> list[Line]:
-    """A line for each arm that has the column, in the colour that the arm has everywhere."""
+    """Return a line for each variant that has the column, in the variant's color."""
     lines = []
     for group, color in zip(groups, colors_for(groups), strict=True):
-        series: Iterable[Series] = getattr(group, source)
+        series = group.histories if source == "histories" else group.diagnostics
         found = mean_curve([each.column(column) for each in series])
         if len(found[0]):
             lines.append(Line(group.label, color, *found, dashed=dashed))
@@ -42,7 +46,7 @@ def lines_of(
 
 
 def colors_for(groups: Sequence[Group]) -> list[str]:
-    """A colour for each arm: from dark to light where one number was swept."""
+    """Return a color for each variant: dark to light if a single number was swept."""
     swept = [list(group.settings.values()) for group in groups]
     ordered = len(groups) > 2 and all(len(row) == 1 and number(row[0]) is not None for row in swept)
     return colors_of(len(groups), ordered=ordered)
@@ -56,7 +60,7 @@ def line_plot(
     limits: tuple[float, float] | None = None,
     linear: bool = False,
 ) -> Drawing:
-    """The lines over the step; a log axis where their values differ much, unless ``linear``."""
+    """Draw the lines; the axis is logarithmic for a large range, unless ``linear``."""
     values = np.concatenate([line.mean for line in lines])
     names = legend_of([line.label for line in lines])
     log = not linear and values.min() > 0 and values.max() > LOG_FROM * values.min()
@@ -64,7 +68,7 @@ def line_plot(
     def draw(figure: Any) -> None:
         axes = figure.add_subplot()
         for line in lines:
-            if len(lines) <= MOST_BANDS and (line.high > line.low).any():
+            if len(lines) <= MAX_BANDS and (line.high > line.low).any():
                 low = np.maximum(line.low, values.min() * 0.5) if log else line.low
                 band = {"color": line.color, "alpha": 0.16, "linewidth": 0}
                 axes.fill_between(line.steps, low, line.high, **band)
@@ -85,5 +89,5 @@ def line_plot(
 
 
 def plain_log(axis: Any) -> None:
-    """Say 0.01 on a log axis, not a power of ten."""
+    """Label a log axis with decimals instead of powers of ten."""
     axis.set_major_formatter(lambda value, _: f"{value:g}")

@@ -1,4 +1,4 @@
-"""A mesh small enough for a page: fewer triangles, few bytes a vertex, as text."""
+"""Meshes for the page: simplified, quantised and base64-encoded."""
 
 import base64
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ import numpy as np
 import trimesh
 from jaxtyping import Float, Int, UInt8
 
-REACH = 32767  # of a signed 16-bit number
+INT16_MAX = 32767
 
 
 @dataclass(frozen=True)
 class Surface:
-    """Triangles with a normal at each vertex and, where they are known, colour and error.
+    """Triangles with vertex normals and, if known, vertex colors and errors.
 
-    ``error`` is the distance to the true surface, in the units of the vertices.
+    ``error`` is the distance to the ground truth, in the units of the vertices.
     """
 
     vertices: Float[np.ndarray, "vertices 3"]
@@ -26,7 +26,7 @@ class Surface:
 
 
 def surface_of(mesh: trimesh.Trimesh) -> Surface:
-    """A mesh as a surface; it has colours where each vertex has one of its own."""
+    """Convert a mesh; it has colors if the mesh has vertex colors."""
     visual = mesh.visual
     colored = visual is not None and getattr(visual, "kind", None) == "vertex"
     colors = np.asarray(visual.vertex_colors)[:, :3] if colored else None  # type: ignore[union-attr]
@@ -38,11 +38,11 @@ def surface_of(mesh: trimesh.Trimesh) -> Surface:
     )
 
 
-def thinned(surface: Surface, triangles: int) -> Surface:
-    """The surface with at most so many triangles: vertices in one cell of a grid become one.
+def simplified(surface: Surface, triangles: int) -> Surface:
+    """Simplify a surface to at most ``triangles`` by clustering vertices on a grid.
 
-    The finest grid that does it is found by halving. Normals are averaged from the whole surface,
-    so that a thinned one is still shaded smoothly.
+    Bisection finds the finest sufficient grid. Normals are averaged over each cell, so that the
+    result is still shaded smoothly.
     """
     if len(surface.faces) <= triangles:
         return surface
@@ -59,12 +59,12 @@ def thinned(surface: Surface, triangles: int) -> Surface:
 def packed(
     surface: Surface, *, center: Float[np.ndarray, "3"], radius: float, worst: float
 ) -> dict[str, Any]:
-    """What the page's viewer reads: arrays in base64, positions within ``radius`` of ``center``.
+    """Return the arrays for the page's viewer in base64, positions within ``radius`` of ``center``.
 
-    Positions are 16-bit, normals 8-bit, indices 16-bit where these suffice. ``paint`` holds a
-    colour and, as its fourth byte, the error of each vertex as a share of ``worst``.
+    Positions are 16-bit, normals 8-bit, indices 16-bit if possible. ``paint`` is RGB per vertex
+    and, as its fourth byte, the error as a fraction of ``worst``.
     """
-    places = np.clip((surface.vertices - center) / radius, -1, 1) * REACH
+    positions = np.clip((surface.vertices - center) / radius, -1, 1) * INT16_MAX
     count = len(surface.vertices)
     paint = np.full((count, 4), 200, dtype=np.uint8)
     if surface.colors is not None:
@@ -73,7 +73,7 @@ def packed(
         paint[:, 3] = np.round(255 * np.clip(surface.error / max(worst, 1e-12), 0, 1))
     small = count <= 65536
     return {
-        "positions": _base64(np.round(places).astype("<i2")),
+        "positions": _base64(np.round(positions).astype("<i2")),
         "normals": _base64(np.round(np.clip(surface.normals, -1, 1) * 127).astype("i1")),
         "paint": _base64(paint),
         "indices": _base64(surface.faces.astype("<u2" if small else "<u4")),
@@ -85,7 +85,7 @@ def packed(
 
 
 def _cells(surface: Surface, resolution: int) -> Int[np.ndarray, "vertices"]:
-    """The cell of each vertex, numbered without gaps, on a grid of cubes over the mesh."""
+    """Return the consecutive number of the grid cell of each vertex."""
     low = surface.vertices.min(0)
     size = float(np.ptp(surface.vertices, axis=0).max()) / resolution
     x, y, z = np.floor((surface.vertices - low) / max(size, 1e-12)).astype(np.int64).T
@@ -93,8 +93,8 @@ def _cells(surface: Surface, resolution: int) -> Int[np.ndarray, "vertices"]:
     return np.unique((x * side + y) * side + z, return_inverse=True)[1].reshape(-1)
 
 
-def _faces_between(faces: Int[np.ndarray, "faces 3"]) -> Int[np.ndarray, "some 3"]:
-    """Faces whose corners are three different ones."""
+def _faces_between(faces: Int[np.ndarray, "faces 3"]) -> Int[np.ndarray, "kept 3"]:
+    """Return the faces with three different corners."""
     a, b, c = faces.T
     return faces[(a != b) & (b != c) & (c != a)]
 

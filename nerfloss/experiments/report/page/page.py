@@ -1,4 +1,4 @@
-"""The page itself: every part that these runs allow, in one file that needs nothing else."""
+"""The report page: every section for which the runs have data, in one self-contained file."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nerfloss.experiments.report.figures import EXTRA, require_matplotlib
 from nerfloss.experiments.report.latex import as_latex
-from nerfloss.experiments.report.missing_runs import never_started
+from nerfloss.experiments.report.missing_runs import count_missing_runs
 from nerfloss.experiments.report.page.ablation_bars import ablation_bars
 from nerfloss.experiments.report.page.conflicts import conflicts
 from nerfloss.experiments.report.page.health import health
@@ -23,10 +23,10 @@ from nerfloss.experiments.report.page.surfaces import shape
 from nerfloss.experiments.report.page.training_curves import training_curves
 from nerfloss.experiments.report.page.weight_response import weight_response
 from nerfloss.experiments.report.page.weights_over_time import weights_over_time
-from nerfloss.experiments.report.run_discovery import walk
-from nerfloss.experiments.report.runs import runs_in
+from nerfloss.experiments.report.run_folders import find_run_folders
+from nerfloss.experiments.report.runs import read_runs
 from nerfloss.experiments.report.table import as_markdown
-from nerfloss.experiments.report.truncate import some
+from nerfloss.experiments.report.truncate import truncated
 
 ASSETS = Path(__file__).parent / "assets"
 FILE, FIGURES = "report.html", "figures"
@@ -48,7 +48,7 @@ PARTS: Sequence[Callable[[Study], Section | LeftOut]] = (
 
 @dataclass(frozen=True)
 class Page:
-    """What the template shows; ``size`` is known once the page has been written."""
+    """Content of the template; ``size`` is that of the written page."""
 
     title: str
     summary: str
@@ -59,14 +59,14 @@ class Page:
 
 
 def write_report(folder: Path, *, baseline: str | None = None) -> Path:
-    """Write the page on the runs in ``folder``, and its figures, into that folder.
+    """Write the page of the runs in ``folder`` and its figures into that folder.
 
-    Raises FileNotFoundError where there are no runs, ValueError for a ``baseline`` that is no arm
-    and where matplotlib or jinja2 is not installed.
+    Raises FileNotFoundError if there are no runs, ValueError for an unknown ``baseline`` and if
+    matplotlib or jinja2 is not installed.
     """
-    tree = walk(folder)
-    found = study_of(runs_in(tree), folder, absent=never_started(tree), baseline=baseline)
-    return write_page(found, folder)
+    found = find_run_folders(folder)
+    absent = count_missing_runs(found)
+    return write_page(study_of(read_runs(found), folder, absent=absent, baseline=baseline), folder)
 
 
 def write_page(study: Study, folder: Path) -> Path:
@@ -89,11 +89,11 @@ def write_page(study: Study, folder: Path) -> Path:
 
 
 def rendered(page: Page) -> str:
-    """The page as HTML; whatever came from the runs is escaped."""
+    """Return the page as HTML; text from the runs is escaped."""
     try:
         from jinja2 import Environment, FileSystemLoader, StrictUndefined
     except ImportError:
-        raise ValueError(f"a page takes jinja2: pip install '{EXTRA}'") from None
+        raise ValueError(f"the page needs jinja2: pip install '{EXTRA}'") from None
     environment = Environment(
         loader=FileSystemLoader(ASSETS), autoescape=True, undefined=StrictUndefined
     )
@@ -105,15 +105,17 @@ def rendered(page: Page) -> str:
 
 
 def summary_of(study: Study) -> str:
-    """How many runs there are, of what, and how many of them came to an end."""
+    """Return the numbers of runs, variants, seeds and scenes, and of unfinished runs."""
     finished = sum(run.finished for run in study.runs)
     scenes = list(dict.fromkeys(run.scene for run in study.runs))
     seeds = {run.seed for run in study.runs if run.seed}
     parts = [_counted(len(study.runs), "run")]
-    if len(study.every_arm) > 1:
-        parts.append(_counted(len(study.every_arm), "arm"))
+    if len(study.every_variant) > 1:
+        parts.append(_counted(len(study.every_variant), "variant"))
     parts.append(_counted(len(seeds), "seed") if len(seeds) > 1 else "one seed")
-    parts.append(f"{'scene' if len(scenes) == 1 else 'scenes'} {', '.join(some(scenes, 'scenes'))}")
+    parts.append(
+        f"{'scene' if len(scenes) == 1 else 'scenes'} {', '.join(truncated(scenes, 'scenes'))}"
+    )
     for count, what in (
         (len(study.runs) - finished, "not finished"),
         (study.absent, "never started"),
@@ -123,7 +125,7 @@ def summary_of(study: Study) -> str:
 
 
 def write_figures(section: Section, folder: Path) -> None:
-    """Figures as SVG and PNG, tables as Markdown and LaTeX, for a paper."""
+    """Write figures as SVG and PNG, and tables as Markdown and LaTeX."""
     folder.mkdir(parents=True, exist_ok=True)
     for block in section.blocks:
         if isinstance(block, Figures):
@@ -138,7 +140,7 @@ def write_figures(section: Section, folder: Path) -> None:
 
 
 def named(part: Section | LeftOut) -> Section | LeftOut:
-    """The part with figures whose names a file system and an id can bear, each of them once."""
+    """Return the section with figure names that are unique and valid in file names and ids."""
     if isinstance(part, LeftOut):
         return part
     taken: set[str] = set()

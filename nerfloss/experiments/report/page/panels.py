@@ -1,8 +1,7 @@
-"""The pictures inside a run's panels: cut apart again, made small, as the text of a page."""
+"""Images from the grids that a run writes: split, scaled down, encoded as data URLs."""
 
 import base64
 import io
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,24 +10,24 @@ from PIL import Image
 
 from nerfloss.evaluation.image_grid import GAP, TITLE
 
-# In the order in which a panel shows them; a density field's has no normals.
+# In the order of the grid; density fields have no normals.
 KINDS = ("rendered", "photograph", "error", "depth", "normals")
-MOST_TILES = len(KINDS)
+MAX_TILES = len(KINDS)
 
 Panel = UInt8[np.ndarray, "panel_height panel_width 3"]
 Picture = UInt8[np.ndarray, "height width 3"]
 
 
 def panels_of(run: Path) -> dict[str, Path]:
-    """Panels of the views that a run was judged by, by view."""
+    """Return the image grids of the evaluated views, by view."""
     return {path.stem: path for path in sorted((run / "images").glob("*.png"))}
 
 
 def cut(panel: Panel) -> dict[str, Picture]:
-    """The pictures of a panel by kind; the panel as "rendered" where it shows no more than one."""
+    """Split an image grid by kind; a single image counts as "rendered"."""
     picture = panel[TITLE:]
     width = picture.shape[1]
-    for count in range(MOST_TILES, 0, -1):
+    for count in range(MAX_TILES, 0, -1):
         tile, rest = divmod(width + GAP, count)
         if rest == 0 and tile > GAP and _is_cut_at(picture, range(tile, width, tile)):
             tiles = [picture[:, tile * i : tile * (i + 1) - GAP] for i in range(count)]
@@ -37,13 +36,13 @@ def cut(panel: Panel) -> dict[str, Picture]:
 
 
 def read_panel(path: Path) -> dict[str, Picture]:
-    """The pictures of a panel's file."""
+    """Read and split an image grid."""
     with Image.open(path) as image:
         return cut(np.asarray(image.convert("RGB")))
 
 
 def as_data_url(picture: Picture, *, longest: int, quality: int = 82) -> str:
-    """The picture as WebP inside a URL, at most ``longest`` pixels along its longer side."""
+    """Return the image as a WebP data URL, at most ``longest`` pixels along its longer side."""
     image = Image.fromarray(picture)
     if max(image.size) > longest:
         image.thumbnail((longest, longest), Image.Resampling.LANCZOS)
@@ -52,11 +51,6 @@ def as_data_url(picture: Picture, *, longest: int, quality: int = 82) -> str:
     return "data:image/webp;base64," + base64.b64encode(data.getvalue()).decode()
 
 
-def bytes_of(pictures: Mapping[str, str]) -> int:
-    """How much room the URLs take in a page."""
-    return sum(map(len, pictures.values()))
-
-
 def _is_cut_at(picture: UInt8[np.ndarray, "tiles_height tiles_width 3"], ends: range) -> bool:
-    """Whether white bars as wide as the gap end at all these columns."""
+    """Return True if a white gap ends at each of these columns."""
     return all((picture[:, end - GAP : end] == 255).all() for end in ends)

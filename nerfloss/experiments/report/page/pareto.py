@@ -1,4 +1,4 @@
-"""The part of the page on what cannot be had together: PSNR against the Chamfer distance."""
+"""Section on trade-offs: PSNR against Chamfer distance."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ GAIN, COST = "psnr", "chamfer_l1"
 
 @dataclass(frozen=True)
 class Point:
-    """An arm's means, and the scores of its seeds behind them."""
+    """The mean scores of a variant, and the scores of its seeds."""
 
     label: str
     color: str
@@ -28,7 +28,7 @@ class Point:
 
 
 def pareto(study: Study) -> Section | LeftOut:
-    """A figure for each scene with at least two arms that have both scores."""
+    """Return a figure for each scene with at least two variants that have both scores."""
     figures = []
     for scene in study.scenes:
         found = points(study.of_scene(scene))
@@ -39,16 +39,16 @@ def pareto(study: Study) -> Section | LeftOut:
             axes = axis_of(study, COST), axis_of(study, GAIN)
             figures.append(Figure(f"pareto-{scene}", title, draw_pareto(found, axes, title)))
     if not figures:
-        return LeftOut(TITLE, f"takes at least two arms that have both {GAIN} and {COST}")
+        return LeftOut(TITLE, f"needs at least two variants that have both {GAIN} and {COST}")
     reading = (
-        "Large points are means over seeds, small ones the seeds. The line joins the arms that no "
-        "other beats in both scores; arms off it are hollow."
+        "Large points: means over seeds; small points: seeds. The line joins the variants that no "
+        "other variant dominates; dominated ones are hollow."
     )
     return Section("pareto", TITLE, reading, [Figures(figures)])
 
 
 def points(groups: Sequence[Group]) -> list[Point]:
-    """A point for each arm whose runs have both scores."""
+    """Return a point for each variant whose runs have both scores."""
     found = []
     for group, color in zip(groups, colors_for(groups), strict=True):
         gains, costs = group.scores(GAIN), group.scores(COST)
@@ -59,8 +59,8 @@ def points(groups: Sequence[Group]) -> list[Point]:
     return found
 
 
-def front(found: Sequence[Point]) -> list[Point]:
-    """Those that no other equals in both scores and beats in one, by rising cost."""
+def pareto_front(found: Sequence[Point]) -> list[Point]:
+    """Return the points that no other dominates, by rising cost."""
     return sorted(
         (
             point
@@ -77,8 +77,8 @@ def front(found: Sequence[Point]) -> list[Point]:
 
 
 def draw_pareto(found: Sequence[Point], axes_labels: tuple[str, str], title: str) -> Drawing:
-    """The arms, and the front between those on it."""
-    best = front(found)
+    """Draw the variants and the Pareto front."""
+    best = pareto_front(found)
     names = legend_of([point.label for point in found])
 
     def draw(figure: Any) -> None:
@@ -87,11 +87,11 @@ def draw_pareto(found: Sequence[Point], axes_labels: tuple[str, str], title: str
         axes.plot([p.cost for p in best], [p.gain for p in best], **steps)
         for point in found:
             costs, gains = zip(*point.seeds, strict=True)
-            look = {"color": point.color, "marker": "o", "linestyle": "none"}
+            style = {"color": point.color, "marker": "o", "linestyle": "none"}
             if len(costs) > 1:
-                axes.plot(costs, gains, markersize=3.5, markeredgewidth=0, alpha=0.5, **look)
+                axes.plot(costs, gains, markersize=3.5, markeredgewidth=0, alpha=0.5, **style)
             inside = {} if point in best else {"markerfacecolor": "none"}
-            axes.plot(point.cost, point.gain, markersize=8, label=point.label, **look, **inside)
+            axes.plot(point.cost, point.gain, markersize=8, label=point.label, **style, **inside)
         axes.set(xlabel=axes_labels[0], ylabel=axes_labels[1])
         costs = [point.cost for point in found]
         if min(costs) > 0 and max(costs) > LOG_FROM * min(costs):

@@ -1,4 +1,4 @@
-"""The part of the page that says where the numbers come from: commit, versions, machine, seeds."""
+"""Section on provenance: commit, versions, machine, seeds."""
 
 import shlex
 from collections.abc import Mapping
@@ -9,54 +9,55 @@ from nerfloss.experiments.report.page.study import Study
 from nerfloss.experiments.report.run_files import group
 from nerfloss.experiments.report.runs import Run
 from nerfloss.experiments.report.table import Table
-from nerfloss.experiments.report.truncate import MOST_ROWS
+from nerfloss.experiments.report.truncate import MAX_ROWS
 
 TITLE = "Provenance"
 
 
 def provenance_facts(study: Study) -> Section | LeftOut:
-    """What all runs have in common, and a line for each run with what they have not."""
+    """Return the facts shared by all runs, and a table of those that differ."""
     known = [run for run in study.runs if run.provenance]
     if not known:
         return LeftOut(TITLE, "no run has a provenance.json")
-    told = [facts_of(run) for run in known]
-    names = list(dict.fromkeys(name for facts in told for name in facts))
-    shared = [name for name in names if len({facts.get(name) for facts in told}) == 1]
-    blocks: list[Block] = [Facts([(name, told[0][name]) for name in shared])]
+    facts = [facts_of(run) for run in known]
+    names = list(dict.fromkeys(name for each in facts for name in each))
+    shared = [name for name in names if len({each.get(name) for each in facts}) == 1]
+    blocks: list[Block] = [Facts([(name, facts[0][name]) for name in shared])]
     own = [name for name in names if name not in shared]
     if len(known) > 1 and own:
         rows = tuple(
-            (_name(run, study), *(facts.get(name) for name in own))
-            for run, facts in zip(known[:MOST_ROWS], told, strict=False)
+            (_name(run, study), *(each.get(name) for name in own))
+            for run, each in zip(known[:MAX_ROWS], facts, strict=False)
         )
         blocks.append(PageTable(Table(("run", *own), rows), folded=_fold(len(known))))
     without = len(study.runs) - len(known)
-    reading = "What the runs share." + (f" {without} runs say nothing of it." if without else "")
+    reading = "Facts shared by all runs."
+    reading += f" {without} runs have no provenance.json." if without else ""
     if len(known) == 1:
-        reading = "What decides the numbers, and what they were computed on."
+        reading = "Configuration, code and machine of this run."
     return Section("provenance", TITLE, reading, blocks)
 
 
 def _fold(count: int) -> str:
-    return "run by run" if count <= MOST_ROWS else f"the first {MOST_ROWS} of {count} runs"
+    return "run by run" if count <= MAX_ROWS else f"the first {MAX_ROWS} of {count} runs"
 
 
 def facts_of(run: Run) -> dict[str, str]:
-    """What provenance.json says, by names for a reader; what it does not say is left out."""
-    said = run.provenance
-    versions = group(said, "versions")
-    host = group(said, "host")
+    """Return the known facts of provenance.json by display name."""
+    content = run.provenance
+    versions = group(content, "versions")
+    host = group(content, "host")
     facts = {
-        "command": said.get("command"),
-        "git commit": _commit(group(said, "git")),
-        "config hash": said.get("config_hash"),
-        "seed": said.get("seed"),
-        "device": said.get("device"),
+        "command": content.get("command"),
+        "git commit": _commit(group(content, "git")),
+        "config hash": content.get("config_hash"),
+        "seed": content.get("seed"),
+        "device": content.get("device"),
         "versions": ", ".join(f"{name} {v}" for name, v in versions.items() if v) or None,
         "machine": ", ".join(f"{value} {name}" for name, value in host.items() if name != "system"),
         "system": host.get("system"),
-        "started": said.get("started"),
-        "ended": said.get("ended"),
+        "started": content.get("started"),
+        "ended": content.get("ended"),
     }
     return {name: _text(value) for name, value in facts.items() if value not in (None, "")}
 
@@ -64,7 +65,7 @@ def facts_of(run: Run) -> dict[str, str]:
 def _commit(git: Mapping[str, Any]) -> str | None:
     if "commit" not in git:
         return None
-    return f"{git['commit']}{', with changes of its own' if git.get('dirty') else ''}"
+    return f"{git['commit']}{', with uncommitted changes' if git.get('dirty') else ''}"
 
 
 def _text(value: Any) -> str:

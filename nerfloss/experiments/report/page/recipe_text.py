@@ -1,4 +1,4 @@
-"""The part of the page that says what was trained: the whole recipe, and what differs."""
+"""Section on the recipe: the composed loss of each variant."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,11 +9,11 @@ from nerfloss.experiments.report.page.study import Study
 from nerfloss.experiments.report.table import Table
 
 TITLE = "Recipe"
-MOST_RECIPES = 12
+MAX_RECIPES = 12
 
 
 def recipe_text(study: Study) -> Section | LeftOut:
-    """The composed YAML of each arm's loss, the same one once; and one whole configuration."""
+    """Return the distinct losses as YAML, and the whole configuration of one run."""
     texts: dict[str, list[str]] = {}
     for group in study.groups:
         loss = group.shown.config.get("loss")
@@ -26,10 +26,13 @@ def recipe_text(study: Study) -> Section | LeftOut:
     blocks: list[Block] = []
     if study.swept:
         rows = tuple(
-            (arm.name, *(arm.settings.get(key) for key in study.swept)) for arm in study.arms
+            (variant.name, *(variant.settings.get(key) for key in study.swept))
+            for variant in study.variants
         )
-        blocks.append(PageTable(Table(("arm", *study.swept), rows), folded="what differs"))
-    shown = list(texts.items())[:MOST_RECIPES]
+        blocks.append(
+            PageTable(Table(("variant", *study.swept), rows), folded="settings that differ")
+        )
+    shown = list(texts.items())[:MAX_RECIPES]
     alone = len(texts) == 1
     blocks += [
         Code(text, "the loss" if alone else f"the loss of {', '.join(names)}", open=alone)
@@ -38,7 +41,7 @@ def recipe_text(study: Study) -> Section | LeftOut:
     whole: Mapping[str, Any] = study.groups[0].shown.config
     blocks.append(Code(as_yaml(whole), "the whole configuration of the first run"))
     left = len(texts) - len(shown)
-    reading = "As composed: every term with its function, weight, schedule and settings." + (
+    reading = "Every term as composed, with its function, weight, schedule and settings." + (
         f" {left} more recipes are not shown." if left else ""
     )
     return Section("recipe", TITLE, reading, blocks)

@@ -1,4 +1,4 @@
-"""The part of the page on images: photographs and renders to slide between, and error maps."""
+"""Section on images: photographs and renders with a slider, and error maps."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -12,18 +12,24 @@ from nerfloss.experiments.report.page.study import Group, Study
 
 TITLE = "Renders"
 KINDS = {"rendered": "rendered", "error": "error map", "depth": "depth", "normals": "normals"}
-# Runs up to which each has so many views, its pictures so many pixels along their longer side, and
-# so many kinds of pictures: what keeps the page of a sweep of thirty within some ten megabytes.
-EFFORT = ((2, 6, 640, 4), (8, 3, 480, 4), (16, 2, 400, 4), (40, 1, 320, 3), (10**9, 1, 200, 2))
-MOST_GROUPS = 80
+# (up to this number of variants, views, pixels along the longer side, kinds of images): keeps the
+# page of thirty variants at about ten megabytes.
+IMAGE_BUDGETS = (
+    (2, 6, 640, 4),
+    (8, 3, 480, 4),
+    (16, 2, 400, 4),
+    (40, 1, 320, 3),
+    (10**9, 1, 200, 2),
+)
+MAX_GROUPS = 80
 
 
 def renders(study: Study) -> Section | LeftOut:
-    """Pictures of each arm's first finished run, of the views that all arms of a scene have."""
-    groups = [group for group in study.groups if panels_of(group.shown.folder)][:MOST_GROUPS]
+    """Return images of each variant's first finished run, for views that all variants have."""
+    groups = [group for group in study.groups if panels_of(group.shown.folder)][:MAX_GROUPS]
     if not groups:
-        return LeftOut(TITLE, "no run has pictures: evaluate with eval.images=true")
-    views, longest, kinds = next(rest for count, *rest in EFFORT if len(groups) <= count)
+        return LeftOut(TITLE, "no run has images: evaluate with eval.images=true")
+    views, longest, kinds = next(rest for count, *rest in IMAGE_BUDGETS if len(groups) <= count)
     pictures: dict[str, str] = {}
     scenes: dict[str, Any] = {}
     for scene in dict.fromkeys(group.scene for group in groups):
@@ -38,23 +44,23 @@ def renders(study: Study) -> Section | LeftOut:
                 entry = _entry(shown, members, view)
                 scenes.setdefault(scene, {"views": {}})["views"][view] = entry
     if not scenes:
-        return LeftOut(TITLE, "no view has a picture of every arm that can be read")
+        return LeftOut(TITLE, "no view has a readable image of every variant")
     data = {"pictures": pictures, "scenes": scenes, "kinds": dict(list(KINDS.items())[:kinds])}
     reading = (
-        "Pull the divider. Each side shows the photograph or an arm's render of the same view, or "
-        "its error map, depth or normals; an arm is shown by its first finished seed."
+        "Drag the divider. Each side shows the photograph, or the render, error map, depth or "
+        "normals of a variant's first finished seed, for the same view."
     )
-    widget = Widget("renders", as_json(data), said="Black is no error, yellow 0.2 and more.")
+    widget = Widget("renders", as_json(data), caption="Black: no error; yellow: 0.2 or more.")
     return Section("renders", TITLE, reading, [widget])
 
 
 def as_json(data: Any) -> str:
-    """JSON that can stand inside a script element."""
+    """Return JSON that is safe inside a script element."""
     return json.dumps(data, separators=(",", ":")).replace("<", r"\u003c")
 
 
 def _entry(shown: dict[str, dict[str, str]], members: Sequence[Group], view: str) -> dict[str, Any]:
-    """What the page knows of a view: the keys of its pictures, by arm, and its PSNR."""
+    """Return the image keys of a view by variant, and its PSNR."""
     photographs = [kinds.pop("photograph", None) for kinds in shown.values()]
     psnr = {group.label: _psnr(group, view) for group in members}
     return {"photograph": next(filter(None, photographs), None), "runs": shown, "psnr": psnr}
@@ -68,10 +74,10 @@ def _psnr(group: Group, view: str) -> float | None:
 def _pictures(
     group: Group, view: str, kinds: Sequence[str], longest: int, pictures: dict[str, str]
 ) -> Iterator[tuple[str, str]]:
-    """Kinds and keys of a view's pictures, which go to ``pictures``: the same one once."""
+    """Yield kinds and keys of a view's images; add the images to ``pictures`` without repeats."""
     try:
         panel = read_panel(panels_of(group.shown.folder)[view])
-    except OSError:  # cut short, or no image at all
+    except OSError:  # truncated, or not an image
         return
     for kind, picture in panel.items():
         if kind in (*kinds, "photograph"):
@@ -82,13 +88,13 @@ def _pictures(
 
 
 def _shared_views(groups: Sequence[Group]) -> list[str]:
-    """The views of which every group has a picture."""
+    """Return the views of which every group has an image."""
     first, *others = [panels_of(group.shown.folder) for group in groups]
     return [view for view in first if all(view in other for other in others)]
 
 
 def _spread(names: Sequence[str], count: int) -> list[str]:
-    """At most so many names, evenly spread over all."""
+    """Return at most ``count`` names, evenly spaced."""
     if len(names) <= count:
         return list(names)
     return [names[i * len(names) // count] for i in range(count)]

@@ -1,4 +1,4 @@
-"""What the page is made of: sections, the blocks in them, and parts that had to be left out."""
+"""Building blocks of the page: sections, their blocks, and omitted sections."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 from nerfloss.experiments.report.figures import Drawing, for_page
 from nerfloss.experiments.report.table import Table, as_text, numeric_columns
 
-# What cells of a table say by themselves, and how the page marks it.
+# CSS classes of table cells with these texts.
 TONES = {
     "better": "better",
     "worse": "worse",
-    "inside the noise": "noise",
-    "too few runs to say": "noise",
+    "not significant": "noise",
+    "too few runs": "noise",
     "finished": "noise",
     "ok": "noise",
     **dict.fromkeys(("failed", "dead", "vanishing", "exploding", "non-finite"), "worse"),
@@ -22,7 +22,7 @@ TONES = {
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of the page; ``name`` is that of its files in figures/."""
+    """A figure; ``name`` is that of its files in figures/."""
 
     name: str
     title: str
@@ -31,7 +31,7 @@ class Figure:
 
     @property
     def inline(self) -> str:
-        """The figure as the page holds it."""
+        """The figure as inline SVG."""
         return for_page(self.drawing, self.name, self.title)
 
 
@@ -46,7 +46,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class PageTable:
-    """A table in a box of its own; ``folded`` is the line to click where it is shown on demand."""
+    """A table; ``folded`` is the title to click on, "" if the table is always visible."""
 
     table: Table
     folded: str = ""
@@ -54,25 +54,25 @@ class PageTable:
 
     @cached_property
     def numeric(self) -> Sequence[bool]:
-        """Which columns hold numbers."""
+        """True for each numeric column."""
         return numeric_columns(self.table)
 
     @property
     def begins(self) -> list[bool]:
-        """Which rows begin a group: those with another first cell than the row above."""
+        """True for each row that begins a group: its first cell differs from the row above."""
         first = [row[0] for row in self.table.rows]
         same = [i > 0 and cell == first[i - 1] for i, cell in enumerate(first)]
         return [i > 0 and any(same) and not same[i] for i in range(len(first))]
 
     @property
     def cells(self) -> list[list[tuple[str, str]]]:
-        """Each cell's text and its marks: number, strong, or a tone."""
+        """Text and CSS classes of each cell."""
         return [
-            [(as_text(cell), self._marks(i, j, cell)) for j, cell in enumerate(row)]
+            [(as_text(cell), self._classes(i, j, cell)) for j, cell in enumerate(row)]
             for i, row in enumerate(self.table.rows)
         ]
 
-    def _marks(self, row: int, column: int, cell: Any) -> str:
+    def _classes(self, row: int, column: int, cell: Any) -> str:
         marks = ["number"] if self.numeric[column] else []
         marks += ["strong"] if (row, column) in self.table.strong else []
         tone = TONES.get(cell.partition(" after")[0]) if isinstance(cell, str) else None
@@ -81,7 +81,7 @@ class PageTable:
 
 @dataclass(frozen=True)
 class Code:
-    """Text as it stands in a file, behind a line to click."""
+    """Preformatted text under a title to click on."""
 
     text: str
     title: str
@@ -100,7 +100,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Notes:
-    """Sentences, one below the other."""
+    """A list of sentences."""
 
     notes: Sequence[str]
     title: str = ""
@@ -109,11 +109,11 @@ class Notes:
 
 @dataclass(frozen=True)
 class Widget:
-    """Something to be used: ``kind`` names its part of the template, ``data`` is JSON for it."""
+    """An interactive element: ``kind`` selects the template, ``data`` is its JSON."""
 
     kind: str
     data: str
-    said: str = ""
+    caption: str = ""
     more: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -122,7 +122,7 @@ Block = Figures | PageTable | Code | Facts | Notes | Widget
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page; ``reading`` says in a sentence or two how to read it."""
+    """A section; ``reading`` explains it in a sentence or two."""
 
     name: str
     title: str
@@ -132,7 +132,7 @@ class Section:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A part that the page has not, and why."""
+    """An omitted section, with the reason."""
 
     title: str
     reason: str

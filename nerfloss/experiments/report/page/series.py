@@ -1,4 +1,4 @@
-"""What a run recorded along its steps: columns of history.csv and diagnostics.csv as arrays."""
+"""Columns of history.csv and diagnostics.csv as arrays over steps."""
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,19 +8,19 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-POINTS = 240  # of a curve in a figure; more are not seen at its width
+POINTS = 240  # per curve
 
 
 @dataclass(frozen=True)
 class Series:
-    """``numbers`` by column, NaN where a step has none; ``words`` are columns that hold text."""
+    """Numeric columns (NaN: no value in this step) and columns of text (``words``)."""
 
     steps: Float[np.ndarray, "rows"] = field(default_factory=lambda: np.empty(0))
     numbers: Mapping[str, Float[np.ndarray, "rows"]] = field(default_factory=dict)
     words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def column(self, name: str) -> tuple[Float[np.ndarray, "some"], Float[np.ndarray, "some"]]:
-        """Steps and values of the rows that have one."""
+    def column(self, name: str) -> tuple[Float[np.ndarray, "known"], Float[np.ndarray, "known"]]:
+        """Return the steps and values of the rows with a value."""
         values = self.numbers.get(name)
         if values is None:
             return np.empty(0), np.empty(0)
@@ -28,14 +28,14 @@ class Series:
         return self.steps[known], values[known]
 
     def names(self, prefix: str) -> list[str]:
-        """What follows ``prefix`` in the names of the columns with numbers, in the file's order."""
+        """Return the names of the numeric columns with this prefix, without it."""
         return [name.removeprefix(prefix) for name in self.numbers if name.startswith(prefix)]
 
 
 def read_series(path: Path) -> Series:
-    """The file's columns; nothing where there is no file, or not one of ours.
+    """Read the file; empty if it is missing or has no column ``step``.
 
-    A last line that a crash cut is left out, and so is a line of another length.
+    Lines of another length, e.g. a truncated last one, are skipped.
     """
     if not path.is_file():
         return Series()
@@ -54,10 +54,9 @@ def read_series(path: Path) -> Series:
 def mean_curve(
     curves: Sequence[tuple[np.ndarray, np.ndarray]], points: int = POINTS
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Steps, mean, lowest and highest of several runs' curves, each averaged into ``points`` bins.
+    """Return steps, mean, minimum and maximum of several runs' curves, averaged in bins.
 
-    A bin without a value in any curve is left out; averaging shows the trend below the noise of
-    single batches.
+    Averaging reduces the noise of single batches. Bins without a value are left out.
     """
     curves = [(steps, values) for steps, values in curves if len(steps)]
     if not curves:

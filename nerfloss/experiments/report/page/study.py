@@ -1,4 +1,4 @@
-"""The runs that a page is about, put in order: the arms, and each arm's runs on each scene."""
+"""The runs of a page, grouped by variant and scene."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,157 +13,160 @@ from nerfloss.experiments.report.page.series import Series, read_series
 from nerfloss.experiments.report.report import families
 from nerfloss.experiments.report.runs import Run
 from nerfloss.experiments.report.truncate import best_of
-from nerfloss.experiments.report.variants import Variant, arms_of, choose_baseline, scores
+from nerfloss.experiments.report.variants import Variant, choose_baseline, scores, variants_of
 
-# What a page holds beside its numbers: figures, curves, pictures and meshes of each.
-MOST_ARMS, MOST_SCENES, MOST_HISTORIES = 24, 8, 12
+# Limits of a page.
+MAX_VARIANTS, MAX_SCENES, MAX_HISTORIES = 24, 8, 12
 KINDS_OF_ABLATION = ("full", "without", "alone", "base")
 
 
 @dataclass(frozen=True)
 class Group:
-    """An arm's runs on one scene; ``label`` is what the page calls the arm."""
+    """The runs of a variant on one scene; ``label`` is the displayed name of the variant."""
 
-    arm: Variant
+    variant: Variant
     scene: str
     label: str
 
     @property
     def settings(self) -> Mapping[str, str | None]:
-        """What sets the arm apart."""
-        return self.arm.settings
+        """Settings of the variant."""
+        return self.variant.settings
 
     @cached_property
     def runs(self) -> list[Run]:
-        """Its runs on this scene, in whatever state."""
-        return [run for run in self.arm.runs if run.scene == self.scene]
+        """All runs on this scene, finished or not."""
+        return [run for run in self.variant.runs if run.scene == self.scene]
 
     @property
     def shown(self) -> Run:
-        """The run whose pictures and mesh stand for the group: the first that has scores."""
+        """The run whose images and mesh are displayed: the first finished one."""
         return next((run for run in self.runs if run.finished), self.runs[0])
 
     def scores(self, metric: str) -> dict[str, float]:
         """A metric's values by seed."""
-        return {seed: value for (_, seed), value in scores(self.arm, metric, self.scene).items()}
+        return {
+            seed: value for (_, seed), value in scores(self.variant, metric, self.scene).items()
+        }
 
     @cached_property
     def histories(self) -> list[Series]:
-        """What each run recorded along its steps, failed ones included; of many runs, the first."""
-        return [read_series(run.folder / "history.csv") for run in self.runs[:MOST_HISTORIES]]
+        """history.csv of the first runs, failed ones included."""
+        return [read_series(run.folder / "history.csv") for run in self.runs[:MAX_HISTORIES]]
 
     @cached_property
     def diagnostics(self) -> list[Series]:
-        """What each run saw of its terms; empty without diagnostics=on."""
-        return [read_series(run.folder / "diagnostics.csv") for run in self.runs[:MOST_HISTORIES]]
+        """diagnostics.csv of the first runs; empty without diagnostics=on."""
+        return [read_series(run.folder / "diagnostics.csv") for run in self.runs[:MAX_HISTORIES]]
 
 
 @dataclass(frozen=True)
 class Study:
-    """All runs of a folder, ``groups`` by scene and then in the order of the arms.
+    """All runs of a folder; ``groups`` are sorted by scene, then by variant.
 
-    ``absent`` runs of a sweep never started; ``baseline`` is the arm that was asked for, if any.
-    Where there are more arms or scenes than a page can show, ``arms`` and ``groups`` are some of
-    them, ``left_out`` says so, and ``every_arm`` are all: verdicts are corrected for those.
+    ``absent``: number of runs that never started. ``baseline``: the requested variant, if any.
+    ``variants`` and ``groups`` are limited to what a page can show, and ``left_out`` describes the
+    rest; ``every_variant`` has all, and p values are corrected for all.
     """
 
     root: Path
     runs: Sequence[Run]
-    arms: Sequence[Variant]
+    variants: Sequence[Variant]
     groups: Sequence[Group]
     absent: int = 0
     baseline: str | None = None
-    every_arm: Sequence[Variant] = ()
+    every_variant: Sequence[Variant] = ()
     left_out: str = ""
 
     @property
     def scenes(self) -> list[str]:
-        """The scenes, in order of first appearance."""
+        """Scenes in order of first appearance."""
         return list(dict.fromkeys(group.scene for group in self.groups))
 
     @property
     def swept(self) -> list[str]:
-        """The settings in which arms differ."""
-        return list(dict.fromkeys(key for arm in self.arms for key in arm.settings))
+        """Settings in which variants differ."""
+        return list(dict.fromkeys(key for variant in self.variants for key in variant.settings))
 
     def of_scene(self, scene: str) -> list[Group]:
-        """The groups of a scene."""
+        """Return the groups of a scene."""
         return [group for group in self.groups if group.scene == scene]
 
     def name_of(self, group: Group) -> str:
-        """What tells the group from the others on this page; empty where it is the only one."""
-        parts = [group.label] if len(self.arms) > 1 else []
+        """Return the name that distinguishes the group on this page; "" for a single group."""
+        parts = [group.label] if len(self.variants) > 1 else []
         return ", ".join([*parts, *([group.scene] if len(self.scenes) > 1 else [])])
 
     def better(self, metric: str) -> str:
-        """Whether "higher" or "lower" is better, as the runs say; empty where none does."""
-        return self._stated(metric, "better")
+        """Return the direction of a metric, "higher" or "lower"; "" if not declared."""
+        return directions(self.runs).get(metric, "")
 
     def units(self, metric: str) -> str:
-        """The units of a metric, as the runs say."""
-        return self._stated(metric, "units")
+        """Return the units of a metric as declared in metrics.json; "" if not declared."""
+        declared = (run.conventions.get(metric, {}).get("units") for run in self.runs)
+        return str(next((units for units in declared if units), ""))
 
     def has(self, metric: str) -> bool:
-        """Whether any run has this metric."""
+        """Return True if any run has this metric."""
         return any(metric in run.metrics for run in self.runs)
-
-    def _stated(self, metric: str, what: str) -> str:
-        stated = (run.conventions.get(metric, {}).get(what) for run in self.runs)
-        return str(next((word for word in stated if word), ""))
 
 
 def study_of(
     runs: Sequence[Run], root: Path, *, absent: int = 0, baseline: str | None = None
 ) -> Study:
-    """Sort runs into arms, along what was swept, numbers by size; and those by scene."""
-    every = sorted(arms_of(runs), key=_place)
-    arms = shown_arms(every, baseline)
+    """Group runs by variant and scene, sorted by the swept settings."""
+    every = sorted(variants_of(runs), key=_sort_key)
+    variants = shown_variants(every, baseline)
     scenes = list(dict.fromkeys(run.scene for run in runs))
     alone = str(runs[0].choices.get("loss", "this run")) if runs else ""
     groups = [
-        Group(arm, scene, arm.name if len(every) > 1 else alone)
-        for scene in scenes[:MOST_SCENES]
-        for arm in arms
-        if scene in arm.scenes
+        Group(variant, scene, variant.name if len(every) > 1 else alone)
+        for scene in scenes[:MAX_SCENES]
+        for variant in variants
+        if scene in variant.scenes
     ]
-    left = _left_out(len(arms), len(every), len(scenes))
-    return Study(root, runs, arms, groups, absent, baseline, every, left)
+    left = _left_out(len(variants), len(every), len(scenes))
+    return Study(root, runs, variants, groups, absent, baseline, every, left)
 
 
-def shown_arms(arms: Sequence[Variant], baseline: str | None) -> Sequence[Variant]:
-    """As many arms as a page can show: the baseline, and the best by the first main score.
+def shown_variants(variants: Sequence[Variant], baseline: str | None) -> Sequence[Variant]:
+    """Return at most 24 variants: the baseline, and the best by the first main score.
 
-    Of several ablations the first, each whole: what is left out is compared with all of a recipe.
+    Of several ablations the first ones, each complete.
     """
-    if len(arms) <= MOST_ARMS:
-        return arms
-    if all(ablation_of(arm) for arm in arms):
-        first, *others = families(arms).values()
+    if len(variants) <= MAX_VARIANTS:
+        return variants
+    if all(ablation_of(variant) for variant in variants):
+        first, *others = families(variants).values()
         for family in others:
-            first += family if len(first) + len(family) <= MOST_ARMS else []
+            first += family if len(first) + len(family) <= MAX_VARIANTS else []
         return first
-    chosen = choose_baseline(arms, baseline)
-    runs = [run for arm in arms for run in arm.runs]
+    chosen = choose_baseline(variants, baseline)
+    runs = [run for variant in variants for run in variant.runs]
     metric = next(iter(scored(runs)), "")
-    found = {arm.name: list(scores(arm, metric).values()) for arm in arms if arm is not chosen}
+    found = {
+        variant.name: list(scores(variant, metric).values())
+        for variant in variants
+        if variant is not chosen
+    }
     means = {name: fmean(values) for name, values in found.items() if values}
-    kept = {chosen.name, *best_of(means, directions(runs).get(metric, ""), MOST_ARMS - 1)}
-    return [arm for arm in arms if arm.name in kept]
+    kept = {chosen.name, *best_of(means, directions(runs).get(metric, ""), MAX_VARIANTS - 1)}
+    return [variant for variant in variants if variant.name in kept]
 
 
-def _left_out(shown: int, arms: int, scenes: int) -> str:
-    parts = [f"{shown} of {arms} arms"] if shown < arms else []
-    parts += [f"{MOST_SCENES} of {scenes} scenes"] if scenes > MOST_SCENES else []
+def _left_out(shown: int, variants: int, scenes: int) -> str:
+    parts = [f"{shown} of {variants} variants"] if shown < variants else []
+    parts += [f"{MAX_SCENES} of {scenes} scenes"] if scenes > MAX_SCENES else []
     return " and ".join(parts)
 
 
-def ablation_of(arm: Variant) -> Mapping[str, Any]:
-    """The content of ablation.json of an arm's runs; empty where they are no ablation."""
-    return next((run.ablation for run in arm.runs if "kind" in run.ablation), {})
+def ablation_of(variant: Variant) -> Mapping[str, Any]:
+    """Return ablation.json of a variant's runs; empty if they are no ablation."""
+    return next((run.ablation for run in variant.runs if "kind" in run.ablation), {})
 
 
 def number(text: str | None) -> float | None:
-    """The text as a number, if it is one."""
+    """Return the text as a number; None if it is none."""
     try:
         return None if text is None else float(text)
     except ValueError:
@@ -171,14 +174,14 @@ def number(text: str | None) -> float | None:
 
 
 def short(key: str) -> str:
-    """A setting's name as a label bears it: ``eikonal.weight`` of ``loss.terms.eikonal.weight``."""
+    """Return the short name of a setting: ``eikonal.weight`` of ``loss.terms.eikonal.weight``."""
     return key.removeprefix("loss.terms.")
 
 
-def _place(arm: Variant) -> tuple[Any, ...]:
-    """Where an arm stands among the others: by its numbers, ablations by their kind."""
-    kind = ablation_of(arm).get("kind")
+def _sort_key(variant: Variant) -> tuple[Any, ...]:
+    """Sort key of a variant: its numbers, then the kind of ablation."""
+    kind = ablation_of(variant).get("kind")
     rank = KINDS_OF_ABLATION.index(kind) if kind in KINDS_OF_ABLATION else 0
-    others = [value for key, value in arm.settings.items() if key != "ablate"]
+    others = [value for key, value in variant.settings.items() if key != "ablate"]
     along = [(number(value), value or "") for value in others]
     return ([(float("inf") if at is None else at, text) for at, text in along], rank)

@@ -1,4 +1,4 @@
-"""The part of the page on surfaces: meshes to turn, each shaded by how far from the truth it is."""
+"""Section on surfaces: interactive meshes, colored by their distance to the ground truth."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -7,23 +7,23 @@ from typing import Any
 import numpy as np
 import trimesh
 
-from nerfloss.experiments.report.page.ground_truth_mesh import distances_to, true_mesh
-from nerfloss.experiments.report.page.mesh_packing import Surface, packed, surface_of, thinned
+from nerfloss.experiments.report.page.ground_truth_mesh import distances_to, ground_truth_mesh
+from nerfloss.experiments.report.page.mesh_packing import Surface, packed, simplified, surface_of
 from nerfloss.experiments.report.page.renders import as_json
 from nerfloss.experiments.report.page.section import LeftOut, Section, Widget
 from nerfloss.experiments.report.page.study import Group, Study
 
 TITLE = "Surfaces"
-MOST_MESHES = 12
-MOST_TRIANGLES, TRIANGLES_OF_ALL = 60_000, 300_000
-TRUTH = "true surface"
-# From pale to dark red: in order of lightness, so that it reads without colour vision.
+MAX_MESHES = 12
+MAX_TRIANGLES, TRIANGLES_OF_ALL = 60_000, 300_000
+GROUND_TRUTH = "ground truth"
+# Monotone lightness: readable without color vision.
 RAMP = ((240, 237, 230), (247, 214, 140), (240, 150, 70), (200, 72, 46), (110, 22, 40))
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A surface under a name, thinned from so many triangles."""
+    """A simplified surface; ``triangles`` is the number before."""
 
     label: str
     scene: str
@@ -32,29 +32,29 @@ class Shown:
 
 
 def shape(study: Study) -> Section | LeftOut:
-    """The mesh of each arm's first finished run, and the true surface of each scene."""
+    """Return the mesh of each variant's first finished run, and the ground truth by scene."""
     groups = [group for group in study.groups if mesh_of(group.shown.folder) is not None]
     if not groups:
-        reason = "no run has a mesh.ply: there is one where eval.mesh is set and a surface found"
+        reason = "no run has a mesh.ply: it is written if eval.mesh is set and a surface was found"
         return LeftOut(TITLE, reason)
-    chosen = groups[:MOST_MESHES]
-    allowed = min(MOST_TRIANGLES, TRIANGLES_OF_ALL // len(chosen))
+    chosen = groups[:MAX_MESHES]
+    allowed = min(MAX_TRIANGLES, TRIANGLES_OF_ALL // len(chosen))
     shown: list[Shown] = []
     for scene in dict.fromkeys(group.scene for group in chosen):
         members = [group for group in chosen if group.scene == scene]
-        truth = true_mesh(members[0].shown.config)
+        truth = ground_truth_mesh(members[0].shown.config)
         found = [each for group in members for each in _read(group, allowed)]
-        shown += found if truth is None else _judged(found, truth)
+        shown += found if truth is None else _with_errors(found, truth)
         if found and truth is not None:
-            shown.append(_thinned(TRUTH, scene, truth, allowed))
+            shown.append(_shown(GROUND_TRUTH, scene, truth, allowed))
     if not shown:
         return LeftOut(TITLE, "no mesh.ply could be read")
     worst = max((_large(each.surface) for each in shown), default=0.0)
     data = {"meshes": [_packed(each, shown, worst) for each in shown], "ramp": RAMP}
     left = f" {len(groups) - len(chosen)} more are not shown." if len(groups) > len(chosen) else ""
     reading = (
-        "The surface of each arm's first finished seed, in the data's own coordinates. Where the "
-        f"true surface is known, the distance to it is shown on one scale for all.{left}"
+        "Surface of each variant's first finished seed, in the coordinates of the data. If the "
+        f"ground truth is known, colors show the distance to it, on one scale for all.{left}"
     )
     gradient = ",".join(f"rgb{color}" for color in RAMP)
     more = {"worst": f"{worst:.2g}", "gradient": gradient}
@@ -62,7 +62,7 @@ def shape(study: Study) -> Section | LeftOut:
 
 
 def mesh_of(folder: Path) -> Path | None:
-    """A run's mesh."""
+    """Return the mesh of a run, if any."""
     path = folder / "mesh.ply"
     return path if path.is_file() else None
 
@@ -71,19 +71,19 @@ def _read(group: Group, triangles: int) -> list[Shown]:
     path = mesh_of(group.shown.folder)
     try:
         mesh = trimesh.load_mesh(path)
-    except Exception:  # trimesh raises whatever its readers do; a cut file is no end of the page
+    except Exception:  # trimesh raises many kinds of errors for damaged files
         return []
     if not isinstance(mesh, trimesh.Trimesh) or len(mesh.faces) == 0:
         return []
-    return [_thinned(group.label, group.scene, mesh, triangles)]
+    return [_shown(group.label, group.scene, mesh, triangles)]
 
 
-def _judged(shown: list[Shown], truth: trimesh.Trimesh) -> list[Shown]:
-    """The surfaces with the distance of their vertices to the true one, asked for all at once."""
+def _with_errors(shown: list[Shown], truth: trimesh.Trimesh) -> list[Shown]:
+    """Return the surfaces with the distances of their vertices to the ground truth."""
     vertices = [each.surface.vertices for each in shown]
     if not vertices:
         return []
-    ends = np.cumsum([len(some) for some in vertices])[:-1]
+    ends = np.cumsum([len(each) for each in vertices])[:-1]
     errors = np.split(distances_to(truth, np.concatenate(vertices)), ends)
     return [
         replace(each, surface=replace(each.surface, error=error))
@@ -91,17 +91,17 @@ def _judged(shown: list[Shown], truth: trimesh.Trimesh) -> list[Shown]:
     ]
 
 
-def _thinned(label: str, scene: str, mesh: trimesh.Trimesh, triangles: int) -> Shown:
-    return Shown(label, scene, thinned(surface_of(mesh), triangles), len(mesh.faces))
+def _shown(label: str, scene: str, mesh: trimesh.Trimesh, triangles: int) -> Shown:
+    return Shown(label, scene, simplified(surface_of(mesh), triangles), len(mesh.faces))
 
 
 def _large(surface: Surface) -> float:
-    """An error that 98 of 100 vertices stay below: stray pieces would take all the colours."""
+    """Return the 98th percentile of the error: outliers would use up the color scale."""
     return 0.0 if surface.error is None else float(np.percentile(surface.error, 98))
 
 
 def _packed(one: Shown, shown: list[Shown], worst: float) -> dict[str, Any]:
-    """A mesh for the viewer, in the frame that the meshes of its scene share."""
+    """Return a mesh for the viewer, in the common frame of its scene."""
     ends = [s.surface.vertices for s in shown if s.scene == one.scene]
     low = np.min([vertices.min(0) for vertices in ends], 0)
     high = np.max([vertices.max(0) for vertices in ends], 0)

@@ -1,4 +1,4 @@
-"""The part of the page on training: what each term came to, and how well views were learned."""
+"""Section on training: the value of each term, and PSNR, over steps."""
 
 from collections.abc import Sequence
 
@@ -7,33 +7,33 @@ from nerfloss.experiments.report.page.section import Figure, Figures, LeftOut, S
 from nerfloss.experiments.report.page.study import Group, Study
 
 TITLE = "Training"
-MOST_SCENES = 4
-# What is shown of a history besides its terms: column, title, axis.
+MAX_SCENES = 4
+# Columns of history.csv shown in addition to the terms: column, title, axis.
 QUALITY = (
     ("train/psnr", "training pixels", "PSNR (dB)"),
     ("test/psnr", "a test view", "PSNR (dB)"),
-    ("sharpness", "sharpness of the surface", "sharpness"),
+    ("sharpness", "sharpness of the SDF opacity", "sharpness"),
 )
 
 
 def training_curves(study: Study) -> Section | LeftOut:
-    """A figure for each term and scene, and for what else tells how training went."""
+    """Return a figure for each term and scene, and for PSNR and sharpness."""
     blocks = []
-    for scene in study.scenes[:MOST_SCENES]:
+    for scene in study.scenes[:MAX_SCENES]:
         figures = _figures(study.of_scene(scene), scene)
         if figures:
             blocks.append(Figures(figures, title=scene if len(study.scenes) > 1 else ""))
     if not blocks:
         return LeftOut(TITLE, "no run has a history.csv with steps in it")
     reading = (
-        "The value of each term before its weight, averaged over neighbouring steps. A line is the "
-        "mean over an arm's seeds, the band from the lowest to the highest of them."
+        "Unweighted value of each term, averaged over neighboring steps. Line: mean over the seeds "
+        "of a variant; band: minimum to maximum."
     )
     return Section("training", TITLE, reading, blocks)
 
 
 def terms_of(groups: Sequence[Group]) -> list[str]:
-    """The terms that any run has logged; what a term reports of its own (``a/b``) is not one."""
+    """Return the terms that any run has logged, without their own diagnostics (``a/b``)."""
     names = (name for group in groups for each in group.histories for name in each.names("loss/"))
     return [name for name in dict.fromkeys(names) if "/" not in name and name != "total"]
 

@@ -1,4 +1,4 @@
-"""The part of the page on swept numbers: a score against a weight, seed by seed."""
+"""Section on sweeps: each score against a swept number."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,23 +14,23 @@ from nerfloss.experiments.statistics.summary import summary
 
 TITLE = "Sweep"
 METRICS = ("psnr", "chamfer_l1", "normal_angle", "ssim")
-LOG_FROM = 10.0  # numbers that differ by this factor stand on a log axis
-MOST_TICKS = 9
+LOG_FROM = 10.0  # ratio from which an axis is logarithmic
+MAX_TICKS = 9
 
 
 @dataclass(frozen=True)
 class Response:
-    """A metric's values, one for each seed, at each number that a setting took."""
+    """Values of a metric by seed, for each value of a setting."""
 
     label: str
     values: Mapping[float, Sequence[float]]
 
 
 def weight_response(study: Study) -> Section | LeftOut:
-    """A figure for each swept number, metric and scene."""
+    """Return a figure for each swept number, metric and scene."""
     keys = [key for key in study.swept if _is_numeric(study.groups, key)]
     if not keys:
-        return LeftOut(TITLE, "takes runs with at least two values of a number, e.g. of a weight")
+        return LeftOut(TITLE, "needs runs with at least two values of a number, e.g. of a weight")
     metrics = [metric for metric in METRICS if study.has(metric)]
     figures = [
         figure
@@ -43,15 +43,15 @@ def weight_response(study: Study) -> Section | LeftOut:
     if not figures:
         return LeftOut(TITLE, "fewer than two of the values swept have a finished run")
     reading = (
-        "One point for each seed, the line through their means, the band the 95 % confidence "
-        "interval of the mean. Where bands overlap by much, the weight does not matter."
+        "Points: seeds; line: means; band: 95 % confidence interval of the mean. Strongly "
+        "overlapping bands: the setting has little effect."
     )
     return Section("response", TITLE, reading, [Figures(figures)])
 
 
 def responses(groups: Sequence[Group], key: str, metric: str) -> list[Response]:
-    """One response for each combination of what else was swept, whatever the setting was."""
-    others = _beside(groups, key)
+    """Return one response for each combination of the other swept settings."""
+    others = _other_settings(groups, key)
     found: dict[str, dict[float, list[float]]] = {}
     for group in groups:
         at = number(group.settings.get(key))
@@ -62,8 +62,8 @@ def responses(groups: Sequence[Group], key: str, metric: str) -> list[Response]:
     return [Response(label, dict(sorted(values.items()))) for label, values in found.items()]
 
 
-def _beside(groups: Sequence[Group], key: str) -> list[str]:
-    """The other settings that took several values at one value of this one."""
+def _other_settings(groups: Sequence[Group], key: str) -> list[str]:
+    """Return the settings that have several values for one value of this one."""
     taken: dict[str, dict[str | None, set[str | None]]] = {}
     for group in groups:
         for other, value in group.settings.items():
@@ -74,7 +74,7 @@ def _beside(groups: Sequence[Group], key: str) -> list[str]:
 
 
 def draw_responses(found: Sequence[Response], *, setting: str, label: str, title: str) -> Drawing:
-    """Points, means and confidence bands over the setting."""
+    """Draw points, means and confidence bands over the setting."""
     places = sorted({at for response in found for at in response.values})
     names = legend_of([response.label for response in found])
 
@@ -108,15 +108,15 @@ def _draw_one(axes: Any, response: Response, color: str) -> None:
 
 
 def _scale(axes: Any, places: Sequence[float]) -> None:
-    """A log axis where the numbers ask for one; its ticks are the numbers that were swept."""
+    """Set a log axis for a wide range, with ticks at the swept values."""
     positive = [at for at in places if at > 0]
     wide = len(positive) > 1 and positive[-1] >= LOG_FROM * positive[0]
     if wide and places[0] >= 0:
         if places[0] > 0:
             axes.set_xscale("log")
-        else:  # 0 has a place of its own, as far left of the smallest as a factor of ten is wide
+        else:  # 0 is drawn one decade to the left of the smallest positive value
             axes.set_xscale("symlog", linthresh=positive[0], linscale=1)
-    if len(places) <= MOST_TICKS:
+    if len(places) <= MAX_TICKS:
         axes.set_xticks(places, [f"{at:g}" for at in places])
         axes.set_xticks([], minor=True)
 
@@ -132,7 +132,7 @@ def _figure(study: Study, scene: str, key: str, metric: str) -> Figure | None:
 
 
 def axis_of(study: Study, metric: str) -> str:
-    """What an axis says of a metric: its name, its units, and which way is better."""
+    """Return the axis label of a metric: name, units, and an arrow in the better direction."""
     better, units = study.better(metric), study.units(metric)
     arrow = {"higher": " ↑", "lower": " ↓"}.get(better or "", "")
     unit = f" ({units})" if units and len(units) < 12 else ""

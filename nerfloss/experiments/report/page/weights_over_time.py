@@ -1,4 +1,4 @@
-"""The part of the page on weights: what multiplied each term, step by step, and who set it."""
+"""Section on weights: the effective weight of each term over steps."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from nerfloss.experiments.report.page.line_plot import Line, line_plot, lines_of
 from nerfloss.experiments.report.page.section import Figure, Figures, LeftOut, PageTable, Section
 from nerfloss.experiments.report.page.series import Series, mean_curve
 from nerfloss.experiments.report.page.study import Group, Study
-from nerfloss.experiments.report.page.training_curves import MOST_SCENES, terms_of
+from nerfloss.experiments.report.page.training_curves import MAX_SCENES, terms_of
 from nerfloss.experiments.report.table import Table
 
 TITLE = "Weights"
@@ -16,9 +16,9 @@ FLAT = 1e-6  # relative
 
 
 def weights_over_time(study: Study) -> Section | LeftOut:
-    """Weights that change as figures, those that do not as a table."""
+    """Return figures of the weights that change, and a table of constant ones."""
     figures, rows = [], []
-    for scene in study.scenes[:MOST_SCENES]:
+    for scene in study.scenes[:MAX_SCENES]:
         groups = study.of_scene(scene)
         for term in terms_of(groups):
             lines = lines_of(groups, f"weight/{term}")
@@ -35,17 +35,17 @@ def weights_over_time(study: Study) -> Section | LeftOut:
         return LeftOut(TITLE, "no run has logged a weight in history.csv")
     blocks: list[Figures | PageTable] = [Figures(figures)] if figures else []
     if rows:
-        folded = "weights that stay the same" if figures else ""
+        folded = "constant weights" if figures else ""
         blocks.append(PageTable(_constant(rows, study), folded=folded))
     reading = (
-        "What multiplied each term: its set weight and schedule, times the balancer's factor where "
-        "there is one (then the dashed line is the set weight alone)."
+        "Effective weight: configured weight with its schedule, times the balancer's factor if "
+        "there is a balancer. Dashed: the configured weight alone."
     )
     return Section("weights", TITLE, reading, blocks)
 
 
 def _set_weights(groups: Sequence[Group], term: str) -> list[Line]:
-    """The weights without the balancer's part, of arms whose balancer has one in this term."""
+    """Return the weights without the balancer's factor, for variants with a balancer."""
     found = []
     for whole in lines_of(groups, f"weight/{term}", dashed=True):
         group = next(group for group in groups if group.label == whole.label)
@@ -68,13 +68,13 @@ def _is_flat(line: Line) -> bool:
 
 
 def _constant(rows: Sequence[tuple[str, str, str, str]], study: Study) -> Table:
-    """One row for each arm and scene, a column for each term."""
+    """Return one row for each variant and scene, with a column for each term."""
     terms = list(dict.fromkeys(term for _, term, _, _ in rows))
     weights = {(scene, label, term): weight for scene, term, label, weight in rows}
     places = list(dict.fromkeys((scene, label) for scene, _, label, _ in rows))
     several = len(study.scenes) > 1
     return Table(
-        (*(["scene"] if several else []), "arm", *terms),
+        (*(["scene"] if several else []), "variant", *terms),
         tuple(
             (*([scene] if several else []), label, *(weights.get((scene, label, t)) for t in terms))
             for scene, label in places

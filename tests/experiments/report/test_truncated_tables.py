@@ -8,11 +8,11 @@ import pytest
 from written_runs import rows_of, write_run
 
 from nerfloss.cli.main import main
-from nerfloss.experiments.report.page.study import MOST_ARMS, study_of
-from nerfloss.experiments.report.run_discovery import walk
+from nerfloss.experiments.report.page.study import MAX_VARIANTS, study_of
+from nerfloss.experiments.report.run_folders import find_run_folders
 from nerfloss.experiments.report.runs import find_runs
-from nerfloss.experiments.report.truncate import BEST, MOST_ROWS, MOST_SETS
-from nerfloss.experiments.report.variants import arms_of, swept_settings
+from nerfloss.experiments.report.truncate import MAX_GROUPS, MAX_ROWS, TOP_ROWS
+from nerfloss.experiments.report.variants import swept_settings, variants_of
 
 ARMS, SEEDS = 80, 3
 
@@ -40,22 +40,22 @@ def printed(capsys, *words: object) -> str:
 def test_a_report_shows_the_best_means_and_says_so(many, capsys) -> None:
     said = printed(capsys, "report", many, "-f", "markdown")
     first = [line for line in said.split("\n### ")[0].splitlines() if line.startswith("| mean")]
-    assert len(first) == BEST
+    assert len(first) == TOP_ROWS
     assert "| 79 |" in first[0], "the very best first"
-    assert f"240 runs: shown are the {BEST} best by psnr of 80 means over seeds" in said
-    verdicts = rows_of(said, "Against")
-    assert verdicts[0]["arm"] == "eikonal.weight=0", "the baseline"
-    assert {row["arm"] for row in verdicts} >= {"eikonal.weight=79", "eikonal.weight=78"}
-    assert len(said.splitlines()) < 2 * MOST_ROWS
-    assert "corrected (Holm) for 79 arms" in said, "also for those that are not shown"
+    assert f"240 runs: shown are the {TOP_ROWS} best by psnr of 80 means over seeds" in said
+    significances = rows_of(said, "Against")
+    assert significances[0]["variant"] == "eikonal.weight=0", "the baseline"
+    assert {row["variant"] for row in significances} >= {"eikonal.weight=79", "eikonal.weight=78"}
+    assert len(said.splitlines()) < 2 * MAX_ROWS
+    assert "corrected (Holm) for 79 variants" in said, "also for those that are not shown"
 
 
-def test_files_for_machines_have_every_run_and_every_arm(many, capsys) -> None:
+def test_files_for_machines_have_every_run_and_every_variant(many, capsys) -> None:
     printed(capsys, "report", many, "-f", "markdown")
     rows = list(csv.DictReader(io.StringIO((many / "report.csv").read_text())))
     assert sum(row["runs"] == "1" for row in rows) == ARMS * SEEDS
-    arms = list(csv.DictReader(io.StringIO((many / "arms.csv").read_text())))
-    assert len({row["arm"] for row in arms}) == ARMS
+    variants = list(csv.DictReader(io.StringIO((many / "variants.csv").read_text())))
+    assert len({row["variant"] for row in variants}) == ARMS
     assert printed(capsys, "report", many, "-f", "csv") == (many / "report.csv").read_text()
 
 
@@ -65,19 +65,19 @@ def test_a_page_of_so_many_runs_is_written_only_on_demand(many, capsys) -> None:
     assert not (many / "report.html").exists()
 
 
-def test_a_page_shows_the_baseline_and_the_best_arms(many) -> None:
+def test_a_page_shows_the_baseline_and_the_best_variants(many) -> None:
     study = study_of(find_runs(many), many)
-    names = [arm.name for arm in study.arms]
-    assert len(names) == MOST_ARMS
+    names = [variant.name for variant in study.variants]
+    assert len(names) == MAX_VARIANTS
     assert names[0] == "eikonal.weight=0"
     assert names[-1] == "eikonal.weight=79"
-    assert study.left_out == f"{MOST_ARMS} of {ARMS} arms"
-    assert len(study.every_arm) == ARMS
+    assert study.left_out == f"{MAX_VARIANTS} of {ARMS} variants"
+    assert len(study.every_variant) == ARMS
 
 
 def test_compare_shows_the_first_set_and_the_best(many, capsys) -> None:
     said = printed(capsys, "compare", many, "-f", "markdown")
-    assert f"{MOST_SETS} of {ARMS} sets of runs are shown" in said
+    assert f"{MAX_GROUPS} of {ARMS} groups of runs are shown" in said
     weights = rows_of(said, "Configuration")[0]
     assert weights["A"] == "0", "what comes first is what others are compared with"
     assert list(weights.values())[-1] == "79"
@@ -91,7 +91,7 @@ def test_runs_are_found_wherever_they_lie_and_sweeps_too(tmp_path) -> None:
     (tmp_path / "b" / "multirun.yaml").touch()
     (tmp_path / "a" / "checkpoints" / ".hydra").mkdir(parents=True)
     (tmp_path / "link").symlink_to(tmp_path / "a")
-    tree = walk(tmp_path)
+    tree = find_run_folders(tmp_path)
     assert tree.runs == ("a", "a/inner", "b/c/run", "b-2")
     assert tree.sweeps == ("b",)
 
@@ -105,13 +105,13 @@ def test_a_value_is_the_same_however_it_was_written(tmp_path, one, other) -> Non
     write_run(tmp_path / "b", {"psnr": 1.0}, f"trainer.x={other}")
     runs = find_runs(tmp_path)
     assert swept_settings(runs) == ()
-    assert len(arms_of(runs)) == 1
+    assert len(variants_of(runs)) == 1
 
 
 @pytest.mark.parametrize("override", ["diagnostics=on", "diagnostics.every=5", "seeds=null"])
-def test_what_changes_no_result_makes_no_arm(tmp_path, override) -> None:
+def test_what_changes_no_result_makes_no_variant(tmp_path, override) -> None:
     write_run(tmp_path / "a", {"psnr": 1.0}, "loss=neus")
     write_run(tmp_path / "b", {"psnr": 1.0}, "loss=neus", override, seed=1)
     runs = find_runs(tmp_path)
     assert swept_settings(runs) == ("seed",)
-    assert [arm.name for arm in arms_of(runs)] == ["all runs"]
+    assert [variant.name for variant in variants_of(runs)] == ["all runs"]
