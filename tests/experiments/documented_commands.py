@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from nerfloss.cli.main import _parser
+from nerfloss.cli.main import make_parser
+from nerfloss.cli.program_help import help_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = r"(?:python (?:train|eval)\.py|nerfloss(?= [a-z-])|torchrun)(?: |$)"
@@ -36,6 +37,10 @@ def documented_commands() -> list[Command]:
     for path in sorted((ROOT / "conf").rglob("*.yaml")):
         found += _of_yaml(path)
     found += [Command("--help", line) for text in _help_texts() for line in _quoted(text)]
+    for program in ("train", "eval"):
+        lines = [line.strip() for line in help_of(program, 200).splitlines()]
+        examples = [line for line in lines if line.startswith(f"nerfloss {program} ")]
+        found += [Command("--help", _without_description(line)) for line in examples]
     by_words: dict[tuple[str, ...], Command] = {}
     for command in found:
         by_words.setdefault(tuple(command.words), command)
@@ -60,10 +65,12 @@ def _of_page(path: Path) -> Iterator[Command]:
 def _of_yaml(path: Path) -> Iterator[Command]:
     comments = re.sub(r"\\\n# *", "", path.read_text())
     for line in re.findall(rf"# (?:.*: )?({PROGRAMS}.*)", comments):
-        # A description follows after several spaces.
-        yield Command(
-            str(path.relative_to(ROOT)), re.split(r" {3,}| {2,}(?=two )", line)[0].strip()
-        )
+        yield Command(str(path.relative_to(ROOT)), _without_description(line))
+
+
+def _without_description(line: str) -> str:
+    """Return the line up to two spaces that are followed by words instead of overrides."""
+    return re.split(r" {2,}(?!\S+[=.])", line)[0].strip()
 
 
 def _quoted(text: str) -> list[str]:
@@ -71,7 +78,7 @@ def _quoted(text: str) -> list[str]:
 
 
 def _help_texts() -> Iterator[str]:
-    waiting = [_parser()]
+    waiting = [make_parser()]
     while waiting:
         parser = waiting.pop()
         yield parser.format_help()

@@ -12,6 +12,7 @@ import pytest
 from hydra.core.singleton import Singleton
 from omegaconf import DictConfig
 
+from nerfloss.cli.main import main
 from nerfloss.evaluation.scores import Evaluation, Score
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -71,11 +72,16 @@ class Play:
 
 
 def run(command: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> int:
-    """Run train.py as a program, but here."""
-    monkeypatch.setattr(sys, "argv", [str(ROOT / command[0]), *command[1:]])
+    """Run train.py, eval.py or ``nerfloss`` in this process; the exit status."""
+    program, *words = command
+    is_script = program.endswith(".py")
+    path = str(ROOT / program) if is_script else program
+    monkeypatch.setattr(sys, "argv", [path, *words])
     before = Singleton.get_state()
     try:
-        runpy.run_path(sys.argv[0], run_name="__main__")
+        if not is_script:
+            return main(words)
+        runpy.run_path(path, run_name="__main__")
     except SystemExit as end:
         return int(end.code or 0)
     finally:

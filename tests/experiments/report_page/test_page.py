@@ -80,7 +80,7 @@ def test_the_same_runs_make_the_same_page(sweep, page):
 
 
 def test_the_page_says_its_size(sweep, page):
-    said = re.search(r"; ([\d.]+) MB, nothing of it from the network", page)
+    said = re.search(r"; ([\d.]+) MB, self-contained", page)
     assert said is not None
     size = (sweep / "report.html").stat().st_size
     assert float(said[1]) == pytest.approx(size / 1e6, abs=0.06)
@@ -95,7 +95,7 @@ def test_an_ablation_has_bars_for_what_helps_and_what_does_not(tmp_path):
     assert "#d55e00" in bars, "eikonal helps: without it PSNR is worse"
     assert "#b9bfc8" in bars, "mask makes no difference"
     assert left_out(page)["Surfaces"].startswith("no run has a mesh.ply")
-    assert left_out(page)["Renders"].startswith("no run has pictures")
+    assert left_out(page)["Renders"].startswith("no run has images")
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ import trimesh
 from pretended_runs import photographed
 
 from nerfloss.evaluation.image_grid import image_grid, images_by_title
-from nerfloss.experiments.report.page.ground_truth_mesh import distances_to
+from nerfloss.experiments.report.page.ground_truth_mesh import distances_to, ground_truth_mesh
 from nerfloss.experiments.report.page.health import state_of
 from nerfloss.experiments.report.page.mesh_packing import packed, simplified, surface_of
 from nerfloss.experiments.report.page.panels import cut
@@ -107,7 +107,7 @@ def test_the_worst_state_of_a_term_is_told_with_how_often():
     assert state_of(["ok", "", "ok"]) == ("ok", "")
     assert state_of(["ok", "dead", "dead", "exploding"])[0] == "dead"
     assert "2 of" not in state_of(["dead"])[1]
-    assert state_of([]) == ("never acted", "")
+    assert state_of([]) == ("never active", "")
 
 
 def test_the_true_surface_of_an_exact_scene_is_its_own():
