@@ -83,7 +83,8 @@ def draw(found: Mapping[str, Any], pictures: Path, to: Path) -> None:
             values = [value for value in values if value is not None]
             axes.plot(values, [place] * len(values), "o", ms=4, alpha=0.6)
             axes.plot(np.mean(values or [np.nan]), place, "k|", ms=12)
-        axes.set_yticks(range(len(variants)), variants if index == 0 else [""] * len(variants), fontsize=8)
+        names = variants if index == 0 else [""] * len(variants)
+        axes.set_yticks(range(len(variants)), names, fontsize=8)
         axes.set_ylim(len(variants) - 0.5, -0.5)
         axes.set_title(score, fontsize=8)
         axes.tick_params(axis="x", labelsize=7)
