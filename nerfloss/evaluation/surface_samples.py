@@ -1,9 +1,9 @@
-"""Two surfaces to be compared: samples of both, and who is nearest to whom, each made when asked.
+"""Two surfaces to compare: samples of both and nearest neighbours, computed when first needed.
 
-The names of what a pair offers are what a geometry metric may ask for by its signature:
-``to_target`` (from each predicted sample to the nearest target sample), ``to_prediction`` (the
-other way), ``cosines_to_target`` and ``cosines_to_prediction`` (of the normals of these nearest
-pairs), ``target_to_surface`` (exact, to the predicted triangles), ``mesh`` and ``target_mesh``.
+A geometry metric takes members of a `SurfacePair` by name: ``to_target`` (distances from predicted
+samples to the nearest target samples), ``to_prediction`` (the reverse), ``cosines_to_target`` and
+``cosines_to_prediction`` (of the normals of these nearest pairs), ``target_to_surface`` (exact, to
+the predicted triangles), ``mesh`` and ``target_mesh``.
 """
 
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ OFFERED = (
 
 @dataclass(frozen=True)
 class SurfaceSamples:
-    """Points drawn from a surface, and the normals of the triangles they lie on."""
+    """Points on a surface, and the normals of the triangles that they lie on."""
 
     points: Float[np.ndarray, "points 3"]
     normals: Float[np.ndarray, "points 3"]
@@ -43,25 +43,24 @@ class SurfaceSamples:
 
 
 def sample_surface(mesh: trimesh.Trimesh, *, points: int, seed: int) -> SurfaceSamples:
-    """Draw points uniformly by area; the same seed draws the same points.
+    """Return points drawn uniformly by area; equal for equal seeds.
 
     Raises EmptyMesh where the mesh has no area.
     """
-    cumulative = np.cumsum(mesh.area_faces)
-    if len(cumulative) == 0 or not cumulative[-1] > 0:
+    require_area(mesh)
+    samples, face = trimesh.sample.sample_surface(mesh, points, seed=seed)[:2]
+    return SurfaceSamples(np.asarray(samples), np.asarray(mesh.face_normals)[face])
+
+
+def require_area(mesh: trimesh.Trimesh) -> None:
+    """Raise EmptyMesh where a mesh has no area."""
+    if len(mesh.faces) == 0 or not mesh.area > 0:
         raise EmptyMesh("the mesh has no surface: nothing can be measured on it")
-    generator = np.random.default_rng(seed)
-    face = np.searchsorted(cumulative, generator.random(points) * cumulative[-1], side="right")
-    # u: barycentric coordinates; the root makes them uniform over the triangle (Osada et al. 2002).
-    root, second = np.sqrt(generator.random(points)), generator.random(points)
-    u = np.stack([1 - root, root * (1 - second), root * second], 1)
-    corners = mesh.vertices.view(np.ndarray)[mesh.faces[face]]
-    return SurfaceSamples(np.einsum("pc,pcx->px", u, corners), mesh.face_normals[face])
 
 
 @dataclass(frozen=True)
 class Surface:
-    """A mesh, and samples of it drawn once, when asked for."""
+    """A mesh, and samples of it that are drawn once."""
 
     mesh: trimesh.Trimesh
     points: int = 200_000
@@ -74,9 +73,10 @@ class Surface:
 
 @dataclass(frozen=True)
 class SurfacePair:
-    """A predicted surface and the true one, in one frame; ``exact_points`` bounds the exact part.
+    """A predicted surface and the true one in one frame.
 
-    Give them different seeds: with one, equal meshes are sampled at equal points and seem perfect.
+    ``exact_points`` is the number of exact distances. The two need different seeds: with one, equal
+    meshes are sampled at equal points and score 0 instead of the sampling's floor.
     """
 
     prediction: Surface
@@ -84,7 +84,7 @@ class SurfacePair:
     exact_points: int = 10_000
 
     def __getitem__(self, name: str) -> Any:
-        """What a metric asks for by name. Raises ValueError, with the names there are."""
+        """Return a member that a metric takes. Raises ValueError, with the names there are."""
         if name not in OFFERED:
             raise ValueError(f"a geometry metric asks for '{name}'; there is {', '.join(OFFERED)}")
         return getattr(self, name)
@@ -98,34 +98,35 @@ class SurfacePair:
         return self.target.mesh
 
     @cached_property
-    def _forward(self) -> tuple[Float[np.ndarray, "points 1"], Int[np.ndarray, "points 1"]]:
-        return nearest(self.target.samples.tree, self.prediction.samples.points)
+    def to_target(self) -> Float[np.ndarray, "points"]:
+        return self._nearest_target[0][:, 0]
 
     @cached_property
-    def _backward(self) -> tuple[Float[np.ndarray, "points 1"], Int[np.ndarray, "points 1"]]:
-        return nearest(self.prediction.samples.tree, self.target.samples.points)
-
-    @property
-    def to_target(self) -> Float[np.ndarray, "points"]:
-        return self._forward[0][:, 0]
-
-    @property
     def to_prediction(self) -> Float[np.ndarray, "points"]:
-        return self._backward[0][:, 0]
+        return self._nearest_prediction[0][:, 0]
 
     @cached_property
     def cosines_to_target(self) -> Float[np.ndarray, "points"]:
-        nearest = self.target.samples.normals[self._forward[1][:, 0]]
-        return (self.prediction.samples.normals * nearest).sum(1)
+        normals = self.target.samples.normals[self._nearest_target[1][:, 0]]
+        return (self.prediction.samples.normals * normals).sum(1)
 
     @cached_property
     def cosines_to_prediction(self) -> Float[np.ndarray, "points"]:
-        nearest = self.prediction.samples.normals[self._backward[1][:, 0]]
-        return (self.target.samples.normals * nearest).sum(1)
+        normals = self.prediction.samples.normals[self._nearest_prediction[1][:, 0]]
+        return (self.target.samples.normals * normals).sum(1)
 
     @cached_property
     def target_to_surface(self) -> Float[np.ndarray, "points"]:
         """Exact distances of the first ``exact_points`` target samples to the predicted mesh."""
-        if len(self.mesh.faces) == 0:
-            raise EmptyMesh("the mesh has no surface: nothing can be measured on it")
+        require_area(self.mesh)
         return distances_to_surface(self.target.samples.points[: self.exact_points], self.mesh)
+
+    @cached_property
+    def _nearest_target(self) -> tuple[Float[np.ndarray, "points 1"], Int[np.ndarray, "points 1"]]:
+        return nearest(self.target.samples.tree, self.prediction.samples.points)
+
+    @cached_property
+    def _nearest_prediction(
+        self,
+    ) -> tuple[Float[np.ndarray, "points 1"], Int[np.ndarray, "points 1"]]:
+        return nearest(self.prediction.samples.tree, self.target.samples.points)

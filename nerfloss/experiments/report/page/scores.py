@@ -66,8 +66,8 @@ def single(run: Run) -> list[PageTable]:
             name,
             value,
             *(run.metrics.get(f"{other}_{name}") for other in baselines),
-            ARROWS.get(stated.get(name, {}).get("better", ""), ""),
-            str(stated.get(name, {}).get("units", "")),
+            ARROWS.get(stated.get(name, {}).get("better") or "", ""),
+            str(stated.get(name, {}).get("units") or ""),
         )
         for name, value in run.metrics.items()
         if not stated.get(name, {}).get("baseline")
