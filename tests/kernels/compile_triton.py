@@ -1,9 +1,9 @@
-"""Compile every kernel of Triton for a processor that need not be there: no GPU takes part.
+"""Compile all of Triton's kernels for a compute capability, without a GPU.
 
     python compile_triton.py 90
 
-prints, per kernel, what it was compiled to, as JSON. Run by test_triton_compiles.py, as a program
-of its own, for here triton must not be in its interpreting mode.
+prints the memory instructions and shared memory of each kernel as JSON. test_triton_compiles.py
+runs it as a separate process, in which Triton is not interpreted.
 """
 
 import json
@@ -16,13 +16,16 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from nerfloss.kernels.triton import compositing_weights as triton_weights
-from nerfloss.kernels.triton import grid_gather as triton_gather
-from nerfloss.kernels.triton import grid_jacobian as triton_slopes
-from nerfloss.kernels.triton import grid_scatter as triton_scatter
-from nerfloss.kernels.triton import march as triton_march
-from nerfloss.kernels.triton import neus_alpha as triton_opacity
-from nerfloss.kernels.triton import ray_sums as triton_sums
+from nerfloss.kernels.triton import (
+    compositing_weights,
+    density_alpha,
+    grid_gather,
+    grid_jacobian,
+    grid_scatter,
+    march,
+    neus_alpha,
+    ray_sums,
+)
 from nerfloss.kernels.triton.language import tl
 
 REAL = "*fp32"
@@ -31,41 +34,46 @@ Variant = tuple[str, Any, dict[str, Any], dict[str, str]]
 
 
 def variants() -> Iterator[Variant]:
-    """Name, kernel, what is fixed when it is compiled, and types other than the usual ones."""
+    """Yield name, kernel, compile-time constants, and types that differ from the defaults."""
     read = {**GRID, "LEVEL_OUTER": True}
     for half in ("fp32", "fp16", "bf16"):
         flags = {"JVP": False, "JACOBIAN": True}
-        yield f"slopes {half}", triton_gather.read_grid, read | flags, {"table": f"*{half}"}
+        yield (
+            f"features and jacobian {half}",
+            grid_gather.read_grid,
+            read | flags,
+            {"table": f"*{half}"},
+        )
         added = {**read, "JVP": True}
-        yield f"scatter {half}", triton_scatter.add_to_grid, added, {"out": f"*{half}"}
+        yield f"scatter {half}", grid_scatter.add_to_grid, added, {"out": f"*{half}"}
     with_tangent = read | {"JVP": True, "JACOBIAN": False}
-    yield "jvp", triton_gather.read_grid, with_tangent, {}
-    yield "hvp", triton_gather.project_grid, GRID | {"ACTIVE": 16, "HVP": True}, {}
+    yield "jvp", grid_gather.read_grid, with_tangent, {}
+    yield "hvp", grid_gather.project_grid, GRID | {"ACTIVE": 16, "HVP": True}, {}
     four = read | {"FEATURES": 4, "LANES": 4, "JVP": False, "JACOBIAN": False}
-    yield "four features", triton_gather.read_grid, four, {}
+    yield "four features", grid_gather.read_grid, four, {}
     sums = {"CHANNELS": 32, "BLOCK": 128, "REAL": tl.float32}
-    yield "vjp_from_jacobian", triton_slopes.sum_over_channels, sums, {}
-    yield "jvp_from_jacobian", triton_slopes.sum_over_axes, sums, {}
+    yield "vjp from jacobian", grid_jacobian.sum_over_channels, sums, {}
+    yield "jvp from jacobian", grid_jacobian.sum_over_axes, sums, {}
     for way, backward in (("forward", False), ("backward", True)):
-        neus = triton_opacity.neus_backward if backward else triton_opacity.neus
+        neus = neus_alpha.neus_backward if backward else neus_alpha.neus
         yield f"neus {way}", neus, {"BLOCK": 1024}, {"anneal_ratio": "fp32"}
         flags = {"BACKWARD": backward, "BLOCK": 1024, "SDF": True}
         yield f"volsdf {way}", density_alpha.density_alpha, flags, {}
         rays = {"RAYS": 32, "SAMPLES": 64, "BACKWARD": backward}
-        yield f"weights {way}", triton_weights.weigh, rays, {}
+        yield f"weights {way}", compositing_weights.weights_kernel, rays, {}
         three = {**rays, "RAYS": 16, "CHANNELS": 3}
-        yield f"sums {way}", triton_sums.sum_by_weight, three, {"out": "*fp32"}
+        yield f"sums {way}", ray_sums.sum_by_weight, three, {"out": "*fp32"}
     numbers = (
         "step band sharpness threshold uniform_share min_transmittance exploring_steps dark_steps"
     )
     sizes = {"COUNT": 8, "WIDE": 8, "STEPS": 256}
     for sdf in (True, False):
         fixed = sizes | {"SDF": sdf}
-        yield f"march {sdf}", triton_march.place_ray, fixed, dict.fromkeys(numbers.split(), "fp32")
+        yield f"march {sdf}", march.place_ray, fixed, dict.fromkeys(numbers.split(), "fp32")
 
 
 # Types of arguments; all others are 32-bit numbers.
-NAMES = "points table tangent out slopes grad jvp_grad sdf gradients sharpness grad_alphas "
+NAMES = "points table tangent out jacobian grad jvp_grad sdf gradients sharpness grad_alphas "
 NAMES += "grad_sdf grad_gradients grad_sharpness values grad_values alphas weights grad_weights "
 NAMES += "origins directions shifts box starts ends"
 POINTERS = dict.fromkeys(NAMES.split(), REAL) | {"levels": "*i64", "region": "*u8"}

@@ -1,4 +1,4 @@
-"""Triton's kernels compile for real processors, to the instructions that they are written for."""
+"""Triton's kernels compile for real processors, to the expected instructions."""
 
 import json
 import os
@@ -12,7 +12,7 @@ pytest.importorskip("triton", reason="triton is made for Linux alone")
 
 pytestmark = pytest.mark.slow
 
-# One that returns nothing is called a reduction by later versions of Triton.
+# Later versions of Triton call an atomic without a result a reduction.
 ATOMICS = ("atom.", "red.")
 
 
@@ -23,10 +23,10 @@ def compiled(tmp_path_factory: pytest.TempPathFactory):
     def run(capability: int, *names: str) -> dict:
         program = Path(__file__).with_name("compile_triton.py")
         cache = str(tmp_path_factory.mktemp("triton"))
-        surroundings = os.environ | {"TRITON_INTERPRET": "0", "TRITON_CACHE_DIR": cache}
+        environment = os.environ | {"TRITON_INTERPRET": "0", "TRITON_CACHE_DIR": cache}
         done = subprocess.run(
             [sys.executable, program, str(capability), *names],
-            env=surroundings, capture_output=True, text=True, check=False,
+            env=environment, capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr[-2000:]
         return json.loads(done.stdout)
@@ -35,7 +35,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory):
 
 
 def wide(memory: list[str], kind: str) -> int:
-    """How many instructions of this kind move several numbers."""
+    """Count the instructions of this kind that move several numbers."""
     return sum(each.startswith(kind) and (".v2." in each or ".v4." in each) for each in memory)
 
 
@@ -45,9 +45,9 @@ def test_on_hopper_a_row_is_one_load_and_one_atomic(compiled) -> None:
     assert len({name for name in found if name.startswith(others)}) == 10
     for name, kernel in found.items():
         if name.startswith(others):
-            continue  # sums over a ray, and products of matrices, are made in shared memory
-        assert kernel["shared"] == 0, f"{name} exchanges numbers between threads"
-    assert wide(found["slopes fp32"]["memory"], "ld.global") == 8
+            continue  # sums over a ray use shared memory
+        assert kernel["shared"] == 0, f"{name} uses shared memory"
+    assert wide(found["features and jacobian fp32"]["memory"], "ld.global") == 8
     assert wide(found["four features"]["memory"], "ld.global") == 8
     for dtype in ("fp32", "fp16", "bf16"):
         atomics = [e for e in found[f"scatter {dtype}"]["memory"] if e.startswith(ATOMICS)]
@@ -56,7 +56,7 @@ def test_on_hopper_a_row_is_one_load_and_one_atomic(compiled) -> None:
 
 
 def test_the_oldest_processor_that_is_served_can_run_them(compiled) -> None:
-    found = compiled(75, "slopes fp16", "scatter fp32", "scatter fp16", "hvp")
+    found = compiled(75, "features and jacobian fp16", "scatter fp32", "scatter fp16", "hvp")
     atomics = {
         dtype: sum(each.startswith(ATOMICS) for each in found[f"scatter {dtype}"]["memory"])
         for dtype in ("fp32", "fp16")
