@@ -62,9 +62,9 @@ NOT_TYPED = {
 }
 # Typed by the fast tests, too: one of each kind.
 REPRESENTATIVE = (
-    "python train.py -m loss.terms.eikonal.weight=0,0.1 seeds=[0,1,2]",
-    "python train.py -m ablate=all seeds=[0,1,2] loss=neus_mask",
-    "python train.py -m hydra/sweeper=optuna "
+    "nerfloss train -m loss.terms.eikonal.weight=0,0.1 seeds=[0,1,2]",
+    "nerfloss train -m ablate=all seeds=[0,1,2] loss=neus_mask",
+    "nerfloss train -m hydra/sweeper=optuna "
     "'loss.terms.eikonal.weight=tag(log, interval(0.001, 1))'",
 )
 # The term that docs/first_study.md has the reader write.
