@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from random_weights import random_weights, supply_weights
 from small_runs import composed
 
 from nerfloss.assembly.build import assemble
 from nerfloss.assembly.run import Run
 from nerfloss.data.synthetic.dataset import AnalyticDataset
-from nerfloss.testing.weights import supply_weights
 
 if not torch.cuda.is_available():
     # Without a GPU Triton's kernels are tested as Python. Read when a test first imports triton.
@@ -61,6 +61,15 @@ def test_data() -> Path:
 def weights_folder(tmp_path_factory) -> Path:
     """A folder where made-up weights of networks are written once."""
     return tmp_path_factory.mktemp("weights")
+
+
+@pytest.fixture
+def random_networks(weights_folder, monkeypatch) -> None:
+    """Use random weights for the pretrained networks of perceptual terms."""
+    monkeypatch.setattr(
+        "nerfloss.losses.pretrained.loading.network_file",
+        lambda network, **_: random_weights(network, weights_folder),
+    )
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 class Remembering(nn.Module):
     """A learned gain; a critic with an optimizer of its own; a memory of recent colours.
 
-    Reference: none, this is for tests.
+    Reference: none, for tests.
     """
 
     memory: Tensor

@@ -7,14 +7,14 @@ import re
 import pytest
 import torch
 from fitting_runs import PLAIN, RECIPES, fed_by, needed
+from random_weights import supply_weights
 from small_runs import assembled, composed, history
+from small_scenes import small_scene, write_neus
 
 from nerfloss.assembly.build import build_model, offered
 from nerfloss.assembly.instantiation import build
 from nerfloss.quantities.vocabulary import VOCABULARY
 from nerfloss.recipe import RecipeError
-from nerfloss.testing.scenes import small_scene, write_neus
-from nerfloss.testing.weights import supply_weights
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -47,7 +47,7 @@ def recipe(weights_folder):
 
 @pytest.mark.parametrize("model", PLAIN)
 @pytest.mark.parametrize("name", RECIPES)
-def test_a_recipe_fits_the_models_that_can_feed_it_and_is_refused_by_others(recipe, name, model):
+def test_a_recipe_fits_the_models_that_offer_its_quantities_and_no_others(recipe, name, model):
     models, settings = fed_by(name)
     if model in models:
         recipe(name).check(offers(model, *settings))
@@ -86,7 +86,7 @@ def test_a_recipe_is_refused_by_data_that_lacks_what_it_needs(recipe, photograph
     assert set(refused) == observed(name)
 
 
-def test_missing_weights_stop_a_run_before_it_begins_and_say_what_to_do(tmp_path, monkeypatch):
+def test_missing_weights_stop_a_run_before_it_begins_with_the_remedy(tmp_path, monkeypatch):
     monkeypatch.setattr("nerfloss.losses.pretrained.weight_files.cache_folder", lambda: tmp_path)
     expected = r"perceptual: the weights vgg16-397923af\.pth are missing.*fn\.weights"
     with pytest.raises(RecipeError, match=rf"(?s){expected}"):

@@ -47,10 +47,10 @@ def pulls(train):
 
 def pulled(value, weights):
     found = torch.autograd.grad(value, weights, retain_graph=True, allow_unused=True)
-    slopes = [slope for slope in found if slope is not None]
+    gradients = [gradient for gradient in found if gradient is not None]
     assert value.isfinite()
-    assert all(slope.isfinite().all() for slope in slopes)
-    return any(bool(slope.any()) for slope in slopes)
+    assert all(gradient.isfinite().all() for gradient in gradients)
+    return any(bool(gradient.any()) for gradient in gradients)
 
 
 def with_terms(run):
@@ -90,7 +90,7 @@ LOGGED = {
 
 
 @pytest.mark.parametrize("name", LOGGED)
-def test_what_a_term_learned_beside_the_field_is_logged(train, name):
+def test_the_state_that_a_term_learns_is_logged(train, name):
     rows = history(train(*with_terms(run_of(name))).folder)
     for entry in LOGGED[name]:
         assert all(row[f"loss/{name}_added/{entry}"] for row in rows)

@@ -3,12 +3,12 @@
 import json
 
 import pytest
+from random_weights import supply_weights
 from small_runs import TINY_PATCHES, composed
+from small_scenes import small_scene, write_blender, write_neus
 
 from nerfloss.assembly.build import assemble
 from nerfloss.assembly.config_files import conf_dir, named, read_yaml
-from nerfloss.testing.scenes import small_scene, write_blender, write_neus
-from nerfloss.testing.weights import supply_weights
 
 EXPERIMENTS = named(conf_dir() / "experiment")
 WRITERS = {"blender": write_blender, "neus": write_neus}

@@ -11,9 +11,9 @@ from hydra.utils import instantiate
 from nerfloss.quantities.vocabulary import VOCABULARY
 from nerfloss.recipe import LossRecipe, RecipeError
 from nerfloss.testing.quantities import SIZES, fake
-from nerfloss.testing.weights import random_weights
 
 CONF = Path(__file__).parents[1] / "conf"
+pytestmark = pytest.mark.usefixtures("random_networks")
 RECIPES = sorted(file.stem for file in (CONF / "loss").glob("*.yaml"))
 BALANCERS = sorted(file.stem for file in (CONF / "loss" / "balancer").glob("*.yaml"))
 
@@ -39,15 +39,6 @@ def with_the_batch_of(name, quantities):
     return quantities | OF_PATCHES if name in ON_PATCHES else quantities
 
 
-@pytest.fixture(autouse=True)
-def networks(weights_folder, monkeypatch):
-    """Recipes that look through a trained network find made-up weights in its place."""
-    monkeypatch.setattr(
-        "nerfloss.losses.pretrained.loading.network_file",
-        lambda network, **_: random_weights(network, weights_folder),
-    )
-
-
 def build(*overrides):
     with initialize_config_dir(str(CONF.resolve()), version_base="1.3"):
         return instantiate(compose(overrides=list(overrides)).loss, _convert_="all")
@@ -68,7 +59,7 @@ def test_a_recipe_on_patches_is_refused_by_batches_of_scattered_pixels(name):
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_a_recipe_says_where_its_weights_come_from(name):
+def test_a_recipe_cites_the_source_of_its_weights(name):
     assert (CONF / "loss" / f"{name}.yaml").read_text().startswith("# ")
 
 
@@ -124,7 +115,7 @@ def test_where_a_source_scales_its_targets_the_weight_is_converted():
     assert terms["depth"].weight_at(1280) == pytest.approx(125 * math.exp(-1), rel=1e-4)
 
 
-def test_recipes_for_points_look_at_space_and_not_at_samples_along_rays():
+def test_recipes_for_points_use_space_samples_and_no_ray_samples():
     for name in ("steik", "hotspot"):
         needs = build(f"+loss={name}").all_needs()
         assert {"field", "target_points", "space_gradients", "space_sdf"} <= needs
@@ -141,7 +132,7 @@ def test_schedules_over_progress_follow_the_length_of_the_run():
     assert [eikonal.weight_at(step) for step in (0, 2, 10)] == pytest.approx([1, 1, 10])
 
 
-def test_terms_at_weight_0_wait_for_a_weight():
+def test_terms_of_weight_0_need_nothing_until_they_get_a_weight():
     assert "laplacian" not in build("+loss=neus_full").all_needs()
     recipe = build("+loss=neus_full", "loss.terms.curvature.weight=1e-4")
     assert "laplacian" in recipe.all_needs()

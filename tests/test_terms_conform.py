@@ -9,24 +9,24 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from jaxtyping import Float
 from omegaconf import OmegaConf
+from random_weights import supply_weights
 from torch import Tensor
 
 from nerfloss.quantities.vocabulary import VOCABULARY
 from nerfloss.recipe.parsing import KEYS, RecipeError
 from nerfloss.testing.quantities import SIZES, fake
 from nerfloss.testing.terms import check_term, fits
-from nerfloss.testing.weights import supply_weights
 
 FILES = sorted((Path(__file__).parents[1] / "conf" / "loss" / "term").glob("*.yaml"))
 # Terms whose gradient is stopped or random on purpose, so that finite differences disagree.
 NOT_SMOOTH: set[str] = {
-    "info_nce",  # what represents a new instance is made of the features, and held fixed
+    "info_nce",  # the representation of a new instance is detached
     "directional_distance",  # at random points
     "interlevel",  # the weights are the proposal's to follow
     "normal_smoothness",  # at random points; the surface is not to flee
     "sinkhorn_emd",  # exact once its iterations have converged
     "tangent_curvature",  # in random directions; samples lie where they lie
-    "focal_frequency",  # where it looks is no way to lower the loss
+    "focal_frequency",  # its weights of frequencies are detached
     "rgb_relative_l2",  # nor is growing brighter
 }
 
@@ -40,7 +40,7 @@ def test_a_shipped_term_keeps_the_contract(file, weights_folder):
     check_term(spec["fn"], where=spec.get("where"), inputs=spec.get("inputs"), smooth=smooth)
 
 
-def test_a_term_that_lacks_its_files_of_weights_says_where_to_get_them(monkeypatch, tmp_path):
+def test_a_term_without_its_weight_files_names_the_download(monkeypatch, tmp_path):
     monkeypatch.setattr("nerfloss.losses.pretrained.weight_files.cache_folder", lambda: tmp_path)
     files = [file for file in FILES if "weights" in OmegaConf.load(file).fn]
     assert files
@@ -50,7 +50,7 @@ def test_a_term_that_lacks_its_files_of_weights_says_where_to_get_them(monkeypat
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_a_shipped_term_sets_a_weight_and_nothing_but_the_five_keys(file):
+def test_a_shipped_term_has_a_weight_and_only_the_five_keys(file):
     spec = OmegaConf.to_container(OmegaConf.load(file))
     assert {"fn", "weight"} <= spec.keys() <= set(KEYS)
     assert file.read_text().startswith(("#", "weight: 1.0")), "say where the weight comes from"
@@ -65,7 +65,7 @@ def test_a_fake_has_the_shape_that_the_vocabulary_states(quantity):
         assert VOCABULARY[quantity].kind != "float" or value.dtype == torch.float64
 
 
-def test_fakes_fit_each_other():
+def test_fakes_are_consistent():
     assert (fake("t_ends") > fake("t_starts")).all()
     torch.testing.assert_close(fake("t_ends")[:, :-1], fake("t_starts")[:, 1:])
     assert (fake("weights").sum(-1) < 1).all()
@@ -76,7 +76,7 @@ def test_fakes_fit_each_other():
     assert not torch.equal(fake("rgb"), fake("target_rgb"))
 
 
-def test_an_annotation_with_an_open_end_fits_every_number_of_axes():
+def test_a_variadic_annotation_matches_any_number_of_axes():
     assert fits("*shape 3", "rays samples 3")
     assert fits("... 3", "points 3")
     assert fits("*shape", "")
@@ -135,18 +135,18 @@ def stopped(rgb: Float[Tensor, "rays 3"]) -> Tensor:
         (infinite_slope, "its gradient with respect to 'rgb' is not finite"),
     ],
 )
-def test_a_term_that_breaks_the_contract_is_told_how(fn, reason):
+def test_a_term_that_breaks_the_contract_is_refused_with_the_reason(fn, reason):
     with pytest.raises(AssertionError, match=reason):
         check_term(fn)
 
 
-def test_a_gradient_that_finite_differences_deny_is_found_unless_it_is_meant():
+def test_a_wrong_gradient_is_found_unless_it_is_declared():
     check_term(good)
     check_term(stopped, smooth=False)
     with pytest.raises(Exception, match="Jacobian mismatch"):
         check_term(stopped)
 
 
-def test_a_term_that_no_recipe_reads_is_refused():
+def test_a_term_that_no_recipe_accepts_is_refused():
     with pytest.raises(RecipeError, match="binds 'rgb'"):
         check_term(partial(good, rgb=0))

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from small_scenes import small_scene, write_blender, write_neus
 
 from nerfloss.data.errors import DataError
 from nerfloss.data.formats.blender import BlenderDataset
 from nerfloss.data.formats.neus import NeusDataset
-from nerfloss.testing.scenes import small_scene, write_blender, write_neus
 
 
 @pytest.fixture(scope="module")

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 import trimesh
+from small_scenes import small_scene, write_blender, write_neus
 
 from nerfloss.data.formats.blender import BlenderDataset
 from nerfloss.data.formats.neus import NeusDataset
 from nerfloss.data.pixel_samplers.uniform import image_batch
 from nerfloss.data.scene import Dataset
-from nerfloss.testing.scenes import small_scene, write_blender, write_neus
 
 
 @pytest.fixture(scope="module")

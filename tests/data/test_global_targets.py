@@ -3,6 +3,7 @@
 import pytest
 import torch
 from small_runs import TINY_PATCHES, assembled, composed
+from small_scenes import small_scene
 
 from nerfloss.assembly.build import assemble
 from nerfloss.data.global_targets import nearest_views, projections, with_all_views
@@ -11,7 +12,6 @@ from nerfloss.data.pixel_samplers.uniform import UniformBatches
 from nerfloss.data.synthetic.camera_layouts import cameras_at, fibonacci_sphere
 from nerfloss.data.views import Views
 from nerfloss.recipe import RecipeError
-from nerfloss.testing.scenes import small_scene
 
 NAMES = {"view_images", "view_masks", "view_projections", "view_neighbours"}
 

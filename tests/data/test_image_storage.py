@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from small_runs import assembled
+from small_scenes import small_scene, write_blender, write_neus
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from nerfloss.data import image_storage as storage
@@ -20,7 +21,6 @@ from nerfloss.data.pixel_samplers.uniform import UniformBatches
 from nerfloss.data.synthetic.camera_layouts import cameras_at, fibonacci_sphere
 from nerfloss.data.synthetic.dataset import AnalyticDataset
 from nerfloss.data.views import Views
-from nerfloss.testing.scenes import small_scene, write_blender, write_neus
 
 META = torch.device("meta")  # a device without memory: what is put there is only described
 

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
+from small_scenes import small_scene
 
 from nerfloss.data.pixel_samplers.uniform import image_batch
 from nerfloss.data.synthetic.analytic_scenes import MODELS
 from nerfloss.data.synthetic.dataset import AnalyticDataset
-from nerfloss.testing.scenes import small_scene
 
 
 @pytest.fixture(scope="module", params=["toys", "rings", "cage", "sphere"])

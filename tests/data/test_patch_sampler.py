@@ -2,12 +2,12 @@
 
 import pytest
 import torch
+from small_scenes import small_scene
 
 from nerfloss.data.pixel_samplers.patch import Patches
 from nerfloss.data.views import Views
 from nerfloss.quantities import patches as patch_rules
 from nerfloss.quantities.resolve import Quantities, rules_in
-from nerfloss.testing.scenes import small_scene
 
 
 @pytest.fixture(scope="module")

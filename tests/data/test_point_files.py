@@ -5,12 +5,12 @@ import pytest
 import torch
 import trimesh
 from small_runs import assembled
+from small_scenes import small_scene, write_blender, write_neus
 
 from nerfloss.data.errors import DataError
 from nerfloss.data.formats.blender import BlenderDataset
 from nerfloss.data.formats.neus import NeusDataset
 from nerfloss.data.formats.point_files import offered_by, read_points
-from nerfloss.testing.scenes import small_scene, write_blender, write_neus
 
 PLAIN = {"target_points", "target_point_confidence"}
 

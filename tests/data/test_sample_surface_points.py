@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from small_scenes import small_scene
 
 from nerfloss.data.pixel_samplers.patch import Patches
 from nerfloss.data.pixel_samplers.uniform import UniformBatches
@@ -12,7 +13,6 @@ from nerfloss.data.synthetic.analytic_scenes import MODELS
 from nerfloss.data.synthetic.camera_layouts import cameras_at, fibonacci_sphere
 from nerfloss.data.synthetic.sample_surface_points import LEAST_COSINE, survey
 from nerfloss.data.synthetic.shapes import sdf_gradient
-from nerfloss.testing.scenes import small_scene
 
 NAMES = {"target_points", "target_point_normals", "target_point_confidence"}
 

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from small_scenes import small_scene
 
 from nerfloss.data.formats.blender import BlenderDataset
 from nerfloss.data.pixel_samplers.uniform import image_batch
@@ -7,7 +8,6 @@ from nerfloss.data.synthetic.analytic_scenes import MODELS
 from nerfloss.data.synthetic.dataset import AnalyticDataset
 from nerfloss.data.synthetic.shapes import sdf_gradient
 from nerfloss.data.visual_hull import fit_box, hull_mesh, visual_hull
-from nerfloss.testing.scenes import small_scene
 
 
 @pytest.fixture(scope="module", params=list(MODELS))

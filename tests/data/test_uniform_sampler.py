@@ -1,10 +1,10 @@
 import pytest
 import torch
+from small_scenes import small_scene
 
 from nerfloss.data.pixel_samplers.uniform import UniformBatches, image_batch, pixels_near
 from nerfloss.data.synthetic.camera_layouts import cameras_at, fibonacci_sphere
 from nerfloss.data.views import Views
-from nerfloss.testing.scenes import small_scene
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ TRAIN = [line.removeprefix("python train.py ") for line in LINES if line.startsw
 VERBS = [line.removeprefix("nerfloss ") for line in LINES if line.startswith("nerfloss")]
 
 
-def test_every_command_is_one_that_is_tried_here():
+def test_every_command_of_the_page_is_tested_here():
     assert len(TRAIN) + len(VERBS) == len(LINES)
     assert {line.split()[0] for line in VERBS} == {"replay", "gradcheck"}
 
@@ -49,7 +49,7 @@ def test_its_replay_finds_the_fault_again(tmp_path):
     assert main(["replay", str(tmp_path / Path(command.split()[1]).name)]) == 0
 
 
-def test_its_table_names_every_column():
+def test_its_table_lists_every_column():
     for column in columns_of(["<a>", "<b>"]):
         generic = re.sub(r"^<[ab]>/", "<term>/", column).replace("health/<a>", "health/<term>")
         generic = generic.replace("health/<b>", "health/<term>")

@@ -43,7 +43,7 @@ def trained(folder, *overrides, model="neus"):
 
 
 @pytest.mark.parametrize("balancer", BALANCERS)
-def test_a_diagnosed_run_has_the_bits_of_an_undiagnosed_one(tmp_path, balancer):
+def test_diagnostics_do_not_change_the_run_with_any_balancer(tmp_path, balancer):
     settings = [*RECIPE, f"loss/balancer={balancer}", "trainer.max_steps=5"]
     plain = state(trained(tmp_path / "plain", *settings))
     diagnosed = state(trained(tmp_path / "diagnosed", *settings, *ON))
@@ -61,7 +61,7 @@ def test_a_diagnosed_run_has_the_bits_of_an_undiagnosed_one(tmp_path, balancer):
         ("volsdf", ["loss=volsdf", "sampler=hierarchical"]),
     ],
 )
-def test_every_model_is_diagnosed_without_a_trace(tmp_path, model, settings):
+def test_diagnostics_do_not_change_the_run_of_any_model(tmp_path, model, settings):
     settings = [f"model={model}", *settings, "trainer.max_steps=4"]
     plain = state(trained(tmp_path / "plain", *settings, model=model))
     diagnosed = state(trained(tmp_path / "diagnosed", *settings, *ON, model=model))
@@ -101,7 +101,7 @@ def test_shares_of_the_total_and_of_the_gradient_sum_to_one(diagnosed):
         assert sum(map(float, cells)) == pytest.approx(1)
 
 
-def test_the_gap_is_noted_where_there_is_a_preview(diagnosed):
+def test_the_gap_is_logged_at_previews(diagnosed):
     found, _ = diagnosed
     assert {row["step"]: bool(row["gap/psnr"]) for row in found} == {
         "2": False,
@@ -111,7 +111,7 @@ def test_the_gap_is_noted_where_there_is_a_preview(diagnosed):
     }
 
 
-def test_the_numbers_are_in_tensorboard_too(diagnosed):
+def test_the_numbers_are_written_to_tensorboard(diagnosed):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     found, folder = diagnosed
@@ -145,7 +145,7 @@ def test_a_resumed_run_has_the_rows_of_an_uninterrupted_one(tmp_path):
     assert healths[0]["rgb"]._lengths == healths[1]["rgb"]._lengths
 
 
-def test_a_term_whose_gradient_stays_at_nothing_is_reported_dead(tmp_path, caplog):
+def test_a_term_whose_gradient_stays_0_is_reported_dead(tmp_path, caplog):
     flat = "+loss.terms.flat={fn: {_target_: broken_terms.flat, _partial_: true}}"
     trained(tmp_path, flat, *ON, "diagnostics.every=1", "diagnostics.dead=2", "trainer.max_steps=3")
     assert [row["health/flat"] for row in rows(tmp_path)] == ["ok", "dead", "dead"]
@@ -153,7 +153,7 @@ def test_a_term_whose_gradient_stays_at_nothing_is_reported_dead(tmp_path, caplo
     assert said == ["step 2: the gradient of loss term 'flat' is dead"]
 
 
-def test_a_run_that_began_without_cannot_be_resumed_with_diagnostics(tmp_path):
+def test_a_run_without_diagnostics_cannot_be_resumed_with_them(tmp_path):
     cfg = composed()
     OmegaConf.save(cfg, tmp_path / "config.yaml")
     (tmp_path / ".hydra").mkdir()
@@ -162,6 +162,6 @@ def test_a_run_that_began_without_cannot_be_resumed_with_diagnostics(tmp_path):
         assemble(saved_config(tmp_path, ["diagnostics=on"]), tmp_path)
 
 
-def test_looking_is_refused_less_often_than_every_step(tmp_path):
+def test_an_interval_below_1_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"diagnostics\.every must be at least 1, got 0"):
         assembled(tmp_path, "diagnostics=on", "diagnostics.every=0")

@@ -1,4 +1,4 @@
-"""Gradient checks: right terms pass, wrong ones do not, and what cannot be checked is said."""
+"""Gradient checks: correct terms pass, wrong ones fail, the others state the reason."""
 
 import pytest
 import torch
@@ -30,11 +30,11 @@ def checked(*overrides, model="neus"):
 @pytest.fixture(scope="module")
 def traps():
     """A recipe of sound terms and of broken ones, checked once."""
-    names = ("half_the_slope", "careless", "stops", "draws", "raises", "flat")
+    names = ("half_the_gradient", "careless", "stops", "draws", "raises", "flat")
     return checked("+loss/term@loss.terms.curvature=curvature", *own(*names))
 
 
-def test_the_terms_of_a_sound_recipe_are_right(traps):
+def test_correct_terms_pass(traps):
     for name in ("rgb", "eikonal", "curvature"):
         assert not traps[name].wrong
         for trial in (traps[name].on_quantities, traps[name].through_field):
@@ -42,44 +42,44 @@ def test_the_terms_of_a_sound_recipe_are_right(traps):
             assert trial.note == ""
 
 
-def test_a_backward_pass_that_is_wrong_is_caught_on_quantities_and_through_the_field(traps):
-    found = traps["half_the_slope"]
+def test_a_wrong_backward_pass_fails_on_quantities_and_through_the_field(traps):
+    found = traps["half_the_gradient"]
     assert found.wrong
-    # Half of the slope is missing: half of the larger is the difference.
+    # Half of the derivative is missing: the relative difference is 1/2.
     assert found.on_quantities.error == pytest.approx(0.5, rel=1e-3)
     assert found.through_field.error == pytest.approx(0.5, rel=1e-3)
 
 
-def test_a_gradient_that_is_stopped_on_purpose_is_no_failure_but_said(traps):
+def test_a_stop_gradient_passes_with_a_note(traps):
     found = traps["stops"]
     assert not found.wrong
     assert found.on_quantities.note == found.through_field.note == FROZEN
 
 
-def test_a_term_that_draws_at_random_is_checked_with_the_same_draws(traps):
+def test_a_random_term_is_checked_with_fixed_random_numbers(traps):
     found = traps["draws"]
     assert not found.wrong
     assert found.draws
     assert found.through_field.error <= TOLERANCE
 
 
-def test_a_term_that_says_it_is_approximate_is_held_to_less(traps):
+def test_a_declared_approximate_gradient_has_a_larger_tolerance(traps):
     assert traps["careless"].on_quantities.error == pytest.approx(0.1, rel=1e-3)
     assert not traps["careless"].wrong
     assert "careless: approximate by design, off by a tenth" in gradient_table(traps).notes
 
 
-def test_what_cannot_be_checked_says_why(traps):
+def test_terms_that_cannot_be_checked_state_the_reason(traps):
     assert traps["raises"].on_quantities.note.startswith("not tried: ArithmeticError: no answer")
     assert not traps["raises"].wrong
     assert traps["flat"].through_field.note == "does not move it"
 
 
-def test_the_table_has_a_verdict_for_each_term(traps):
+def test_the_table_has_a_result_for_each_term(traps):
     table = gradient_table(traps)
     verdicts = {row[0]: row[-1] for row in table.rows}
     assert verdicts["rgb"] == "right"
-    assert verdicts["half_the_slope"] == "WRONG"
+    assert verdicts["half_the_gradient"] == "WRONG"
     assert verdicts["stops"] == "right (frozen stop-gradients)"
     assert verdicts["draws"] == "right (draws)"
     assert verdicts["raises"] == verdicts["flat"] == "not checked"
@@ -97,7 +97,7 @@ def test_the_table_has_a_verdict_for_each_term(traps):
     ],
     ids=["a sampler that learns", "volsdf", "patches", "random directions", "approximate"],
 )
-def test_models_samplers_and_batches_of_all_kinds_are_made_up(model, overrides):
+def test_synthetic_batches_fit_all_models_samplers_and_batches(model, overrides):
     found = checked(f"model={model}", *overrides, model=model)
     for name, term in found.items():
         assert not term.wrong, (name, term)
@@ -112,13 +112,13 @@ def test_a_term_that_the_model_cannot_feed_is_checked_on_quantities_alone():
 
 
 def test_the_command_fails_where_a_gradient_is_wrong(capsys):
-    assert main(["gradcheck", "loss=neus_eikonal", *TINY_SDF, *own("half_the_slope")]) == 1
+    assert main(["gradcheck", "loss=neus_eikonal", *TINY_SDF, *own("half_the_gradient")]) == 1
     assert "WRONG" in capsys.readouterr().out
     assert main(["gradcheck", "loss=no_such_recipe"]) == 2
     assert "no_such_recipe" in capsys.readouterr().err
 
 
-def test_what_is_held_fixed_is_handed_out_again_and_the_rest_is_not():
+def test_detached_tensors_are_reused_and_the_rest_is_recomputed():
     x = torch.tensor([2.0], dtype=torch.float64, requires_grad=True)
     frozen = FrozenStopGradients()
 
@@ -137,7 +137,7 @@ def test_what_is_held_fixed_is_handed_out_again_and_the_rest_is_not():
     assert torch.is_grad_enabled()
 
 
-def test_a_stop_that_is_another_each_time_cannot_be_held():
+def test_stop_gradients_that_change_between_evaluations_are_refused():
     x = torch.ones(1, requires_grad=True)
     frozen = FrozenStopGradients()
     with frozen:
@@ -146,7 +146,7 @@ def test_a_stop_that_is_another_each_time_cannot_be_held():
         assert x.detach() == x.detach()
 
 
-def test_slopes_agree_for_a_right_derivative_at_any_size():
+def test_derivatives_agree_at_any_scale():
     for size in (1e-8, 1.0, 1e8):
         x = (size * torch.rand(5, dtype=torch.float64)).requires_grad_()
         found = compare_derivatives(lambda x=x: x.sin().sum() + x.square().sum(), [x])

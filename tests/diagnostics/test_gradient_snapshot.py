@@ -1,4 +1,4 @@
-"""One look: lengths and angles of gradients, against the naive ones."""
+"""Gradient snapshots: norms and cosines against a naive computation."""
 
 import math
 
@@ -23,7 +23,7 @@ def problem():
     return [x, y], report_of(values, {"a": 1.0, "b": 0.5, "c": 4.0})
 
 
-def test_a_look_sees_the_lengths_of_the_weighted_gradients(problem):
+def test_a_snapshot_has_the_norms_of_the_weighted_gradients(problem):
     parameters, report = problem
     found = take_snapshot(report, parameters)
     assert found.norms == {"a": 6.0, "b": 2.0, "c": 2.0}
@@ -32,7 +32,7 @@ def test_a_look_sees_the_lengths_of_the_weighted_gradients(problem):
     assert sum(found.shares.values()) == pytest.approx(1)
 
 
-def test_cosines_tell_conflict_from_indifference(problem):
+def test_cosines_are_negative_for_conflicts_and_0_for_orthogonal_gradients(problem):
     parameters, report = problem
     assert take_snapshot(report, parameters).cosines == {
         ("a", "b"): 0.0,
@@ -41,7 +41,7 @@ def test_cosines_tell_conflict_from_indifference(problem):
     }
 
 
-def test_a_look_leaves_the_graph_and_no_gradient(problem):
+def test_a_snapshot_keeps_the_graph_and_leaves_no_gradient(problem):
     parameters, report = problem
     take_snapshot(report, parameters)
     assert all(each.grad is None for each in parameters)
@@ -49,7 +49,7 @@ def test_a_look_leaves_the_graph_and_no_gradient(problem):
     assert [each.grad.item() for each in parameters] == [4.0, 2.0]
 
 
-def test_a_term_that_moves_nothing_has_length_zero_and_no_angle():
+def test_a_term_without_gradient_has_norm_0_and_no_cosine():
     x = nn.Parameter(torch.tensor(1.0))
     values = {"a": x.square(), "constant": torch.tensor(3.0), "flat": 0 * x}
     found = take_snapshot(report_of(values, dict.fromkeys(values, 1.0)), [x])
@@ -58,7 +58,7 @@ def test_a_term_that_moves_nothing_has_length_zero_and_no_angle():
 
 
 @pytest.mark.parametrize("size", [1e-25, 1.0, 1e25])
-def test_lengths_and_cosines_are_right_at_any_size(size):
+def test_norms_and_cosines_are_right_at_any_scale(size):
     rows = torch.randn(3, 50, generator=torch.Generator().manual_seed(0)) * size
     expected = rows.double()
     norms, cosines = norms_and_cosines(rows.clone())

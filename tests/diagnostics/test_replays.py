@@ -77,14 +77,14 @@ def test_the_file_loads_without_running_code_and_holds_no_optimizer(kind, reques
 
 
 @pytest.mark.parametrize("kind", ["spoilt", "steep"])
-def test_a_replayed_step_fails_in_every_respect_as_it_did(kind, request):
+def test_a_replay_has_the_same_fault(kind, request):
     _, error, path = request.getfixturevalue(kind)
     failure, found = again(path)
     assert found.fault == error.fault == failure.fault
     assert "grid" in found.groups or kind == "spoilt"
 
 
-def test_a_replay_says_what_each_term_did(steep):
+def test_a_replay_has_the_value_and_gradient_of_each_term(steep):
     _, found = again(steep[2])
     assert set(found.terms) == {"rgb", "eikonal", "bad"}
     good, bad = found.terms["rgb"], found.terms["bad"]
@@ -118,7 +118,7 @@ def test_a_replay_says_what_each_term_did(steep):
     ],
 )
 @pytest.mark.parametrize("way", ["spoils_a_view", "steep_in_a_view"])
-def test_whatever_moved_in_the_step_is_put_back(tmp_path, model, overrides, way):
+def test_a_replay_restores_every_state_that_the_step_changed(tmp_path, model, overrides, way):
     kinds = (NonFiniteLoss, NonFiniteGradient)
     _, error, path = failed(tmp_path, kinds, *overrides, term(way), model=model)
     failure, found = again(path)
@@ -127,7 +127,7 @@ def test_whatever_moved_in_the_step_is_put_back(tmp_path, model, overrides, way)
     assert all(value.isfinite().all() for value in memory.values())
 
 
-def test_a_fault_behind_the_quantities_of_the_terms_is_traced_by_the_replay(tmp_path, capsys):
+def test_a_replay_locates_a_fault_behind_the_quantities(tmp_path, capsys):
     own = "+quantities.rough={_target_: broken_terms.rough, _partial_: true}"
     _, error, path = failed(tmp_path, NonFiniteGradient, own, term("of_rough"))
     assert "so the fault lies behind the quantities" in str(error)
@@ -139,7 +139,7 @@ def test_a_fault_behind_the_quantities_of_the_terms_is_traced_by_the_replay(tmp_
     assert "the first gradient to break is that of 'opacity'" in capsys.readouterr().out
 
 
-def test_the_command_says_the_same_and_ends_well(spoilt, steep, capsys):
+def test_the_command_exits_with_0_for_the_same_fault(spoilt, steep, capsys):
     for _, error, path in (spoilt, steep):
         assert main(["replay", str(path), "--device", "cpu"]) == 0
         said = capsys.readouterr().out
@@ -147,7 +147,7 @@ def test_the_command_says_the_same_and_ends_well(spoilt, steep, capsys):
         assert "bad" in said
 
 
-def test_a_step_that_no_longer_fails_ends_with_one_and_says_so(spoilt, capsys, monkeypatch):
+def test_a_step_that_no_longer_fails_exits_with_1(spoilt, capsys, monkeypatch):
     monkeypatch.setattr(broken_terms, "spoils_a_view", broken_terms.flat)
     assert main(["replay", str(spoilt[2]), "--device", "cpu"]) == 1
     assert "not reproduced: every value and gradient of this step is finite" in (
@@ -155,13 +155,13 @@ def test_a_step_that_no_longer_fails_ends_with_one_and_says_so(spoilt, capsys, m
     )
 
 
-def test_a_step_that_fails_otherwise_is_not_called_the_same(spoilt, capsys, monkeypatch):
+def test_another_fault_is_not_reported_as_the_same(spoilt, capsys, monkeypatch):
     monkeypatch.setattr(broken_terms, "spoils_a_view", broken_terms.steep_in_a_view)
     assert main(["replay", str(spoilt[2]), "--device", "cpu"]) == 1
     assert "not reproduced: the step fails here in another way" in capsys.readouterr().out
 
 
-def test_what_is_no_failed_step_is_refused(tmp_path, capsys):
+def test_other_files_are_refused(tmp_path, capsys):
     (tmp_path / "rubbish.pt").write_bytes(b"no file of ours")
     run = assembled(tmp_path, *SCENE)
     run.trainer.save()
@@ -175,13 +175,13 @@ def test_what_is_no_failed_step_is_refused(tmp_path, capsys):
         assert reason in capsys.readouterr().err
 
 
-def test_a_term_whose_code_is_not_there_is_named(spoilt):
+def test_a_term_whose_code_is_missing_is_named(spoilt):
     config = Failure.read(spoilt[2]).config.replace("broken_terms", "terms_of_somebody")
     with pytest.raises(ValueError, match=r"terms_of_somebody[\s\S]*has to be importable"):
         rebuild(config, CPU)
 
 
-def test_a_full_disk_does_not_hide_why_the_run_stopped(tmp_path, monkeypatch):
+def test_a_full_disk_does_not_hide_the_fault(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 

@@ -7,10 +7,10 @@ import warnings
 import pytest
 import torch
 from small_runs import assembled
+from small_scenes import small_scene
 
 from nerfloss.data.pixel_samplers.uniform import UniformBatches
 from nerfloss.kernels.async_host_copy import AsyncScalar, HostCopy, StaleScalar
-from nerfloss.testing.scenes import small_scene
 
 pytestmark = [
     pytest.mark.gpu,

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 import torch
+from small_scenes import small_scene
 
 from nerfloss.initialization.density_warmup import DensityWarmup
-from nerfloss.testing.scenes import small_scene
 
 QUICK = DensityWarmup(
     steps=40, samples=512, rays=128, occupancy_resolution=16, finest=32, network_learning_rate=1e-2

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from small_scenes import small_scene
 
 from nerfloss.data.visual_hull import cell_centers, visual_hull
 from nerfloss.initialization.free_space_carving import (
@@ -10,7 +11,6 @@ from nerfloss.initialization.free_space_carving import (
     densities_in,
     in_an_image,
 )
-from nerfloss.testing.scenes import small_scene
 
 UNIT = torch.tensor([[-1.0, -1.0, -1.0], [1.0, 1.0, 1.0]])
 RESOLUTION = 40

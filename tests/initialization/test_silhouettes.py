@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 import torch
+from small_scenes import small_scene
 
 from nerfloss.data.visual_hull import cell_centers
 from nerfloss.initialization.silhouettes import silhouettes
-from nerfloss.testing.scenes import small_scene
 
 BOX = torch.tensor([[-0.9, -1.0, -0.8], [0.9, 0.8, 1.0]])
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from random_weights import random_linear, random_weights
 from torch.nn import functional
 
 from nerfloss.evaluation.metrics.lpips import Lpips as Metric
@@ -11,7 +12,6 @@ from nerfloss.losses import perceptual as terms
 from nerfloss.losses.perceptual import Lpips, Perceptual, Style
 from nerfloss.losses.pretrained import loading
 from nerfloss.losses.pretrained.downloads import MissingWeights
-from nerfloss.testing.weights import random_linear, random_weights
 
 SQUEEZE = "squeezenet1_1_caffe_features_tvlayout.pth"
 

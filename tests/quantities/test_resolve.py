@@ -20,14 +20,14 @@ def counted(calls):
     return {f.__name__: Rule.of(f) for f in (total, double, triple)}
 
 
-def test_a_quantity_is_made_at_most_once():
+def test_a_quantity_is_computed_at_most_once():
     calls = []
     quantities = Quantities({"a": 1, "b": 2}, counted(calls))
     assert (quantities["double"], quantities["triple"]) == (6, 9)
     assert calls == ["total"]
 
 
-def test_what_is_not_looked_up_is_not_made():
+def test_quantities_that_are_not_looked_up_are_not_computed():
     calls = []
     quantities = Quantities({"a": 1, "b": 2}, counted(calls))
     assert quantities["a"] == 1
@@ -39,12 +39,12 @@ def test_a_given_quantity_wins_over_a_rule():
     assert Quantities({"total": 5}, counted([]))["double"] == 10
 
 
-def test_an_unknown_name_is_a_key_error_that_says_so():
+def test_an_unknown_name_raises_a_key_error_with_the_name():
     with pytest.raises(KeyError, match="'sdf' is neither given nor derived"):
         Quantities({}, {})["sdf"]
 
 
-def test_primitives_are_what_is_left_when_every_rule_is_followed():
+def test_primitives_are_the_quantities_without_a_rule():
     assert primitives({"double", "triple"}, counted([])) == {"a", "b"}
 
 

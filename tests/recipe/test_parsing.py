@@ -76,12 +76,12 @@ def unset(rgb, *, sigma):
         (3, "is 3, not a term"),
     ],
 )
-def test_a_term_that_cannot_be_read_is_told_why(spec, reason):
+def test_a_term_that_cannot_be_parsed_is_refused_with_the_reason(spec, reason):
     with pytest.raises(RecipeError, match=rf"cannot be built:\n  mine: .*{reason}"):
         LossRecipe({"mine": spec})
 
 
-def test_a_generator_that_calls_by_hand_may_leave_out_is_asked_for_like_any_quantity():
+def test_an_optional_generator_is_needed_like_any_quantity():
     recipe = LossRecipe({"mine": {"fn": draws}})
     assert recipe.all_needs() == {"rgb", "generator"}
     fed = {"rgb": torch.ones(2, 3), "generator": torch.Generator().manual_seed(7)}
@@ -124,11 +124,11 @@ def test_check_lists_every_fault_of_every_term():
     )
 
 
-def test_check_also_suggests_what_a_user_added():
+def test_check_suggests_quantities_of_the_user():
     recipe = LossRecipe({"mine": {"fn": lambda albedos: albedos}})
     with pytest.raises(RecipeError, match="nothing provides; did you mean 'my_albedos'"):
         recipe.check({"my_albedos"})
 
 
-def test_check_passes_where_everything_is_offered():
+def test_check_passes_where_all_quantities_are_offered():
     LossRecipe({"rgb": {"fn": photo}}).check({"rgb", "target_rgb", "more"})

@@ -110,7 +110,7 @@ def test_the_total_is_the_sum_of_weight_times_schedule_times_mean(quantities):
     assert report.weights == {"rgb": 3.0, "e": pytest.approx(0.1)}
 
 
-def test_the_report_names_every_scalar(quantities):
+def test_the_report_lists_every_scalar(quantities):
     recipe = LossRecipe({"rgb": {"fn": photo, "weight": 2.0}, "e": {"fn": eikonal}}, Unbalanced())
     scalars = recipe(quantities, 0).scalars()
     assert set(scalars) == {"loss/total"} | {
@@ -122,7 +122,7 @@ def test_the_report_names_every_scalar(quantities):
     assert scalars["share/rgb"] == pytest.approx(2 * scalars["loss/rgb"] / total)
 
 
-def test_the_balancer_multiplies_the_weights_and_the_report_says_so(quantities):
+def test_the_report_has_the_weights_multiplied_by_the_balancer(quantities):
     recipe = LossRecipe({"rgb": {"fn": photo, "weight": 3.0}}, Halved())
     report = recipe(quantities, 0)
     assert report.scalars()["weight/rgb"] == 1.5

@@ -58,7 +58,7 @@ def test_a_window_includes_its_begin_and_excludes_its_end():
     assert [schedules.window(3, 5)(step) for step in (2, 3, 4, 5)] == [0, 1, 1, 0]
 
 
-def test_what_comes_after_counts_from_there():
+def test_after_counts_steps_from_its_begin():
     assert [schedules.after(10)(step) for step in (9, 10)] == [0, 1]
     delayed = schedules.after(10, schedules.ramp(0, 4))
     assert [delayed(step) for step in (9, 10, 12, 14)] == [0, 0, 0.5, 1]
@@ -85,6 +85,6 @@ def test_progress_replaces_steps_and_ends_at_1():
         (lambda: schedules.by_progress(schedules.after(0), 0), "above 0, got max_steps=0"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(make, reason):
+def test_invalid_schedules_are_refused(make, reason):
     with pytest.raises(ValueError, match=reason):
         make()

@@ -9,6 +9,7 @@ import torch
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
+from random_weights import supply_weights
 from torch import Tensor, nn
 
 from nerfloss.losses.photometric import l1
@@ -18,7 +19,6 @@ from nerfloss.recipe.parsing import read_terms
 from nerfloss.recipe.selection import zero_unselected_non_finite
 from nerfloss.testing.quantities import SIZES, fake
 from nerfloss.testing.terms import fake_quantities
-from nerfloss.testing.weights import random_weights, supply_weights
 
 CONF = Path(__file__).parents[2] / "conf"
 TERMS = sorted((CONF / "loss" / "term").glob("*.yaml"))
@@ -38,7 +38,7 @@ def selecting(term: Term, quantities: dict, kind: str) -> tuple[Term, dict] | No
     if errors.ndim == 0 and term.where is None:
         return None
     shape = quantities[term.where].shape if term.where else errors.shape[:1]
-    # A name outside of the vocabulary, for which the axes are told apart by their sizes.
+    # A name outside of the vocabulary, whose axes are identified by their sizes.
     name = term.where if term.where and kind == "mask" else "keep"
     keep = (torch.arange(math.prod(shape)) % 2 == 0).reshape(shape)
     kept = keep if kind == "mask" else keep * torch.linspace(0.2, 1.0, keep.numel()).reshape(shape)
@@ -114,14 +114,9 @@ def test_non_finite_entries_that_are_left_out_count_as_0(file, kind, weights_fol
         assert torch.equal(gradient[~spoilt], gradients[name][~spoilt]), name
 
 
+@pytest.mark.usefixtures("random_networks")
 @pytest.mark.parametrize("name", RECIPES)
-def test_a_recipe_learns_nothing_from_observations_that_it_leaves_out(
-    name, weights_folder, monkeypatch
-):
-    monkeypatch.setattr(
-        "nerfloss.losses.pretrained.loading.network_file",
-        lambda network, **_: random_weights(network, weights_folder),
-    )
+def test_a_recipe_learns_nothing_from_observations_that_it_leaves_out(name):
     with initialize_config_dir(str(CONF), version_base="1.3"):
         recipe = instantiate(compose(overrides=[f"+loss={name}"]).loss, _convert_="all")
     sizes = {**SIZES, "height": 16, "width": 17}

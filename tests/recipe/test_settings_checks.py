@@ -79,7 +79,7 @@ def test_a_setting_that_cannot_work_is_named_by_its_key(settings, reason):
 @pytest.mark.parametrize(
     "settings", [{}, {"sigma": 2}, {"name": "x", "soft": True, "mode": "same"}, {"sizes": [3]}]
 )
-def test_settings_that_can_work_are_taken(settings):
+def test_valid_settings_are_accepted(settings):
     assert built(mine=partial(windowed, **settings)).terms["mine"].fn.keywords == settings
 
 
@@ -126,6 +126,6 @@ def test_a_check_runs_on_a_composed_recipe():
         ("leyers: 3", r"deep: .*unexpected keyword.*'leyers' \(loss\.terms\.deep\.fn\.leyers\)"),
     ],
 )
-def test_what_a_term_with_state_refuses_is_named_by_its_key(setting, reason):
+def test_an_invalid_setting_of_a_module_is_named_by_its_key(setting, reason):
     with pytest.raises(RecipeError, match=reason):
         composed(f"+loss.terms.deep={{fn: {{_target_: test_settings_checks.Deep, {setting}}}}}")

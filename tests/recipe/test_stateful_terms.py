@@ -29,13 +29,13 @@ def ended_at(run, steps):
     return run
 
 
-def test_a_parameter_is_descended_by_the_run_or_by_its_term_never_by_both():
+def test_a_parameter_is_trained_by_the_run_or_by_its_term_never_by_both():
     term = Remembering()
     descended = recipe_of(term).trainable_parameters()
     assert [id(p) for p in descended] == [id(term.gain)]
 
 
-def test_frozen_parameters_are_not_descended():
+def test_frozen_parameters_are_not_trained():
     term = Remembering()
     term.gain.requires_grad_(False)
     assert recipe_of(term).trainable_parameters() == []
@@ -49,7 +49,7 @@ def test_after_a_step_a_term_reports_under_its_name():
     assert found["memory/calls"] == 1.0
 
 
-def test_what_the_total_left_in_a_term_s_own_parameters_is_dropped():
+def test_gradients_of_the_total_on_self_trained_parameters_are_dropped():
     term = Remembering()
     recipe = recipe_of(term)
     recipe(quantities(), 0).total.backward()
@@ -57,14 +57,14 @@ def test_what_the_total_left_in_a_term_s_own_parameters_is_dropped():
     recipe.after_step(0)  # the term itself asserts that its gradients are gone
 
 
-def test_a_term_that_does_not_act_is_left_alone():
+def test_after_step_is_not_called_for_inactive_terms():
     term = Remembering()
     recipe = recipe_of(term, schedule=schedules.after(5))
     assert recipe.after_step(4) == {}
     assert term.calls == 0
 
 
-def test_a_term_without_the_hook_needs_none():
+def test_after_step_is_optional():
     class Plain(nn.Module):
         def forward(self, rgb):
             return rgb
@@ -84,7 +84,7 @@ def test_a_report_is_numbers_by_name_or_nothing(reported, found):
     assert recipe_of(Reports()).after_step(0) == found
 
 
-def test_another_kind_of_report_is_refused_with_the_term_s_name():
+def test_an_invalid_report_is_refused_with_the_name_of_the_term():
     class Reports(nn.Module):
         def forward(self, rgb):
             return rgb

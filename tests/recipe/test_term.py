@@ -16,7 +16,7 @@ def photo(rgb: Tensor, target_rgb: Tensor) -> Tensor:
     return (rgb - target_rgb).abs()
 
 
-def test_where_divides_by_what_it_keeps():
+def test_where_divides_by_the_sum_of_its_weights():
     term = Term(fn=photo, where="target_mask")
     rgb = torch.tensor([[1.0, 1, 1], [9, 9, 9]])
     mask = torch.tensor([1.0, 0])
@@ -34,7 +34,7 @@ def test_where_holds_for_all_trailing_axes():
     torch.testing.assert_close(weighted_mean(errors, keep), errors[keep].mean())
 
 
-def test_where_may_also_be_an_argument():
+def test_where_may_also_be_an_input_of_the_term():
     term = Term(fn=lambda opacity, target_mask: (opacity - target_mask).abs(), where="target_mask")
     assert term({"opacity": torch.tensor([0.5, 0.1]), "target_mask": torch.tensor([1.0, 0])}) == 0.5
 
@@ -52,7 +52,7 @@ def test_a_mean_over_no_values_is_0():
     assert term({"input": torch.zeros(0, requires_grad=True)}).item() == 0
 
 
-def test_what_is_left_out_may_be_nan():
+def test_unselected_values_may_be_nan():
     errors = torch.tensor([2.0, math.nan], requires_grad=True)
     value = weighted_mean(errors, torch.tensor([1.0, 0.0]))
     value.backward()
@@ -80,6 +80,6 @@ def test_a_schedule_that_leaves_its_range_is_refused():
         term.weight_at(7)
 
 
-def test_a_term_that_returns_no_tensor_is_told_so():
+def test_a_term_that_returns_no_tensor_is_refused():
     with pytest.raises(TypeError, match="a loss term returns a tensor, got float"):
         Term(fn=lambda step: 0.5 * step)({"step": 1})

@@ -33,7 +33,7 @@ def test_each_row_is_the_gradient_of_one_loss():
     assert reached == [True] * 4
 
 
-def test_a_sum_of_rows_leaves_what_the_totals_backward_leaves():
+def test_the_sum_of_the_rows_is_the_gradient_of_the_total():
     net, gain = network(), nn.Parameter(torch.tensor(2.0))
     unused = nn.Parameter(torch.zeros(2))
     shared = [*net.parameters(), unused]
@@ -48,7 +48,7 @@ def test_a_sum_of_rows_leaves_what_the_totals_backward_leaves():
             torch.testing.assert_close(each.grad, gradient)
 
 
-def test_the_graph_may_be_kept_for_another_pass():
+def test_the_graph_can_be_retained():
     net, gain = network(), nn.Parameter(torch.tensor(2.0))
     found = losses(net, gain)
     rows, _ = loss_jacobian(found, list(net.parameters()), retain_graph=True)

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
+from random_weights import random_weights
 
 from nerfloss.losses.pretrained.networks import NETWORKS, frozen, squeeze, vgg16
 from nerfloss.losses.pretrained.weight_files import PUBLISHED
-from nerfloss.testing.weights import random_weights
 
 # Parameters of torchvision's feature extractors, counted from their published architectures.
 PARAMETERS = {"alex": 2_469_696, "vgg16": 14_714_688, "vgg19": 20_024_384, "squeeze": 722_496}

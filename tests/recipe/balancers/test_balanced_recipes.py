@@ -12,7 +12,6 @@ from nerfloss.assembly.instantiation import build as build_node
 from nerfloss.quantities.signature import settings_of
 from nerfloss.recipe import LossRecipe, schedules
 from nerfloss.testing.quantities import SIZES, fake
-from nerfloss.testing.weights import random_weights
 
 CONF = conf_dir()
 BALANCERS = sorted(file.stem for file in (CONF / "loss" / "balancer").glob("*.yaml"))
@@ -99,7 +98,7 @@ def test_base_weights_multiply_the_factors(name):
 
 
 @pytest.mark.parametrize("name", BALANCERS)
-def test_terms_come_and_go_with_their_schedules(name):
+def test_terms_start_and_stop_with_their_schedules(name):
     recipe = two_terms(balancer_of(name), schedule=schedules.window(3, 6))
     reports = trained(recipe, 9)
     acting = ["weight/eikonal" in scalars for scalars in reports]
@@ -122,7 +121,7 @@ def test_the_order_of_the_terms_does_not_matter(name):
 
 
 @pytest.mark.parametrize("name", BALANCERS)
-def test_its_state_is_saved_by_name_and_goes_on_in_a_recipe_of_another_order(name):
+def test_its_state_is_saved_by_name_and_fits_a_recipe_in_another_order(name):
     specs = {"a": {"fn": photo, "weight": 2.0}, "b": {"fn": eikonal}}
     first = LossRecipe(specs, balancer_of(name))
     trained(first, 11)
@@ -147,16 +146,7 @@ def test_evaluation_changes_no_state(name):
     assert all(torch.equal(before[key], after[key]) for key in before)
 
 
-@pytest.fixture
-def networks(weights_folder, monkeypatch):
-    """Recipes that look through a trained network find made-up weights in its place."""
-    monkeypatch.setattr(
-        "nerfloss.losses.pretrained.loading.network_file",
-        lambda network, **_: random_weights(network, weights_folder),
-    )
-
-
-@pytest.mark.usefixtures("networks")
+@pytest.mark.usefixtures("random_networks")
 @pytest.mark.parametrize("name", RECIPES)
 def test_two_steps_of_a_recipe_with_every_balancer(name):
     terms = build_node(composed(f"+loss={name}")).terms
@@ -169,7 +159,7 @@ def test_two_steps_of_a_recipe_with_every_balancer(name):
 
 
 @pytest.mark.parametrize("name", BALANCERS)
-def test_a_yaml_says_where_its_strategy_comes_from_and_lists_every_setting(name):
+def test_a_yaml_cites_its_source_and_lists_every_setting(name):
     path = CONF / "loss" / "balancer" / f"{name}.yaml"
     assert path.read_text().startswith("# ")
     own = vars(type(balancer_of(name))).get("__init__")
@@ -179,13 +169,13 @@ def test_a_yaml_says_where_its_strategy_comes_from_and_lists_every_setting(name)
     assert given == settings
 
 
-def test_a_setting_that_cannot_work_is_refused_when_the_recipe_is_composed():
+def test_an_invalid_setting_is_refused_when_the_recipe_is_built():
     overrides = ["+loss=neus", "loss/balancer=dwa", "loss.balancer.temperature=-1.0"]
     with pytest.raises(ValueError, match=r"loss\.balancer\.temperature has to be .*got -1"):
         build_node(composed(*overrides))
 
 
-def test_a_reference_that_the_recipe_lacks_is_refused_when_it_is_composed():
+def test_an_unknown_reference_is_refused_when_the_recipe_is_built():
     overrides = ["+loss=neus", "loss/balancer=gradient_scale", "loss.balancer.reference=colour"]
     with pytest.raises(ValueError, match=r"'colour', which is no term .*rgb, eikonal"):
         build_node(composed(*overrides))

@@ -37,14 +37,14 @@ def test_windows_are_averaged_before_they_are_compared():
     assert factors(balancer, a=100.0, b=100.0) == pytest.approx(expected)
 
 
-def test_the_set_weights_do_not_matter():
+def test_base_weights_do_not_change_the_factors():
     one, other = (DynamicWeightAverage(window=1) for _ in range(2))
     for a, b in ((8.0, 1.0), (4.0, 0.9), (3.0, 0.3)):
         plain = factors(one, a=a, b=b)
         assert factors(other, {"a": 7.0, "b": 0.1}, a=a, b=b) == pytest.approx(plain)
 
 
-def test_factors_sum_to_the_number_of_terms_that_act():
+def test_factors_sum_to_the_number_of_active_terms():
     balancer = DynamicWeightAverage(window=1)
     for a, b in ((8.0, 1.0), (4.0, 0.9)):
         factors(balancer, a=a, b=b)
@@ -52,28 +52,28 @@ def test_factors_sum_to_the_number_of_terms_that_act():
     assert factors(balancer, b=3.0) == pytest.approx({"b": 1})
 
 
-def test_a_weight_that_a_schedule_moves_is_not_taken_for_progress():
+def test_a_scheduled_weight_is_not_counted_as_progress():
     balancer = DynamicWeightAverage(window=1)
     for weight in (0.1, 0.5, 1.0, 1.0):
         found = factors(balancer, {"a": weight, "b": 1.0}, a=2.0, b=2.0)
     assert found == pytest.approx({"a": 1, "b": 1})
 
 
-def test_a_loss_that_was_0_says_nothing():
+def test_a_loss_that_was_0_has_a_ratio_of_1():
     balancer = DynamicWeightAverage(window=1)
     for _ in range(3):
         found = factors(balancer, a=0.0, b=1.0)
     assert found == pytest.approx({"a": 1, "b": 1})
 
 
-def test_outside_training_nothing_is_remembered():
+def test_statistics_change_in_training_mode_only():
     balancer = DynamicWeightAverage(window=1).eval()
     factors(balancer, a=1.0, b=1.0)
     assert not balancer.state_dict()
 
 
 @pytest.mark.parametrize("setting", [{"temperature": 0.0}, {"window": 0}])
-def test_settings_that_cannot_work_are_refused(setting):
+def test_invalid_settings_are_refused(setting):
     (name,) = setting
     with pytest.raises(ValueError, match=rf"loss\.balancer\.{name} has to be"):
         DynamicWeightAverage(**setting)

@@ -11,14 +11,14 @@ SCALES = {"loud": 30.0, "middle": 1.0, "quiet": 0.1}
 TARGETS = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
 
 
-def test_all_gradients_become_as_long_as_their_mean():
+def test_gradient_norms_converge_to_their_mean():
     recipe, vector = problem(GradientScale(every=1), SCALES, TARGETS)
     mean = sum(pulls(recipe, vector).values()) / 3
     descend(recipe, vector, 200)
     assert list(pulls(recipe, vector).values()) == pytest.approx([mean] * 3, rel=1e-4)
 
 
-def test_all_gradients_become_as_long_as_the_references():
+def test_gradient_norms_converge_to_that_of_the_reference():
     recipe, vector = problem(GradientScale(every=1, reference="quiet"), SCALES, TARGETS)
     before = pulls(recipe, vector)["quiet"]
     report = descend(recipe, vector, 200)
@@ -37,14 +37,14 @@ def test_the_worked_moving_average():
     assert scalars["balance/b"] == pytest.approx(b, rel=1e-5)
 
 
-def test_set_weights_multiply_the_balanced_gradients():
+def test_base_weights_multiply_the_balanced_gradients():
     recipe, vector = problem(GradientScale(every=1), SCALES, TARGETS, weights={"quiet": 5.0})
     descend(recipe, vector, 200)
     found = pulls(recipe, vector)
     assert found["quiet"] / found["loud"] == pytest.approx(5, rel=1e-4)
 
 
-def test_factors_stay_within_the_limit_and_dead_terms_where_they_are():
+def test_factors_are_limited_and_those_of_dead_terms_constant():
     recipe, vector = problem(
         GradientScale(every=1, limit=10.0), {"a": 1.0, "weak": 1e-6, "dead": 0.0}, TARGETS
     )
@@ -68,7 +68,7 @@ def test_a_reference_that_is_no_term_is_refused_with_the_terms():
 
 
 @pytest.mark.parametrize("setting", [{"decay": 1.0}, {"every": 0}, {"limit": 1.0}])
-def test_settings_that_cannot_work_are_refused(setting):
+def test_invalid_settings_are_refused(setting):
     (name,) = setting
     with pytest.raises(ValueError, match=rf"loss\.balancer\.{name} has to be"):
         GradientScale(**setting)

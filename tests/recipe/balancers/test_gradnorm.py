@@ -10,7 +10,7 @@ SCALES = {"loud": 100.0, "middle": 1.0, "quiet": 0.01}
 TARGETS = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
 
 
-def test_at_rest_all_gradients_become_equally_long():
+def test_gradient_norms_become_equal_at_rest():
     recipe, vector = problem(GradNorm(every=1), SCALES, TARGETS)
     assert pulls(recipe, vector)["loud"] > 9000 * pulls(recipe, vector)["quiet"]
     descend(recipe, vector, 400)
@@ -39,7 +39,7 @@ def test_norms_reach_the_targets_of_the_paper_where_terms_train_unequally():
         assert found[name] == pytest.approx(expected, rel=1e-2)
 
 
-def test_set_weights_multiply_the_balanced_gradients():
+def test_base_weights_multiply_the_balanced_gradients():
     recipe, vector = problem(
         GradNorm(every=1), SCALES, TARGETS, weights={"loud": 3.0, "quiet": 0.5}
     )
@@ -70,14 +70,14 @@ def test_one_update_is_the_gradient_of_the_papers_loss_by_the_logarithm_of_the_f
     torch.testing.assert_close(balancer._steps(lengths, left), -rate * gradient)
 
 
-def test_a_step_looks_at_gradients_only_every_so_often():
+def test_gradients_are_combined_every_n_steps():
     recipe, vector = problem(GradNorm(every=5), SCALES, TARGETS)
     report = recipe({}, 3)
     assert recipe.objective(report, 3, [vector]) is report.total
     assert recipe.objective(report, 5, [vector]) is not report.total
 
 
-def test_a_term_without_a_gradient_is_left_alone():
+def test_a_term_with_gradient_0_keeps_its_factor():
     recipe, vector = problem(GradNorm(every=1), {"a": 1.0, "dead": 0.0}, TARGETS[:2])
     scalars = descend(recipe, vector, 50).scalars()
     assert scalars["balance/dead"] > 0
@@ -85,7 +85,7 @@ def test_a_term_without_a_gradient_is_left_alone():
 
 
 @pytest.mark.parametrize("setting", [{"asymmetry": -1.0}, {"rate": 0.0}, {"every": 0}])
-def test_settings_that_cannot_work_are_refused(setting):
+def test_invalid_settings_are_refused(setting):
     (name,) = setting
     with pytest.raises(ValueError, match=rf"loss\.balancer\.{name} has to be"):
         GradNorm(**setting)

@@ -41,7 +41,7 @@ def test_two_projected_gradients_never_conflict(seed):
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_what_was_projected_last_does_not_conflict(seed):
+def test_the_last_projection_leaves_no_conflict(seed):
     gradients = torch.randn(6, 4, generator=torch.Generator().manual_seed(seed)).double()
     order = list(range(6))
     projected = projections(gradients @ gradients.t(), order, seed) @ gradients
@@ -94,6 +94,6 @@ def test_it_descends_both_of_two_terms_that_conflict_where_their_sum_does_not():
     assert projected["a"] < plain["a"]
 
 
-def test_a_seed_that_is_no_whole_number_is_refused():
+def test_a_seed_that_is_no_integer_is_refused():
     with pytest.raises(ValueError, match=r"loss\.balancer\.seed has to be a whole number"):
         ProjectedGradients(seed=-1)

@@ -42,7 +42,7 @@ def test_the_worked_example(remember, coin):
         assert factors(balancer, step, a, b) == pytest.approx(expected[step], rel=1e-5)
 
 
-def test_the_coin_falls_as_often_as_it_should_and_the_same_way_for_a_step():
+def test_the_coin_has_its_probability_and_depends_on_the_step_only():
     balancer = RelativeLossBalancing(remember=0.7, seed=3)
     coins = [balancer._coin(step) for step in range(2000)]
     assert sum(coins) / 2000 == pytest.approx(0.7, abs=0.03)
@@ -50,7 +50,7 @@ def test_the_coin_falls_as_often_as_it_should_and_the_same_way_for_a_step():
     assert [again._coin(step) for step in range(2000)] == coins
 
 
-def test_it_looks_back_when_the_coin_says_so():
+def test_the_coin_selects_the_lookback_to_the_first_step():
     balancer = RelativeLossBalancing(temperature=0.5, decay=0.9, remember=0.5)
     coins = [balancer._coin(step) for step in range(len(SERIES))]
     assert len(set(coins)) == 2
@@ -59,7 +59,7 @@ def test_it_looks_back_when_the_coin_says_so():
         assert factors(balancer, step, a, b) == pytest.approx(expected[step], rel=1e-5)
 
 
-def test_the_set_weights_do_not_matter():
+def test_base_weights_do_not_change_the_factors():
     one, other = (RelativeLossBalancing(decay=0.5) for _ in range(2))
     for step, (a, b) in enumerate(SERIES):
         plain = factors(one, step, a, b)
@@ -73,7 +73,7 @@ def test_losses_of_0_keep_factors_finite():
 
 
 @pytest.mark.parametrize("setting", [{"temperature": -1.0}, {"decay": 1.5}, {"remember": -0.1}])
-def test_settings_that_cannot_work_are_refused(setting):
+def test_invalid_settings_are_refused(setting):
     (name,) = setting
     with pytest.raises(ValueError, match=rf"loss\.balancer\.{name} has to be"):
         RelativeLossBalancing(**setting)

@@ -9,7 +9,7 @@ def losses(**values):
     return {name: torch.tensor(value) for name, value in values.items()}
 
 
-def test_a_term_begins_with_the_first_numbers_and_keeps_what_was_written():
+def test_a_new_term_has_the_initial_numbers_and_keeps_those_written():
     memory = RunningStats(mean=0.5, count=0.0)
     mean, count = memory.read(losses(a=1.0, b=2.0))
     assert mean.tolist() == [0.5, 0.5]
@@ -20,14 +20,14 @@ def test_a_term_begins_with_the_first_numbers_and_keeps_what_was_written():
     assert count.tolist() == [4, 0, 3]
 
 
-def test_a_term_that_is_away_keeps_its_numbers():
+def test_an_inactive_term_keeps_its_numbers():
     memory = RunningStats(mean=0.0)
     memory.write(losses(a=0.0, b=0.0), torch.tensor([1.0, 2.0]))
     memory.write(losses(b=0.0), torch.tensor([5.0]))
     assert memory.read(losses(a=0.0, b=0.0))[0].tolist() == [1, 5]
 
 
-def test_it_is_saved_by_name_and_loaded_into_one_that_met_nobody():
+def test_the_state_loads_into_an_instance_without_terms():
     memory = RunningStats(mean=0.0)
     memory.write(losses(rgb=0.0, training=0.0), torch.tensor([1.0, 2.0]))
     state = memory.state_dict()
@@ -37,7 +37,7 @@ def test_it_is_saved_by_name_and_loaded_into_one_that_met_nobody():
     assert fresh.read(losses(training=0.0, rgb=0.0))[0].tolist() == [2, 1]
 
 
-def test_loading_forgets_terms_that_the_saved_one_did_not_know():
+def test_loading_drops_terms_that_were_not_saved():
     memory, earlier = RunningStats(mean=0.0), RunningStats(mean=0.0)
     earlier.write(losses(a=0.0), torch.tensor([1.0]))
     memory.write(losses(a=0.0, later=0.0), torch.tensor([3.0, 4.0]))
@@ -45,7 +45,7 @@ def test_loading_forgets_terms_that_the_saved_one_did_not_know():
     assert memory.read(losses(a=0.0, later=0.0))[0].tolist() == [1, 0]
 
 
-def test_a_saved_state_does_not_change_when_the_memory_does():
+def test_a_saved_state_is_a_copy():
     memory = RunningStats(mean=0.0)
     memory.write(losses(a=0.0), torch.tensor([1.0]))
     state = memory.state_dict()
@@ -53,7 +53,7 @@ def test_a_saved_state_does_not_change_when_the_memory_does():
     assert state["of_a"].tolist() == [1]
 
 
-def test_losses_without_their_weights_carry_no_gradient():
+def test_unweighted_losses_are_detached():
     value = torch.tensor(2.0, requires_grad=True)
     found = unweighted({"a": 3 * value, "b": 0.5 * value}, {"a": 3.0, "b": 0.5})
     assert found.tolist() == [2, 2]

@@ -25,7 +25,7 @@ def recipe(balancer):
 
 
 def scene(weights, images):
-    """Two rays of three samples at 1, 2 and 3, and one image that both look at."""
+    """Two rays of three samples at 1, 2 and 3, and one image for both."""
     edges = torch.tensor([[0.5, 1.5, 2.5], [0.5, 1.5, 2.5]])
     return {
         "weights": torch.tensor(weights),
@@ -52,17 +52,17 @@ def factor(weights, images, **settings):
     return report.scalars()["balance/smooth"]
 
 
-def test_a_sure_depth_and_a_plain_image_change_nothing():
+def test_a_certain_depth_and_a_uniform_image_give_a_factor_of_1():
     assert factor(SURE, PLAIN) == pytest.approx(1)
 
 
-def test_an_unsure_depth_lets_regularisers_count_more():
+def test_an_uncertain_depth_increases_the_factor():
     # The variance of 1, 2, 3 is 2/3, of which 0.1^2 is added below.
     share = (2 / 3) / (2 / 3 + 0.01)
     assert factor(UNSURE, PLAIN, unsure=2.0) == pytest.approx(1 + 2 * share, rel=1e-5)
 
 
-def test_detail_in_the_images_lets_them_count_less():
+def test_detail_in_the_images_decreases_the_factor():
     # Every neighbour differs by 1, to which 0.1 is added below.
     assert factor(SURE, CHECKERED, detailed=3.0) == pytest.approx(1 / (1 + 3 / 1.1), rel=1e-5)
 
@@ -77,11 +77,11 @@ def test_both_are_averaged_over_time():
     assert found == pytest.approx(1 + share * 0.5 / 0.75, rel=1e-5)
 
 
-def test_where_nothing_is_hit_the_depth_is_not_unsure():
+def test_rays_that_hit_nothing_have_no_uncertainty():
     assert factor([[0.0] * 3] * 2, PLAIN) == pytest.approx(1)
 
 
-def test_it_asks_for_what_it_looks_at():
+def test_it_needs_the_quantities_of_its_signature():
     needs = recipe(SceneAdaptive()).needs(0)
     assert {"weights", "t_starts", "t_ends", "view_images", "view", "pixel"} <= needs
     with pytest.raises(ValueError, match="balancer: needs 'view_images', which only datasets"):
@@ -109,7 +109,7 @@ def test_color_differences_are_differences_to_the_right_and_below():
 
 
 @pytest.mark.parametrize("setting", [{"unsure": -1.0}, {"depth_scale": 0.0}, {"decay": 1.0}])
-def test_settings_that_cannot_work_are_refused(setting):
+def test_invalid_settings_are_refused(setting):
     (name,) = setting
     with pytest.raises(ValueError, match=rf"loss\.balancer\.{name} has to be"):
         SceneAdaptive(**setting)

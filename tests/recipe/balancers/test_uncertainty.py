@@ -16,12 +16,12 @@ class Line(nn.Module):
     def __init__(self, *, noise: float, seed: int) -> None:
         super().__init__()
         generator = torch.Generator().manual_seed(seed)
-        self.slope = nn.Parameter(torch.zeros(()))
+        self.scale = nn.Parameter(torch.zeros(()))
         self.x = torch.linspace(-1, 1, 4000)
         self.y = 2 * self.x + noise * torch.randn(4000, generator=generator)
 
     def forward(self):
-        return (self.slope * self.x - self.y).square()
+        return (self.scale * self.x - self.y).square()
 
 
 def fitted(weights, steps=1500):
@@ -44,7 +44,7 @@ def test_sigma_converges_to_the_noise_whatever_the_set_weights(weights):
     for name, noise in NOISES.items():
         sigma = torch.exp(0.5 * recipe.balancer.log_variance[name].detach())
         assert float(sigma) == pytest.approx(noise, rel=0.03)
-        assert recipe.terms[name].fn.slope.item() == pytest.approx(2, abs=0.05)
+        assert recipe.terms[name].fn.scale.item() == pytest.approx(2, abs=0.05)
     # At the optimum a term weighs half its inverse variance, times what it was set to.
     scalars = recipe({}, 0).scalars()
     for name, noise in NOISES.items():
@@ -72,7 +72,7 @@ def test_the_total_is_half_the_scaled_losses_and_half_the_log_variances():
     assert scalars["loss/total"] == pytest.approx(float(expected))
 
 
-def test_a_loss_that_vanished_gets_a_bounded_weight():
+def test_a_loss_of_0_gets_a_bounded_weight():
     recipe = LossRecipe({"a": {"fn": lambda: torch.zeros(())}}, Uncertainty(floor=1e-2))
     optimizer = torch.optim.Adam(recipe.trainable_parameters(), lr=0.05)
     for step in range(600):
@@ -82,7 +82,7 @@ def test_a_loss_that_vanished_gets_a_bounded_weight():
     assert recipe({}, 0).scalars()["balance/a"] == pytest.approx(0.5 / 1e-2, rel=0.02)
 
 
-def test_a_term_that_does_not_act_learns_nothing():
+def test_an_inactive_term_learns_nothing():
     specs = {
         "a": {"fn": loss_of_4},
         "late": {"fn": loss_of_4, "schedule": schedules.after(10)},
@@ -95,7 +95,7 @@ def test_a_term_that_does_not_act_learns_nothing():
     assert float(gradients["a"]) == pytest.approx(-1.5, rel=1e-5)
 
 
-def test_parameters_are_in_the_same_order_however_the_terms_are_ordered():
+def test_the_order_of_parameters_does_not_depend_on_that_of_the_terms():
     terms = {name: {"fn": loss_of_4} for name in ("b", "a", "c")}
     forwards = LossRecipe(terms, Uncertainty())
     backwards = LossRecipe(dict(reversed(terms.items())), Uncertainty())
