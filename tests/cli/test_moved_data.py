@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 from small_runs import tiny
-
-from nerfloss.testing.scenes import small_scene, write_blender
+from small_scenes import small_scene, write_blender
 
 
 @pytest.mark.slow

@@ -21,6 +21,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from omegaconf import OmegaConf
 from simulated_runs import ROOT, run
 from small_runs import TINY, TINY_DENSITY, TINY_SCENE, TINY_SDF
+from small_scenes import small_scene, write_blender, write_neus
 from written_runs import write_run
 
 from nerfloss.assembly.config_files import conf_dir
@@ -30,7 +31,6 @@ from nerfloss.cli.main import main
 from nerfloss.experiments.launchers.ray import RayLauncher
 from nerfloss.experiments.launchers.submitit import SubmititLauncher
 from nerfloss.experiments.sweeps.jobs import Jobs
-from nerfloss.testing.scenes import small_scene, write_blender, write_neus
 
 RUN = "outputs/analytic/neus_eikonal/today"
 # Parts of a line that a reader replaces, and by what; the first that fits.

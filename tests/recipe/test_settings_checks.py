@@ -123,7 +123,7 @@ def test_a_check_runs_on_a_composed_recipe():
     ("setting", "reason"),
     [
         ("layers: 0", r"deep: Deep needs layers >= 1, got layers=0 \(loss\.terms\.deep\.fn\.layer"),
-        ("leyers: 3", r"deep: .*unexpected keyword.*'leyers' \(loss\.terms\.deep\.fn\.leyers\)"),
+        ("leyers: 3", r"deep: has no setting 'leyers' .*did you mean 'layers'\?"),
     ],
 )
 def test_an_invalid_setting_of_a_module_is_named_by_its_key(setting, reason):
