@@ -164,4 +164,4 @@ def _faults_of_inputs(fn: Callable, inputs: Any) -> Iterator[str]:
 
 def _name(function: Any) -> str:
     named = inspect.isroutine(function) or inspect.isclass(function)
-    return function.__qualname__ if named else type(function).__name__
+    return str(function.__qualname__ if named else type(function).__name__)

@@ -70,8 +70,9 @@ def _check_quantities(term: Term) -> None:
 
 def _stated_shape(annotation: Any) -> str | None:
     """Return the axes of a jaxtyping annotation; None for anything else."""
-    array = inspect.isclass(annotation) and issubclass(annotation, AbstractArray)
-    return annotation.dim_str if array else None
+    if not inspect.isclass(annotation) or not issubclass(annotation, AbstractArray):
+        return None
+    return str(annotation.dim_str)  # pyright: ignore[reportAttributeAccessIssue] (jaxtyping)
 
 
 def fits(stated: str, meant: str) -> bool:
