@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -99,6 +99,7 @@ def _rows(name: str, x: Float[Tensor, "points"]) -> Tensor:
 
 def _pointwise(term: Term, given: Mapping[str, Tensor]) -> Float[Tensor, "points"] | None:
     """The term's mean in each row, if rows have nothing to do with each other."""
+    term = replace(term, where=None)  # the curve is of single values, not of a mean
     try:
         whole = term.unreduced(given)
         single = [
