@@ -8,8 +8,7 @@ import torch
 from gpu_work import Setting, inputs
 from torch import Tensor
 
-from nerfloss.kernels.triton import grid_gather as triton_gather
-from nerfloss.kernels.triton import grid_scatter as triton_scatter
+from nerfloss.kernels.triton import grid_gather, grid_scatter
 from nerfloss.kernels.triton.tuning import Tuning
 
 WAYS = {
@@ -53,7 +52,7 @@ def tuning_rows(device: torch.device, timed: Callable[..., float], *, dry: bool)
 
 def read(x: dict[str, Tensor], *, setting: Setting, tuning: Tuning) -> Any:
     layout, levels = setting.layout, setting.levels
-    return triton_gather.gather(
+    return grid_gather.gather(
         x["points"], x["table"], None, layout, levels, jacobian=True, tuning=tuning
     )
 
@@ -62,4 +61,4 @@ def scatter(
     x: dict[str, Tensor], *, setting: Setting, tuning: Tuning, dtype: torch.dtype | None = None
 ) -> Any:
     both, at = (x["grad"], x["tangent"], x["jvp_grad"]), (setting.layout, setting.levels)
-    return triton_scatter.scatter(x["points"], *both, *at, dtype=dtype, tuning=tuning)
+    return grid_scatter.scatter(x["points"], *both, *at, dtype=dtype, tuning=tuning)

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from nerfloss.fields.hash_grid import HashGrid
 from nerfloss.fields.sdf_network import SDFNetwork
 from nerfloss.kernels.grid_layout import GridLayout
-from nerfloss.kernels.numba import hash_grid as cpu
+from nerfloss.kernels.numba import hash_grid as numba_hash_grid
 from nerfloss.kernels.reference import hash_grid as reference
 
 Contenders = dict[str, Callable[[], object]]
@@ -46,7 +46,7 @@ def operations(layout: GridLayout, points: Tensor) -> dict[str, Contenders]:
     }
     return {
         name: {
-            COMPILED: lambda name=name, given=given: getattr(cpu, name)(*given, *at),
+            COMPILED: lambda name=name, given=given: getattr(numba_hash_grid, name)(*given, *at),
             EXPLICIT: lambda name=name, given=given: getattr(reference, name)(*given, *at),
         }
         for name, given in arguments.items()

@@ -20,8 +20,8 @@ from rich.table import Table
 from torch import Tensor
 
 from nerfloss.kernels import compositing
-from nerfloss.kernels.numba import mlp as cpu_mlp
-from nerfloss.kernels.numba import sdf_mlp as cpu_sdf_mlp
+from nerfloss.kernels.numba import mlp as numba_mlp
+from nerfloss.kernels.numba import sdf_mlp as numba_sdf_mlp
 from nerfloss.kernels.reference import sdf_mlp as reference_sdf_mlp
 from nerfloss.maths import compositing as plain_compositing
 from nerfloss.maths import sdf_opacity
@@ -55,8 +55,8 @@ def contenders(points: int) -> tuple[dict[str, dict], dict[str, float]]:
     learned = [each.clone().requires_grad_() for each in (seen, *shades)]
 
     def color() -> None:
-        cpu_mlp.forward(seen, shades)
-        cpu_mlp.backward(seen, shades, to_colors)
+        numba_mlp.forward(seen, shades)
+        numba_mlp.backward(seen, shades, to_colors)
 
     def plain_color() -> None:
         values = learned[0]
@@ -78,7 +78,7 @@ def contenders(points: int) -> tuple[dict[str, dict], dict[str, float]]:
 
     timed = {
         "distance network": {
-            COMPILED: lambda: distance(cpu_sdf_mlp.forward, cpu_sdf_mlp.backward),
+            COMPILED: lambda: distance(numba_sdf_mlp.forward, numba_sdf_mlp.backward),
             PLAIN: lambda: distance(reference_sdf_mlp.forward, reference_sdf_mlp.backward),
         },
         "colour network": {COMPILED: color, PLAIN: plain_color},

@@ -1,4 +1,4 @@
-"""Numbers on the host are those on the device, however seldom they are asked for."""
+"""Host copies follow their device tensors without needless synchronisation."""
 
 import torch
 from small_runs import assembled
@@ -21,7 +21,7 @@ def test_a_host_copy_follows_every_change_of_its_tensor():
 
 def test_a_tensor_that_does_not_change_is_copied_once():
     class Device(torch.Tensor):
-        """Counts how often it goes to the host."""
+        """Count the copies to the host."""
 
         copies = 0
 
@@ -38,14 +38,14 @@ def test_a_tensor_that_does_not_change_is_copied_once():
     assert Device.copies == 2
 
 
-def test_on_a_cpu_numbers_are_read_as_they_are():
+def test_on_a_cpu_numbers_are_read_at_once():
     late = StaleScalar()
     assert [late(torch.tensor(x)) for x in (1.0, 2.0, 3.0)] == [1.0, 2.0, 3.0]
     assert int(AsyncScalar(torch.tensor(7))) == 7
     assert float(AsyncScalar(torch.tensor(0.5, requires_grad=True))) == 0.5
 
 
-def test_a_cache_that_is_loaded_knows_that_it_was_made():
+def test_a_loaded_cache_counts_as_refreshed():
     old, new = CachedGrid(8), CachedGrid(8)
     box = torch.tensor([[0.0, 0, 0], [1, 2, 4]])
     assert not new.known
@@ -56,7 +56,7 @@ def test_a_cache_that_is_loaded_knows_that_it_was_made():
     assert new.cell(2 * box) == 2 / 8
 
 
-def test_a_step_knows_how_many_samples_it_has_when_it_begins(tmp_path):
+def test_a_prefetched_step_has_its_number_of_samples(tmp_path):
     run = assembled(tmp_path)
     for step in range(2):
         begun = run.trainer._ahead.take(step, 50)

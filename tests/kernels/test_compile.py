@@ -1,4 +1,4 @@
-"""Compiled loops are kept on disk, wherever one may write, and never used when they are stale."""
+"""Compiled loops are cached on disk, where that is writable, and stale ones are not used."""
 
 import os
 import shutil
@@ -36,7 +36,7 @@ print(outer(1), sum(outer.stats.cache_hits.values()))
 
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
-    """A package with one loop in one file that calls another in another."""
+    """A package with a loop that calls a loop of another file."""
     kernels = tmp_path / "nerfloss" / "kernels" / "numba"
     kernels.mkdir(parents=True)
     for package in (kernels, kernels.parent, kernels.parent.parent):
@@ -52,7 +52,7 @@ def write_inner(kernels: Path, number: int = 1, operator: str = "+") -> None:
 
 
 def result_and_hits(kernels: Path, **environment: str) -> tuple[int, int]:
-    """What a fresh process computes with the outer loop, and how often the cache served it."""
+    """Return the outer loop's result in a new process, and the number of its cache hits."""
     root = kernels.parent.parent.parent
     done = subprocess.run(
         [sys.executable, "-c", "import nerfloss.kernels.numba.outer"],
@@ -72,7 +72,7 @@ def test_a_loop_is_compiled_once(package):
     assert result_and_hits(package) == (12, 1)
 
 
-def test_a_change_in_a_file_whose_loop_or_number_was_compiled_in_is_seen(package):
+def test_a_change_of_an_imported_loop_or_constant_recompiles(package):
     assert result_and_hits(package) == (12, 0)
     write_inner(package, operator="*")
     assert result_and_hits(package) == (11, 0)
@@ -80,8 +80,8 @@ def test_a_change_in_a_file_whose_loop_or_number_was_compiled_in_is_seen(package
     assert result_and_hits(package) == (15, 0)
 
 
-def test_where_the_package_cannot_be_written_to_the_user_has_a_cache(package, tmp_path):
-    # A file where a folder should be made: root, too, fails to write into it.
+def test_a_read_only_package_is_cached_in_the_users_folder(package, tmp_path):
+    # A file in place of the folder: even root cannot write into it.
     (package / "__pycache__").write_text("")
     home = tmp_path / "home"
     place = {"HOME": str(home), "XDG_CACHE_HOME": str(home / "cache")}
@@ -90,7 +90,7 @@ def test_where_the_package_cannot_be_written_to_the_user_has_a_cache(package, tm
     assert list(home.rglob("outer*.nbc"))
 
 
-def test_where_nothing_can_be_written_loops_are_compiled_every_time(package, tmp_path):
+def test_without_a_writable_folder_loops_are_compiled_every_time(package, tmp_path):
     (package / "__pycache__").write_text("")
     (tmp_path / "home").write_text("")
     place = {"HOME": str(tmp_path / "home"), "XDG_CACHE_HOME": str(tmp_path / "home")}

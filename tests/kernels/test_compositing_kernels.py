@@ -10,7 +10,7 @@ from nerfloss.maths import sdf_opacity
 
 
 def along_rays() -> dict[str, Tensor]:
-    """Intervals along rays that enter a surface, leave one, or are deep inside; some empty."""
+    """Return intervals that enter a surface, leave one, or are deep inside; some are empty."""
     rays, samples = 40, 9
     edges = torch.cumsum(torch.rand(rays, samples + 1) * 0.1, -1)
     edges[:, -1] = edges[:, -2]
@@ -64,7 +64,7 @@ def test_weights_and_their_derivatives_are_those_of_the_definition() -> None:
         torch.testing.assert_close(ours.double(), exact, rtol=1e-5, atol=1e-5)
 
 
-def test_what_a_ray_sees_and_its_derivatives_are_those_of_the_definition() -> None:
+def test_weighted_sums_and_their_derivatives_are_those_of_the_definition() -> None:
     weights, values = torch.rand(30, 7), torch.randn(30, 7, 5)
     found = []
     for function, dtype in (
@@ -79,7 +79,7 @@ def test_what_a_ray_sees_and_its_derivatives_are_those_of_the_definition() -> No
         torch.testing.assert_close(ours.double(), exact, rtol=1e-5, atol=1e-5)
 
 
-def test_rays_that_move_are_differentiated_too() -> None:
+def test_directions_that_require_gradients_are_differentiated() -> None:
     given = along_rays()
     given["directions"].requires_grad_()
     alphas = compositing.neus_alphas(**given, sharpness=torch.tensor(20.0), progress=1.0)

@@ -21,7 +21,7 @@ def test_unit_vectors_and_their_derivatives_are_those_of_the_definition() -> Non
         torch.testing.assert_close(ours.double(), exact, rtol=1e-4, atol=1e-5)
 
 
-def test_harmonics_are_those_of_the_definition_and_keep_their_history() -> None:
+def test_harmonics_are_those_of_the_definition_and_differentiable() -> None:
     rays = defined.unit(torch.randn(100, 3))
     expected = basis.spherical_harmonics(rays.double())
     torch.testing.assert_close(

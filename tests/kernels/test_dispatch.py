@@ -1,4 +1,4 @@
-"""A kernel is chosen by name and device, and says so when it cannot run."""
+"""A backend is selected by name and device; one that cannot run is an error with the reason."""
 
 import logging
 
@@ -9,29 +9,28 @@ from small_runs import composed
 
 from nerfloss.assembly.build import build_model
 from nerfloss.fields.hash_grid import HashGrid
-from nerfloss.kernels import backend_availability as availability
-from nerfloss.kernels import backend_selection as choice
+from nerfloss.kernels import backend_availability, backend_selection
 from nerfloss.kernels.grid_layout import GridLayout
 from nerfloss.kernels.hash_grid import encode, select_kernel
-from nerfloss.kernels.numba import hash_grid as cpu
+from nerfloss.kernels.numba import hash_grid as numba_hash_grid
 from nerfloss.kernels.reference import hash_grid as reference
 
 LAYOUT = GridLayout(levels=2, log2_table=8, base=2, finest=4)
 
 
 def test_the_fastest_kernel_that_can_run_is_chosen() -> None:
-    assert select_kernel("auto", torch.empty(4, 2)) is cpu
+    assert select_kernel("auto", torch.empty(4, 2)) is numba_hash_grid
     assert select_kernel("auto", torch.empty(4, 2, dtype=torch.bfloat16)) is reference
     assert select_kernel("auto", torch.empty(4, 2, device="meta")) is reference
     assert select_kernel("reference", torch.empty(4, 2)) is reference
 
 
-def test_a_name_that_does_not_exist_is_answered_with_those_that_do() -> None:
+def test_an_unknown_backend_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ValueError, match="'gpu', there are auto, reference, cpu, triton, tcnn"):
         select_kernel("gpu", torch.empty(4, 2))
 
 
-def test_a_kernel_that_cannot_run_there_says_where_it_can() -> None:
+def test_a_backend_that_cannot_run_is_refused_with_the_reason() -> None:
     with pytest.raises(ValueError, match=r"CPU memory, the table is torch.float32 on meta"):
         select_kernel("cpu", torch.empty(4, 2, device="meta"))
     with pytest.raises(ValueError, match=r"the table is torch.float16 on cpu"):
@@ -56,18 +55,18 @@ CUDA = torch.device("cuda", 0)
 
 @pytest.fixture
 def gpu(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """As if a GPU of today were there, and every package installed."""
+    """Simulate a current GPU, with every package installed."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
-    monkeypatch.setattr(availability, "_capability", lambda _: (9, 0))
-    monkeypatch.setattr(availability, "_installed", lambda _: True)
+    monkeypatch.setattr(backend_availability, "_capability", lambda _: (9, 0))
+    monkeypatch.setattr(backend_availability, "_installed", lambda _: True)
     monkeypatch.setenv("TRITON_INTERPRET", "0")
     return monkeypatch
 
 
 @pytest.fixture
 def no_gpu(gpu: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """Every package installed, but no GPU."""
+    """Simulate a machine without a GPU, with every package installed."""
     gpu.setattr(torch.cuda, "is_available", lambda: False)
     return gpu
 
@@ -93,36 +92,36 @@ def test_a_kernel_that_does_not_suit_the_runs_device_is_refused_with_the_model(
 
 
 def lines_of(caplog: pytest.LogCaptureFixture, times: int) -> list[str]:
-    """What choosing a kernel for a GPU's table writes to the log."""
-    choice._log_once.cache_clear()
+    """Return the log lines of selecting a kernel for a table on a GPU."""
+    backend_selection._log_once.cache_clear()
     caplog.clear()
     with caplog.at_level(logging.INFO):
         for _ in range(times):
-            choice.fastest(CUDA, torch.float32)
+            backend_selection.fastest(CUDA, torch.float32)
     return [record.getMessage() for record in caplog.records]
 
 
 @pytest.mark.usefixtures("gpu")
-def test_a_gpu_is_served_by_triton_without_a_word(caplog) -> None:
-    assert choice.fastest(CUDA, torch.float32) == "triton"
+def test_triton_is_selected_on_a_gpu_without_a_log_line(caplog) -> None:
+    assert backend_selection.fastest(CUDA, torch.float32) == "triton"
     assert lines_of(caplog, 3) == []
 
 
-def test_a_gpu_that_triton_cannot_serve_falls_back_with_one_line(gpu, caplog) -> None:
-    gpu.setattr(availability, "_installed", lambda name: name != "triton")
+def test_a_gpu_without_triton_falls_back_to_the_reference_with_one_log_line(gpu, caplog) -> None:
+    gpu.setattr(backend_availability, "_installed", lambda name: name != "triton")
     (line,) = lines_of(caplog, 3)
     assert "plain PyTorch" in line
     assert "triton is not installed (pip install triton)" in line
-    gpu.setattr(availability, "_installed", lambda _: True)
-    gpu.setattr(availability, "_capability", lambda _: (6, 1))
+    gpu.setattr(backend_availability, "_installed", lambda _: True)
+    gpu.setattr(backend_availability, "_capability", lambda _: (6, 1))
     (line,) = lines_of(caplog, 3)
     assert "needs compute capability 7.5, cuda:0 has 6.1" in line
-    assert choice.fastest(CUDA, torch.float32) == "reference"
+    assert backend_selection.fastest(CUDA, torch.float32) == "reference"
 
 
 @pytest.mark.usefixtures("no_gpu")
 @pytest.mark.parametrize("backend", ["triton", "tcnn"])
-def test_without_a_gpu_a_backend_asked_for_by_name_says_so_at_once(backend: str) -> None:
+def test_without_a_gpu_its_backends_are_refused_by_name(backend: str) -> None:
     says = f"'{backend}' cannot run: it needs a CUDA device and there is none here"
     with pytest.raises(ValueError, match=says):
         HashGrid(backend=backend)
@@ -131,7 +130,7 @@ def test_without_a_gpu_a_backend_asked_for_by_name_says_so_at_once(backend: str)
 
 
 def test_a_backend_that_is_not_installed_says_how_to_get_it(gpu) -> None:
-    gpu.setattr(availability, "_installed", lambda _: False)
+    gpu.setattr(backend_availability, "_installed", lambda _: False)
     with pytest.raises(ValueError, match=r"triton is not installed \(pip install triton\); back"):
         HashGrid(backend="triton")
     with pytest.raises(ValueError, match=r"pip install git.*tiny-cuda-nn.*nothing is lost without"):
@@ -139,29 +138,32 @@ def test_a_backend_that_is_not_installed_says_how_to_get_it(gpu) -> None:
 
 
 def test_an_old_gpu_is_named_with_what_it_lacks(gpu) -> None:
-    gpu.setattr(availability, "_capability", lambda _: (7, 0))
+    gpu.setattr(backend_availability, "_capability", lambda _: (7, 0))
     with pytest.raises(ValueError, match=r"needs compute capability 7.5, cuda:0 has 7.0"):
         HashGrid(backend="triton")
 
 
 @pytest.mark.usefixtures("gpu")
-def test_a_table_that_is_still_in_cpu_memory_is_no_fault_of_the_settings() -> None:
+def test_a_table_in_cpu_memory_is_refused_when_it_is_read_not_when_it_is_built() -> None:
     grid = HashGrid(levels=1, log2_table=4, base=2, finest=2, backend="triton")
     with pytest.raises(ValueError, match="needs a CUDA device, the table is on cpu"):
         grid(torch.rand(1, 3))
 
 
 @pytest.mark.usefixtures("gpu")
-def test_numbers_that_a_kernel_cannot_read_are_named() -> None:
-    assert availability.unsupported_reason("triton", CUDA, torch.bfloat16) is None
-    reason = availability.unsupported_reason("tcnn", CUDA, torch.bfloat16)
+def test_an_unsupported_dtype_is_named() -> None:
+    assert backend_availability.unsupported_reason("triton", CUDA, torch.bfloat16) is None
+    reason = backend_availability.unsupported_reason("tcnn", CUDA, torch.bfloat16)
     assert reason == "it reads tables of float16, float32, this one is torch.bfloat16"
 
 
 def test_triton_runs_without_a_gpu_when_it_is_interpreted(no_gpu) -> None:
     no_gpu.setenv("TRITON_INTERPRET", "1")
-    assert availability.unavailable_reason("triton") is None
-    assert availability.unsupported_reason("triton", torch.device("cpu"), torch.float16) is None
+    assert backend_availability.unavailable_reason("triton") is None
+    assert (
+        backend_availability.unsupported_reason("triton", torch.device("cpu"), torch.float16)
+        is None
+    )
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ from torch import Tensor
 
 from nerfloss.kernels.grid_layout import GridLayout
 from nerfloss.kernels.hash_grid import encode
-from nerfloss.kernels.numba import hash_grid as cpu
+from nerfloss.kernels.numba import hash_grid as numba_hash_grid
 from nerfloss.kernels.reference import hash_grid as reference
 
 LAYOUT = GridLayout(levels=5, features=2, log2_table=9, base=3, finest=40)
-KERNELS = pytest.mark.parametrize("kernel", [cpu, reference], ids=["cpu", "reference"])
+KERNELS = pytest.mark.parametrize("kernel", [numba_hash_grid, reference], ids=["cpu", "reference"])
 
 
 def naive_features(point: Tensor, table: Tensor, layout: GridLayout) -> list[float]:
@@ -108,13 +108,13 @@ def test_features_are_those_of_the_naive_loop(kernel: ModuleType) -> None:
 def test_kernels_agree_for_every_number_of_features(features: int, dtype: torch.dtype) -> None:
     layout = GridLayout(levels=3, features=features, log2_table=9, base=3, finest=40)
     given = problem(700, layout, dtype)
-    assert_same(results(cpu, given, layout, 3), results(reference, given, layout, 3))
+    assert_same(results(numba_hash_grid, given, layout, 3), results(reference, given, layout, 3))
 
 
 @pytest.mark.parametrize("active", [0, 1, 4, 5])
 def test_levels_that_are_not_active_give_zero_and_receive_nothing(active: int) -> None:
     given = problem(300)
-    found = results(cpu, given, active=active)
+    found = results(numba_hash_grid, given, active=active)
     assert_same(found, results(reference, given, active=active))
     assert not found["features"][:, active * 2 :].any()
     assert not found["jvp"][:, active * 2 :].any()
@@ -125,7 +125,7 @@ def test_levels_that_are_not_active_give_zero_and_receive_nothing(active: int) -
 @pytest.mark.parametrize("count", [0, 1, 255, 256, 257, 5000])
 def test_kernels_agree_for_any_number_of_points(count: int) -> None:
     given = problem(count)
-    assert_same(results(cpu, given), results(reference, given))
+    assert_same(results(numba_hash_grid, given), results(reference, given))
 
 
 def test_kernels_agree_on_points_in_the_order_of_rays() -> None:
@@ -133,22 +133,22 @@ def test_kernels_agree_on_points_in_the_order_of_rays() -> None:
     ends = torch.rand(2, 64, 1, 3)
     along = torch.linspace(0, 1, 64)[:, None]
     given["points"] = (ends[0] + along * (ends[1] - ends[0])).reshape(-1, 3)
-    assert_same(results(cpu, given), results(reference, given))
+    assert_same(results(numba_hash_grid, given), results(reference, given))
 
 
 def test_kernels_agree_on_vertices_and_on_the_border() -> None:
     corners = torch.cartesian_prod(*[torch.tensor([0.0, 1 / 3, 0.5, 1.0])] * 3)
     given = problem(len(corners)) | {"points": corners}
-    assert_same(results(cpu, given), results(reference, given))
+    assert_same(results(numba_hash_grid, given), results(reference, given))
 
 
 def test_nan_points_give_nan_and_touch_nobody_else() -> None:
     given = problem(300)
-    clean = results(cpu, given)
+    clean = results(numba_hash_grid, given)
     points = given["points"].clone()
     points[::7] = torch.nan
     points[3::7, 1] = torch.nan
-    spoiled = results(cpu, given | {"points": points})
+    spoiled = results(numba_hash_grid, given | {"points": points})
     bad = points.isnan().any(-1)
     for name in ("features", "vjp", "jvp"):
         assert spoiled[name][bad].isnan().any(-1).all(), name
@@ -158,7 +158,7 @@ def test_nan_points_give_nan_and_touch_nobody_else() -> None:
 def test_points_far_outside_are_safe() -> None:
     given = problem(8)
     given["points"][:4] = torch.tensor([torch.inf, -torch.inf, 1e30, -1e30])[:, None]
-    assert results(cpu, given)["scatter_both"].shape == (LAYOUT.entries, 2)
+    assert results(numba_hash_grid, given)["scatter_both"].shape == (LAYOUT.entries, 2)
 
 
 def test_what_is_not_contiguous_is_read_right() -> None:
@@ -168,7 +168,7 @@ def test_what_is_not_contiguous_is_read_right() -> None:
         wide = torch.full((value.shape[0], 2 * value.shape[1]), torch.nan)
         wide[:, ::2] = value
         strided[name] = wide[:, ::2]
-    assert_same(results(cpu, strided), results(cpu, given))
+    assert_same(results(numba_hash_grid, strided), results(numba_hash_grid, given))
 
 
 def test_results_do_not_depend_on_the_number_of_threads_to_the_last_bit() -> None:
@@ -178,7 +178,7 @@ def test_results_do_not_depend_on_the_number_of_threads_to_the_last_bit() -> Non
         found = []
         for threads in (1, 2, 3, 2):
             torch.set_num_threads(threads)
-            found.append(results(cpu, given))
+            found.append(results(numba_hash_grid, given))
     finally:
         torch.set_num_threads(before)
     for other in found[1:]:

@@ -1,4 +1,4 @@
-"""Carving and distances, compiled, against the loops that define them."""
+"""Carving and distances against naive loops."""
 
 import pytest
 import torch
@@ -45,14 +45,14 @@ def carved_cell_by_cell(masks, to_pixels, resolution, dilate):
 
 @pytest.mark.parametrize("dilate", [0, 1, 3])
 @pytest.mark.parametrize("away", [3.0, 1.2, 0.1], ids=["in_view", "in_part", "from_inside"])
-def test_carving_blocks_is_asking_every_view_about_every_cell(away, dilate):
+def test_carving_by_blocks_is_carving_cell_by_cell(away, dilate):
     masks, to_pixels = blotches(4), rings_of_cameras(4, away)
     expected = carved_cell_by_cell(masks, to_pixels, 20, dilate)
     assert 0 < expected.float().mean() < 0.999
     assert torch.equal(carve(masks, to_pixels, 20, opaque=128, dilate=dilate), expected)
 
 
-def test_carving_in_portions_of_views_forgets_none():
+def test_carving_in_batches_uses_every_view():
     count = VIEWS + 3
     masks, to_pixels = blotches(count), rings_of_cameras(count, 3.0)
     whole = carve(masks, to_pixels, 20, opaque=128, dilate=2)

@@ -1,4 +1,4 @@
-"""Compiled points in space agree with their formulas."""
+"""Compiled operations on points agree with their formulas."""
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ BOX = torch.tensor([[-1.0, -0.5, -2.0], [1.0, 0.8, 0.5]])
 
 @pytest.fixture
 def formulas(monkeypatch):
-    """Call a function of the module as another device would: by its formula."""
+    """Call a function of the module by its formula, as on another device."""
 
     def call(function, *arguments):
         with monkeypatch.context() as patch:
@@ -30,7 +30,7 @@ def some_rays(count=50):
     return Rays(origins, directions, nothing[:, :2], nothing[:, 0].long(), nothing)
 
 
-def test_samples_that_have_length_are_found_with_their_middles(formulas):
+def test_nonempty_intervals_and_their_midpoints(formulas):
     rays, starts = some_rays(), torch.rand(50, 6)
     ends = starts + torch.rand(50, 6) * (torch.rand(50, 6) > 0.4)
     index = point_ops.nonempty_intervals(starts, ends)
@@ -43,7 +43,7 @@ def test_samples_that_have_length_are_found_with_their_middles(formulas):
     )
 
 
-def test_points_come_into_the_unit_cube_with_their_derivative(formulas):
+def test_points_in_the_unit_cube_and_their_derivative(formulas):
     points = torch.randn(200, 3)
     points[0], points[1, 1] = BOX[0], float("nan")
     found, expected = (
@@ -59,7 +59,7 @@ def test_points_come_into_the_unit_cube_with_their_derivative(formulas):
 
 
 @pytest.mark.parametrize("reach", [0.3, float("inf")])
-def test_cells_to_be_renewed_are_those_of_the_region_that_lie_near(formulas, reach):
+def test_region_cells_below_a_limit(formulas, reach):
     values, region = torch.randn(16, 16, 16), torch.rand(16, 16, 16) > 0.3
     found = point_ops.region_cells_below(values, region, reach)
     assert torch.equal(found, formulas(point_ops.region_cells_below, values, region, reach))
@@ -67,7 +67,7 @@ def test_cells_to_be_renewed_are_those_of_the_region_that_lie_near(formulas, rea
 
 
 @pytest.mark.parametrize("seed", [None, 3])
-def test_points_lie_in_the_cells_that_they_are_asked_for(formulas, seed):
+def test_points_lie_in_their_cells(formulas, seed):
     index = torch.randperm(12**3)[:100]
 
     def generator():
@@ -81,7 +81,7 @@ def test_points_lie_in_the_cells_that_they_are_asked_for(formulas, seed):
     assert torch.equal(cell, torch.stack([x, y, z], -1))
 
 
-def test_a_ray_meets_a_box_where_the_formula_says():
+def test_a_ray_meets_a_box_as_by_the_formula():
     rays = some_rays()
     expected = torch.stack(intersect_box(rays, BOX), -1)
     arrays = (rays.origins.numpy(), rays.directions.numpy())
@@ -90,7 +90,7 @@ def test_a_ray_meets_a_box_where_the_formula_says():
     assert 0 < int((expected[:, 1] > 0).sum()) < 50
 
 
-def test_places_of_a_mask_are_found_by_their_number_alone():
+def test_nonzero_with_count_is_nonzero():
     for share in (0.0, 0.3, 1.0):
         mask = torch.rand(1000) < share
         expected = mask.nonzero().squeeze(-1)

@@ -7,14 +7,14 @@ import torch
 from torch import Tensor
 
 from nerfloss.kernels.mlp import apply_mlp
-from nerfloss.kernels.numba import sdf_mlp as cpu_sdf_mlp
+from nerfloss.kernels.numba import sdf_mlp as numba_sdf_mlp
 from nerfloss.kernels.reference import sdf_mlp as reference_sdf_mlp
 
 SHAPES = [((5, 7, 3), 3), ((19, 64, 16), 256), ((19, 64, 64, 4), 1029), ((34, 33, 33, 3), 2048)]
 
 
 def parameters_of(sizes: tuple[int, ...]) -> list[Tensor]:
-    """Weights and biases of no particular kind, for layers of the given sizes."""
+    """Return random weights and biases for layers of the given sizes."""
     layers = [
         (torch.randn(outer, inner) / inner**0.5, 0.1 * torch.randn(outer))
         for inner, outer in pairwise(sizes)
@@ -58,12 +58,12 @@ def test_a_compiled_distance_network_agrees_with_its_formulas(
     beta = 20.0
     inputs, parameters = torch.randn(sizes[0], count), parameters_of(sizes)
     exact = [each.double() for each in (inputs, *parameters)]
-    found = cpu_sdf_mlp.forward(inputs, parameters, beta, with_input_gradient)
+    found = numba_sdf_mlp.forward(inputs, parameters, beta, with_input_gradient)
     expected = reference_sdf_mlp.forward(exact[0], exact[1:], beta, with_input_gradient)
     assert_agree(list(found)[: 1 + with_input_gradient], list(expected)[: 1 + with_input_gradient])
     assert found[1].shape == expected[1].shape
     given = [torch.randn_like(each) for each in found]
-    to_inputs, to_parameters = cpu_sdf_mlp.backward(inputs, parameters, beta, *given)
+    to_inputs, to_parameters = numba_sdf_mlp.backward(inputs, parameters, beta, *given)
     expected_inputs, expected_parameters = reference_sdf_mlp.backward(
         exact[0], exact[1:], beta, *(each.double() for each in given)
     )
@@ -90,7 +90,7 @@ def test_the_formulas_of_the_distance_network_are_exact_derivatives(hidden: int)
     assert torch.autograd.gradcheck(Network.apply, exact)
 
 
-def test_the_pull_is_the_derivative_of_the_first_output() -> None:
+def test_the_input_gradient_is_the_derivative_of_the_first_output() -> None:
     exact = precise([torch.randn(4, 9), *parameters_of((4, 6, 6, 3))])
     outputs, input_gradient = reference_sdf_mlp.forward(exact[0], exact[1:], 5.0, True)
     (expected,) = torch.autograd.grad(outputs[0].sum(), exact[0])
@@ -101,7 +101,7 @@ def test_softplus_is_right_at_both_ends_and_nan_stays_nan() -> None:
     # one hidden unit that passes its input through softplus, and an output that adds nothing
     parameters = [torch.ones(1, 1), torch.zeros(1), torch.ones(1, 1), torch.zeros(1)]
     z = torch.cat([torch.linspace(-3, 3, 1001), torch.tensor([-1e30, 1e30, float("nan")])])
-    value, slope = cpu_sdf_mlp.forward(z[None], parameters, 100.0, True)
+    value, slope = numba_sdf_mlp.forward(z[None], parameters, 100.0, True)
     exact = 100 * z[:-1].double()
     expected = torch.nn.functional.softplus(exact, threshold=1e9) / 100
     torch.testing.assert_close(value[0, :-1].double(), expected, rtol=1e-6, atol=1e-9)
@@ -118,8 +118,8 @@ def test_the_number_of_threads_does_not_change_a_bit() -> None:
     try:
         for threads in (1, 2):
             torch.set_num_threads(threads)
-            values = cpu_sdf_mlp.forward(inputs, parameters, 100.0, True)
-            first, others = cpu_sdf_mlp.backward(
+            values = numba_sdf_mlp.forward(inputs, parameters, 100.0, True)
+            first, others = numba_sdf_mlp.backward(
                 inputs, parameters, 100.0, to_outputs, grad_input_gradient
             )
             found.append([*values, first, *others])
@@ -130,9 +130,9 @@ def test_the_number_of_threads_does_not_change_a_bit() -> None:
 
 def test_no_points_are_no_error() -> None:
     parameters = parameters_of((4, 6, 3))
-    outputs, input_gradient = cpu_sdf_mlp.forward(torch.empty(4, 0), parameters, 5.0, True)
+    outputs, input_gradient = numba_sdf_mlp.forward(torch.empty(4, 0), parameters, 5.0, True)
     assert (outputs.shape, input_gradient.shape) == ((3, 0), (4, 0))
-    _, to_parameters = cpu_sdf_mlp.backward(
+    _, to_parameters = numba_sdf_mlp.backward(
         torch.empty(4, 0), parameters, 5.0, outputs, input_gradient
     )
     assert all((each == 0).all() for each in to_parameters)

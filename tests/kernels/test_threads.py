@@ -1,4 +1,4 @@
-"""Work that is shared out is done exactly once, and failures come back."""
+"""Parallel loops process every item once, and raise the errors of their threads."""
 
 import pytest
 import torch

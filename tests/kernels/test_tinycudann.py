@@ -40,7 +40,7 @@ def inner(count: int) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("active", [0, 2, 4])
-def test_it_computes_the_same_function_of_the_same_table(backend, active: int) -> None:
+def test_it_agrees_with_the_reference(backend, active: int) -> None:
     given = inner(400)
     found = results(backend, given, LAYOUT, active)
     for name, expected in results(reference, given, LAYOUT, active).items():

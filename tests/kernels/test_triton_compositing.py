@@ -11,7 +11,7 @@ pytest.importorskip("triton", reason="triton is made for Linux alone")
 
 from nerfloss.kernels import compositing as wired
 from nerfloss.kernels.triton import compositing as triton_compositing
-from nerfloss.kernels.triton import compositing_weights as triton_weights
+from nerfloss.kernels.triton import compositing_weights
 from nerfloss.kernels.triton import density_alpha as triton_density_alpha
 from nerfloss.maths import compositing, sdf_opacity
 
@@ -149,12 +149,12 @@ def test_behind_a_sample_that_is_nearly_opaque_the_derivative_keeps_its_digits()
     to = torch.randn(4, 16, device=DEVICE)
     exact = alphas.double().requires_grad_()
     (right,) = torch.autograd.grad(compositing.compositing_weights(exact), exact, to.double())
-    close(triton_weights.weights_backward(alphas, to), right)
+    close(compositing_weights.weights_backward(alphas, to), right)
 
 
 def test_samples_behind_an_opaque_one_have_no_gradient() -> None:
     alphas = torch.full((1, 8), 0.5, device=DEVICE)
     alphas[:, 3] = 1.0
-    found = triton_weights.weights_backward(alphas, torch.ones_like(alphas))
+    found = compositing_weights.weights_backward(alphas, torch.ones_like(alphas))
     assert float(found[:, 4:].abs().max()) < 1e-6
     assert bool(found.isfinite().all())

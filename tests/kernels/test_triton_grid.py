@@ -18,8 +18,7 @@ from nerfloss.fields.sdf_network import SDFNetwork
 from nerfloss.kernels.grid_layout import GridLayout
 from nerfloss.kernels.hash_grid import encode, select_kernel
 from nerfloss.kernels.reference import hash_grid as reference
-from nerfloss.kernels.triton import grid_gather as triton_gather
-from nerfloss.kernels.triton import grid_scatter as triton_scatter
+from nerfloss.kernels.triton import grid_gather, grid_scatter
 from nerfloss.kernels.triton import hash_grid as triton_grid
 from nerfloss.kernels.triton.tuning import Tuning
 
@@ -150,10 +149,10 @@ def test_tuning_changes_no_result(tuning: Tuning) -> None:
     given = {k: v.to(DEVICE) for k, v in problem(150, LAYOUT).items()}
     x, table, grad, tangent, jvp_grad = given.values()
     at = (LAYOUT, 2)
-    found = triton_scatter.scatter(x, grad, tangent, jvp_grad, *at, tuning=tuning)
+    found = grid_scatter.scatter(x, grad, tangent, jvp_grad, *at, tuning=tuning)
     expected = reference.scatter(x, grad, tangent, jvp_grad, *at)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-3)
-    found, _ = triton_gather.gather(x, table, None, *at, jacobian=False, tuning=tuning)
+    found, _ = grid_gather.gather(x, table, None, *at, jacobian=False, tuning=tuning)
     torch.testing.assert_close(found, reference.features(x, table, *at), rtol=1e-4, atol=1e-5)
 
 
@@ -170,7 +169,7 @@ def test_only_crowded_levels_have_copies_and_they_fit() -> None:
 
 def test_gradients_can_be_accumulated_in_half_precision() -> None:
     x, _, grad, _, _ = (each.to(DEVICE) for each in problem(60, LAYOUT).values())
-    found = triton_scatter.scatter(x, grad, None, None, LAYOUT, 2, dtype=torch.float16)
+    found = grid_scatter.scatter(x, grad, None, None, LAYOUT, 2, dtype=torch.float16)
     assert found.dtype == torch.float16
     expected = reference.scatter(x, grad, None, None, LAYOUT, 2)
     torch.testing.assert_close(found.float(), expected, rtol=0, atol=2e-2)

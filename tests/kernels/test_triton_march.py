@@ -59,7 +59,7 @@ def test_samples_lie_where_the_definition_places_them(sdf: bool, count: int) -> 
     assert same.all(-1).float().mean() > 0.93
 
 
-def test_the_march_is_that_of_the_backend_that_was_asked_for(monkeypatch) -> None:
+def test_the_march_uses_the_selected_backend(monkeypatch) -> None:
     kernels, empty = [], torch.zeros(1, 8, device=DEVICE)
     monkeypatch.setattr(march, "_place_with", lambda k, *_: kernels.append(k) or (empty, empty))
     for backend in ("triton", "reference"):
@@ -75,6 +75,6 @@ def test_rays_that_miss_the_box_have_no_samples() -> None:
     assert torch.equal(found.t_starts, found.t_ends)
 
 
-def test_no_rays_are_no_trouble() -> None:
+def test_no_rays_are_no_error() -> None:
     plan = March(0.1, 0.2, 40.0, 1.0, 0.3, 3)
     assert placed(some_rays(0, 1.0), sphere(True), plan, 8, "triton").t_starts.shape == (0, 8)

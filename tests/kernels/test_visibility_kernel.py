@@ -1,4 +1,4 @@
-"""Where light is stopped, compiled, against the loop that defines it."""
+"""Counts of views that see a cell, against a naive loop."""
 
 import math
 
@@ -43,7 +43,7 @@ def seen_step_by_step(rays, densities):
     return before, there
 
 
-def test_a_view_counts_once_in_every_cell_that_its_rays_see():
+def test_a_view_counts_once_in_every_visible_cell():
     generator = torch.Generator().manual_seed(0)
     densities = 4 * torch.rand(3 * [RESOLUTION], generator=generator) ** 8
     counts, expected = (
@@ -72,7 +72,7 @@ def test_a_view_counts_once_in_every_cell_that_its_rays_see():
     assert expected.sum(dim=(1, 2, 3)).min() > 100
 
 
-def test_without_density_everything_is_seen_past():
+def test_without_density_no_cell_is_at_a_surface():
     rays = bundle(60, torch.Generator().manual_seed(1))
     counts = new_view_counts(RESOLUTION)
     nothing = torch.zeros(3 * [RESOLUTION])
