@@ -25,7 +25,7 @@ LEARNED = 3.0
 
 
 def measure(seed: int, scene: str, recipe: str, steps: int) -> dict[str, Any]:
-    """Train once and say whether that went anywhere."""
+    """Train once and return whether the run got stuck."""
     torch.set_num_threads(1)
     model = "volsdf" if recipe == "volsdf" else "neus"
     cfg = configure(

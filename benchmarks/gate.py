@@ -1,4 +1,4 @@
-"""Has something become slower? Ratios of this run beside a committed baseline.
+"""Compare the speed ratios of this run with a committed baseline.
 
     python benchmarks/gate.py            # warns where a ratio fell by more than a fifth
     python benchmarks/gate.py --write    # after a change that is meant: a new baseline

@@ -1,4 +1,4 @@
-"""How fast the kernels are on a GPU, beside what the GPU can do: one command, nothing to build.
+"""Measure the kernels on a GPU against its bandwidth: one command, nothing to build.
 
     python benchmarks/gpu.py                     # some minutes; writes gpu.json and gpu.md
     python benchmarks/gpu.py --dry               # no GPU: tiny, interpreted; figures mean nothing
@@ -163,8 +163,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--out", type=Path, default=Path("gpu.json"), help="a .md lies beside it")
-    parser.add_argument("--minutes", type=float, default=8, help="start nothing more after so many")
+    parser.add_argument("--out", type=Path, default=Path("gpu.json"), help="a .md is written too")
+    parser.add_argument("--minutes", type=float, default=8, help="start no measurement later")
     parser.add_argument("--dry", action="store_true", help="tiny and interpreted, without a GPU")
     asked = parser.parse_args()
     if (reason := unavailable_reason("triton")) is not None:

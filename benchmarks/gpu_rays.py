@@ -1,4 +1,4 @@
-"""The passes along rays on a GPU (opacity, weights, sums, the march), beside the formulas.
+"""Measure the kernels along rays on a GPU (opacity, weights, sums, march) against the formulas.
 
 Each reads and writes its numbers once, so the floor is their bytes over the copy's bandwidth. The
 march's is left out: it looks up a cache that fits into L2 many times.
@@ -27,7 +27,7 @@ Given = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Batch:
-    """So many rays and samples on each."""
+    """Numbers of rays and of samples per ray."""
 
     rays: int = 2**15
     samples: int = 8

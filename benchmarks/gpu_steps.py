@@ -6,7 +6,7 @@
 
 - *rates*: steps per second of the loop as it is, at hardware=gpu, the median of windows.
 - *whole*: 20 000 NeuS steps of lego at 800x800, and what they come to.
-- *curves*: scores after so many seconds, at 400x400, the start included, data and evaluation not.
+- *curves*: scores against seconds, at 400x400, with initialization, without data and evaluation.
 - *same*: one recipe, a CPU's settings, on the CPU and on the GPU, over seeds.
 
 ``--lego`` is a folder in the NeRF-synthetic layout, 800x800; without it lego is left out. Results
@@ -136,7 +136,7 @@ def main() -> int:
     parts = ("rates", "whole", "curves", "same")
     parser.add_argument("--parts", nargs="+", default=list(parts), choices=parts)
     parser.add_argument("--lego", type=Path, help="lego's folder, as NeRF-synthetic has it")
-    parser.add_argument("--out", type=Path, default=Path("gpu_steps.json"), help=".md lies beside")
+    parser.add_argument("--out", type=Path, default=Path("gpu_steps.json"), help="a .md too")
     parser.add_argument("--dry", action="store_true", help="tiny, on the CPU")
     asked = parser.parse_args()
     if not (asked.dry or torch.cuda.is_available()):

@@ -1,4 +1,4 @@
-"""How fast the hash grid's CPU kernel is beside plain PyTorch: each operation, and one NeuS step.
+"""Measure the hash grid's CPU kernel against plain PyTorch: each operation, and one NeuS step.
 
     python benchmarks/hash_grid.py --tables 15 19 --threads 1 2
 

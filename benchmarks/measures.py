@@ -1,4 +1,4 @@
-"""What studies measure beside the evaluator's metrics: functions of quantities, as images."""
+"""Measurements of studies in addition to the evaluator's metrics: functions of quantities."""
 
 import torch
 from jaxtyping import Float, Int
@@ -21,7 +21,7 @@ def sharpness(
 ) -> Float[Tensor, ""]:
     """Mean slope of the rendered colours over that of the observed ones, on the object.
 
-    1 is as sharp as the photograph, below is blurred; noise counts as sharp, so read it beside
+    1 is as sharp as the photograph, below is blurred; noise counts as sharp, so read it with
     PSNR.
     """
     inside = target_mask[1:, 1:] > 0.99

@@ -1,4 +1,4 @@
-"""How fast the compiled networks and compositing are beside plain PyTorch, and beside the floor.
+"""Measure the compiled networks and compositing against plain PyTorch and a lower bound.
 
     python benchmarks/networks.py --points 4096 32768
 

@@ -34,7 +34,7 @@ def dataset(scene: str) -> list[str]:
 
 
 def spent(budget: float, clock: str) -> list[str]:
-    """Overrides for a budget of so many steps, or of so many seconds by a clock."""
+    """Return overrides for a budget in steps, or in seconds of a clock."""
     if clock == "steps":
         return [f"trainer.max_steps={budget:.0f}"]
     return [f"trainer.clock={clock}", f"trainer.max_seconds={budget}"]

@@ -69,7 +69,7 @@ def main() -> None:
     parser.add_argument("--sweeps", nargs="+", default=list(SWEEPS), choices=list(SWEEPS))
     parser.add_argument("--short", action="store_true", help=f"only {' and '.join(SHORT)}")
     parser.add_argument("--steps", type=int, default=60)
-    parser.add_argument("--out", type=Path, help="a picture; the numbers go beside it, as .json")
+    parser.add_argument("--out", type=Path, help="a picture; the numbers are written as .json too")
     asked = parser.parse_args()
     console = Console(width=120)
     found: dict[str, dict[int, dict[str, float]]] = {}

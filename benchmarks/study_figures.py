@@ -20,7 +20,7 @@ TARGETS = {"rgb": "target_rgb", "normal": "target_normal", "opacity": "target_ma
 
 
 def keep_picture(run: Run, kind: str, path: Path) -> None:
-    """Render a quantity of a test view, and keep it as a picture beside the observed one."""
+    """Render a quantity of a test view, and save it next to the observed image."""
     view, needs = list(views_of(run.scene, "test"))[VIEW], {kind, "opacity"}
     chunk = ChunkSize(run.evaluator.chunk, "eval.chunk")
     found = render_view(run.subject().render, view, needs, chunk=chunk)

@@ -32,7 +32,7 @@ def stolen_ticks() -> int:
 
 
 def turn(trainer: Trainer, threads: int) -> tuple[float, float]:
-    """Milliseconds per step in some steps on so many threads, and the stolen share."""
+    """Return milliseconds per step on a number of threads, and the stolen share of CPU time."""
     torch.set_num_threads(threads)
     ticks, begin = stolen_ticks(), time.perf_counter()
     for _ in range(STEPS):
@@ -43,7 +43,7 @@ def turn(trainer: Trainer, threads: int) -> tuple[float, float]:
 
 
 def measure(model: str, samples: int, turns: int) -> dict[int, list[tuple[float, float]]]:
-    """All turns of a run of so many samples per step, by their number of threads."""
+    """Return all turns of a run with a number of samples per step, by number of threads."""
     torch.set_num_threads(2)
     loss = "nerf" if model == "nerf" else "neus_huber"
     pace = [
