@@ -17,6 +17,9 @@ from rich.table import Table
 from runs import configure, machine, prepare  # first: it sets how threads wait
 
 from nerfloss.diagnostics.gradient_logger import Diagnostics
+from nerfloss.training.callbacks.callback import CallbackContext
+from nerfloss.training.distributed.process_group import SINGLE_PROCESS
+from nerfloss.training.loggers.logger import Loggers
 from nerfloss.training.loggers.tensorboard import TensorBoardLogger
 
 MORE = [f"loss.terms.{name}.weight=0.001" for name in ("opacity_entropy", "sparsity", "distortion")]
@@ -28,17 +31,24 @@ def measure(overrides: list[str], steps: int) -> tuple[float, float]:
     torch.set_num_threads(1)
     run, _ = prepare(configure("model=neus", "dataset.views=24", *overrides))
     trainer = run.trainer
-    run.initialization(run.model, run.scene.train, background=run.scene.background, seed=run.seed)
+    run.initialize()
     taken: dict[bool, list[float]] = {False: [], True: []}
     with tempfile.TemporaryDirectory() as folder:
-        looking = Diagnostics(every=1)
+        diagnostics = Diagnostics(every=1)
         curves = TensorBoardLogger(Path(folder) / "tensorboard")
-        parameters = trainer.optimizer.parameters
-        looking.begin(Path(folder), trainer.recipe, parameters, start=1, curves=curves)
+        context = CallbackContext(
+            folder=Path(folder),
+            start=1,
+            recipe=run.recipe,
+            parameters=trainer.optimizer.parameters,
+            loggers=Loggers([curves], curves=curves),
+            process_group=SINGLE_PROCESS,
+        )
+        diagnostics.setup(context)
         for step in range(30 + 2 * steps):
-            trainer.diagnostics = looking if step % 2 else None
+            trainer.callbacks = [diagnostics] if step % 2 else []
             begin = time.process_time()
-            trainer._train_step()  # what `run` repeats, without its sinks
+            trainer.train_step()  # what `run` repeats, without its loggers
             trainer.step += 1
             if step >= 30:
                 taken[bool(step % 2)].append(1e3 * (time.process_time() - begin))

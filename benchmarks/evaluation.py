@@ -48,14 +48,12 @@ def main() -> None:
     cfg = configure("model=neus", f"trainer.max_steps={asked.steps}", mesh=256)
     run, _ = prepare(cfg)
     trainer = run.trainer
-    with trainer.watch.running():
-        run.initialization(
-            run.model, run.scene.train, background=run.scene.background, seed=run.seed
-        )
-        trainer._train_step()
+    run.initialize()
+    with trainer.timer.running():
+        trainer.train_step()
     trainer.step += 1
     rows = {"first step after the start of the program": time.perf_counter() - BEGAN}
-    trainer.run(Loggers())
+    run.train(Loggers())
     view_seconds(run)
     rows[f"view of {SIZE}x{SIZE}"] = min(view_seconds(run) for _ in range(3))
     subject, begin = run.subject(), time.perf_counter()

@@ -26,6 +26,9 @@ import torch
 from quality import MODELS, SCORES, spent
 from runs import configure, machine, prepare, train  # first: it sets how threads wait
 
+from nerfloss.training.callbacks.callback import Callback, TrainerState
+from nerfloss.training.step import Step
+
 GRID = {"nerf": "model.field.grid", "neus": "model.field.network.grid"}
 AIMS = {"nerf": "300 steps/s", "neus": "150 steps/s"}  # on an H200
 TINY = ("dataset.views=8", "dataset.test_views=1", "sampler.resolution=16", "eval.chunk=4096")
@@ -79,23 +82,24 @@ def jobs(asked: argparse.Namespace) -> Iterator[Job]:
 def rate(settings: tuple[str, ...], window: int, windows: int) -> dict[str, Any]:
     """Steps per second over windows of a run, after two in which it warms up."""
     cfg = configure(*settings, f"trainer.max_steps={window * (windows + 2)}", mesh=None)
-    cfg.trainer.preview_every = window
     run, tally = prepare(cfg)
     seen: list[tuple[float, int]] = []
 
-    def note(_: int) -> None:
-        if run.trainer.device.type == "cuda":
-            torch.cuda.synchronize()
-        seen.append((time.perf_counter(), tally.points))
+    class Note(Callback):
+        def after_step(self, trainer: TrainerState, step: Step) -> None:  # noqa: ARG002
+            if trainer.step % window == 0:
+                if run.settings.device.type == "cuda":
+                    torch.cuda.synchronize()
+                seen.append((time.perf_counter(), tally.points))
 
-    run.trainer.preview = note
+    run.trainer.callbacks.append(Note())
     train(run)
     kept = seen[1:]
     seconds = median(after[0] - before[0] for before, after in pairwise(kept))
     found = {"steps per second": window / seconds, "rays per step": run.trainer.rays}
     # what renews the cache included
     found["points per step"] = (kept[-1][1] - kept[0][1]) / (window * (len(kept) - 1))
-    if run.trainer.device.type == "cuda":
+    if run.settings.device.type == "cuda":
         found["gigabytes"] = torch.cuda.max_memory_allocated() / 1e9
     return found
 

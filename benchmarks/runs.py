@@ -18,7 +18,6 @@ from omegaconf import DictConfig, OmegaConf
 
 from nerfloss.assembly.build import assemble
 from nerfloss.assembly.run import Run
-from nerfloss.initialization.initialization import draw_what_is_looked_at
 from nerfloss.training.loggers.logger import Loggers
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -60,7 +59,8 @@ def prepare(cfg: DictConfig) -> tuple[Run, Tally]:
     """Build a run in a folder of its own, and count what its field is asked for."""
     run = assemble(cfg, Path(tempfile.mkdtemp(prefix="nerfloss-bench-")))
     tally = Tally()
-    field, batches = run.model.field, run.trainer.batches
+    field: Any = run.model.field
+    batches: Any = run.batches
     evaluate, draw = field.forward, batches.draw
 
     def counted(points: torch.Tensor, needs: Any) -> Any:
@@ -76,14 +76,8 @@ def prepare(cfg: DictConfig) -> tuple[Run, Tally]:
 
 
 def train(run: Run) -> None:
-    """Start and train as `Run.train` does, in silence."""
-    trainer = run.trainer
-    with trainer.watch.running():
-        run.initialization(
-            run.model, run.scene.train, background=run.scene.background, seed=run.seed
-        )
-        draw_what_is_looked_at(trainer.batches, run.model)
-    trainer.run(Loggers())
+    """Train as `Run.train` does, without loggers."""
+    run.train(Loggers())
 
 
 def machine() -> str:

@@ -34,11 +34,11 @@ def measure(key: str, value: int, steps: int) -> dict[str, float]:
     # Supersampling is off: rendering the scene is not what is measured.
     run, _ = prepare(configure(f"{key}={value}", "dataset.supersampling=1"))
     trainer = run.trainer
-    run.initialization(run.model, run.scene.train, background=run.scene.background, seed=run.seed)
+    run.initialize()
     for step in range(130 + steps):
         if step == 130:
             begin = time.process_time()
-        trainer._train_step()
+        trainer.train_step()
         trainer.step += 1
     per_step = 1e3 * (time.process_time() - begin) / steps
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

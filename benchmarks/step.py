@@ -40,15 +40,16 @@ def watched(run: Run) -> dict[str, list[float]]:
 
         return timed
 
-    trainer, model = run.trainer, run.model
-    trainer.batches.draw = wrap("draw rays", trainer.batches.draw)
+    trainer: Any = run.trainer
+    model: Any = run.model
+    run.batches.draw = wrap("draw rays", run.batches.draw)
     model.sampler.refresh = wrap("renew cache", model.sampler.refresh)
     model.sampler.forward = wrap("place samples", model.sampler.forward)
     model.field.forward = wrap("field", model.field.forward)
     model.field.appearance.forward = wrap("colours", model.field.appearance.forward)
     trainer.recipe.forward = wrap("compositing and loss", trainer.recipe.forward)
     torch.Tensor.backward = wrap("backward", torch.Tensor.backward)
-    trainer.optimizer.step = wrap("optimizer", trainer.optimizer.step)
+    trainer.optimizer.step_async = wrap("optimizer", trainer.optimizer.step_async)
     return taken
 
 
@@ -58,11 +59,11 @@ def measure(model: str, steps: int) -> tuple[dict[str, float], float, float]:
     loss = "nerf" if model == "nerf" else "neus_eikonal"
     run, _ = prepare(configure(f"model={model}", f"loss={loss}", "dataset.views=24"))
     trainer = run.trainer
-    run.initialization(run.model, run.scene.train, background=run.scene.background, seed=run.seed)
+    run.initialize()
 
     def advance(count: int) -> None:
         for _ in range(count):
-            trainer._train_step()  # what `run` repeats, without its sinks
+            trainer.train_step()  # what `run` repeats, without its loggers
             trainer.step += 1
 
     advance(150)

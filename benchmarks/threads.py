@@ -36,7 +36,7 @@ def turn(trainer: Trainer, threads: int) -> tuple[float, float]:
     torch.set_num_threads(threads)
     ticks, begin = stolen_ticks(), time.perf_counter()
     for _ in range(STEPS):
-        trainer._train_step()  # what `run` repeats, without its sinks
+        trainer.train_step()  # what `run` repeats, without its loggers
         trainer.step += 1
     wall = time.perf_counter() - begin
     return 1e3 * wall / STEPS, (stolen_ticks() - ticks) / 100 / wall
@@ -50,7 +50,7 @@ def measure(model: str, samples: int, turns: int) -> dict[int, list[tuple[float,
         f"trainer.batch_size.{k}={v}" for k, v in (("samples", samples), ("rays", samples // 8))
     ]
     run, _ = prepare(configure(f"model={model}", f"loss={loss}", "dataset.views=24", *pace))
-    run.initialization(run.model, run.scene.train, background=run.scene.background, seed=run.seed)
+    run.initialize()
     for _ in range(15):
         turn(run.trainer, 2)
     taken = [(threads, turn(run.trainer, threads)) for _ in range(turns) for threads in (1, 2)]

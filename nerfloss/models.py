@@ -1,25 +1,67 @@
-"""A model: a field, the sampler that looks along rays, and the renderer that answers by name."""
+"""A model: a field, a sampler that places samples along rays, and a renderer."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
-from torch import nn
+from jaxtyping import Bool
+from torch import Tensor, nn
 
 from nerfloss.geometry import Rays, Samples
+from nerfloss.quantities.field import Field, TrainedField
 from nerfloss.quantities.resolve import Quantities
-from nerfloss.renderers.volume import VolumeRenderer
+
+
+@runtime_checkable
+class Sampler(Protocol):
+    """A module that places samples along rays: jittered with a generator, regular without.
+
+    ``offers`` names quantities that come with its samples; ``learns_from`` the one through which a
+    loss term trains it, if any. ``looks_ahead`` is True where it reads
+    a cached copy of the field that only ``refresh`` updates, so that it can sample for a step while
+    the step before runs.
+    """
+
+    offers: frozenset[str]
+    looks_ahead: bool
+    learns_from: str | None
+
+    def __call__(self, field: Any, rays: Rays, generator: torch.Generator | None) -> Samples: ...
+    def refresh(self, field: Any, step: int, generator: torch.Generator | None = None) -> None: ...
+    def sampled_region(self, field: Any) -> Bool[Tensor, "x y z"] | None: ...
+    def parameters(self) -> Any: ...
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> Any: ...
+
+
+@runtime_checkable
+class Renderer(Protocol):
+    """A renderer: computes quantities, by name, from a field and samples along rays."""
+
+    def offers(self, field: Field, given: Collection[str] = ()) -> frozenset[str]: ...
+    def primitives(self, field: Field, needs: Collection[str]) -> frozenset[str]: ...
+    def __call__(
+        self,
+        field: Field,
+        samples: Samples,
+        needs: Collection[str],
+        *,
+        given: Mapping[str, Any],
+        generator: torch.Generator | None = None,
+    ) -> Quantities: ...
 
 
 @dataclass(frozen=True)
 class Model:
-    """Three parts that must fit: the renderer's rules turn what the field offers into opacity."""
+    """A field, a sampler and a renderer that fit each other.
 
-    # Modules that keep `Field` and a sampler's call; a user's own need derive from nothing of ours.
-    field: Any
-    sampler: Any
-    renderer: VolumeRenderer
+    The renderer's rules turn what the field offers into opacity.
+    """
+
+    field: TrainedField
+    sampler: Sampler
+    renderer: Renderer
 
     def __call__(
         self,
@@ -29,7 +71,7 @@ class Model:
         given: Mapping[str, Any],
         generator: torch.Generator | None = None,
     ) -> Quantities:
-        """Quantities along rays: jittered with a generator (training), regular without."""
+        """Sample rays and render: jittered with a generator (training), regular without."""
         samples = self.sampler(self.field, rays, generator)
         return self.render(samples, needs, given=given, generator=generator)
 
@@ -41,20 +83,20 @@ class Model:
         given: Mapping[str, Any],
         generator: torch.Generator | None = None,
     ) -> Quantities:
-        """Quantities of samples that were placed before."""
+        """Return the quantities of given samples."""
         return self.renderer(self.field, samples, needs, given=given, generator=generator)
 
     def offers(self, given: Collection[str] = ()) -> frozenset[str]:
-        """Every quantity that this model can make, with ``given`` ones (targets) beside it."""
-        return self.renderer.offers(self.field, {*given, *getattr(self.sampler, "offers", ())})
+        """Return the names of all available quantities, where ``given`` ones (targets) are too."""
+        return self.renderer.offers(self.field, {*given, *self.sampler.offers})
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
-        """Parameters by the name under which the optimizer sets their rate."""
+        """Return the parameters by the name for which the optimizer has settings."""
         learned = list(self.sampler.parameters())
         return {**self.field.parameter_groups(), **({"sampler": learned} if learned else {})}
 
     def primitives(self, needs: Collection[str]) -> frozenset[str]:
-        """What making all of ``needs`` comes down to, what must be given included."""
+        """Return the quantities without a rule from which all of ``needs`` are computed."""
         return self.renderer.primitives(self.field, needs)
 
     def state_dict(self) -> dict[str, Any]:

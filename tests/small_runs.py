@@ -10,6 +10,7 @@ from nerfloss.assembly.build import assemble
 from nerfloss.assembly.config_files import conf_dir
 from nerfloss.assembly.hydra_resolvers import register_resolvers
 from nerfloss.assembly.run import Run
+from nerfloss.training.callbacks.nonfinite_check import NonFiniteCheck
 
 TINY = [
     "device=cpu",
@@ -55,6 +56,11 @@ def composed(*overrides: str, model: str = "neus", dataset: str = "analytic") ->
 def assembled(folder: Path, *overrides: str, model: str = "neus", dataset: str = "analytic") -> Run:
     """A tiny run, ready to train."""
     return assemble(composed(*overrides, model=model, dataset=dataset), folder)
+
+
+def nonfinite_check(run: Run) -> NonFiniteCheck:
+    """The callback of a run that checks its losses and gradients."""
+    return next(each for each in run.trainer.callbacks if isinstance(each, NonFiniteCheck))
 
 
 def history(folder: Path) -> list[dict[str, str]]:

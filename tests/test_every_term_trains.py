@@ -29,12 +29,13 @@ def pulls(train):
 
     @functools.cache
     def looked_at(model, *overrides):
-        trainer = train(model, *overrides).trainer
-        batch = trainer.batches.draw(trainer.step, trainer.rays)
-        needs, given = trainer.recipe.needs(trainer.step), {**batch.targets, **trainer.at}
+        run = train(model, *overrides)
+        trainer, recipe = run.trainer, run.recipe
+        batch = run.batches.draw(trainer.step, trainer.rays)
+        needs, given = recipe.needs(trainer.step), {**batch.targets, **vars(trainer.schedule)}
         generator = torch.Generator().manual_seed(0)
         quantities = trainer.model(batch.rays, needs, given=given, generator=generator)
-        report = trainer.recipe(quantities, trainer.step)
+        report = recipe(quantities, trainer.step)
         groups = trainer.model.parameter_groups().values()
         weights = [weight for group in groups for weight in group if weight.requires_grad]
         return {
@@ -100,6 +101,6 @@ def test_networks_that_are_not_trained_are_in_no_checkpoint(train):
     terms = ("perceptual", "style", "lpips")
     run = run_of("perceptual")
     assert set(terms) <= set(RUNS[run])
-    saved = checkpoint.load(train(*with_terms(run)).trainer.checkpoint)["recipe"]
+    saved = checkpoint.load(checkpoint.latest(train(*with_terms(run)).folder))["recipe"]
     assert any("adversarial_added" in key for key in saved)
     assert not [key for key in saved for term in terms if f"{term}_added" in key]

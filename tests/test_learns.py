@@ -21,7 +21,7 @@ def learned(folder, *overrides):
     )  # fmt: skip
     run = assemble(cfg, folder)
     assert run.train()
-    assert run.trainer.watchdog.seen == {}
+    assert run.watchdog.seen == {}
     return run.evaluate().values
 
 

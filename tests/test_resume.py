@@ -64,7 +64,7 @@ def test_three_steps_and_three_resumed_equal_six(tmp_path, model, overrides):
     assert whole.train()
 
     first = assembled(tmp_path / "parts", *overrides, model=model)
-    first.trainer.budget = _ends_after(first.trainer.budget, 3)
+    first.trainer.clock.budget = _ends_after(first.trainer.clock.budget, 3)
     assert first.train()
     assert not same(parameters(first), parameters(whole))
 

@@ -10,19 +10,20 @@ import torch
 from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 
+from nerfloss.assembly.build_run import RunParts, build_run
 from nerfloss.assembly.checkpoint_portability import loadable
 from nerfloss.assembly.composition import compose_config
 from nerfloss.assembly.instantiation import build
 from nerfloss.assembly.renamed_settings import refuse_renamed_keys
-from nerfloss.assembly.run import Run
+from nerfloss.assembly.run import Run, RunSettings
 from nerfloss.assembly.setting_types import check_types
 from nerfloss.assembly.sweep_config import ablated, plain
-from nerfloss.diagnostics.gradient_logger import Diagnostics
 from nerfloss.fields.hash_grid import check_kernels
 from nerfloss.models import Model
 from nerfloss.recipe import LossRecipe
 from nerfloss.training.batch_size import BatchSize
 from nerfloss.training.budget import Budget
+from nerfloss.training.callbacks.callback import Callback
 from nerfloss.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup
 
 
@@ -54,7 +55,7 @@ def _optimizer_of(cfg: DictConfig) -> Any:
     return build(said, **asked)
 
 
-def assemble(cfg: DictConfig, folder: Path, team: ProcessGroup = SINGLE_PROCESS) -> Run:
+def assemble(cfg: DictConfig, folder: Path, process_group: ProcessGroup = SINGLE_PROCESS) -> Run:
     """Build everything that a configuration names, and check that it fits together.
 
     Raises RecipeError with every fault before an image is read; DataError for broken data.
@@ -63,7 +64,7 @@ def assemble(cfg: DictConfig, folder: Path, team: ProcessGroup = SINGLE_PROCESS)
     cfg = ablated(cfg)
     check_types(plain(cfg))
     seed_everything(cfg.seed)
-    device = device_of(team.device_for(cfg.device))
+    device = device_of(process_group.device_for(cfg.device))
     model = build_model(cfg, device)
     recipe: LossRecipe = build(cfg.loss).to(device)
     dataset, evaluator, diagnostics = build(cfg.dataset), build(cfg.eval), _diagnostics_of(cfg)
@@ -72,7 +73,7 @@ def assemble(cfg: DictConfig, folder: Path, team: ProcessGroup = SINGLE_PROCESS)
     recipe.check(model.offers(offered(dataset, batch, batch_size)))
     recipe.check_batch(_patch_of(batch), min(batch_size.rays, batch_size.max_rays))
     recipe.check_sampler(model.sampler.learns_from)
-    return Run(
+    parts = RunParts(
         scene=dataset.load(),
         model=model,
         recipe=recipe,
@@ -86,13 +87,9 @@ def assemble(cfg: DictConfig, folder: Path, team: ProcessGroup = SINGLE_PROCESS)
         diagnostics=diagnostics,
         evaluator=evaluator,
         initialization=build(cfg.initialization),
-        seed=cfg.seed,
-        device=device,
-        folder=folder,
-        config=OmegaConf.to_yaml(cfg),
-        settings=plain(cfg),
-        team=team,
     )
+    settings = RunSettings(Path(folder), device, cfg.seed, plain(cfg))
+    return build_run(parts, settings, OmegaConf.to_yaml(cfg), process_group)
 
 
 def rebuild(config: str, device: torch.device) -> tuple[Model, LossRecipe]:
@@ -112,7 +109,7 @@ def rebuild(config: str, device: torch.device) -> tuple[Model, LossRecipe]:
         ) from error
 
 
-def _diagnostics_of(cfg: DictConfig) -> Diagnostics | None:
+def _diagnostics_of(cfg: DictConfig) -> Callback | None:
     """What looks at the terms, if anything. A run from before there was such a thing has nothing.
 
     Raises ValueError for a resumed run that is told to begin with it.

@@ -17,7 +17,7 @@ from typing import Any
 
 from nerfloss.assembly.result_settings import affects_scores, flat
 from nerfloss.files import atomic_write
-from nerfloss.training.distributed.torchrun_env import program
+from nerfloss.training.distributed.torchrun_env import launch_command
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ def _sources(config: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, A
 
     return {
         "config_hash": config_hash(config),
-        "command": f"{program()} {shlex.join(overrides)}".rstrip(),
+        "command": f"{launch_command()} {shlex.join(overrides)}".rstrip(),
         "seed": config.get("seed"),
         "git": _git(),
         "versions": {"python": platform.python_version(), **_versions()},

@@ -36,15 +36,15 @@ def evaluate(cfg: DictConfig) -> float | None:
     from nerfloss.assembly.hardware_presets import with_chunks_for_here
     from nerfloss.assembly.run import main_score
     from nerfloss.training.checkpoint import latest
-    from nerfloss.training.distributed.init_process_group import meeting
+    from nerfloss.training.distributed.init_process_group import init_process_group
 
     checkpoint = latest(cfg.run or cfg.checkpoint)
     folder = (
         checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
     )
     saved = with_chunks_for_here(saved_config(folder, [*changed, f"device={cfg.device}"]))
-    with meeting(cfg.device) as team:
-        run = assemble(loadable(saved, device_of(cfg.device)), folder, team)
+    with init_process_group(cfg.device) as group:
+        run = assemble(loadable(saved, device_of(cfg.device)), folder, group)
         run.load(checkpoint)
         return main_score(run.evaluate(folder / "eval"))
 

@@ -29,7 +29,7 @@ def run_hydra(job: Task, config_name: str, arguments: Sequence[str]) -> None:
     register_resolvers()
     typed, full = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
     # Hydra reads sys.argv. With this variable it raises errors instead of printing them itself.
-    words = [*arguments, *environment_overrides(), *torchrun_env.overrides_of_this()]
+    words = [*arguments, *environment_overrides(), *torchrun_env.rank_overrides()]
     sys.argv = [typed[0], *words]
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
@@ -60,7 +60,7 @@ def carry_out(task: Task, cfg: DictConfig) -> Any:
     try:
         return task(cfg)
     except Exception as error:
-        if torchrun_env.first():
+        if torchrun_env.is_main_process():
             logging.getLogger("nerfloss.failure").error("the run failed", exc_info=error)
         if HydraConfig.get().mode != RunMode.MULTIRUN:
             raise SystemExit(print_error(error)) from None

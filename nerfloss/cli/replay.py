@@ -38,6 +38,6 @@ def run(options: argparse.Namespace) -> int:
     model, recipe = rebuild(failure.config, device)
     found = replay(failure, model, recipe)
     show(replay_table(failure, found))
-    text, same = verdict(failure, found)
+    text, same = verdict(found)
     print(text)
     return 0 if same else 1

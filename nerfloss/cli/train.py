@@ -60,7 +60,7 @@ def _begin(cfg: DictConfig, folder: Path, checkpoint: Path | None) -> Mapping[st
     overrides = HydraConfig.get().overrides
     asked = [*overrides.task]
     found = [word for word in overrides.hydra if word.startswith("hydra.searchpath=")]
-    chosen = fitted(cfg, folder, [*found, *asked], keep=torchrun_env.first())
+    chosen = fitted(cfg, folder, [*found, *asked], keep=torchrun_env.is_main_process())
     return _train_and_evaluate(chosen, plain(cfg), folder, checkpoint, asked)
 
 
@@ -95,15 +95,19 @@ def _train_and_evaluate(
     from nerfloss.assembly.build import assemble
     from nerfloss.assembly.provenance import STOPPED, recorded
     from nerfloss.assembly.sweep_config import write_ablation
-    from nerfloss.training.distributed.init_process_group import meeting
+    from nerfloss.training.distributed.init_process_group import init_process_group
 
     hardware = cfg.get("hardware")
     kept = recorded(folder, config, overrides=overrides, hardware=hardware, same=unchanged)
-    with kept if torchrun_env.first() else nullcontext({}) as record, meeting(cfg.device) as team:
-        record["processes"], folder = team.size, team.same(folder)
-        if team.first:
+    is_main = torchrun_env.is_main_process()
+    with (
+        kept if is_main else nullcontext({}) as record,
+        init_process_group(cfg.device) as group,
+    ):
+        record["processes"], folder = group.size, group.broadcast(folder)
+        if group.is_main:
             write_ablation(config, folder)
-        run = assemble(cfg, folder, team)
+        run = assemble(cfg, folder, group)
         if checkpoint is not None:
             run.load(checkpoint)
         if run.train():

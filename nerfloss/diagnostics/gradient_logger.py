@@ -4,18 +4,18 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import combinations
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 from torch import nn
 
 from nerfloss.diagnostics.gradient_snapshot import GradientSnapshot, take_snapshot
 from nerfloss.diagnostics.term_health import OK, Health
-from nerfloss.recipe import LossRecipe, LossReport
 from nerfloss.recipe.term_gradients import AllReduce
+from nerfloss.training.callbacks.callback import Callback, CallbackContext, TrainerState
 from nerfloss.training.loggers.best_effort import BestEffortWriter
 from nerfloss.training.loggers.csv_logger import CsvLogger
-from nerfloss.training.loggers.logger import Logger
+from nerfloss.training.step import Step
 
 log = logging.getLogger(__name__)
 FILE = "diagnostics.csv"
@@ -33,7 +33,7 @@ def columns_of(terms: Sequence[str]) -> list[str]:
     ]
 
 
-class Diagnostics:
+class Diagnostics(Callback):
     """Look every ``every`` steps at the gradient of each term; `Health` states the other settings.
 
     A look takes one backward pass for each term that acts, and changes nothing of the run. A term
@@ -63,27 +63,24 @@ class Diagnostics:
         self._try = BestEffortWriter(FILE)
         self._exchange: AllReduce | None = None
 
-    def join(
-        self, recipe: LossRecipe, parameters: Sequence[nn.Parameter], exchange: AllReduce
-    ) -> None:
-        """Look at gradients that several processes ``exchange``; who does not `begin` is silent."""
-        self._shared, self._exchange = recipe.shared_parameters(parameters), exchange
+    def setup(self, context: CallbackContext) -> None:
+        """Open the run's file, in the main process; numbers are also written to TensorBoard.
 
-    def begin(
-        self,
-        folder: Path,
-        recipe: LossRecipe,
-        parameters: Sequence[nn.Parameter],
-        *,
-        start: int,
-        curves: Logger,
-    ) -> None:
-        """Open the run's file, before the step ``start``; numbers go to ``curves`` too."""
-        terms = [name for name, term in recipe.terms.items() if term.weight > 0]
-        self._shared, self._curves = recipe.shared_parameters(parameters), curves
+        With several processes all compute the gradients, and the main process writes.
+        """
+        group, recipe = context.process_group, context.recipe
+        self._shared = recipe.shared_parameters(context.parameters)
+        self._exchange = group.mean_gradient_rows if group.size > 1 else None
+        if group.is_main:
+            self._open(context)
+
+    def _open(self, context: CallbackContext) -> None:
+        terms = [name for name, term in context.recipe.terms.items() if term.weight > 0]
+        curves, start = context.loggers.curves, context.start
         self._table = CsvLogger(
-            folder / FILE, every=self.every, start=start, columns=columns_of(terms)
+            context.folder / FILE, every=self.every, start=start, columns=columns_of(terms)
         )
+        self._curves = () if curves is None else (curves,)
         self._health = {term: self._new_health() for term in terms}
         self._verdicts = dict.fromkeys(terms, OK)
         for row in self._table.rows():
@@ -93,12 +90,14 @@ class Diagnostics:
                     norm = float(np.float32(row[f"{term}/gradient_norm"]))
                     self._verdicts[term] = self._health[term].classify(norm)
 
-    def due(self, step: int) -> bool:
-        """Whether to look at a step, counted from 1."""
-        return step % self.every == 0
+    def after_forward(self, trainer: TrainerState, step: Step) -> None:
+        """Measure the gradients of a step that is due, before its update frees the graph."""
+        number = step.index + 1
+        if number % self.every == 0:
+            with trainer.timer.paused():
+                self._measure(number, step.report)
 
-    def look(self, step: int, report: LossReport) -> None:
-        """Look at what a step has made, before its graph is used up by the descent."""
+    def _measure(self, step: int, report: Any) -> None:
         found = take_snapshot(report, self._shared, self._exchange)
         if not self._health:
             return
@@ -109,12 +108,14 @@ class Diagnostics:
         healthy = {f"health/{name}": verdict for name, verdict in verdicts.items()}
         self._try(self._table.write, step, {**numbers, **idle, **healthy})
         as_numbers = {name: float(verdict == OK) for name, verdict in healthy.items()}
-        self._try(self._curves.write, step, {**numbers, **idle, **as_numbers})
+        for logger in self._curves:
+            self._try(logger.write, step, {**numbers, **idle, **as_numbers})
 
-    def gap(self, step: int, train: float, test: float) -> None:
-        """Note the PSNR of a training view and of a test view, as a preview saw them."""
-        for sink in (self._table, self._curves):
-            self._try(sink.write, step, {GAP: train - test})
+    def after_preview(self, step: int, test_psnr: float, train_psnr: Callable[[], float]) -> None:
+        """Write how much better a training view is rendered than a test view, in dB."""
+        gap = train_psnr() - test_psnr
+        for logger in (self._table, *self._curves):
+            self._try(logger.write, step, {GAP: gap})
 
     def _tell(self, step: int, verdicts: Mapping[str, str]) -> None:
         for name, verdict in verdicts.items():

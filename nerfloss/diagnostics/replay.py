@@ -35,10 +35,12 @@ class ReplayedTerm:
 class Replay:
     """A replayed step: its ``fault``, None where everything is finite, and its terms by name.
 
+    ``expected`` is the fault that stopped the run.
     ``behind`` describes the gradients that are not finite of the quantities between the parameters
     and the terms. ``groups`` lists the groups of the model's parameters whose gradient is not.
     """
 
+    expected: Fault
     fault: Fault | None
     terms: Mapping[str, ReplayedTerm]
     behind: Mapping[str, str]
@@ -59,7 +61,8 @@ def replay(failure: Failure, model: Any, recipe: LossRecipe) -> Replay:
     behind = _behind(total, quantities)
     for each in recipe.parameters():
         each.grad = None
-    return Replay(fault, terms, behind, _broken_groups(total, model))
+    expected = Fault.from_dict(failure.fault)
+    return Replay(expected, fault, terms, behind, _broken_groups(total, model))
 
 
 def _step(failure: Failure, model: Any, recipe: LossRecipe) -> Mapping[str, Any]:

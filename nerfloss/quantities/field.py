@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 
 @runtime_checkable
@@ -38,3 +38,14 @@ class Field(Protocol):
     def constants(self) -> Mapping[str, Tensor]:
         """Return the quantities that do not depend on the position, by name."""
         ...
+
+
+@runtime_checkable
+class TrainedField(Field, Protocol):
+    """A field whose parameters are trained; ``advance`` sets its schedules to a step."""
+
+    def advance(self, step: int) -> None: ...
+    def implicit(self, points: Float[Tensor, "points 3"]) -> Float[Tensor, "points"]: ...
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]: ...
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> Any: ...

@@ -24,6 +24,8 @@ class HierarchicalSampler(torch.nn.Module):
     Reference: Wang et al., "NeuS", NeurIPS 2021, sec. 3.3 and its released code.
     """
 
+    offers: frozenset[str] = frozenset()
+    looks_ahead = False
     learns_from: str | None = None
 
     def __init__(self, *, coarse: int = 64, fine: int = 16, rounds: int = 4) -> None:

@@ -25,6 +25,7 @@ class OccupancySampler(torch.nn.Module):
 
     # What it sees of the field is its own copy: it may sample a step before the field has moved.
     looks_ahead = True
+    offers: frozenset[str] = frozenset()
     sharpness: Float[Tensor, ""]
 
     learns_from: str | None = None

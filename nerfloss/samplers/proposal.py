@@ -27,6 +27,7 @@ class ProposalSampler(nn.Module):
     """
 
     offers = frozenset({"proposal_t_starts", "proposal_t_ends", "proposal_weights"})
+    looks_ahead = False
     # The quantity through which a recipe has to teach it.
     learns_from: str | None = "proposal_weights"
     power: Float[Tensor, ""]

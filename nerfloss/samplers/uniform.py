@@ -27,6 +27,8 @@ def stratified_edges(
 class UniformSampler(torch.nn.Module):
     """Place ``samples`` intervals of equal length inside the field's box."""
 
+    offers: frozenset[str] = frozenset()
+    looks_ahead = False
     learns_from: str | None = None
 
     def __init__(self, *, samples: int = 64) -> None:

@@ -1,26 +1,26 @@
-"""Ways in which a run gets stuck: how each is recognised, and what to do about it."""
+"""Failure modes of training: how each is recognised from health metrics, and its remedy."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import nan
 from statistics import fmean
 
-# What one look at a run found, by name; see `vital_signs`.
-Signs = Mapping[str, float]
+# The metrics of one check, by name; see `nerfloss.training.health_metrics`.
+HealthMetrics = Mapping[str, float]
 
-# Colours that are off by less (a PSNR of 20 dB) show something: an image of little contrast is
-# explained almost as well by its mean.
-FAR_OFF = 0.01
-# In scene units, in which the scene is about 2 wide, the transition is about 4 / sharpness.
-BLURRED = 2.0
-# Beyond it float32 hardly tells the two sides of the transition apart.
-JAGGED = 1e5
+# Mean squared error of colours (20 dB of PSNR) below which a run shows something: the mean colour
+# alone explains an image of low contrast almost as well.
+LARGE_ERROR = 0.01
+# In scene units, where the scene is about 2 wide, the transition is about 4 / sharpness wide.
+MIN_SHARPNESS = 2.0
+# Above it float32 hardly resolves the transition.
+MAX_SHARPNESS = 1e5
 STALLED = "stalled"
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What holds a run, what was seen of it, and what to do."""
+class Diagnosis:
+    """Cause of a failure, with the evidence and a remedy."""
 
     cause: str
     evidence: str
@@ -31,110 +31,115 @@ class Verdict:
 
 
 def diagnose(
-    signs: Sequence[Signs], stretch: Sequence[Signs] = (), *, enough: float = 0.05
-) -> Verdict | None:
-    """Name the first cause that the last ``signs`` show, the others being its consequences.
+    recent: Sequence[HealthMetrics],
+    history: Sequence[HealthMetrics] = (),
+    *,
+    min_drop: float = 0.05,
+) -> Diagnosis | None:
+    """Return the first cause that the ``recent`` checks show; later ones follow from it.
 
-    ``stretch`` goes back further: a run has stalled where a large error did not fall by the share
-    ``enough`` from the first half of it to the second.
+    With a ``history`` a run is stalled where a large error did not fall by the fraction
+    ``min_drop`` from the first half of the history to the second.
     """
-    for cause, (evidence, remedy) in _CAUSES.items():
-        found = evidence(signs)
-        if found:
-            return Verdict(cause, found, remedy)
-    found = _stalled(stretch, enough)
-    return Verdict(STALLED, found, _ANOTHER) if found else None
+    for cause, (find_evidence, remedy) in _CAUSES.items():
+        evidence = find_evidence(recent)
+        if evidence:
+            return Diagnosis(cause, evidence, remedy)
+    evidence = _stalled(history, min_drop)
+    return Diagnosis(STALLED, evidence, _OTHER_RUN) if evidence else None
 
 
-def _no_samples(signs: Sequence[Signs]) -> str | None:
-    sampled = _mean(signs, "object_sampled")
+def _no_samples(checks: Sequence[HealthMetrics]) -> str | None:
+    sampled = _mean(checks, "object_sampled")
     if sampled < 0.02:
         return f"{sampled:.1%} of the rays that should see the object have a sample"
     return None
 
 
-def _no_surface(signs: Sequence[Signs]) -> str | None:
-    if min(each.get("sdf_least", nan) for each in signs) > 0:
+def _no_surface(checks: Sequence[HealthMetrics]) -> str | None:
+    if min(each.get("sdf_least", nan) for each in checks) > 0:
         return "the SDF is positive at every sample"
-    if max(each.get("sdf_most", nan) for each in signs) < 0:
+    if max(each.get("sdf_most", nan) for each in checks) < 0:
         return "the SDF is negative at every sample"
-    most, on_object = _mean(signs, "most_opaque"), _mean(signs, "object_opacity")
+    most, on_object = _mean(checks, "most_opaque"), _mean(checks, "object_opacity")
     if most < 0.1:
         return f"nothing stops a ray, the largest opacity is {most:.2g}"
-    if "empty_opacity" in signs[-1] and on_object < 0.1:
+    if "empty_opacity" in checks[-1] and on_object < 0.1:
         return f"rays on the object, by its mask, have a mean opacity of {on_object:.2g}"
     return None
 
 
-def _all_surface(signs: Sequence[Signs]) -> str | None:
-    beside = _mean(signs, "empty_opacity")
-    if beside > 0.9:
-        return f"rays beside the object, by its mask, have a mean opacity of {beside:.2g}"
+def _all_surface(checks: Sequence[HealthMetrics]) -> str | None:
+    off_object = _mean(checks, "empty_opacity")
+    if off_object > 0.9:
+        return f"rays off the object, by its mask, have a mean opacity of {off_object:.2g}"
     return None
 
 
-def _collapsed(signs: Sequence[Signs]) -> str | None:
-    first, last = (each.get("sharpness", nan) for each in (signs[0], signs[-1]))
-    if last < BLURRED and last <= first:
+def _collapsed(checks: Sequence[HealthMetrics]) -> str | None:
+    first, last = (each.get("sharpness", nan) for each in (checks[0], checks[-1]))
+    if last < MIN_SHARPNESS and last <= first:
         return f"the sharpness is {last:.2g} and falls, the surface is a fog as wide as the scene"
     return None
 
 
-def _exploded(signs: Sequence[Signs]) -> str | None:
-    first, last = (each.get("sharpness", nan) for each in (signs[0], signs[-1]))
-    if last > JAGGED and last >= first:
-        return f"the sharpness is {last:.2g} and rises, no gradient is left beside the surface"
+def _exploded(checks: Sequence[HealthMetrics]) -> str | None:
+    first, last = (each.get("sharpness", nan) for each in (checks[0], checks[-1]))
+    if last > MAX_SHARPNESS and last >= first:
+        return f"the sharpness is {last:.2g} and rises, no gradient is left near the surface"
     return None
 
 
-def _one_color(signs: Sequence[Signs]) -> str | None:
-    error, guessed = _errors(signs)
-    if error > FAR_OFF and error > 0.9 * guessed:
-        return f"the mean squared error of colours is {error:.3g}, that of one colour {guessed:.3g}"
-    return None
-
-
-def _stalled(signs: Sequence[Signs], enough: float) -> str | None:
-    half = len(signs) // 2
-    (before, _), (error, guessed) = _errors(signs[:half]), _errors(signs[half:])
-    if error > FAR_OFF and error > 0.25 * guessed and error > (1 - enough) * before:
+def _one_color(checks: Sequence[HealthMetrics]) -> str | None:
+    error, baseline = _errors(checks)
+    if error > LARGE_ERROR and error > 0.9 * baseline:
         return (
-            f"the mean squared error of colours stays at {error:.3g}, that of one colour is "
-            f"{guessed:.3g}, and it was {before:.3g} before"
+            f"the mean squared error of colours is {error:.3g}, that of one colour {baseline:.3g}"
         )
     return None
 
 
-def _errors(signs: Sequence[Signs]) -> tuple[float, float]:
-    """Error of the colours, and of the better of two guesses: one colour, and the background."""
-    guesses = (_mean(signs, "constant_error"), _mean(signs, "background_error"))
-    return _mean(signs, "error"), min(guesses)
+def _stalled(checks: Sequence[HealthMetrics], min_drop: float) -> str | None:
+    half = len(checks) // 2
+    (before, _), (error, baseline) = _errors(checks[:half]), _errors(checks[half:])
+    if error > LARGE_ERROR and error > 0.25 * baseline and error > (1 - min_drop) * before:
+        return (
+            f"the mean squared error of colours stays at {error:.3g}, that of one colour is "
+            f"{baseline:.3g}, and it was {before:.3g} before"
+        )
+    return None
 
 
-def _mean(signs: Sequence[Signs], name: str) -> float:
-    """Mean over the looks that could tell; nan, which is no verdict, where none could."""
-    told = [each[name] for each in signs if name in each]
-    return fmean(told) if told else nan
+def _errors(checks: Sequence[HealthMetrics]) -> tuple[float, float]:
+    """Return the error of the colours, and of the better of one colour and the background."""
+    baselines = (_mean(checks, "constant_error"), _mean(checks, "background_error"))
+    return _mean(checks, "error"), min(baselines)
 
 
-_CALMER = "lower trainer.optimizer.learning_rate"
-_PLACED = (
-    f"{_CALMER}, use a better initialization (initialization=auto), add a mask term to the loss"
+def _mean(checks: Sequence[HealthMetrics], name: str) -> float:
+    """Return the mean over the checks that have the metric; NaN, which shows nothing, if none."""
+    values = [each[name] for each in checks if name in each]
+    return fmean(values) if values else nan
+
+
+_LOWER_RATE = "lower trainer.optimizer.learning_rate"
+_BETTER_START = (
+    f"{_LOWER_RATE}, use a better initialization (initialization=auto), add a mask term to the loss"
 )
-_ANOTHER = f"{_CALMER}, try another seed, check that the images belong to these cameras"
-_SHARPNESS = f"lower model.optimizer.learning_rates.sharpness, or {_CALMER}"
-_CAUSES: dict[str, tuple[Callable[[Sequence[Signs]], str | None], str]] = {
+_OTHER_RUN = f"{_LOWER_RATE}, try another seed, check that the images belong to these cameras"
+_SHARPNESS = f"lower model.optimizer.learning_rates.sharpness, or {_LOWER_RATE}"
+_CAUSES: dict[str, tuple[Callable[[Sequence[HealthMetrics]], str | None], str]] = {
     "no samples": (
         _no_samples,
-        "check that the cameras look into the box (dataset.scene_radius); with sampler=uniform "
-        "one sees whether the sampler's cache is at fault",
+        "check that the cameras look into the box (dataset.scene_radius); try sampler=uniform, "
+        "which uses no cache",
     ),
     "no surface": (
         _no_surface,
-        f"{_PLACED}, or let geometry wait longer (model.optimizer.freeze_steps)",
+        f"{_BETTER_START}, or freeze geometry longer (model.optimizer.freeze_steps)",
     ),
-    "all surface": (_all_surface, f"{_PLACED}, or use dataset.background=random"),
+    "all surface": (_all_surface, f"{_BETTER_START}, or use dataset.background=random"),
     "sharpness collapsed": (_collapsed, _SHARPNESS),
     "sharpness exploded": (_exploded, _SHARPNESS),
-    "no better than one colour": (_one_color, _ANOTHER),
+    "no better than one colour": (_one_color, _OTHER_RUN),
 }

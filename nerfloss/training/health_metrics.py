@@ -1,4 +1,4 @@
-"""What one step shows of a run's health, read from the quantities that the step has made anyway."""
+"""Health metrics of a training step, computed from the quantities that the step has made."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,43 +8,45 @@ from torch import Tensor
 
 
 @torch.no_grad()
-def vital_signs(quantities: Mapping[str, Any]) -> dict[str, float]:
-    """Means over the rays of a step, by name; what cannot be told is left out.
+def health_metrics(quantities: Mapping[str, Any]) -> dict[str, float]:
+    """Return the metrics that the quantities allow, by name.
 
-    ``error`` is the mean squared error of the colours, beside it that of the best single colour
-    (``constant_error``) and of the background alone (``background_error``) on the same rays.
-    ``object`` rays are those on the mask (all, where there is none), ``empty`` rays those off it
-    that show the background: ``object_sampled`` is the share of object rays with samples,
-    ``object_opacity`` and ``empty_opacity`` are mean opacities, ``most_opaque`` is the largest.
-    ``sdf_least`` and ``sdf_most`` are over all samples.
+    - ``error``: mean squared error of the colours; ``constant_error``: that of the best single
+      colour; ``background_error``: that of the background alone.
+    - ``object_sampled``: fraction of object rays that have samples. Object rays are those on the
+      mask, or all rays where there is no mask.
+    - ``object_opacity``, ``empty_opacity``: mean opacity of object rays, and of rays off the mask
+      that show the background; ``most_opaque``: the largest opacity.
+    - ``sdf_least``, ``sdf_most``: extrema of the SDF over all samples.
+    - ``sharpness``: as it is.
     """
-    # Only what exists: looking up anything else would make it, and might ask the field again.
+    # Existing quantities only: looking up another would compute it.
     made = {name: quantities[name] for name in set(quantities)}
-    on, empty = _rays(made)
-    means = {"object_sampled": _mean(made["occupied"].any(-1).float(), on)}
+    on_object, empty = _ray_masks(made)
+    means = {"object_sampled": _mean(made["occupied"].any(-1).float(), on_object)}
     if "opacity" in made:
-        means["object_opacity"] = _mean(made["opacity"], on)
+        means["object_opacity"] = _mean(made["opacity"], on_object)
         means["empty_opacity"] = _mean(made["opacity"], empty)
         means["most_opaque"] = made["opacity"].max()
     if "rgb" in made and "target_rgb" in made:
-        # Off the mask a photograph may show what the model is not meant to explain.
-        means |= _errors(made, torch.maximum(on, empty))
+        # Off the mask a photograph may show things that the model does not have to explain.
+        means |= _errors(made, torch.maximum(on_object, empty))
     if "sdf" in made:
         padding, sdf = ~made["occupied"], made["sdf"]
         means["sdf_least"] = sdf.masked_fill(padding, float("inf")).min()
         means["sdf_most"] = sdf.masked_fill(padding, float("-inf")).max()
     if "sharpness" in made:
         means["sharpness"] = made["sharpness"]
-    # One tensor, so that a GPU is waited for once.
+    # One tensor: one synchronisation with a GPU.
     values = torch.stack([value.float().reshape(()) for value in means.values()]).tolist()
     return {name: v for name, v in zip(means, values, strict=True) if v == v}
 
 
-def _rays(made: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
-    """Which rays are on the object and which see the background, as 0 and 1."""
+def _ray_masks(made: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
+    """Return which rays are on the object, and which show the background, as 0 and 1."""
     if "target_mask" not in made:
-        on = torch.ones_like(made["origins"][:, 0])
-        return on, torch.zeros_like(on)
+        on_object = torch.ones_like(made["origins"][:, 0])
+        return on_object, torch.zeros_like(on_object)
     mask = made["target_mask"]
     off = mask < 0.05
     if "target_rgb" in made:
@@ -67,6 +69,6 @@ def _errors(made: Mapping[str, Any], counted: Tensor) -> dict[str, Tensor]:
     }
 
 
-def _mean(values: Tensor, which: Tensor) -> Tensor:
-    """Mean over the rays of ``which``; nan where there are none."""
-    return (values * which).sum() / which.sum()
+def _mean(values: Tensor, selected: Tensor) -> Tensor:
+    """Return the mean over the selected rays; NaN if there are none."""
+    return (values * selected).sum() / selected.sum()

@@ -1,4 +1,4 @@
-"""AdamW over named groups of parameters, each with its rate, warmed up and then decayed."""
+"""AdamW over named parameter groups, with warm-up, decay and a check for finite gradients."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,12 +9,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
-from nerfloss.recipe import Fault
-from nerfloss.training.protocols import Differentiable
+from nerfloss.training.protocols import Fault, Gradient
 
 
 class NonFiniteGradient(RuntimeError):
-    """A gradient that is not finite; nothing was updated. ``fault`` says where, if it is known."""
+    """A gradient that is not finite; nothing was updated. ``fault`` locates it, where known."""
 
     def __init__(self, message: str, fault: Fault | None = None) -> None:
         super().__init__(message)
@@ -112,34 +111,40 @@ class Optimizer:
         """Return all parameters, group by group."""
         return [each.parameter for each in self._moments]
 
-    def step(self, total: Differentiable, step: int, progress: float) -> None:
-        """Descend ``total``, or what stands for it: its ``backward()`` leaves the gradients.
+    def step(self, gradient: Gradient, step: int, progress: float) -> None:
+        """Call ``gradient.backward()`` and update the parameters, at a scheduled step.
 
-        Raises NonFiniteGradient, with nothing updated, for a broken gradient.
+        Raises NonFiniteGradient, with nothing updated, where the gradient is not finite.
         """
-        if self.descend(total, step, progress):
+        if self.step_async(gradient, step, progress):
             raise NonFiniteGradient(f"the gradient at step {step} is not finite")
 
-    def descend(
-        self, total: Differentiable, step: int, progress: float, spoiled: Tensor | None = None
+    def step_async(
+        self,
+        gradient: Gradient,
+        step: int,
+        progress: float,
+        *,
+        skip: Float[Tensor, ""] | None = None,
     ) -> Float[Tensor, ""]:
-        """The same, but nobody waits to hear whether the gradient was finite.
+        """Update the parameters without waiting for the device.
 
-        Returns 1 if it was not, or if ``spoiled`` was 1 before, else 0, both where the parameters
-        are; with 1 nothing was updated.
+        Returns a tensor that is 1 where nothing was updated, because the gradient was not finite or
+        because ``skip`` is 1, and 0 otherwise.
         """
-        total.backward()
-        reached = [each for each in self._moments if each.parameter.grad is not None]
-        broken = self._not_finite(reached)
-        if spoiled is not None:
-            broken = torch.maximum(broken, spoiled)
+        gradient.backward()
+        moments = [each for each in self._moments if each.parameter.grad is not None]
+        found_inf = self._found_inf(moments)
+        if skip is not None:
+            found_inf = torch.maximum(found_inf, skip)
         factor = self.factor(step, progress)
-        moving = [each for each in reached if step >= each.freeze_steps]
-        # A call costs as much as ten thousand numbers: one for all that share a rate.
-        for rate in dict.fromkeys(each.rate for each in moving):
-            self._update([each for each in moving if each.rate == rate], rate * factor, broken)
-        self._drop_gradients()
-        return broken
+        updated = [each for each in moments if step >= each.freeze_steps]
+        # A call costs as much as ten thousand numbers: one call per learning rate.
+        for rate in dict.fromkeys(each.rate for each in updated):
+            self._update([each for each in updated if each.rate == rate], rate * factor, found_inf)
+        for each in self._moments:
+            each.parameter.grad = None
+        return found_inf
 
     def state_dict(self) -> dict[str, Any]:
         return {
@@ -152,23 +157,24 @@ class Optimizer:
             for each, value in zip(self._moments, saved, strict=True):
                 getattr(each, name).copy_(value)
 
-    def _not_finite(self, reached: Sequence[Moments]) -> Float[Tensor, ""]:
-        if not reached:
+    def _found_inf(self, moments: Sequence[Moments]) -> Float[Tensor, ""]:
+        """Return 1 where any gradient is not finite, else 0; clip where that is set."""
+        if not moments:
             return torch.zeros(())
-        return (~torch.isfinite(self._checked_norm(reached))).float()
+        return (~torch.isfinite(self._gradient_norm(moments))).float()
 
-    def _checked_norm(self, reached: Sequence[Moments]) -> Tensor:
-        """Clip where that is asked for; a number that is not finite where any gradient is not."""
+    def _gradient_norm(self, moments: Sequence[Moments]) -> Tensor:
+        """Clip, if set; return a number that is not finite where any gradient is not."""
         if self._max_grad_norm is not None:
-            parameters = [each.parameter for each in reached]
+            parameters = [each.parameter for each in moments]
             return torch.nn.utils.clip_grad_norm_(parameters, self._max_grad_norm)
         # Squares, because AdamW squares too: where that overflows, a parameter never moves again.
-        # Half of what clipping costs, which also writes every gradient.
-        flat = [_gradient(each).flatten() for each in reached]
+        # Half the cost of clipping, which also writes every gradient.
+        flat = [_gradient(each).flatten() for each in moments]
         return torch.stack([gradient.dot(gradient) for gradient in flat]).sum()
 
     @torch.no_grad()
-    def _update(self, moments: Sequence[Moments], rate: float, broken: Tensor) -> None:
+    def _update(self, moments: Sequence[Moments], rate: float, found_inf: Tensor) -> None:
         adamw(
             [each.parameter for each in moments],
             [_gradient(each) for each in moments],
@@ -177,7 +183,7 @@ class Optimizer:
             [],
             [each.count for each in moments],
             fused=True,
-            found_inf=broken,
+            found_inf=found_inf,
             amsgrad=False,
             maximize=False,
             beta1=self._betas[0],
@@ -186,10 +192,6 @@ class Optimizer:
             weight_decay=self._weight_decay,
             eps=self._eps,
         )
-
-    def _drop_gradients(self) -> None:
-        for each in self._moments:
-            each.parameter.grad = None
 
 
 def _gradient(moments: Moments) -> Tensor:

@@ -1,93 +1,113 @@
-"""What a step begins with, rays and samples, made beside the step before it."""
+"""Inputs of a training step: its batch and samples, prepared while the previous step runs."""
 
 from concurrent.futures import Future
 from dataclasses import dataclass
 
 import torch
+from torch import Generator
 
 from nerfloss.geometry import Samples
 from nerfloss.kernels.async_host_copy import AsyncScalar
 from nerfloss.kernels.threads import submit
-from nerfloss.training.distributed.process_group import ProcessGroup
-from nerfloss.training.protocols import Batch, Batches, Model
+from nerfloss.training.protocols import Batch, BatchSource, Model
 
 
 @dataclass(frozen=True)
 class PreparedStep:
-    """A step's batch, where the sampler looks along its rays, and the generator for the rest.
+    """A batch, the samples along its rays, and the generator for all further random numbers.
 
-    ``count`` is how many samples have length: asked for here, so that a GPU has it when it is read.
+    ``count`` is the number of samples of non-zero length, copied to the host asynchronously.
+    ``rays`` and ``samples_evaluated`` are totals over all processes.
     """
 
     batch: Batch
     samples: Samples
-    generator: torch.Generator
+    generator: Generator
     count: AsyncScalar
+
+    @property
+    def rays(self) -> int:
+        return len(self.batch.rays)
+
+    @property
+    def samples_evaluated(self) -> int:
+        return int(self.count)
 
 
 class Prefetcher:
-    """Makes the beginning of a step; of the next one already, where the sampler allows it.
+    """Prepare the inputs of a step, ahead of time where the sampler allows it.
 
-    A sampler that ``looks_ahead`` sees nothing of the field but its box and its own copy, which is
-    renewed from the field as it is before a step's update. So what the next step needs can be made
-    beside this one, on another thread, and is the same without one. Of several processes each
-    samples its share of the rays that all draw.
+    A sampler that ``looks_ahead`` reads only the field's box and its own cached copy of the field,
+    which is refreshed before the update of the step. The next step's inputs can then be prepared on
+    another thread while this step runs, with identical results.
+
+    Every step draws from generators seeded by the run's seed and the step's number, so that a
+    resumed run draws the same numbers.
     """
 
     def __init__(
-        self, model: Model, batches: Batches, device: torch.device, seed: int, team: ProcessGroup
+        self, model: Model, batches: BatchSource, *, device: torch.device, seed: int
     ) -> None:
-        self.model, self.batches, self.team = model, batches, team
+        self.model, self.batches = model, batches
         self.device, self.seed = device, seed
-        # The sampler is ready for all steps before this one.
-        self.renewed = 0
+        # The sampler has been refreshed for all steps before this one.
+        self.refreshed = 0
         self._next: Future[PreparedStep] | None = None
         self._drawn: Future[Batch] | None = None
 
+    @property
+    def min_rays(self) -> int:
+        """Return the smallest number of rays to ask for."""
+        return 1
+
     def take(self, step: int, rays: int) -> PreparedStep:
-        """The beginning of a step: as begun before, or made now."""
-        found, self._next = self._next, None
-        if found is not None:
-            return found.result()
-        self._renew(step)
-        return self._make(step, rays)
+        """Return the inputs of a step, prefetched or prepared now."""
+        prefetched, self._next = self._next, None
+        if prefetched is not None:
+            return prefetched.result()
+        self._refresh(step)
+        return self._prepare(step, rays)
 
-    def begin(self, step: int, rays: int) -> None:
-        """Let the beginning of a step be made, if it can be made before the step.
+    def prefetch(self, step: int, rays: int) -> None:
+        """Start preparing the inputs of a step.
 
-        Pixels that have a way to go to the device set out at least, whatever the sampler.
+        Where the sampler does not allow it, only pixels that must be copied to the device are
+        drawn ahead.
         """
-        ahead = getattr(self.model.sampler, "looks_ahead", False)
+        ahead = self.model.sampler.looks_ahead
         if ahead:
-            # Now and then much work, which is shared out; the rest is for one thread.
-            self._renew(step)
-        if getattr(self.batches, "streams", False):
+            # A refresh is parallel in itself; the remaining work takes one thread.
+            self._refresh(step)
+        if self.batches.streams:
             self._drawn = submit(lambda: self.batches.draw(step, rays))
         elif ahead:
-            # A GPU works through one queue: a thread would gain nothing there.
-            now = self.device.type != "cpu"
-            self._next = submit(lambda: self._make(step, rays), inline=now)
+            # A GPU has one queue: a second thread would not speed it up.
+            inline = self.device.type != "cpu"
+            self._next = submit(lambda: self._prepare(step, rays), inline=inline)
 
-    def forget(self, renewed: int) -> None:
-        """Drop what was begun; the sampler is ready for steps before ``renewed``."""
+    def reset(self, refreshed: int) -> None:
+        """Drop prefetched inputs; the sampler is refreshed for all steps before ``refreshed``."""
         if self._next is not None:
             self._next.result()
-        self._next, self._drawn, self.renewed = None, None, renewed
+        self._next, self._drawn, self.refreshed = None, None, refreshed
 
-    def _renew(self, step: int) -> None:
-        """Renew the sampler for a step, once: with numbers of its own, so that a resumed run, which
-        need not renew again, draws the same.
+    def _refresh(self, step: int) -> None:
+        """Refresh the sampler for a step, once, with a generator of its own.
+
+        A resumed run, which need not refresh again, then draws the same numbers elsewhere.
         """
-        if self.renewed <= step:
+        if self.refreshed <= step:
             self.model.sampler.refresh(self.model.field, step, self._generator(2 * step + 1))
-            self.renewed = step + 1
+            self.refreshed = step + 1
 
-    def _make(self, step: int, rays: int) -> PreparedStep:
+    def _prepare(self, step: int, rays: int) -> PreparedStep:
         drawn, self._drawn = self._drawn, None
         batch = self.batches.draw(step, rays) if drawn is None else drawn.result()
-        batch, generator = self.team.share(batch, self._generator(2 * step))
+        return self._sample(batch, self._generator(2 * step))
+
+    def _sample(self, batch: Batch, generator: Generator) -> PreparedStep:
         samples = self.model.sampler(self.model.field, batch.rays, generator)
         return PreparedStep(batch, samples, generator, AsyncScalar(samples.occupied.sum()))
 
-    def _generator(self, number: int) -> torch.Generator:
-        return torch.Generator(self.device).manual_seed(self.seed * 1_000_003 + number)
+    def _generator(self, number: int) -> Generator:
+        return Generator(self.device).manual_seed(self.seed * 1_000_003 + number)

@@ -1,51 +1,133 @@
-"""What a trainer is put together from, as seen from the loop."""
+"""Interfaces through which the training loop sees the data, the model, the recipe and loggers."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
+import torch
+from torch import Tensor, nn
+
 from nerfloss.geometry import Rays, Samples
+from nerfloss.quantities.field import TrainedField
 from nerfloss.quantities.resolve import Quantities
-from nerfloss.recipe import LossReport
 
 
 @runtime_checkable
 class Batch(Protocol):
-    """Rays, what was observed along them, and what a step is given beside."""
+    """Rays, and the target values observed along them."""
 
-    rays: Rays
-    targets: Mapping[str, Any]
+    @property
+    def rays(self) -> Rays: ...
+    @property
+    def targets(self) -> Mapping[str, Any]: ...
 
 
 @runtime_checkable
-class Batches(Protocol):
-    """Draws batches: the same step gives the same batch."""
+class BatchSource(Protocol):
+    """A source of training batches: the same step always draws the same batch.
 
+    ``least_rays`` is the smallest number of rays that a batch can have. ``streams`` is True where
+    batches are copied to the device, so that drawing one ahead of time hides the copy.
+    """
+
+    @property
+    def least_rays(self) -> int: ...
+    @property
+    def streams(self) -> bool: ...
     def draw(self, step: int, rays: int) -> Batch: ...
 
 
 @runtime_checkable
+class Sampler(Protocol):
+    """A module that places samples along rays.
+
+    ``looks_ahead`` is True where the samples of a step do not depend on the previous update of the
+    field, because the sampler reads a cached copy that only ``refresh`` updates.
+    """
+
+    looks_ahead: bool
+
+    def __call__(self, field: Any, rays: Rays, generator: torch.Generator | None) -> Samples: ...
+    def refresh(self, field: Any, step: int, generator: torch.Generator | None = None) -> None: ...
+    def parameters(self) -> Any: ...
+
+
+@runtime_checkable
 class Model(Protocol):
-    """A field with its sampler, rendered by name."""
+    """A field and its sampler, rendered into named quantities."""
 
     @property
-    def field(self) -> Any: ...
+    def field(self) -> TrainedField: ...
     @property
-    def sampler(self) -> Any: ...
-    def render(self, samples: Samples, needs: Any, *, given: Any, generator: Any) -> Quantities: ...
+    def sampler(self) -> Sampler: ...
+    def render(
+        self, samples: Samples, needs: Collection[str], *, given: Mapping[str, Any], generator: Any
+    ) -> Quantities: ...
     def state_dict(self) -> dict[str, Any]: ...
     def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
 
 
 @runtime_checkable
-class Differentiable(Protocol):
-    """A loss, or what stands for one: leaves its gradient in the parameters."""
+class Gradient(Protocol):
+    """A scalar loss, or anything else whose ``backward`` writes gradients to the parameters."""
 
+    @property
+    def requires_grad(self) -> bool: ...
     def backward(self) -> None: ...
 
 
 @runtime_checkable
-class Diagnostics(Protocol):
-    """Looks at a step between its forward pass and its update; changes nothing in it."""
+class Fault(Protocol):
+    """Location of a non-finite value or gradient: the term, the quantity and the rays."""
 
-    def due(self, step: int) -> bool: ...
-    def look(self, step: int, report: LossReport) -> None: ...
+    def as_dict(self) -> dict[str, Any]: ...
+
+
+@runtime_checkable
+class LossReport(Protocol):
+    """The total loss of a step, and the value and the weight of each term."""
+
+    @property
+    def total(self) -> Tensor: ...
+    @property
+    def values(self) -> Mapping[str, Tensor]: ...
+    @property
+    def weights(self) -> Mapping[str, float | Tensor]: ...
+    def scalars(self) -> dict[str, float]: ...
+
+
+@runtime_checkable
+class Recipe(Protocol):
+    """A loss recipe. Its methods are documented in `nerfloss.recipe.LossRecipe`."""
+
+    @property
+    def balancer(self) -> nn.Module: ...
+    @property
+    def stateless(self) -> bool: ...
+    def needs(self, step: int) -> frozenset[str]: ...
+    def __call__(self, quantities: Mapping[str, Any], step: int, *, check_finite: bool) -> Any: ...
+    def objective(self, report: Any, step: int, parameters: Sequence[nn.Parameter]) -> Gradient: ...
+    def after_step(self, step: int) -> dict[str, float]: ...
+    def explain_value(self, report: Any, quantities: Mapping[str, Any], step: int) -> Any:
+        """Return the error for a total that is not finite; its ``fault`` is a `Fault`."""
+        ...
+
+    def explain_gradient(self, quantities: Mapping[str, Any], step: int) -> Fault: ...
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> Any: ...
+
+
+@runtime_checkable
+class ShareableRecipe(Recipe, Protocol):
+    """A loss recipe that several processes can share."""
+
+    def combines(self, step: int) -> bool: ...
+    def objective(
+        self,
+        report: Any,
+        step: int,
+        parameters: Sequence[nn.Parameter],
+        *,
+        all_reduce: Callable[[Tensor, list[bool]], tuple[Tensor, list[bool]]] | None = None,
+    ) -> Gradient: ...
+    def trainable_parameters(self) -> Sequence[nn.Parameter]: ...
+    def self_trained_parameters(self) -> Sequence[Tensor]: ...

@@ -1,29 +1,29 @@
-"""What a run has spent so far: seconds of the wall's clock, and seconds of the CPU."""
+"""Timer: training time so far, in wall-clock and in CPU seconds."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
-# cpu: of all threads of this process together, whatever else the machine is busy with.
+# cpu: CPU time of all threads of this process together.
 CLOCKS: Mapping[str, Callable[[], float]] = {"wall": time.monotonic, "cpu": time.process_time}
 
 
 class Timer:
-    """Counts by every clock at once, while it runs and is not paused."""
+    """Measure elapsed time by several clocks at once, while running and not paused."""
 
     def __init__(self, clocks: Mapping[str, Callable[[], float]] = CLOCKS) -> None:
         self._clocks = clocks
-        self._spent = dict.fromkeys(clocks, 0.0)
-        self._began: dict[str, float] | None = None
+        self._elapsed = dict.fromkeys(clocks, 0.0)
+        self._started: dict[str, float] | None = None
 
     def read(self, clock: str) -> float:
-        """Seconds counted so far by ``clock``: wall or cpu."""
-        running = 0.0 if self._began is None else self._clocks[clock]() - self._began[clock]
-        return self._spent[clock] + running
+        """Return the seconds measured so far by ``clock``: wall or cpu."""
+        running = 0.0 if self._started is None else self._clocks[clock]() - self._started[clock]
+        return self._elapsed[clock] + running
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Count what the ``with`` block takes, also where it fails."""
+        """Measure the ``with`` block, also if it raises."""
         self._start()
         try:
             yield
@@ -32,8 +32,8 @@ class Timer:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Leave out what the ``with`` block takes; nothing changes where nothing is counted."""
-        was_running = self._began is not None
+        """Exclude the ``with`` block; no effect if the timer is not running."""
+        was_running = self._started is not None
         self._stop()
         try:
             yield
@@ -45,10 +45,10 @@ class Timer:
         return {clock: self.read(clock) for clock in self._clocks}
 
     def load_state_dict(self, state: Mapping[str, float]) -> None:
-        self._spent = {clock: state[clock] for clock in self._clocks}
+        self._elapsed = {clock: state[clock] for clock in self._clocks}
 
     def _start(self) -> None:
-        self._began = {clock: now() for clock, now in self._clocks.items()}
+        self._started = {clock: now() for clock, now in self._clocks.items()}
 
     def _stop(self) -> None:
-        self._spent, self._began = self.state_dict(), None
+        self._elapsed, self._started = self.state_dict(), None

@@ -59,7 +59,7 @@ def test_a_run_for_the_cpu_is_loadable_on_a_gpu(no_gpu) -> None:
 def trained_on_a_gpu(tmp_path: Path) -> Path:
     """The folder of a run that says that Triton trained it."""
     run = assembled(tmp_path)
-    run.trainer.save()
+    run.save()
     (tmp_path / ".hydra").mkdir()
     OmegaConf.save(composed("kernels.backend=triton"), tmp_path / ".hydra" / "config.yaml")
     return tmp_path

@@ -107,7 +107,7 @@ def test_a_run_can_feed_every_term_that_looks_at_what_was_observed(tmp_path, bat
     settings = ["dataset.scene=toys", "batch.neighbours=3", "batch.points=40"]
     run = assembled(tmp_path, *settings, *batch, *(term(name) for name in names))
     assert run.train()
-    _, quantities = run.trainer._train_step()
+    quantities = run.trainer.train_step().quantities
     assert quantities["view_images"] is run.scene.train.rgb
     assert quantities["view_neighbours"].shape == (6, 3)
     assert quantities["target_points"].shape == (40, 3)

@@ -95,7 +95,7 @@ def test_a_run_from_disk_takes_the_same_steps(tmp_path):
 def test_pixels_with_a_way_to_go_set_out_a_step_ahead_and_change_nothing(tmp_path, monkeypatch):
     def learned(name):
         run = assembled(tmp_path / name, "trainer.max_steps=6")
-        batches, drawn = run.trainer.batches, []
+        batches, drawn = run.batches, []
         draw = batches.draw
 
         def noted(step, rays):

@@ -35,7 +35,8 @@ def test_two_steps_with_terms_on_patches_and_whole_images_to_be_judged_by(tmp_pa
     assert not same(before, parameters(run))
     assert run.trainer.rays_seen % 144 == 0
     assert run.evaluate().values["psnr"] > 0
-    report, quantities = run.trainer._train_step()
+    step = run.trainer.train_step()
+    report, quantities = step.report, step.quantities
     # Either way the mean over the same pixels.
     smooth = (quantities["depth"] - quantities["target_depth"]).abs().mean()
     torch.testing.assert_close(report.values["smooth"], smooth)
@@ -50,7 +51,7 @@ def test_the_number_of_rays_adapts_in_whole_patches(tmp_path):
     ]
     run = assembled(tmp_path, *ALL, *more, "trainer.batch_size.rays=144")
     assert run.train()
-    _, quantities = run.trainer._train_step()
+    quantities = run.trainer.train_step().quantities
     rays = len(quantities["origins"])
     assert rays % 144 == 0
     per_ray = float(quantities["occupied"].sum()) / rays
@@ -67,7 +68,7 @@ def test_three_steps_and_three_resumed_equal_six(tmp_path):
     whole = assembled(tmp_path / "whole", *settings, "trainer.max_steps=6")
     assert whole.train()
     first = assembled(tmp_path / "parts", *settings, "trainer.max_steps=6")
-    first.trainer.budget = _Cut(6, None, "wall")
+    first.trainer.clock.budget = _Cut(6, None, "wall")
     assert first.train()
     second = assembled(tmp_path / "parts", *settings, "trainer.max_steps=6")
     second.load(tmp_path / "parts" / "checkpoints" / "last.pt")
@@ -87,7 +88,7 @@ def test_without_masks_patches_are_drawn_in_the_sampled_region(tmp_path):
     ]
     run = assembled(tmp_path, "dataset.masks=false", *ALL, *quick)
     assert run.train()
-    assert run.trainer.batches.corners <= 6 * 13 * 13
+    assert run.batches.corners <= 6 * 13 * 13
 
 
 def test_a_term_on_patches_is_refused_by_batches_of_single_pixels(tmp_path):

@@ -30,7 +30,7 @@ def spread_out(features: Float[Tensor, "rays channels"]) -> Float[Tensor, "rays"
 
 
 def quantities(run, *needs):
-    batch = run.trainer.batches.draw(0, 64)
+    batch = run.batches.draw(0, 64)
     generator = torch.Generator().manual_seed(0)
     given = {**batch.targets, "step": 0, "progress": 0.0}
     return run.model(batch.rays, set(needs), given=given, generator=generator)

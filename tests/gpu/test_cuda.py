@@ -21,7 +21,7 @@ def test_the_first_loss_is_that_of_the_cpu(tmp_path):
         field = run.model.field
         # The same parameters; samples differ by the device's own random numbers.
         field.load_state_dict(torch.load(_state(tmp_path, field), weights_only=True))
-        report, _ = run.trainer._train_step()
+        report = run.trainer.train_step().report
         first[device] = report.total.item()
     assert first["cuda"] == pytest.approx(first["cpu"], rel=0.1)
 
@@ -38,6 +38,6 @@ def test_a_run_by_triton_begins_as_one_by_the_formulas(tmp_path):
     first = {}
     for backend in ("triton", "reference"):
         run = assembled(tmp_path / backend, "device=cuda", f"kernels.backend={backend}")
-        report, _ = run.trainer._train_step()
+        report = run.trainer.train_step().report
         first[backend] = report.total.item()
     assert first["triton"] == pytest.approx(first["reference"], rel=1e-2)

@@ -92,13 +92,13 @@ def test_a_step_waits_for_nothing(tmp_path):
     run = assembled(tmp_path, *settings, "trainer.batch_size.samples=4096")
     assert run.train()
     trainer = run.trainer
-    trainer._train_step()
+    trainer.train_step()
     # A step in which no cache is due to be renewed.
     trainer.step = 61
-    trainer._ahead.forget(trainer._ahead.renewed)
-    trainer._ahead.begin(trainer.step, trainer.rays)
+    trainer.inputs.reset(trainer.inputs.refreshed)
+    trainer.inputs.prefetch(trainer.step, trainer.rays)
     torch.cuda.synchronize()
     with waits() as found:
-        trainer._train_step()
+        trainer.train_step()
     listed = "\n".join(f"{count} x {place}" for place, count in found.items())
     assert not found, f"the step waits at\n{listed}"

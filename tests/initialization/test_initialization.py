@@ -94,7 +94,7 @@ def test_warmup_finds_concavities_that_the_hull_covers(tmp_path):
 
 def test_without_masks_only_pixels_are_drawn_that_see_where_the_sampler_looks(tmp_path):
     run = small(tmp_path, "dataset.scene=rings", "dataset.masks=false", "batch.near_mask=4")
-    model, batches = initialized(run), run.trainer.batches
+    model, batches = initialized(run), run.batches
     pixels = batches.pixels
     draw_what_is_looked_at(batches, model)
     assert 0.1 * pixels < batches.pixels < 0.9 * pixels
@@ -114,9 +114,9 @@ def test_without_masks_only_pixels_are_drawn_that_see_where_the_sampler_looks(tm
 def test_with_masks_and_from_a_sphere_no_pixel_is_left_out(tmp_path):
     for settings in (["dataset.masks=true"], ["dataset.masks=false", "initialization=sphere"]):
         run = assembled(tmp_path, *settings)
-        pixels = run.trainer.batches.pixels
-        draw_what_is_looked_at(run.trainer.batches, initialized(run, source="sphere"))
-        assert run.trainer.batches.pixels == pixels
+        pixels = run.batches.pixels
+        draw_what_is_looked_at(run.batches, initialized(run, source="sphere"))
+        assert run.batches.pixels == pixels
 
 
 def test_a_density_field_can_be_initialized_by_a_warmup(tmp_path):

@@ -59,6 +59,6 @@ def test_a_loaded_cache_counts_as_refreshed():
 def test_a_prefetched_step_has_its_number_of_samples(tmp_path):
     run = assembled(tmp_path)
     for step in range(2):
-        begun = run.trainer._ahead.take(step, 50)
+        begun = run.trainer.inputs.take(step, 50)
         assert int(begun.count) == int(begun.samples.occupied.sum()) > 0
-        run.trainer._ahead.begin(step + 1, 50)
+        run.trainer.inputs.prefetch(step + 1, 50)

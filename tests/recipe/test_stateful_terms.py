@@ -24,7 +24,7 @@ def recipe_of(term, **more):
 
 def ended_at(run, steps):
     """The run, ended after so many steps of its budget."""
-    budget = run.trainer.budget
+    budget = run.trainer.clock.budget
     object.__setattr__(budget, "spent", lambda step, _: step >= steps)
     return run
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from nerfloss.training.health_metrics import vital_signs
+from nerfloss.training.health_metrics import health_metrics
 
 
 @pytest.fixture
@@ -40,13 +40,13 @@ def test_colours_are_compared_with_one_colour_and_with_the_background(made):
             float((guess(r) - made["target_rgb"][r]).square().mean()) for r in on_or_off
         ) / len(on_or_off)
 
-    signs = vital_signs(made)
-    assert signs["error"] == pytest.approx(mean_error(lambda r: made["rgb"][r]), rel=1e-5)
+    metrics = health_metrics(made)
+    assert metrics["error"] == pytest.approx(mean_error(lambda r: made["rgb"][r]), rel=1e-5)
     behind = mean_error(lambda r: made["background"][r])
-    assert signs["background_error"] == pytest.approx(behind, rel=1e-5)
+    assert metrics["background_error"] == pytest.approx(behind, rel=1e-5)
     rows = [r for r in range(40) if made["target_mask"][r] > 0.5 or is_empty(made, r)]
     for color in (made["target_rgb"][rows].mean(0), torch.tensor([0.2, 0.5, 0.5])):
-        assert signs["constant_error"] <= mean_error(lambda _, c=color: c) + 1e-6
+        assert metrics["constant_error"] <= mean_error(lambda _, c=color: c) + 1e-6
 
 
 def is_empty(made, ray):
@@ -57,40 +57,40 @@ def is_empty(made, ray):
 def test_opacity_and_samples_are_told_apart_by_the_mask(made):
     on = [r for r in range(40) if made["target_mask"][r] > 0.5]
     empty = [r for r in range(40) if is_empty(made, r)]
-    signs = vital_signs(made)
+    metrics = health_metrics(made)
     opacity, sampled = made["opacity"].tolist(), made["occupied"].any(-1).tolist()
-    assert signs["object_opacity"] == pytest.approx(sum(opacity[r] for r in on) / len(on))
-    assert signs["empty_opacity"] == pytest.approx(sum(opacity[r] for r in empty) / len(empty))
-    assert signs["object_sampled"] == pytest.approx(sum(sampled[r] for r in on) / len(on))
-    assert signs["most_opaque"] == pytest.approx(max(opacity))
+    assert metrics["object_opacity"] == pytest.approx(sum(opacity[r] for r in on) / len(on))
+    assert metrics["empty_opacity"] == pytest.approx(sum(opacity[r] for r in empty) / len(empty))
+    assert metrics["object_sampled"] == pytest.approx(sum(sampled[r] for r in on) / len(on))
+    assert metrics["most_opaque"] == pytest.approx(max(opacity))
 
 
 def test_padding_has_no_distance(made):
     found = [
         float(made["sdf"][r, s]) for r in range(40) for s in range(5) if made["occupied"][r, s]
     ]
-    signs = vital_signs(made)
-    assert signs["sdf_least"] == pytest.approx(min(found))
-    assert signs["sdf_most"] == pytest.approx(max(found))
+    metrics = health_metrics(made)
+    assert metrics["sdf_least"] == pytest.approx(min(found))
+    assert metrics["sdf_most"] == pytest.approx(max(found))
 
 
 def test_without_masks_every_ray_may_see_the_object(made):
     del made["target_mask"]
-    signs = vital_signs(made)
-    assert signs["object_opacity"] == pytest.approx(float(made["opacity"].mean()))
-    assert "empty_opacity" not in signs
+    metrics = health_metrics(made)
+    assert metrics["object_opacity"] == pytest.approx(float(made["opacity"].mean()))
+    assert "empty_opacity" not in metrics
     error = (made["rgb"] - made["target_rgb"]).square().mean()
-    assert signs["error"] == pytest.approx(float(error))
+    assert metrics["error"] == pytest.approx(float(error))
 
 
 def test_a_photograph_s_own_surroundings_need_no_explanation(made):
     made["target_rgb"] = torch.rand_like(made["target_rgb"])  # nothing shows the background
     made["target_mask"] = (made["target_mask"] > 0.5).float()
-    signs = vital_signs(made)
-    assert "empty_opacity" not in signs
+    metrics = health_metrics(made)
+    assert "empty_opacity" not in metrics
     on = made["target_mask"] > 0.5
     error = (made["rgb"] - made["target_rgb"])[on].square().mean()
-    assert signs["error"] == pytest.approx(float(error))
+    assert metrics["error"] == pytest.approx(float(error))
 
 
 def test_what_a_step_did_not_make_is_not_made_for_this(made):
@@ -110,12 +110,12 @@ def test_what_a_step_did_not_make_is_not_made_for_this(made):
 
     for name in ("rgb", "opacity", "sdf", "sharpness"):
         del made[name]
-    assert set(vital_signs(Lazy())) == {"object_sampled"}
+    assert set(health_metrics(Lazy())) == {"object_sampled"}
 
 
 def test_looking_leaves_no_history_of_derivatives(made):
     made["rgb"].requires_grad_()
     before = made["rgb"].grad_fn
-    vital_signs(made)
+    health_metrics(made)
     assert made["rgb"].grad_fn is before
     assert made["rgb"].grad is None

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import torch
-from small_runs import assembled
+from small_runs import assembled, nonfinite_check
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import nerfloss
@@ -73,10 +73,10 @@ def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def asked_in_a_step(run: Any) -> Counter[str]:
     trainer = run.trainer
-    trainer._train_step()
+    trainer.train_step()
     trainer.step += 1
     with Asked() as found:
-        trainer._train_step()
+        trainer.train_step()
     return found.at
 
 
@@ -89,7 +89,7 @@ def test_a_step_asks_its_device_for_nothing(model: str, tmp_path: Path) -> None:
     loss = "nerf" if model == "nerf" else "neus_mask"
     settings = [f"model={model}", f"loss={loss}", f"{grid}.levels=2", *TINY]
     run = assembled(tmp_path, *settings, "model.renderer.color_threshold=0", model=model)
-    run.trainer.verdicts.late = True
+    nonfinite_check(run).deferred = True
     assert asked_in_a_step(run) == {}
 
 
@@ -100,5 +100,5 @@ def test_what_asks_is_found(tmp_path: Path) -> None:
     run = assembled(tmp_path, *TINY, grid, "model.renderer.color_threshold=0.5")
     found = asked_in_a_step(run)
     assert any("aten.nonzero in renderers/volume.py" in place for place in found)
-    run.trainer.verdicts.late = True
+    nonfinite_check(run).deferred = True
     assert len(asked_in_a_step(run)) < len(found), "whether the loss was finite was asked as well"

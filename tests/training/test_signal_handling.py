@@ -20,9 +20,8 @@ def handlers() -> Iterator[None]:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_signal_only_sets_the_flag(number: signal.Signals) -> None:
     with SignalHandler() as interrupt:
-        assert not interrupt.requested
+        assert interrupt.reason is None
         os.kill(os.getpid(), number)
-        assert interrupt.requested
         assert interrupt.reason == number.name
 
 
@@ -48,13 +47,13 @@ def test_the_person_is_told_at_once(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 def test_in_another_thread_the_block_runs_without_handlers() -> None:
-    seen: list[bool] = []
+    seen: list[str | None] = []
 
     def run() -> None:
         with SignalHandler() as interrupt:
-            seen.append(interrupt.requested)
+            seen.append(interrupt.reason)
 
     thread = threading.Thread(target=run)
     thread.start()
     thread.join()
-    assert seen == [False]
+    assert seen == [None]

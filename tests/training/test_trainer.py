@@ -4,11 +4,13 @@ import json
 
 import pytest
 import torch
-from small_runs import assembled, composed
+from small_runs import assembled, composed, nonfinite_check
 
 from nerfloss.assembly.build import assemble
 from nerfloss.recipe import NonFiniteLoss
-from nerfloss.training.async_nan_check import AsyncNanCheck
+from nerfloss.training.callbacks.callback import Callback
+from nerfloss.training.callbacks.nonfinite_check import NonFiniteCheck
+from nerfloss.training.clock import Schedule
 from nerfloss.training.distributed.process_group import SINGLE_PROCESS
 from nerfloss.training.failure_snapshot import Failure
 from nerfloss.training.optimizer import NonFiniteGradient
@@ -19,15 +21,18 @@ def term(name):
     return f"+loss.terms.bad={{fn: {{_target_: broken_terms.{name}, _partial_: true}}}}"
 
 
-class Clock:
-    """A second passes in every step, and a minute whenever something is previewed."""
+class FakeTime(Callback):
+    """A second passes in every step, and a minute in every preview."""
 
     def __init__(self, run):
         self.now = 0.0
-        advance, preview = run.model.field.advance, run.trainer.preview
+        advance = run.model.field.advance
         run.model.field.advance = lambda step: self.passed(1.0) and advance(step)
-        run.trainer.preview = lambda step: self.passed(60.0) and preview(step)
-        run.trainer.watch = Timer({"wall": lambda: self.now, "cpu": lambda: 2 * self.now})
+        run.trainer.callbacks.append(self)
+        run.trainer.clock.timer = Timer({"wall": lambda: self.now, "cpu": lambda: 2 * self.now})
+
+    def after_preview(self, step, test_psnr, train_psnr):  # noqa: ARG002
+        self.passed(60.0)
 
     def passed(self, seconds):
         self.now += seconds
@@ -41,7 +46,7 @@ def parameters(run):
 def test_the_number_of_rays_adapts_to_the_budget_of_samples(tmp_path):
     run = assembled(tmp_path, "trainer.max_steps=80", "trainer.batch_size.rays=16")
     assert run.train()
-    _, quantities = run.trainer._train_step()
+    quantities = run.trainer.train_step().quantities
     assert int(quantities["occupied"].sum()) == pytest.approx(512, rel=0.25)
     assert run.trainer.rays > 32
 
@@ -65,12 +70,10 @@ def test_a_gradient_that_is_not_finite_stops_the_step_and_names_the_term(tmp_pat
 @pytest.mark.parametrize(("name", "kind"), [
     ("spoils_a_view", NonFiniteLoss), ("steep_in_a_view", NonFiniteGradient),
 ])  # fmt: skip
-def test_where_nobody_waits_a_failed_step_is_known_a_step_late_and_kept_as_it_was(
-    tmp_path, name, kind
-):
+def test_a_deferred_check_raises_one_step_later_and_keeps_the_failed_step(tmp_path, name, kind):
     def failed(folder, *, late):
         run = assembled(tmp_path / folder, term(name), "trainer.max_steps=9")
-        run.trainer.verdicts.late = late
+        nonfinite_check(run).deferred = late
         with pytest.raises(kind) as caught:
             run.train()
         return run, str(caught.value), Failure.read(tmp_path / folder / "failure.pt")
@@ -93,34 +96,34 @@ def test_where_nobody_waits_a_failed_step_is_known_a_step_late_and_kept_as_it_wa
 
 def test_a_failed_last_step_is_known_before_anything_is_saved(tmp_path):
     run = assembled(tmp_path, term("spoils_a_view"), "trainer.max_steps=3")
-    run.trainer.verdicts.late = True
+    nonfinite_check(run).deferred = True
     with pytest.raises(NonFiniteLoss, match="at step 2"):
         run.train()
     assert not (tmp_path / "checkpoints" / "last.pt").exists()
 
 
-def test_verdicts_are_late_of_a_gpu_alone_and_where_nothing_else_moves(tmp_path):
-    def late(device, *overrides):
-        recipe = assembled(tmp_path, *overrides).trainer.recipe
-        return AsyncNanCheck.on(torch.device(device), recipe, SINGLE_PROCESS).late
+def test_the_check_is_deferred_on_a_gpu_with_a_stateless_recipe_only(tmp_path):
+    def deferred(device, *overrides):
+        recipe = assembled(tmp_path, *overrides).recipe
+        return NonFiniteCheck.can_defer(torch.device(device), recipe, SINGLE_PROCESS)
 
-    assert late("cuda")
-    assert not late("cpu")
-    assert not late("cuda", "loss/balancer=relobralo")
+    assert deferred("cuda")
+    assert not deferred("cpu")
+    assert not deferred("cuda", "loss/balancer=relobralo")
 
 
 def test_a_budget_of_seconds_ends_the_run_at_the_end_of_its_schedules(tmp_path):
     run = assembled(tmp_path, "trainer.max_seconds=1.0", "trainer.max_steps=1000000")
     assert run.train()
     assert run.trainer.step < 1000000
-    assert run.trainer.at == {"step": 1000000, "progress": 1.0}
+    assert run.trainer.schedule == Schedule(step=1000000, progress=1.0)
 
 
 def test_seconds_are_those_of_the_clock_that_was_chosen_without_previews(tmp_path):
     def steps(clock):
         seconds = ["trainer.max_seconds=12", f"trainer.clock={clock}"]
         run = assembled(tmp_path / clock, *seconds, "trainer.preview_every=3")
-        Clock(run)
+        FakeTime(run)
         assert run.train()
         return run.trainer.step
 
@@ -131,11 +134,11 @@ def test_seconds_are_those_of_the_clock_that_was_chosen_without_previews(tmp_pat
 def test_a_resumed_run_has_the_rest_of_its_seconds(tmp_path):
     settings = ["trainer.max_seconds=20", "trainer.clock=cpu", "trainer.checkpoint_every=4"]
     first = assembled(tmp_path, *settings)
-    Clock(first)
+    FakeTime(first)
     assert first.train()
     assert first.trainer.step == 10
     second = assembled(tmp_path, *settings, "trainer.max_seconds=26")
-    Clock(second)
+    FakeTime(second)
     second.load(tmp_path / "checkpoints" / "last.pt")
     assert second.train()
     assert second.trainer.step == 13
@@ -145,11 +148,11 @@ def test_the_start_counts_and_both_clocks_are_reported_with_the_scores(tmp_path)
     settings = ["eval.mesh=null", "eval.geometry={}", "eval.images=false"]
     run = assembled(tmp_path, *settings, "trainer.max_steps=1", "initialization=auto")
     assert run.train()
-    assert 0 < run.trainer.start_seconds < run.trainer.seconds
+    assert 0 < run.trainer.start_seconds < run.trainer.clock.seconds
     run.evaluate()
     written = json.loads((tmp_path / "metrics.json").read_text())
     for clock, name in {"wall": "train_seconds", "cpu": "train_cpu_seconds"}.items():
-        assert written[name] == run.trainer.watch.read(clock) > 0
+        assert written[name] == run.trainer.timer.read(clock) > 0
         assert written["conventions"][name]["clock"] == clock
 
 

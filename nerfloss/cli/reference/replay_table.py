@@ -30,9 +30,9 @@ def replay_table(failure: Failure, found: Replay) -> Table:
     return Table(columns, rows, f"step {failure.step}, {len(failure.rays)} rays", tuple(notes))
 
 
-def verdict(failure: Failure, found: Replay) -> tuple[str, bool]:
+def verdict(found: Replay) -> tuple[str, bool]:
     """What is to be said of a replay, and whether the step failed as it did before."""
-    then = f"then: {failure.fault}"
+    then = f"then: {found.expected}"
     if found.fault is None:
         return (
             f"{then}\nnot reproduced: every value and gradient of this step is finite here. The "
@@ -40,6 +40,6 @@ def verdict(failure: Failure, found: Replay) -> tuple[str, bool]:
             f"forward pass",
             False,
         )
-    if not found.fault.matches(failure.fault):
+    if not found.fault.matches(found.expected):
         return f"{then}\nnot reproduced: the step fails here in another way: {found.fault}", False
     return f"reproduced: {found.fault}", True

@@ -46,6 +46,9 @@ class UniformBatches:
 
     offers = staticmethod(with_all_views)
 
+    # A batch can have a single ray.
+    least_rays = 1
+
     def __init__(
         self,
         views: Views,

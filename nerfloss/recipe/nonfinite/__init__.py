@@ -10,7 +10,7 @@ In order, for one step:
    (`nerfloss.training.optimizer`). `explain_gradient` repeats the terms one by one on detached
    quantities and names the first whose own gradient is not finite.
 4. The trainer stores the step in ``failure.pt`` (`nerfloss.training.failure_snapshot`) and stops.
-   On a GPU it learns of 2. and 3. one step later (`nerfloss.training.async_nan_check`).
+   On a GPU it learns of 2. and 3. one step later (`nerfloss.training.callbacks.nonfinite_check`).
 5. ``nerfloss replay`` repeats the stored step (`nerfloss.diagnostics.replay`).
 """
 

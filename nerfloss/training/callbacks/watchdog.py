@@ -1,33 +1,36 @@
-"""A watchdog: it looks at a run now and then, and says when and how the run is stuck."""
+"""Watchdog: detect a run that has stopped learning, and name the cause."""
 
 import logging
 from collections.abc import Mapping
 from typing import Any
 
-from nerfloss.training.failure_modes import STALLED, Signs, Verdict, diagnose
-from nerfloss.training.health_metrics import vital_signs
+from nerfloss.training.callbacks.callback import Callback, TrainerState
+from nerfloss.training.failure_modes import STALLED, Diagnosis, HealthMetrics, diagnose
+from nerfloss.training.health_metrics import health_metrics
+from nerfloss.training.step import Step
 
 log = logging.getLogger(__name__)
 
-# The share of the budget after which rates are so low that a steady error is no news.
+# Beyond this fraction of the budget learning rates are so low that a constant error is expected.
 LATE = 0.7
 
 
 class StuckRun(RuntimeError):
-    """A run that learns nothing any more, where the watchdog is told to stop it."""
+    """A run that has stopped learning, where the watchdog is set to stop it."""
 
 
-class Watchdog:
-    """Look every ``every`` steps at what a step has made; nothing is evaluated for it.
+class Watchdog(Callback):
+    """Check the health of a run every ``every`` steps, from quantities that the step has made.
 
-    A verdict is on the mean of the last ``patience`` looks, and none is given in the ``after``
-    steps that follow the first. That a run has stalled shows in the last ``long`` looks: the error
-    of the second half of them is that of the first; towards its end a run may stand still. Each
-    cause is logged once, with what was seen and what to do; with ``stop`` the first ends the run
-    as a StuckRun.
+    A diagnosis averages the last ``window`` checks. None is made in the ``grace_steps`` after the
+    first check. A run is stalled where the error of the second half of the last ``stall_window``
+    checks is that of the first half; this is not checked towards the end of the budget. Each cause
+    is logged once, with evidence and remedy; with ``stop`` the first one raises StuckRun.
 
-    ``cause`` is what holds the run now, or None, and ``seen`` what was said of each cause so far.
+    ``cause`` is the current diagnosis or None; ``seen`` holds the message of each cause so far.
     """
+
+    state_key = "watchdog"
 
     def __init__(
         self,
@@ -47,42 +50,50 @@ class Watchdog:
         self.window, self.stall_window = window, stall_window
         self.cause: str | None = None
         self.seen: dict[str, str] = {}
-        self._began: int | None = None
-        self._signs: list[Signs] = []
+        self._first_step: int | None = None
+        self._history: list[HealthMetrics] = []
 
-    def look(self, step: int, progress: float, quantities: Mapping[str, Any]) -> None:
-        """Judge the run after ``step`` steps, where it is time to. Raises StuckRun if told to."""
+    def after_step(self, trainer: TrainerState, step: Step) -> None:
+        schedule = trainer.schedule
+        if trainer.optimizer.warmed_up(schedule.step):
+            self.check(trainer.step, schedule.progress, step.quantities)
+
+    def check(self, step: int, progress: float, quantities: Mapping[str, Any]) -> None:
+        """Check the run after ``step`` steps, if one is due. Raises StuckRun with ``stop``."""
         if step % self.every:
             return
-        self._began = step if self._began is None else self._began
-        self._signs = [*self._signs, vital_signs(quantities)][-self.stall_window :]
-        if step < self._began + self.grace_steps or len(self._signs) < self.window:
+        self._first_step = step if self._first_step is None else self._first_step
+        self._history = [*self._history, health_metrics(quantities)][-self.stall_window :]
+        if step < self._first_step + self.grace_steps or len(self._history) < self.window:
             return
-        verdict = self._verdict(progress)
-        if verdict is None and self.cause is not None:
+        diagnosis = self._diagnose(progress)
+        if diagnosis is None and self.cause is not None:
             log.info("step %d: no longer stuck (%s)", step, self.cause)
-        self.cause = verdict and verdict.cause
-        if verdict is not None and verdict.cause not in self.seen:
-            self._tell(verdict, step)
+        self.cause = diagnosis and diagnosis.cause
+        if diagnosis is not None and diagnosis.cause not in self.seen:
+            self._report(diagnosis, step)
+
+    def metrics(self) -> dict[str, float]:
+        return {"stuck": float(self.cause is not None)}
 
     def state_dict(self) -> dict[str, Any]:
-        looked = {"began": self._began, "signs": self._signs}
-        return {"cause": self.cause, "seen": self.seen, **looked}
+        history = {"began": self._first_step, "signs": self._history}
+        return {"cause": self.cause, "seen": self.seen, **history}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.cause, self.seen = state["cause"], dict(state["seen"])
-        self._began, self._signs = state["began"], list(state["signs"])
+        self._first_step, self._history = state["began"], list(state["signs"])
 
-    def _verdict(self, progress: float) -> Verdict | None:
-        held = self.cause == STALLED
-        expected = held or progress < LATE
-        stretch = self._signs if expected and len(self._signs) == self.stall_window else []
-        # Chance alone moves the error by some percent: what has stalled must fall clearly.
-        return diagnose(self._signs[-self.window :], stretch, enough=0.2 if held else 0.05)
+    def _diagnose(self, progress: float) -> Diagnosis | None:
+        stalled = self.cause == STALLED
+        can_stall = stalled or progress < LATE
+        history = self._history if can_stall and len(self._history) == self.stall_window else []
+        # The error fluctuates by some percent: a stalled run has recovered only at a clear drop.
+        return diagnose(self._history[-self.window :], history, min_drop=0.2 if stalled else 0.05)
 
-    def _tell(self, verdict: Verdict, step: int) -> None:
-        text = f"stuck at step {step}, {verdict}"
-        self.seen[verdict.cause] = text
+    def _report(self, diagnosis: Diagnosis, step: int) -> None:
+        text = f"stuck at step {step}, {diagnosis}"
+        self.seen[diagnosis.cause] = text
         if self.stop:
-            raise StuckRun(f"{text} (trainer.watchdog.stop=false would go on)")
+            raise StuckRun(f"{text} (trainer.watchdog.stop=false continues)")
         log.warning("%s", text)

@@ -1,4 +1,4 @@
-"""What the processes of a run can say to each other."""
+"""Interface of the collective operations between the processes of a run."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
@@ -9,32 +9,32 @@ from torch import Tensor
 
 @runtime_checkable
 class CollectiveProtocol(Protocol):
-    """Operations that every process of a run calls together, in the same order."""
+    """Operations that every process of a run calls in the same order."""
 
     rank: int
     size: int
     device: torch.device
 
-    def rows(self, own: Tensor, counts: Sequence[int]) -> Tensor:
-        """Everybody's rows, in the order of the processes; ``counts`` says how many each has."""
+    def all_gather_rows(self, own: Tensor, counts: Sequence[int]) -> Tensor:
+        """Concatenate the rows of all processes by rank; ``counts`` are their numbers of rows."""
         ...
 
-    def mean(self, values: Tensor) -> Tensor:
-        """The mean of everybody's values, in place; the same bits for all."""
+    def all_reduce_mean(self, values: Tensor) -> Tensor:
+        """Replace the values by their mean over all processes, in place; identical bits for all."""
         ...
 
-    def first_ones(self, values: Tensor) -> Tensor:
-        """The values of the first process, in place."""
+    def broadcast_tensor(self, values: Tensor) -> Tensor:
+        """Replace the values by those of rank 0, in place."""
         ...
 
-    def numbers(self, *own: float) -> list[list[float]]:
-        """Everybody's numbers, in the order of the processes."""
+    def all_gather_numbers(self, *own: float) -> list[list[float]]:
+        """Return the numbers of every process, by rank."""
         ...
 
-    def objects(self, own: Any) -> list[Any]:
-        """Everybody's objects; what they hold in tensors has to be on the CPU."""
+    def all_gather_objects(self, own: Any) -> list[Any]:
+        """Return the object of every process, by rank; tensors in it must be on the CPU."""
         ...
 
-    def same(self, value: Any) -> Any:
-        """The first process's object, its tensors on this device."""
+    def broadcast_object(self, value: Any) -> Any:
+        """Return the object of rank 0, its tensors on this process's device."""
         ...

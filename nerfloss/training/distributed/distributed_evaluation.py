@@ -1,4 +1,4 @@
-"""An evaluation by all processes of a run: each judges some views, all look for the surface."""
+"""Evaluation by all processes: the views are divided among them, and so are mesh queries."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -8,28 +8,34 @@ from typing import Any
 from nerfloss.training.distributed.process_group import ProcessGroup
 
 
-def evaluated(
-    team: ProcessGroup, evaluator: Any, subject: Any, views: Iterable[Any], truth: Any, folder: Path
+def distributed_evaluation(
+    group: ProcessGroup,
+    evaluator: Any,
+    model: Any,
+    views: Iterable[Any],
+    ground_truth: Any,
+    folder: Path,
 ) -> Any:
-    """What an evaluator finds; ``views`` are this process's own.
+    """Return the evaluation; ``views`` are this process's own.
 
-    The first process has the others' views too, scores the mesh, and alone keeps it: the others get
-    the scores, and are asked for the field at some of the points while the mesh is made.
+    Rank 0 collects the scores of all views, extracts and scores the mesh, and is the only one that
+    keeps the mesh. The other processes evaluate a part of the points that it queries, and receive
+    the scores.
     """
-    if team.size == 1:
-        return evaluator(subject, views, truth, folder)
-    if not team.first:
-        team.gathered(evaluator.score_views(subject, views, folder))
-    asked = {"field": subject.field, "colors": subject.colors}
-    asked = {name: function for name, function in asked.items() if function is not None}
-    found = None
-    with team.helped(asked) as functions:
-        if team.first:
+    if group.size == 1:
+        return evaluator(model, views, ground_truth, folder)
+    if not group.is_main:
+        group.gather_interleaved(evaluator.score_views(model, views, folder))
+    functions = {"field": model.field, "colors": model.colors}
+    functions = {name: each for name, each in functions.items() if each is not None}
+    result = None
+    with group.sharded_query(functions) as sharded:
+        if group.is_main:
             if evaluator.mesh is not None:
-                # Every process is to have as many points at a time as one would have.
-                larger = replace(evaluator.mesh, chunk=evaluator.mesh.chunk * team.size)
+                # Chunks for all processes: each then evaluates as many points as a single one.
+                larger = replace(evaluator.mesh, chunk=evaluator.mesh.chunk * group.size)
                 evaluator = replace(evaluator, mesh=larger)
-            helped = replace(subject, **functions)
-            found = evaluator(helped, views, truth, folder, gather=team.gathered)
-    scores = team.same(None if found is None else replace(found, mesh=None))
-    return found or scores
+            model = replace(model, **sharded)
+            result = evaluator(model, views, ground_truth, folder, gather=group.gather_interleaved)
+    scores = group.broadcast(None if result is None else replace(result, mesh=None))
+    return result or scores

@@ -1,11 +1,11 @@
-"""The quantities of all rays of a step, of which each process has made those of its part.
+"""Gather the quantities of all rays of a step, of which every process has rendered a share.
 
-A loss term may compare rays with each other, and a mean divides by what is kept of all rays. So
-terms are not computed in parts: every process has the quantities of all, and computes the same
-total. Its gradient goes back into the process's own part alone; so each process finds a part of the
-gradient, and what a term asks of the field itself it finds whole. Where the gradient enters the
-part it is multiplied by the number of processes: then the mean over the processes is the gradient
-of one process with all the rays, of either kind.
+A loss term may compare rays with each other, and a mean divides by the number of rays that it
+keeps. Terms are therefore not computed per share: every process has the quantities of all rays and
+computes the same total. The gradient flows back into the process's own share alone, so each process
+gets a part of the gradient through the rays, but all of it where a term queries the field itself.
+Where the gradient enters the share it is multiplied by the number of processes: the mean over the
+processes is then the gradient of a single process with all rays, for both kinds.
 """
 
 import math
@@ -19,32 +19,29 @@ from torch import Tensor
 from nerfloss.quantities.resolve import Quantities
 from nerfloss.quantities.vocabulary import VOCABULARY
 from nerfloss.training.distributed.collective_protocol import CollectiveProtocol
-from nerfloss.training.distributed.shard import per_ray
+from nerfloss.training.distributed.shard import is_per_ray
 
 
 class GatheredQuantities(Mapping[str, Any]):
-    """Quantities of all rays, by name; ``made`` are those of this process's part.
+    """Quantities of all rays, by name, from ``own``, those of this process's share.
 
-    What is one per ray is gathered, all of ``needs`` at once; what is the same for all rays is
-    here; and what is made of these otherwise (the points that are hit, a mean) is made anew.
+    Quantities per ray are gathered, all of ``needs`` at once. Other derived quantities (surface
+    points, means) are computed again from gathered ones. Quantities that are the same for all rays
+    are taken as they are. ``own`` includes ``shard_sizes``, the number of rays of every process.
     """
 
     def __init__(
-        self,
-        made: Quantities,
-        needs: Collection[str],
-        counts: Sequence[int],
-        exchange: CollectiveProtocol,
+        self, own: Quantities, needs: Collection[str], collectives: CollectiveProtocol
     ) -> None:
-        self._made, self._counts, self._exchange = made, counts, exchange
+        self._own, self._sizes, self._collectives = own, own["shard_sizes"], collectives
         self._values: dict[str, Any] = {}
-        # Sorted: all processes have to gather in the same order.
+        # Sorted: all processes must gather in the same order.
         leaves = {leaf for name in sorted(needs) for leaf in self._leaves(name)}
         self._gather(sorted(leaves))
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._values:
-            rule = self._made.rule(name)
+            rule = self._own.rule(name)
             if rule is None or self._is_per_ray(name):
                 self._gather([name])
             else:
@@ -53,18 +50,18 @@ class GatheredQuantities(Mapping[str, Any]):
         return self._values[name]
 
     def __contains__(self, name: object) -> bool:
-        return name in self._made
+        return name in self._own
 
     def __iter__(self) -> Iterator[str]:
-        """The quantities of all rays that exist by now."""
+        """Iterate over the quantities of all rays that exist so far."""
         return iter(self._values)
 
     def __len__(self) -> int:
         return len(self._values)
 
     def _leaves(self, name: str) -> set[str]:
-        """What a quantity of all rays is made of: quantities that are gathered, or constant."""
-        rule = self._made.rule(name)
+        """Return the gathered or constant quantities that a quantity is computed from."""
+        rule = self._own.rule(name)
         if rule is None or self._is_per_ray(name):
             return {name}
         return set().union(*(self._leaves(other) for other in rule.inputs))
@@ -72,54 +69,50 @@ class GatheredQuantities(Mapping[str, Any]):
     def _is_per_ray(self, name: str) -> bool:
         if name in VOCABULARY:
             return VOCABULARY[name].shape.partition(" ")[0] in ("rays", "patches")
-        rule = self._made.rule(name)
+        rule = self._own.rule(name)
         if rule is not None and not rule.of_samples:
             return False
-        return per_ray(name, self._made[name], self._own)
-
-    @property
-    def _own(self) -> int:
-        return self._counts[self._exchange.rank]
+        return is_per_ray(name, self._own[name], self._sizes[self._collectives.rank])
 
     def _gather(self, names: Sequence[str]) -> None:
-        own = {name: self._made[name] for name in names}
+        own = {name: self._own[name] for name in names}
         rows = {name: value for name, value in own.items() if self._is_per_ray(name)}
-        self._values |= own | gathered(rows, self._counts, self._exchange)
+        self._values |= own | all_gather_per_ray(rows, self._sizes, self._collectives)
 
 
-def gathered(
-    own: Mapping[str, Tensor], counts: Sequence[int], exchange: CollectiveProtocol
+def all_gather_per_ray(
+    own: Mapping[str, Tensor], sizes: Sequence[int], collectives: CollectiveProtocol
 ) -> dict[str, Tensor]:
-    """Values per ray, or per patch, of all rays: one message for each kind of number."""
-    kinds: dict[torch.dtype, list[str]] = defaultdict(list)
+    """Gather values per ray, or per patch, from all processes: one message per dtype."""
+    by_dtype: dict[torch.dtype, list[str]] = defaultdict(list)
     for name, value in own.items():
-        kinds[value.dtype].append(name)
-    found = {}
-    for dtype in sorted(kinds, key=str):
-        names = kinds[dtype]
-        flat = torch.cat([_as_rows(own[name], counts[exchange.rank]) for name in names], 1)
-        rows = _Gathered.apply(flat, tuple(counts), exchange)
-        widths = [own[name].numel() // counts[exchange.rank] for name in names]
+        by_dtype[value.dtype].append(name)
+    gathered = {}
+    for dtype in sorted(by_dtype, key=str):
+        names = by_dtype[dtype]
+        flat = torch.cat([_as_rows(own[name], sizes[collectives.rank]) for name in names], 1)
+        rows = _AllGather.apply(flat, tuple(sizes), collectives)
+        widths = [own[name].numel() // sizes[collectives.rank] for name in names]
         for name, piece in zip(names, rows.split(widths, 1), strict=True):
-            found[name] = piece.reshape(-1, *own[name].shape[1:])
-    return found
+            gathered[name] = piece.reshape(-1, *own[name].shape[1:])
+    return gathered
 
 
 def _as_rows(value: Tensor, rays: int) -> Tensor:
-    """A row per ray; the pixels of patches are rays in their order."""
+    """Reshape to a row per ray; the pixels of patches are rays in row-major order."""
     return value.reshape(rays, math.prod(value.shape) // rays)
 
 
-class _Gathered(torch.autograd.Function):
-    """Rows of all processes; the gradient goes into one's own, times the number of processes."""
+class _AllGather(torch.autograd.Function):
+    """Gather rows; the gradient of a process's own rows, times the number of processes, returns."""
 
     @staticmethod
     def forward(
-        ctx: Any, own: Tensor, counts: tuple[int, ...], exchange: CollectiveProtocol
+        ctx: Any, own: Tensor, sizes: tuple[int, ...], collectives: CollectiveProtocol
     ) -> Tensor:
-        begin = sum(counts[: exchange.rank])
-        ctx.own, ctx.times = slice(begin, begin + len(own)), exchange.size
-        return exchange.rows(own, counts)
+        begin = sum(sizes[: collectives.rank])
+        ctx.own, ctx.times = slice(begin, begin + len(own)), collectives.size
+        return collectives.all_gather_rows(own, sizes)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:

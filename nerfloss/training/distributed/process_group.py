@@ -1,136 +1,130 @@
-"""The processes that work on one run, as one of them sees it; mostly it is alone."""
+"""Process group: the processes that train one run together, usually a single one."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
-from torch import Generator, Tensor, nn
+import torch
+from torch import Tensor
+
+from nerfloss.training.budget import Budget
+from nerfloss.training.clock import Clock
+from nerfloss.training.prefetch import Prefetcher
+from nerfloss.training.protocols import BatchSource, Model, Recipe, ShareableRecipe
+from nerfloss.training.timer import Timer
 
 Value = TypeVar("Value")
 Rows = tuple[Tensor, list[bool]]
 
 
 @runtime_checkable
-class ProcessGroup(Protocol):
-    """What a process has to tell the others and to hear from them; ``rank`` 0 is the first.
+class Stateful(Protocol):
+    """An object with a state that can be saved and restored."""
 
-    Whatever speaks to the others is called by all of them, in the same order.
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
+
+
+@runtime_checkable
+class ProcessGroup(Protocol):
+    """The processes of a run. All of them call its collective methods in the same order.
+
+    ``inputs``, ``recipe`` and ``clock`` return the parts that the training loop works with: of the
+    same interface whether there is one process or there are several.
     """
 
     rank: int
     size: int
 
     @property
-    def first(self) -> bool:
-        """Whether this is the process that decides, writes and speaks."""
+    def is_main(self) -> bool:
+        """Return True for rank 0, the process that writes files and logs."""
         ...
 
-    def device_for(self, asked: str) -> str:
-        """The device that is this process's own, where one of a kind was asked for."""
+    def device_for(self, requested: str) -> str:
+        """Return this process's device, where ``requested`` is the configured one."""
         ...
 
-    def share(self, batch: Any, generator: Generator) -> tuple[Any, Generator]:
-        """This process's part of a step's batch, and a generator that knows it. Tells nobody."""
+    def inputs(
+        self, model: Model, batches: BatchSource, *, device: torch.device, seed: int
+    ) -> Prefetcher:
+        """Return the source of this process's share of the inputs of every step."""
         ...
 
-    def total(self, rays: int, samples: int, generator: Generator) -> tuple[int, int]:
-        """Rays and samples of all. Raises ValueError where generators are not alike."""
+    def recipe(self, recipe: ShareableRecipe) -> Recipe:
+        """Return a recipe over the rays of all processes, whose gradient is the mean of theirs."""
         ...
 
-    def whole(self, quantities: Any, needs: Collection[str], batch: Any) -> Mapping[str, Any]:
-        """The quantities of all rays of a step, for terms that are to see them all."""
+    def clock(self, budget: Budget, timer: Timer) -> Clock:
+        """Return a clock that is the same in all processes."""
         ...
 
-    def rows(self, values: Mapping[str, Any], batch: Any) -> dict[str, Any]:
-        """The same values, those that are one per ray with the rays of all."""
+    def gather_per_ray(self, values: Mapping[str, Any], batch: Any) -> dict[str, Any]:
+        """Return the values, with those that are one per ray gathered from all processes."""
         ...
 
-    def averaged(self, descent: Any, parameters: Sequence[nn.Parameter]) -> Any:
-        """A descent that leaves the same gradient in all processes: the mean of theirs."""
+    def mean_gradient_rows(self, rows: Tensor, reached: list[bool]) -> Rows:
+        """Return the mean of the gradient rows, and which parameters any process reaches."""
         ...
 
-    def mean_rows(self, rows: Tensor, reached: list[bool]) -> Rows:
-        """The mean of all processes' gradients, and which parameters any of them reached."""
+    def broadcast(self, value: Value) -> Value:
+        """Return the value of rank 0."""
         ...
 
-    def settle(self, modules: Iterable[nn.Module]) -> None:
-        """Give everybody what the first one's modules have trained by themselves."""
+    def broadcast_state(self, stateful: Stateful) -> None:
+        """Load the state that the object has in rank 0."""
         ...
 
-    def agree(self, seconds: float, stop: str | None) -> str | None:
-        """Why to stop, if any process was asked to. From now on `seconds` are the first one's."""
+    def gather_interleaved(self, values: Sequence[Value]) -> list[Value]:
+        """Merge values of which rank r has every size-th, from the r-th on, in original order."""
         ...
 
-    def seconds(self, own: float) -> float:
-        """The time by which all decide; ``own`` is what this process's clock says."""
-        ...
+    def sharded_query(
+        self, functions: Mapping[str, Callable]
+    ) -> AbstractContextManager[Mapping[str, Callable]]:
+        """Return a ``with`` block in which all processes evaluate what rank 0 calls.
 
-    def same(self, value: Value) -> Value:
-        """What the first one has for ``value``."""
-        ...
-
-    def level(self, trainer: Any) -> None:
-        """Put everybody's trainer into the state of the first one's."""
-        ...
-
-    def gathered(self, values: Sequence[Value]) -> list[Value]:
-        """Values of which each process has every so manyth, in their order."""
-        ...
-
-    def helped(self, functions: Mapping[str, Callable]) -> Any:
-        """A ``with`` block in which the first one's functions of points are evaluated by all.
-
-        The others do nothing but help until the first one leaves its block.
+        ``functions`` take and return a row per point. Other ranks serve until rank 0 leaves.
         """
         ...
 
 
 class SingleProcess:
-    """The team of one process: it has everything, and nobody to tell."""
+    """The process group of one process."""
 
-    rank, size, first = 0, 1, True
+    rank, size, is_main = 0, 1, True
 
-    def device_for(self, asked: str) -> str:
-        return asked
+    def device_for(self, requested: str) -> str:
+        return requested
 
-    def share(self, batch: Any, generator: Generator) -> tuple[Any, Generator]:
-        return batch, generator
+    def inputs(
+        self, model: Model, batches: BatchSource, *, device: torch.device, seed: int
+    ) -> Prefetcher:
+        return Prefetcher(model, batches, device=device, seed=seed)
 
-    def total(self, rays: int, samples: int, generator: Generator) -> tuple[int, int]:  # noqa: ARG002
-        return rays, samples
+    def recipe(self, recipe: ShareableRecipe) -> Recipe:
+        return recipe
 
-    def whole(self, quantities: Any, needs: Collection[str], batch: Any) -> Any:  # noqa: ARG002
-        return quantities
+    def clock(self, budget: Budget, timer: Timer) -> Clock:
+        return Clock(budget, timer)
 
-    def rows(self, values: Mapping[str, Any], batch: Any) -> dict[str, Any]:  # noqa: ARG002
+    def gather_per_ray(self, values: Mapping[str, Any], batch: Any) -> dict[str, Any]:  # noqa: ARG002
         return dict(values)
 
-    def averaged(self, descent: Any, parameters: Sequence[nn.Parameter]) -> Any:  # noqa: ARG002
-        return descent
-
-    def mean_rows(self, rows: Tensor, reached: list[bool]) -> Rows:
+    def mean_gradient_rows(self, rows: Tensor, reached: list[bool]) -> Rows:
         return rows, reached
 
-    def settle(self, modules: Iterable[nn.Module]) -> None:
-        pass
-
-    def agree(self, seconds: float, stop: str | None) -> str | None:  # noqa: ARG002
-        return stop
-
-    def seconds(self, own: float) -> float:
-        return own
-
-    def same(self, value: Value) -> Value:
+    def broadcast(self, value: Value) -> Value:
         return value
 
-    def level(self, trainer: Any) -> None:
+    def broadcast_state(self, stateful: Stateful) -> None:
         pass
 
-    def gathered(self, values: Sequence[Value]) -> list[Value]:
+    def gather_interleaved(self, values: Sequence[Value]) -> list[Value]:
         return list(values)
 
     @contextmanager
-    def helped(self, functions: Mapping[str, Callable]) -> Iterator[Mapping[str, Callable]]:
+    def sharded_query(self, functions: Mapping[str, Callable]) -> Iterator[Mapping[str, Callable]]:
         yield functions
 
 

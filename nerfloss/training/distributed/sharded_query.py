@@ -1,4 +1,4 @@
-"""Functions of many points that one process asks, and all processes evaluate a part of."""
+"""Evaluate functions of many points on all processes, called by rank 0."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -8,59 +8,60 @@ import torch
 from torch import Tensor
 
 from nerfloss.training.distributed.collective_protocol import CollectiveProtocol
-from nerfloss.training.distributed.shard import parts_of
+from nerfloss.training.distributed.shard import shard_sizes
 
 Functions = Mapping[str, Callable[..., Tensor]]
 
 
 @contextmanager
-def asking(functions: Functions, exchange: CollectiveProtocol) -> Iterator[Functions]:
-    """In the first process, a block with functions that all evaluate; the others help until then.
+def sharded_query(functions: Functions, collectives: CollectiveProtocol) -> Iterator[Functions]:
+    """In rank 0, yield functions that all processes evaluate; other ranks serve until it leaves.
 
     Every argument, and the result, has a row per point.
     """
-    if exchange.rank > 0:
-        while (asked := exchange.same(None)) is not None:
-            name, arguments = asked
-            _answers(functions, name, arguments, exchange)
+    if collectives.rank > 0:
+        while (call := collectives.broadcast_object(None)) is not None:
+            name, arguments = call
+            _evaluate_shards(functions, name, arguments, collectives)
         yield functions
         return
     try:
-        yield {name: partial(_ask, functions, exchange, name) for name in functions}
+        yield {name: partial(_call, functions, collectives, name) for name in functions}
     finally:
-        exchange.same(None)
+        collectives.broadcast_object(None)
 
 
-def _ask(
-    functions: Functions, exchange: CollectiveProtocol, name: str, *arguments: Tensor
+def _call(
+    functions: Functions, collectives: CollectiveProtocol, name: str, *arguments: Tensor
 ) -> Tensor:
-    """Everybody's part of the rows, one after the other.
+    """Evaluate on all processes and concatenate.
 
-    Raises what went wrong in any of the processes, as a MemoryError or a RuntimeError: memory may
-    have run out, and who asks may ask for less.
+    An error in any process is raised here, as a MemoryError or a RuntimeError: where memory ran
+    out, the caller may retry with fewer points.
     """
-    exchange.same((name, tuple(each.cpu() for each in arguments)))
-    answers = _answers(functions, name, arguments, exchange)
-    troubles = [trouble for _, trouble in answers if trouble is not None]
-    if troubles:
-        raise troubles[0]
-    return torch.cat([part for part, _ in answers if part is not None]).to(exchange.device)
+    collectives.broadcast_object((name, tuple(each.cpu() for each in arguments)))
+    results = _evaluate_shards(functions, name, arguments, collectives)
+    errors = [error for _, error in results if error is not None]
+    if errors:
+        raise errors[0]
+    return torch.cat([rows for rows, _ in results if rows is not None]).to(collectives.device)
 
 
-def _answers(
-    functions: Functions, name: str, arguments: tuple[Tensor, ...], exchange: CollectiveProtocol
+def _evaluate_shards(
+    functions: Functions, name: str, arguments: tuple[Tensor, ...], collectives: CollectiveProtocol
 ) -> list[tuple[Tensor | None, Exception | None]]:
-    """What every process finds for its part of the rows, or why it finds nothing."""
-    counts = parts_of(len(arguments[0]), exchange.size)
-    begin, own, trouble = sum(counts[: exchange.rank]), None, None
-    some = slice(begin, begin + counts[exchange.rank])
+    """Return the rows that every process computes of its shard, or its error."""
+    sizes = shard_sizes(len(arguments[0]), collectives.size)
+    begin, own, raised = sum(sizes[: collectives.rank]), None, None
+    shard = slice(begin, begin + sizes[collectives.rank])
     try:
         with torch.no_grad():
-            # Of no rows at all everybody finds nothing, in the shape that nothing has.
-            if counts[exchange.rank] or not any(counts):
-                own = functions[name](*(each[some] for each in arguments)).cpu()
+            # An empty shard is skipped, unless there are no points at all: the result needs a
+            # shape.
+            if sizes[collectives.rank] or not any(sizes):
+                own = functions[name](*(each[shard] for each in arguments)).cpu()
     except (RuntimeError, MemoryError) as error:
-        # Without the tensors of where it came from, which the error itself would keep alive.
+        # A new error, without the traceback whose frames keep tensors alive.
         kind = MemoryError if isinstance(error, MemoryError) else RuntimeError
-        trouble = kind(f"{type(error).__name__}: {error}")
-    return exchange.objects((own, trouble))
+        raised = kind(f"{type(error).__name__}: {error}")
+    return collectives.all_gather_objects((own, raised))

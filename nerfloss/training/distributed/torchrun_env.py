@@ -1,6 +1,6 @@
-"""Whether torchrun began this process as one of several; what that means for Hydra.
+"""Environment variables of torchrun, and the Hydra overrides that they imply.
 
-Nothing is imported for it: the programs ask before anything heavy is loaded.
+This module imports nothing heavy: programs read it before they load torch.
 """
 
 import os
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-# What is not the first process writes nothing, and says nothing but errors.
+# Processes other than rank 0 write no files and log only errors.
 SILENT = (
     "hydra.run.dir=.",
     "hydra.output_subdir=null",
@@ -17,35 +17,35 @@ SILENT = (
 )
 
 
-def processes(environment: Mapping[str, str] = os.environ) -> int:
-    """How many processes work on this run."""
+def world_size(environment: Mapping[str, str] = os.environ) -> int:
+    """Return the number of processes of this run; 1 without torchrun."""
     if "TORCHELASTIC_RUN_ID" not in environment:
         return 1
     return int(environment.get("WORLD_SIZE", "1"))
 
 
-def first(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether this is the process that writes; the only one without torchrun."""
-    return processes(environment) == 1 or int(environment["RANK"]) == 0
+def is_main_process(environment: Mapping[str, str] = os.environ) -> bool:
+    """Return True for rank 0, the process that writes files; True without torchrun."""
+    return world_size(environment) == 1 or int(environment["RANK"]) == 0
 
 
-def program(environment: Mapping[str, str] = os.environ) -> str:
-    """How as many processes are begun again on this machine: what stands before the overrides."""
-    if processes(environment) == 1:
-        clone = Path(sys.argv[0]).name == "train.py"
-        return "python train.py" if clone else "nerfloss train"
+def launch_command(environment: Mapping[str, str] = os.environ) -> str:
+    """Return the command, without overrides, that starts as many processes on this machine."""
+    if world_size(environment) == 1:
+        in_clone = Path(sys.argv[0]).name == "train.py"
+        return "python train.py" if in_clone else "nerfloss train"
     return f"torchrun --nproc_per_node={environment['LOCAL_WORLD_SIZE']} train.py"
 
 
-def overrides_of_this(environment: Mapping[str, str] = os.environ) -> list[str]:
-    """Overrides with which Hydra has to begin in this process: none in the first."""
-    return [] if first(environment) else list(SILENT)
+def rank_overrides(environment: Mapping[str, str] = os.environ) -> list[str]:
+    """Return the Hydra overrides of this process: none for rank 0."""
+    return [] if is_main_process(environment) else list(SILENT)
 
 
-def refuse_sweeps(swept: bool, environment: Mapping[str, str] = os.environ) -> None:
-    """Raise ValueError for a sweep by several processes."""
-    if swept and processes(environment) > 1:
+def refuse_sweeps(is_sweep: bool, environment: Mapping[str, str] = os.environ) -> None:
+    """Raise ValueError for a sweep started by torchrun."""
+    if is_sweep and world_size(environment) > 1:
         raise ValueError(
-            f"torchrun began {processes(environment)} processes, and -m asks each for a sweep: "
-            "begin one run with torchrun, or the sweep without it (docs/sweeps.md)"
+            f"torchrun started {world_size(environment)} processes, and -m makes each run the "
+            "whole sweep: start one run with torchrun, or the sweep without it (docs/sweeps.md)"
         )

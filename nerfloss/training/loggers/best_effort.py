@@ -1,4 +1,4 @@
-"""Writing to a disk that may be full: what it cannot take is lost, and the run goes on."""
+"""Best-effort writes: where the disk is full, output is dropped and the run continues."""
 
 import logging
 from collections.abc import Callable
@@ -8,10 +8,10 @@ log = logging.getLogger(__name__)
 
 
 class BestEffortWriter:
-    """Calls what writes ``name``, and says once that it could not.
+    """Call a function that writes ``name``; log a warning at its first OSError.
 
-    Every later call is made again: there may be room by then. What a run needs to go on is in its
-    checkpoint, and the rows that come after that are written anew when it does.
+    Later calls are tried again, since there may be space by then. What a run needs to resume is in
+    its checkpoint, and a resumed run writes the rows after that again.
     """
 
     def __init__(self, name: str) -> None:

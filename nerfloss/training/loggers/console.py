@@ -1,4 +1,4 @@
-"""Progress for the person who watches: a live display on a terminal, plain lines in a log."""
+"""Console progress: a live display on a terminal, plain lines elsewhere."""
 
 import time
 from collections import deque
@@ -17,10 +17,11 @@ from rich.text import Text
 class Console:
     """Show step, rays per second, the loss terms, PSNR and the time left.
 
-    On a terminal two lines are redrawn in place; elsewhere (a log, CI) a plain line is printed
-    now and then. ``every`` is in seconds, by default 0.5 on a terminal and 10 elsewhere.
-    Of the scalars it shows ``loss/*``, whatever ends in ``psnr``, and ``rays_per_second``.
-    ``progress`` says which share of the run is done where seconds end it and not ``max_steps``.
+    On a terminal two lines are redrawn in place; elsewhere (a log, CI) a line is printed every
+    ``every`` seconds, by default 0.5 on a terminal and 10 elsewhere. The scalars shown are
+    ``loss/*``, names that end in ``psnr``, and ``rays_per_second``. ``progress`` returns the
+    fraction of the run that is done, for a budget in seconds; by default it is that of
+    ``max_steps``.
     """
 
     def __init__(
@@ -40,54 +41,54 @@ class Console:
         self.progress = progress
         self.every = every if every is not None else 0.5 if self._console.is_terminal else 10.0
         self._last: float | None = None
-        self._pace: deque[tuple[float, float]] = deque(maxlen=30)
+        self._recent: deque[tuple[float, float]] = deque(maxlen=30)
         self._shown: dict[str, float] = {}
 
-    def due(self, step: int) -> bool:  # noqa: ARG002 (a person's clock counts seconds)
+    def due(self, step: int) -> bool:  # noqa: ARG002 (due by seconds)
         return self._last is None or self._clock() - self._last >= self.every
 
     def write(self, step: int, scalars: Mapping[str, float]) -> None:
         self._last = self._clock()
-        self._pace.append((self._last, self.fraction(step)))
-        if "loss/total" in scalars:  # a term that has ended must not stay on display
+        self._recent.append((self._last, self.fraction(step)))
+        if "loss/total" in scalars:  # drop terms that have ended
             self._shown = {k: v for k, v in self._shown.items() if not k.startswith("loss/")}
         self._shown |= {name: value for name, value in scalars.items() if _is_shown(name)}
         if self._console.is_terminal:
             self._live.start()
             self._live.update(self._display(step), refresh=True)
         else:
-            line = "  ".join(self._facts(step) + self._values())
+            line = "  ".join(self._status(step) + self._values())
             self._console.print(line, soft_wrap=True, highlight=False, markup=False)
 
     def image(self, step: int, name: str, image: np.ndarray) -> None:
-        """Nothing: a terminal shows no images."""
+        """Do nothing: a terminal shows no images."""
 
     def close(self) -> None:
         self._live.stop()
 
     def fraction(self, step: int) -> float:
-        """How much of the run is done, in [0, 1]."""
+        """Return the fraction of the run that is done, in [0, 1]."""
         if self.progress is not None:
             return self.progress()
         return min(step / max(self.max_steps, 1), 1.0)
 
     def seconds_left(self) -> float | None:
-        """Seconds to the end on a watch, by the recent pace; None until there is a pace."""
-        (then, first), (now, last) = self._pace[0], self._pace[-1]
+        """Return the estimated seconds to the end, by recent speed; None where unknown yet."""
+        (then, first), (now, last) = self._recent[0], self._recent[-1]
         if last <= first or now <= then:
             return None
         return (1 - last) * (now - then) / (last - first)
 
-    def _facts(self, step: int) -> list[str]:
+    def _status(self, step: int) -> list[str]:
         end = f"/{self.max_steps}" if self.progress is None else ""
-        facts = [f"step {step}{end}", f"{self.fraction(step):.0%}"]
+        status = [f"step {step}{end}", f"{self.fraction(step):.0%}"]
         rate = next((v for k, v in self._shown.items() if k.endswith("rays_per_second")), None)
         if rate is not None:
-            facts.append(f"{_short(rate)} rays/s")
+            status.append(f"{_short(rate)} rays/s")
         left = self.seconds_left()
         if left is not None:
-            facts.append(f"{_clock_face(left)} left")
-        return facts
+            status.append(f"{_duration(left)} left")
+        return status
 
     def _values(self) -> list[str]:
         losses = [k for k in self._shown if k.startswith("loss/") and k != "loss/total"]
@@ -99,11 +100,11 @@ class Console:
     def _display(self, step: int) -> RenderableType:
         grid = Table.grid(padding=(0, 1))
         bar = ProgressBar(total=1.0, completed=self.fraction(step), width=30)
-        grid.add_row(bar, Text("  ".join(self._facts(step)), style="bold"))
-        whole = Table.grid()
-        whole.add_row(grid)
-        whole.add_row(Text("  ".join(self._values())))
-        return whole
+        grid.add_row(bar, Text("  ".join(self._status(step)), style="bold"))
+        display = Table.grid()
+        display.add_row(grid)
+        display.add_row(Text("  ".join(self._values())))
+        return display
 
 
 def _is_shown(name: str) -> bool:
@@ -111,7 +112,7 @@ def _is_shown(name: str) -> bool:
 
 
 def _label(name: str) -> str:
-    """``loss/total`` is the loss, ``loss/rgb`` is rgb, ``train/psnr`` is psnr, else as spoken."""
+    """Return a short name: ``loss/total`` is loss, ``loss/rgb`` is rgb, ``train/psnr`` is psnr."""
     if name == "loss/total":
         return "loss"
     return name.removeprefix("loss/").removeprefix("train/").replace("/", " ")
@@ -124,7 +125,7 @@ def _short(count: float) -> str:
     return f"{count:.0f}"
 
 
-def _clock_face(seconds: float) -> str:
+def _duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

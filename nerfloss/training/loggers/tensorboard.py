@@ -12,9 +12,9 @@ class TensorBoardLogger:
     """Write scalars and images as TensorBoard events into ``folder``.
 
     ``start`` is the first step that will be recorded: TensorBoard hides events from it on that a
-    killed run left. The writer is made at the first event: importing it takes a second. Where the
-    disk takes no more an OSError says so, once; later events are dropped, for TensorBoard's writer
-    does not work again.
+    killed run left. The writer is created at the first event, because importing it takes a second.
+    The first failed write raises OSError; later events are dropped, because TensorBoard's writer
+    does not recover.
     """
 
     def __init__(self, folder: Path | str, *, every: int = 20, start: int = 0) -> None:
@@ -47,7 +47,7 @@ class TensorBoardLogger:
 
     @contextmanager
     def _unless_failed(self) -> Iterator[Any]:
-        """The writer of events; None once it has failed."""
+        """Yield the event writer; None after it has failed."""
         try:
             yield None if self._failed else self._events()
         except OSError:

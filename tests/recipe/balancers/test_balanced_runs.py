@@ -62,7 +62,7 @@ def test_five_steps_equal_three_and_two_resumed(tmp_path, name):
     whole = assemble(cfg, tmp_path / "whole")
     assert whole.train()
     first = assemble(cfg, tmp_path / "parts")
-    first.trainer.budget = Cut(first.trainer.budget, 3)
+    first.trainer.clock.budget = Cut(first.trainer.clock.budget, 3)
     assert first.train()
     second = assemble(cfg, tmp_path / "parts")
     second.load(tmp_path / "parts" / "checkpoints" / "last.pt")
@@ -74,8 +74,8 @@ def test_five_steps_equal_three_and_two_resumed(tmp_path, name):
 
 def test_gradients_of_the_terms_of_a_run_sum_to_that_of_the_total(tmp_path):
     """The compiled kernels give the same when one forward pass is gone back through again."""
-    trainer = assembled(tmp_path, *overrides("none", 5)).trainer
-    batch = trainer.batches.draw(0, 64)
+    run = assembled(tmp_path, *overrides("none", 5))
+    trainer, batch = run.trainer, run.batches.draw(0, 64)
     generator = torch.Generator().manual_seed(0)
     trainer.model.field.advance(3)
     trainer.model.sampler.refresh(trainer.model.field, 0, generator)

@@ -47,7 +47,7 @@ def quantities(**changes: Any) -> dict[str, Any]:
 
 def watched(watchdog: Watchdog, steps: range, *, progress: float = 0.1, **changes: Any) -> None:
     for step in steps:
-        watchdog.look(step, progress, quantities(**changes))
+        watchdog.check(step, progress, quantities(**changes))
 
 
 CAUSES = [
@@ -56,7 +56,7 @@ CAUSES = [
     ({"most_opaque": 0.01}, "no surface", r"largest opacity is 0\.01"),
     ({"sdf_least": 0.1}, "no surface", "SDF is positive at every sample"),
     ({"sdf_most": -0.1}, "no surface", "SDF is negative at every sample"),
-    ({"empty_opacity": 0.99}, "all surface", r"beside the object.*opacity of 0\.99"),
+    ({"empty_opacity": 0.99}, "all surface", r"off the object.*opacity of 0\.99"),
     ({"sharpness": 1.2}, "sharpness collapsed", r"sharpness is 1\.2"),
     ({"sharpness": float("inf")}, "sharpness exploded", "sharpness is inf"),
     ({"error": 0.079}, "no better than one colour", r"is 0\.079, that of one colour 0\.08"),
@@ -127,7 +127,7 @@ def test_verdicts_wait_for_enough_looks_and_steps(caplog):
 def test_a_run_that_learns_is_left_in_peace(caplog):
     watchdog = Watchdog(every=10, grace_steps=0, window=1, stall_window=4)
     for step in range(0, 400, 10):
-        watchdog.look(step, step / 400, quantities(off=0.25 * 0.97 ** (step / 10)))
+        watchdog.check(step, step / 400, quantities(off=0.25 * 0.97 ** (step / 10)))
     with caplog.at_level(logging.INFO):
         watched(watchdog, range(400, 800), off=0.09)
     assert caplog.messages == []
@@ -196,7 +196,7 @@ def zeroed(run):
 
 
 def painted_over(run):
-    draw = run.trainer.batches.draw
+    draw = run.batches.draw
 
     def noise(step, rays):
         batch = draw(step, rays)
@@ -204,7 +204,7 @@ def painted_over(run):
         colors = torch.rand(batch.targets["target_rgb"].shape, generator=generator)
         return replace(batch, targets={"target_rgb": colors})
 
-    run.trainer.batches.draw = noise
+    run.batches.draw = noise
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ def test_a_run_that_was_harmed_is_named(tmp_path, caplog, harm, cause):
     run = assembled(tmp_path, *WATCHFUL, "trainer.max_steps=20", "dataset.masks=false")
     harm(run)
     assert run.train()
-    assert run.trainer.watchdog.cause == cause
+    assert run.watchdog.cause == cause
     assert [m for m in caplog.messages if m.startswith("stuck at step")]
 
 
@@ -232,8 +232,8 @@ def test_a_surface_that_is_out_of_reach_is_named(tmp_path, radius, said):
     overrides = [f"model.field.network.radius={radius}", "trainer.optimizer.learning_rate=1e-4"]
     run = assembled(tmp_path, *WATCHFUL, *overrides, "trainer.max_steps=20")
     assert run.train()
-    assert run.trainer.watchdog.cause == "no surface"
-    assert said in run.trainer.watchdog.seen["no surface"]
+    assert run.watchdog.cause == "no surface"
+    assert said in run.watchdog.seen["no surface"]
 
 
 def test_what_was_seen_stands_beside_the_scores_and_in_the_history(tmp_path):
@@ -262,13 +262,13 @@ def test_a_resumed_run_remembers_what_was_seen(tmp_path, caplog):
     first = assembled(tmp_path, *overrides, "trainer.max_steps=13")
     painted_over(first)
     assert first.train()
-    assert first.trainer.watchdog.cause is not None
+    assert first.watchdog.cause is not None
     caplog.clear()
     second = assembled(tmp_path, *overrides, "trainer.max_steps=20")
     second.load(tmp_path / "checkpoints" / "last.pt")
     painted_over(second)
     assert second.train()
-    assert second.trainer.watchdog.seen == first.trainer.watchdog.seen
+    assert second.watchdog.seen == first.watchdog.seen
     assert not [m for m in caplog.messages if m.startswith("stuck")]
 
 
@@ -282,7 +282,7 @@ def run_of(folder, *overrides, model="neus"):
     ]
     run = assembled(folder, f"model={model}", *settings, *overrides, model=model)
     assert run.train()
-    return run.trainer.watchdog
+    return run.watchdog
 
 
 @pytest.mark.slow

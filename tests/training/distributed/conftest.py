@@ -44,7 +44,7 @@ def halfway(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("halfway")
     run = shared_run(FIRST, folder)
     # The schedules stay: as if somebody had pressed Ctrl-C.
-    run.trainer.budget = EndsEarly(**vars(run.trainer.budget))
+    run.trainer.clock.budget = EndsEarly(**vars(run.trainer.clock.budget))
     assert run.train()
     assert run.trainer.step == 5
     return folder / "checkpoints" / "last.pt"

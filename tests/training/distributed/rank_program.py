@@ -1,4 +1,4 @@
-"""What torchrun begins in the tests: every case trained by all processes, and one gone on with."""
+"""The program that torchrun starts in the tests: train every case, and resume one."""
 
 import os
 import sys
@@ -11,19 +11,19 @@ sys.path += [str(ROOT / "tests"), str(ROOT / "tests" / "distributed")]
 
 from shared_cases import CASES, shared_run  # noqa: E402
 
-from nerfloss.training.distributed.init_process_group import meeting  # noqa: E402
+from nerfloss.training.distributed.init_process_group import init_process_group  # noqa: E402
 
 
 def main(folder: Path, halfway: Path) -> None:
     """Train the cases; evaluate the first; go on with the first where one process stopped."""
     torch.set_num_threads(1)
-    with meeting("cpu") as team:
+    with init_process_group("cpu") as group:
         for case in CASES:
-            run = shared_run(case, folder / case, team)
+            run = shared_run(case, folder / case, group)
             assert run.train()
             if case == next(iter(CASES)):
                 run.evaluate()
-        run = shared_run(next(iter(CASES)), folder / "went on", team)
+        run = shared_run(next(iter(CASES)), folder / "went on", group)
         run.load(halfway)
         assert run.train()
 

@@ -62,16 +62,16 @@ AT_ONCE = [f"model.optimizer.freeze_steps.{group}=0" for group in ("grid", "geom
 
 
 def shared_run(
-    case: str, folder: Path, team=SINGLE_PROCESS, *, processes: int | None = None, more=()
+    case: str, folder: Path, group=SINGLE_PROCESS, *, processes: int | None = None, more=()
 ) -> Run:
     """A run of a case, ready to train; ``processes`` of them make the same step."""
     model, overrides, rays = CASES[case]
-    own = rays // 2 if team.size == 2 or processes == 2 else rays
+    own = rays // 2 if group.size == 2 or processes == 2 else rays
     size = {"rays": own, "samples": 100 * own, "max_rays": own}
     settings = [f"trainer.batch_size.{name}={value}" for name, value in size.items()]
     settings += [] if model == "nerf" else AT_ONCE
     cfg = composed(f"model={model}", *QUICK, *overrides, *settings, *more, model=model)
-    return assemble(cfg, folder, team)
+    return assemble(cfg, folder, group)
 
 
 def saved_state(folder: Path) -> dict[str, torch.Tensor]:

@@ -6,8 +6,8 @@ import sys
 import pytest
 import torch
 
-from nerfloss.training.distributed import torchrun_env as launched
-from nerfloss.training.distributed.init_process_group import meeting
+from nerfloss.training.distributed import torchrun_env
+from nerfloss.training.distributed.init_process_group import init_process_group
 from nerfloss.training.distributed.process_group import SINGLE_PROCESS
 
 TWO = {
@@ -29,9 +29,9 @@ def of_two(monkeypatch):
 def test_without_torchrun_a_process_is_alone_and_loads_nothing_for_it():
     code = (
         "import sys\n"
-        "from nerfloss.training.distributed.init_process_group import meeting\n"
-        "from nerfloss.training.distributed.process_group import ALONE\n"
-        "with meeting('auto') as team: assert team is ALONE\n"
+        "from nerfloss.training.distributed.init_process_group import init_process_group\n"
+        "from nerfloss.training.distributed.process_group import SINGLE_PROCESS\n"
+        "with init_process_group('auto') as group: assert group is SINGLE_PROCESS\n"
         "names = ['lightning_fabric', 'nerfloss.training.distributed.collectives']\n"
         "assert not set(names) & set(sys.modules)"
     )
@@ -41,33 +41,35 @@ def test_without_torchrun_a_process_is_alone_and_loads_nothing_for_it():
 
 @pytest.mark.parametrize("environment", [{}, {"WORLD_SIZE": "4", "RANK": "1"}])
 def test_what_another_launcher_says_is_not_meant(environment):
-    assert launched.processes(environment) == 1
-    assert launched.first(environment)
-    assert launched.overrides_of_this(environment) == []
+    assert torchrun_env.world_size(environment) == 1
+    assert torchrun_env.is_main_process(environment)
+    assert torchrun_env.rank_overrides(environment) == []
 
 
 def test_all_but_the_first_are_silent():
-    assert launched.overrides_of_this(TWO | {"RANK": "0"}) == []
-    assert "hydra.output_subdir=null" in launched.overrides_of_this(TWO)
+    assert torchrun_env.rank_overrides(TWO | {"RANK": "0"}) == []
+    assert "hydra.output_subdir=null" in torchrun_env.rank_overrides(TWO)
 
 
 def test_what_goes_on_with_a_run_begins_as_many_processes():
-    assert launched.program({}) == "nerfloss train"
-    assert launched.program(TWO) == "torchrun --nproc_per_node=2 train.py"
+    assert torchrun_env.launch_command({}) == "nerfloss train"
+    assert torchrun_env.launch_command(TWO) == "torchrun --nproc_per_node=2 train.py"
 
 
 def test_a_sweep_by_several_processes_is_refused():
-    launched.refuse_sweeps(True, {})
-    launched.refuse_sweeps(False, TWO)
-    with pytest.raises(ValueError, match="began 2 processes, and -m asks each for a sweep"):
-        launched.refuse_sweeps(True, TWO)
+    torchrun_env.refuse_sweeps(True, {})
+    torchrun_env.refuse_sweeps(False, TWO)
+    with pytest.raises(
+        ValueError, match="started 2 processes, and -m makes each run the whole sweep"
+    ):
+        torchrun_env.refuse_sweeps(True, TWO)
 
 
 @pytest.mark.usefixtures("of_two")
 def test_alone_is_alone_in_a_torchrun_of_one(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "1")
-    with meeting("cpu") as team:
-        assert team is SINGLE_PROCESS
+    with init_process_group("cpu") as group:
+        assert group is SINGLE_PROCESS
 
 
 @pytest.mark.usefixtures("of_two")
@@ -75,19 +77,25 @@ def test_without_the_package_its_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "lightning_fabric", None)
     with (
         pytest.raises(ImportError, match=r"2 processes.*nerfloss\[distributed\]"),
-        meeting("cpu"),
+        init_process_group("cpu"),
     ):
         pass
 
 
 @pytest.mark.usefixtures("of_two")
 def test_a_device_with_a_number_is_refused_for_several():
-    with pytest.raises(ValueError, match="device=cuda:1: of several processes"), meeting("cuda:1"):
+    with (
+        pytest.raises(ValueError, match="device=cuda:1: each of several processes"),
+        init_process_group("cuda:1"),
+    ):
         pass
 
 
 @pytest.mark.usefixtures("of_two")
 def test_fewer_gpus_than_processes_are_counted(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    with pytest.raises(ValueError, match=r"began 2 processes .* finds 1 GPUs"), meeting("cuda"):
+    with (
+        pytest.raises(ValueError, match=r"started 2 processes .* finds 1 GPUs"),
+        init_process_group("cuda"),
+    ):
         pass

@@ -13,8 +13,8 @@ pytestmark = pytest.mark.slow
 
 def test_ten_steps_move_the_parameters_far_more_than_the_comparison_allows(by_one, tmp_path):
     run = shared_run(FIRST, tmp_path)
-    run.initialization(run.model, run.scene.train, background=run.scene.background, seed=run.seed)
-    run.trainer.save()
+    run.initialize()
+    run.save()
     before, after = saved_state(tmp_path), saved_state(by_one(FIRST))
     learned = [name for name in before if name.startswith(".model.field") and "weight" in name]
     for name in learned:

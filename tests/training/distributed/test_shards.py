@@ -1,22 +1,25 @@
-"""What processes share, and how: parts of a batch, random numbers, quantities, gradients."""
+"""What processes share: shards of a batch, random numbers, quantities, gradients."""
 
 import copy
-from types import SimpleNamespace
 
 import pytest
 import torch
 from small_runs import assembled, composed
-from threaded_group import all_of
+from threaded_group import in_processes
 
 from nerfloss.assembly.build import assemble
 from nerfloss.maths.per_ray_random import PartGenerator, per_ray
 from nerfloss.quantities.resolve import Quantities, Rule
 from nerfloss.recipe import NonFiniteLoss
 from nerfloss.recipe.term_gradients import CombinedGradient
-from nerfloss.training.distributed.ddp import DistributedProcesses
+from nerfloss.training.budget import Budget
+from nerfloss.training.distributed.ddp import DistributedProcesses, sum_counts
+from nerfloss.training.distributed.distributed_recipe import AllReducedGradient
+from nerfloss.training.distributed.gather import GatheredQuantities
 from nerfloss.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup, SingleProcess
-from nerfloss.training.distributed.shard import part_of, parts_of
+from nerfloss.training.distributed.shard import shard_of, shard_sizes
 from nerfloss.training.failure_snapshot import Failure
+from nerfloss.training.timer import Timer
 
 
 def generator(seed=3):
@@ -25,17 +28,17 @@ def generator(seed=3):
 
 @pytest.mark.parametrize(("count", "processes", "unit"), [(10, 3, 1), (144, 4, 36), (5, 5, 1)])
 def test_shares_are_whole_units_and_as_even_as_can_be(count, processes, unit):
-    counts = parts_of(count, processes, unit)
+    counts = shard_sizes(count, processes, unit)
     assert sum(counts) == count
     assert all(each % unit == 0 for each in counts)
     assert max(counts) - min(counts) <= unit
 
 
 def test_parts_of_a_batch_are_the_batch_in_order(tmp_path):
-    batches = assembled(tmp_path).trainer.batches
+    batches = assembled(tmp_path).batches
     batch = batches.draw(0, 31)
     batch = batch.beside({"view_images": torch.zeros(31, 2, 2, 3), "step": 4})
-    parts = [part_of(batch, rank, 2) for rank in range(2)]
+    parts = [shard_of(batch, rank, 2) for rank in range(2)]
     assert torch.equal(torch.cat([part.rays.origins for part in parts]), batch.rays.origins)
     colors = [part.targets["target_rgb"] for part in parts]
     assert torch.equal(torch.cat(colors), batch.targets["target_rgb"])
@@ -45,9 +48,9 @@ def test_parts_of_a_batch_are_the_batch_in_order(tmp_path):
 
 
 def test_a_batch_with_less_than_a_ray_for_each_is_refused(tmp_path):
-    batch = assembled(tmp_path).trainer.batches.draw(0, 3)
+    batch = assembled(tmp_path).batches.draw(0, 3)
     with pytest.raises(ValueError, match=r"4 processes have no more than 3 rays .* raise trainer"):
-        part_of(batch, 0, 4)
+        shard_of(batch, 0, 4)
 
 
 @pytest.mark.parametrize("axis", [0, 1])
@@ -71,14 +74,14 @@ def test_a_generator_for_other_rays_than_those_here_is_refused():
         per_ray((5, 2), drawer, torch.device("cpu"))
 
 
-def test_a_sampler_that_draws_for_itself_is_refused_where_shares_differ():
-    def draws(team):
-        rays = 4 + team.rank
+def test_a_sampler_that_does_not_draw_per_ray_is_refused():
+    def draws(group):
+        rays = 4 + group.rank
         drawer = generator()
         torch.rand(rays, generator=drawer)
-        return team.total(rays, 10, drawer)
+        return sum_counts(rays, 10, drawer, group._collectives)
 
-    for error in all_of(2, draws):
+    for error in in_processes(2, draws):
         assert isinstance(error, ValueError)
         assert "nerfloss.maths.per_ray_random.per_ray" in str(error)
 
@@ -88,18 +91,19 @@ COUNTS = (2, 3)
 
 
 def made(rank, x):
-    """A part's quantities: one per ray in a known name, and one that a rule makes of all."""
+    """The quantities of a shard: some per ray, and one that a rule computes from all rays."""
     some = slice(0, 2) if rank == 0 else slice(2, 5)
     rules = {
         "opacity": Rule((), lambda: DEPTHS[some] * x, of_samples=True),
         "spread": Rule(("opacity",), lambda opacity: opacity - opacity.mean()),
     }
     given = {"occupied": (DEPTHS > 4)[some], "sharpness": x**2, "view": torch.arange(5)[some]}
+    given["shard_sizes"] = COUNTS
     return Quantities(given, rules)
 
 
 def total(quantities):
-    """Not a sum over rays: their spread, what is kept, and something that no ray makes."""
+    """A loss that is not a sum over rays."""
     kept = quantities["opacity"][quantities["occupied"]]
     return quantities["spread"].square().sum().sqrt() + kept.mean() + quantities["sharpness"]
 
@@ -107,13 +111,13 @@ def total(quantities):
 def test_every_process_has_the_quantities_of_all_and_the_mean_gradient_is_that_of_one():
     needs = {"opacity", "spread", "occupied", "sharpness", "view"}
 
-    def shared(team):
+    def shared(group):
         x = torch.nn.Parameter(torch.tensor(0.5))
-        whole = team.whole(made(team.rank, x), needs, SimpleNamespace(counts=COUNTS))
+        whole = GatheredQuantities(made(group.rank, x), needs, group._collectives)
         assert whole["view"].tolist() == [0, 1, 2, 3, 4]
         assert whole["occupied"].dtype == torch.bool
         loss = total(whole)
-        team.averaged(loss, [x]).backward()
+        AllReducedGradient(loss, [x], group._collectives).backward()
         return loss.detach(), x.grad
 
     x = torch.tensor(0.5, requires_grad=True)
@@ -121,46 +125,51 @@ def test_every_process_has_the_quantities_of_all_and_the_mean_gradient_is_that_o
     whole = {"opacity": opacity, "occupied": DEPTHS > 4, "sharpness": x**2}
     expected = total({**whole, "spread": opacity - opacity.mean()})
     expected.backward()
-    for loss, gradient in all_of(2, shared):
+    for loss, gradient in in_processes(2, shared):
         assert torch.allclose(loss, expected.detach(), rtol=1e-6)
         assert torch.allclose(gradient, x.grad, rtol=1e-6)
 
 
 def test_a_parameter_that_one_process_reaches_has_a_gradient_in_all():
-    def shared(team):
+    def shared(group):
         seen, unseen = torch.nn.Parameter(torch.ones(2)), torch.nn.Parameter(torch.ones(3))
-        loss = (seen * 3).sum() if team.first else torch.zeros(())
-        team.averaged(loss, [seen, unseen]).backward()
+        loss = (seen * 3).sum() if group.is_main else torch.zeros(())
+        AllReducedGradient(loss, [seen, unseen], group._collectives).backward()
         return seen.grad, unseen.grad
 
-    for seen, unseen in all_of(2, shared):
+    for seen, unseen in in_processes(2, shared):
         assert seen.tolist() == [1.5, 1.5]
         assert unseen is None
 
 
 def test_a_gradient_that_is_combined_is_combined_of_the_mean_rows():
-    def shared(team):
+    def shared(group):
         x = torch.nn.Parameter(torch.ones(2))
-        losses = {"a": (x * (1.0 + 2 * team.rank)).sum(), "b": (x * -2).sum()}
+        losses = {"a": (x * (1.0 + 2 * group.rank)).sum(), "b": (x * -2).sum()}
         # Not linear, so the mean of combinations would be another.
-        descent = CombinedGradient(losses, [x], [], lambda rows: rows.prod(0))
-        team.averaged(descent, [x]).backward()
+        exchange = group.mean_gradient_rows
+        combined = CombinedGradient(losses, [x], [], lambda rows: rows.prod(0), exchange)
+        AllReducedGradient(combined, [], group._collectives).backward()
         return x.grad
 
-    for gradient in all_of(2, shared):
+    for gradient in in_processes(2, shared):
         assert gradient.tolist() == [-4.0, -4.0]
 
 
-def test_a_signal_to_one_is_for_all_and_the_first_ones_clock_counts():
-    def shared(team):
-        reason = team.agree(10.0 + team.rank, "SIGTERM" if team.rank == 2 else None)
-        return reason, team.seconds(99.0), team.gathered([f"{team.rank}a", f"{team.rank}b"])
+def test_a_signal_to_one_process_stops_all_and_the_clock_of_rank_0_counts():
+    def shared(group):
+        timer = Timer({"wall": lambda: 0.0})
+        timer.load_state_dict({"wall": 10.0 + group.rank})
+        clock = group.clock(Budget(100), timer)
+        reason = clock.synchronize("SIGTERM" if group.rank == 2 else None)
+        views = group.gather_interleaved([f"{group.rank}a", f"{group.rank}b"])
+        return reason, clock.seconds, views
 
     views = ["0a", "1a", "2a", "0b", "1b", "2b"]
-    assert all_of(3, shared) == [("SIGTERM", 10.0, views)] * 3
+    assert in_processes(3, shared) == [("SIGTERM", 10.0, views)] * 3
 
 
-def test_a_question_is_answered_by_all_and_trouble_in_one_reaches_who_asks():
+def test_all_processes_evaluate_a_query_and_an_error_in_any_reaches_rank_0():
     seen = []
 
     def square(points):
@@ -169,24 +178,24 @@ def test_a_question_is_answered_by_all_and_trouble_in_one_reaches_who_asks():
             raise MemoryError("no room")
         return points.square().sum(-1)
 
-    def shared(team):
-        with team.helped({"field": square}) as functions:
-            if not team.first:
+    def shared(group):
+        with group.sharded_query({"field": square}) as functions:
+            if not group.is_main:
                 return None
             with pytest.raises(MemoryError, match="no room"):
                 functions["field"](torch.ones(8, 3))
             assert functions["field"](torch.ones(0, 3)).shape == (0,)
             return functions["field"](torch.arange(15.0).reshape(5, 3))
 
-    answer, helper = all_of(2, shared)
-    assert helper is None, "who helps goes on when nobody finds anything"
+    answer, helper = in_processes(2, shared)
+    assert helper is None
     assert torch.equal(answer, torch.arange(15.0).reshape(5, 3).square().sum(-1))
     assert sorted(seen) == [0, 0, 2, 3, 4, 4]
 
 
-def test_one_process_alone_and_several_are_teams():
+def test_one_process_and_several_have_the_same_interface():
     assert isinstance(SINGLE_PROCESS, ProcessGroup)
-    assert all(isinstance(team, ProcessGroup) for team in all_of(2, lambda team: team))
+    assert all(isinstance(group, ProcessGroup) for group in in_processes(2, lambda group: group))
     assert set(dir(DistributedProcesses)) >= {
         name for name in dir(SingleProcess) if not name.startswith("_")
     } - {
@@ -195,18 +204,18 @@ def test_one_process_alone_and_several_are_teams():
     }
 
 
-def test_a_step_that_breaks_in_one_share_ends_all_and_is_kept_whole(tmp_path):
+def test_a_step_that_fails_in_one_shard_stops_all_processes_and_is_saved_with_all_rays(tmp_path):
     bad = "+loss.terms.bad={fn: {_target_: broken_terms.spoils_a_view, _partial_: true}}"
     # Hydra composes one configuration at a time: not in the threads.
     cfg = composed(bad, "trainer.max_steps=4", "trainer.batch_size.max_rays=64")
 
-    def broken(team):
-        assemble(copy.deepcopy(cfg), tmp_path, team).train()
+    def broken(group):
+        assemble(copy.deepcopy(cfg), tmp_path, group).train()
 
-    errors = all_of(2, broken)
+    errors = in_processes(2, broken)
     assert all(isinstance(error, NonFiniteLoss) for error in errors)
     assert str(errors[0]) == str(errors[1])
     assert "of 128 (" in str(errors[0])
     failure = Failure.read(tmp_path / "failure.pt")
     assert len(failure.rays) == len(failure.samples["t_starts"]) == 128
-    assert all(int(failure.rays.view[ray]) == 1 for ray in failure.fault.rays)
+    assert all(int(failure.rays.view[ray]) == 1 for ray in failure.fault["rays"])

@@ -1,4 +1,4 @@
-"""Processes played by threads: what an `CollectiveProtocol` says, without any that could be lost."""
+"""Threads in the place of processes: an in-memory implementation of `CollectiveProtocol`."""
 
 import copy
 import threading
@@ -10,57 +10,57 @@ import torch
 from nerfloss.training.distributed.ddp import DistributedProcesses
 
 
-class Talk:
-    """What the threads have put on the table, each in its place; all see it at once."""
+class SharedMemory:
+    """Memory shared by the threads: one slot per rank, exchanged at a barrier."""
 
     def __init__(self, size: int) -> None:
-        self.places: list[Any] = [None] * size
+        self.slots: list[Any] = [None] * size
         self.barrier = threading.Barrier(size, timeout=120)
 
-    def everybodys(self, rank: int, own: Any) -> list[Any]:
-        self.places[rank] = own
+    def exchange(self, rank: int, own: Any) -> list[Any]:
+        self.slots[rank] = own
         self.barrier.wait()
-        found = list(self.places)
+        found = list(self.slots)
         self.barrier.wait()
         return found
 
 
-class OfThreads:
-    """An exchange between threads."""
+class ThreadCollectives:
+    """Collective operations between threads."""
 
-    def __init__(self, rank: int, talk: Talk) -> None:
-        self.rank, self.size, self.device = rank, len(talk.places), torch.device("cpu")
-        self._talk = talk
+    def __init__(self, rank: int, memory: SharedMemory) -> None:
+        self.rank, self.size, self.device = rank, len(memory.slots), torch.device("cpu")
+        self._memory = memory
 
-    def rows(self, own, counts):
-        found = self._talk.everybodys(self.rank, own.detach())
+    def all_gather_rows(self, own, counts):
+        found = self._memory.exchange(self.rank, own.detach())
         assert tuple(len(each) for each in found) == tuple(counts)
         return torch.cat(found)
 
-    def mean(self, values):
-        found = self._talk.everybodys(self.rank, values.clone())
+    def all_reduce_mean(self, values):
+        found = self._memory.exchange(self.rank, values.clone())
         return values.copy_(sum(found) / self.size)
 
-    def first_ones(self, values):
-        return values.copy_(self._talk.everybodys(self.rank, values.clone())[0])
+    def broadcast_tensor(self, values):
+        return values.copy_(self._memory.exchange(self.rank, values.clone())[0])
 
-    def numbers(self, *own):
-        return self._talk.everybodys(self.rank, [float(each) for each in own])
+    def all_gather_numbers(self, *own):
+        return self._memory.exchange(self.rank, [float(each) for each in own])
 
-    def objects(self, own):
-        return self._talk.everybodys(self.rank, own)
+    def all_gather_objects(self, own):
+        return self._memory.exchange(self.rank, own)
 
-    def same(self, value):
-        return copy.deepcopy(self._talk.everybodys(self.rank, value)[0])
+    def broadcast_object(self, value):
+        return copy.deepcopy(self._memory.exchange(self.rank, value)[0])
 
 
-def all_of(size: int, work: Callable[[DistributedProcesses], Any]) -> list[Any]:
-    """What each of the processes makes of its team; an error where all raise one, or any does."""
-    talk, results = Talk(size), [None] * size
+def in_processes(size: int, work: Callable[[DistributedProcesses], Any]) -> list[Any]:
+    """Return what ``work`` returns in each process, or the error that it raises."""
+    memory, results = SharedMemory(size), [None] * size
 
     def one(rank: int) -> None:
         try:
-            results[rank] = work(DistributedProcesses(OfThreads(rank, talk)))
+            results[rank] = work(DistributedProcesses(ThreadCollectives(rank, memory)))
         except Exception as error:  # handed to the test, which is in another thread
             results[rank] = error
 

@@ -1,0 +1,115 @@
+"""Build a run, its trainer and its callbacks, from parts that are built and checked."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from nerfloss.assembly.preview import Preview
+from nerfloss.assembly.run import Run, RunSettings
+from nerfloss.data.scene import Scene
+from nerfloss.evaluation.evaluator import Evaluator
+from nerfloss.initialization.initialization import Initialization
+from nerfloss.models import Model
+from nerfloss.recipe import LossRecipe
+from nerfloss.training.batch_size import BatchSize
+from nerfloss.training.budget import Budget
+from nerfloss.training.callbacks.callback import Callback
+from nerfloss.training.callbacks.checkpointing import Checkpointing
+from nerfloss.training.callbacks.metrics_logging import MetricsLogging
+from nerfloss.training.callbacks.nonfinite_check import NonFiniteCheck
+from nerfloss.training.callbacks.watchdog import Watchdog
+from nerfloss.training.distributed.process_group import ProcessGroup
+from nerfloss.training.optimizer import Optimizer
+from nerfloss.training.timer import Timer
+from nerfloss.training.trainer import Trainer
+
+
+@dataclass(frozen=True)
+class RunParts:
+    """Parts of a run, as its configuration names them.
+
+    ``batch`` makes a source of batches from views, ``optimizer`` an optimizer from parameter
+    groups. ``preview_every``, ``watchdog`` and ``diagnostics`` may be None.
+    """
+
+    scene: Scene
+    model: Model
+    recipe: LossRecipe
+    batch: Callable[..., Any]
+    optimizer: Callable[..., Optimizer]
+    budget: Budget
+    batch_size: BatchSize
+    checkpoint_every: int
+    preview_every: int | None
+    watchdog: Watchdog | None
+    diagnostics: Callback | None
+    evaluator: Evaluator
+    initialization: Initialization
+
+
+def build_run(
+    parts: RunParts, settings: RunSettings, config: str, process_group: ProcessGroup
+) -> Run:
+    """Build a run; ``config`` is its configuration as text."""
+    scene = parts.scene.learned_by(parts.model.field)
+    parts = replace(parts, scene=replace(scene, train=scene.train.settled(settings.device)))
+    return Run(
+        settings,
+        scene=parts.scene,
+        recipe=parts.recipe,
+        trainer=_trainer(parts, settings, config, process_group),
+        initialization=parts.initialization,
+        evaluator=parts.evaluator,
+        watchdog=parts.watchdog,
+        process_group=process_group,
+    )
+
+
+def _trainer(
+    parts: RunParts, settings: RunSettings, config: str, process_group: ProcessGroup
+) -> Trainer:
+    model, recipe, scene, timer = parts.model, parts.recipe, parts.scene, Timer()
+    groups, own = model.parameter_groups(), recipe.trainable_parameters()
+    with timer.running():
+        batches = parts.batch(
+            scene.train,
+            background=scene.background,
+            seed=settings.seed,
+            device=settings.device,
+            needs=model.primitives(recipe.all_needs()),
+        )
+    return Trainer(
+        model,
+        process_group.recipe(recipe),
+        process_group.inputs(model, batches, device=settings.device, seed=settings.seed),
+        parts.optimizer({**groups, "recipe": own} if own else groups),
+        clock=process_group.clock(parts.budget, timer),
+        batch_size=parts.batch_size.times(process_group.size),
+        callbacks=_callbacks(parts, settings, config, process_group),
+    )
+
+
+def _callbacks(
+    parts: RunParts, settings: RunSettings, config: str, process_group: ProcessGroup
+) -> list[Callback]:
+    """Return the callbacks in the order in which they run.
+
+    Checks come first, so that what they find is logged. A preview comes after logging, because its
+    scores complete the row of the step, and before the checkpoint: a run that is killed after it
+    has the whole row.
+    """
+    deferred = NonFiniteCheck.can_defer(settings.device, parts.recipe, process_group)
+    callbacks: list[Callback] = [NonFiniteCheck(config=config, deferred=deferred)]
+    if parts.diagnostics is not None:
+        callbacks.append(parts.diagnostics)
+    if not process_group.is_main:
+        return callbacks
+    if parts.watchdog is not None:
+        callbacks.append(parts.watchdog)
+    callbacks.append(MetricsLogging())
+    if parts.preview_every is not None:
+        every = parts.preview_every
+        callbacks.append(Preview(parts.scene, parts.model, parts.evaluator, every=every))
+    several = process_group.size > 1
+    callbacks.append(Checkpointing(every=parts.checkpoint_every, after_first_step=several))
+    return callbacks
