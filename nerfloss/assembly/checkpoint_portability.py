@@ -1,7 +1,7 @@
-"""A trained run on another machine than the one that trained it: whatever kernel it named.
+"""Load a trained model where the kernels that trained it cannot run.
 
-All kernels compute the same function of the same parameters, so what was trained with one can be
-looked at with any. A run that is to be trained keeps what was asked for, and says so if it cannot.
+All kernels compute the same function of the same parameters, so a model can be evaluated with any
+of them. Training uses the kernels that its configuration names, or stops with an error.
 """
 
 import logging
@@ -18,30 +18,30 @@ log = logging.getLogger(__name__)
 
 
 def loadable(cfg: DictConfig, device: torch.device) -> DictConfig:
-    """The same configuration, ``auto`` in place of a backend that cannot run on this device.
+    """Return a configuration with ``auto`` in place of backends that cannot run on this device.
 
-    One line in the log says which and why.
+    Each replacement is one line in the log, with the reason.
     """
     config, reasons = OmegaConf.to_container(cfg, resolve=False), {}
-    for node in _that_name_a_backend(config, ""):
+    for node in _backend_nodes(config, ""):
         name = node["backend"]
         if (reason := unsupported_reason(name, device, torch.float32)) is not None:
             reasons[name], node["backend"] = reason, "auto"
     for name, reason in reasons.items():
-        log.warning("kernels.backend=%s cannot run here, auto is taken instead: %s", name, reason)
+        log.warning("kernels.backend=%s cannot run here, auto is used instead: %s", name, reason)
     found = OmegaConf.create(config)
     assert isinstance(found, DictConfig)
     return found
 
 
-def _that_name_a_backend(node: Any, key: str) -> Iterator[dict[str, Any]]:
-    """The setting ``kernels``, and parts of ours that name a backend of their own instead."""
+def _backend_nodes(node: Any, key: str) -> Iterator[dict[str, Any]]:
+    """Yield the setting ``kernels``, and the parts of nerfloss that name a backend themselves."""
     if isinstance(node, dict):
         ours = key == "kernels" or str(node.get("_target_")).startswith("nerfloss.")
         if ours and node.get("backend") in BACKENDS:
             yield node
         for name, inner in node.items():
-            yield from _that_name_a_backend(inner, name)
+            yield from _backend_nodes(inner, name)
     elif isinstance(node, list):
         for inner in node:
-            yield from _that_name_a_backend(inner, "")
+            yield from _backend_nodes(inner, "")

@@ -1,4 +1,4 @@
-"""The configuration files that come with nerfloss: where they lie, and what is in them."""
+"""Locate and read the configuration files that are shipped with nerfloss."""
 
 from functools import cache
 from pathlib import Path
@@ -8,25 +8,25 @@ from omegaconf import OmegaConf
 
 
 def conf_dir() -> Path:
-    """The folder conf/: inside an installed package, beside it in a checkout.
+    """Return the folder conf/: inside an installed package, next to the package in a clone.
 
-    Raises FileNotFoundError where neither exists, which a broken installation brings about.
+    Raises FileNotFoundError where neither exists, as after an incomplete installation.
     """
     package = Path(__file__).resolve().parents[1]
-    # The installed one first: beside it lies site-packages, where any package may put a conf/.
+    # The installed one first: the other is in site-packages, where any package may put a conf/.
     for folder in (package / "conf", package.parent / "conf"):
         if (folder / "loss" / "term").is_dir():
             return folder
     raise FileNotFoundError(
-        f"no conf/ in {package} nor beside it: this installation of nerfloss is incomplete; "
+        f"no conf/ in {package} nor next to it: this installation of nerfloss is incomplete; "
         f"install it again, or with 'pip install -e .' from a clone"
     )
 
 
 def read_yaml(path: Path | str) -> Any:
-    """A YAML file as plain dicts and lists, its interpolations left as they are written.
+    """Return a YAML file as plain dicts and lists, with interpolations unresolved.
 
-    Raises ValueError for a file that is none, or is cut short.
+    Raises ValueError for a file that is not YAML, or is truncated.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
@@ -38,7 +38,7 @@ def read_yaml(path: Path | str) -> Any:
 
 
 def parse_yaml(text: str, path: Path | str) -> Any:
-    """The text of the YAML file at ``path`` as plain dicts and lists. Raises ValueError."""
+    """Return YAML text as plain dicts and lists; ``path`` is for the message of a ValueError."""
     from yaml import YAMLError
 
     try:
@@ -58,9 +58,9 @@ def _loaded(text: str) -> Any:
 
 @cache
 def _loader() -> type:
-    """OmegaConf's reading of YAML (1e-3 is a number, a date is text), by libyaml where it is there.
+    """Return OmegaConf's YAML loader (1e-3 is a number, a date is text) on top of libyaml.
 
-    The parser in Python takes ten times as long.
+    Without libyaml the parser written in Python is used, which takes ten times as long.
     """
     import yaml
     from omegaconf._utils import get_yaml_loader
@@ -85,10 +85,10 @@ def _unreadable(path: Path | str, error: object) -> ValueError:
 
 
 def as_yaml(content: Any) -> str:
-    """Plain dicts and lists as YAML, keys in their order."""
+    """Return plain dicts and lists as YAML, keys in their order."""
     return OmegaConf.to_yaml(OmegaConf.create(content))
 
 
 def named(folder: Path) -> dict[str, Path]:
-    """The YAML files of a folder by the name that a user gives on the command line, sorted."""
+    """Return the YAML files of a folder by the name of the choice on the command line, sorted."""
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}

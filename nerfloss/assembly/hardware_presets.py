@@ -1,8 +1,8 @@
-"""Presets for hardware: ``auto`` is that for the device that is found, as long as a run lives.
+"""Resolve ``hardware=auto`` to the preset for the device of a run.
 
-What a preset sets is a group of the configuration like any other, so an experiment and the command
-line win over it. Only which one ``auto`` means is decided here, since Hydra cannot know: then the
-run is composed once more with the preset's name in place of ``auto``.
+A preset is a choice of a configuration group, so experiments and the command line override it.
+Hydra cannot see the device: the configuration is composed a second time with the name of the
+preset in place of ``auto``.
 """
 
 import logging
@@ -21,14 +21,14 @@ from nerfloss.files import atomic_write
 log = logging.getLogger(__name__)
 
 AUTO, CPU, GPU = "auto", "cpu", "gpu"
-# What changes no number: a run that goes on elsewhere takes what suits the machine that it is on.
+# These do not change results: a run that continues on another machine takes that machine's.
 CHUNKS = ("eval.chunk", "eval.mesh.chunk")
 
 
 def preset_for(device: str) -> str:
-    """The preset for what ``device=`` names; ``auto`` is a GPU where there is one."""
+    """Return the preset for ``device``; ``auto`` is a GPU where there is one."""
     if device == "auto":
-        import torch  # here, for it takes seconds
+        import torch  # imported here: it takes seconds
 
         return GPU if torch.cuda.is_available() else CPU
     return GPU if device.startswith("cuda") else CPU
@@ -37,18 +37,17 @@ def preset_for(device: str) -> str:
 def fitted(
     cfg: DictConfig, folder: Path, overrides: Sequence[str], *, keep: bool = True
 ) -> DictConfig:
-    """The configuration that ``overrides`` make with the preset that ``hardware=auto`` means.
+    """Return the configuration that ``overrides`` compose with the preset of this device.
 
-    ``overrides`` are all that bear on it, ``hydra.searchpath`` among them where it was given. What
-    is made takes the place of what Hydra left in the run's folder, unless ``keep`` is false.
-
-    A folder that a run has begun in keeps the preset that it began with, on whatever machine it
-    goes on. A configuration that names its preset, or knows none, is left as it is.
+    ``overrides`` are all of the command line, with ``hydra.searchpath`` where it was given. The
+    result replaces the configuration that Hydra has written to ``folder``, unless ``keep`` is
+    false. A run that continues in ``folder`` keeps the preset that it began with, on any machine.
+    A configuration that names a preset, or has no such setting, is returned unchanged.
     """
     if cfg.get("hardware") != AUTO:
         return cfg
     name = (read_provenance(folder) or {}).get("hardware") or preset_for(str(cfg.device))
-    # For a CPU the defaults are meant: nothing has to be composed.
+    # The defaults are those for a CPU: no composition is needed.
     chosen = cfg.copy() if name == CPU else _composed([*overrides, f"hardware={name}"])
     OmegaConf.update(chosen, "hardware", name)
     changed = _listed(chosen, cfg)
@@ -60,9 +59,9 @@ def fitted(
 
 
 def with_chunks_for_here(cfg: DictConfig) -> DictConfig:
-    """A run's configuration, with the chunk sizes of the preset for the machine that it is on now.
+    """Return the configuration of a run with the chunk sizes for the present machine.
 
-    Those that were set by hand stay.
+    Chunk sizes that differ from the preset that the run began with are kept.
     """
     begun, here = cfg.get("hardware"), preset_for(str(cfg.device))
     if begun in (None, AUTO, here):
@@ -76,8 +75,8 @@ def with_chunks_for_here(cfg: DictConfig) -> DictConfig:
 
 
 def _composed(overrides: Sequence[str]) -> DictConfig:
-    """A configuration for training: by the program's own search path where one is running."""
-    # The last word on a group would be an error beside the first.
+    """Compose a configuration for training, with the search path of the running command if any."""
+    # Two choices of one group are an error.
     asked = [each for each in overrides if each != f"hardware={AUTO}"]
     if HydraConfig.initialized():
         return compose("train", asked)
@@ -85,7 +84,7 @@ def _composed(overrides: Sequence[str]) -> DictConfig:
 
 
 def _listed(cfg: DictConfig, before: DictConfig) -> str:
-    """The settings that differ, as one would write them."""
+    """Return the settings that differ, as overrides."""
     now, then = dict(_flat(cfg)), dict(_flat(before))
     return ", ".join(
         f"{key}={value}"

@@ -1,6 +1,6 @@
-"""The names in train.yaml that say where a run writes.
+"""OmegaConf resolvers for the output folders in train.yaml.
 
-No torch here: the programs need these before they know whether anything is to be run.
+Imports no torch: the resolvers are registered before any configuration is composed.
 """
 
 from pathlib import Path
@@ -11,7 +11,7 @@ RESUMED = ".hydra/resumed"
 
 
 def register_resolvers() -> None:
-    """Teach OmegaConf the names in train.yaml that say where a run writes."""
+    """Register ``run_folder`` and ``config_folder``, which train.yaml uses."""
     OmegaConf.register_new_resolver(
         "run_folder", lambda resume, new: _existing(resume) if resume else new, replace=True
     )
@@ -23,7 +23,7 @@ def register_resolvers() -> None:
 
 
 def _existing(run: str) -> str:
-    # Checked here, because Hydra makes the folder that it is told to write to.
+    # Checked here, because Hydra creates the output folder.
     if not Path(run).is_dir():
         raise FileNotFoundError(f"trainer.resume={run}: there is no such folder")
     return str(run)

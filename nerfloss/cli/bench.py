@@ -1,9 +1,9 @@
-"""``nerfloss bench``: what each loss term costs on this machine."""
+"""``nerfloss bench``: measure the cost of each loss term on this machine."""
 
 import argparse
 import os
 
-from nerfloss.cli.output import add_format, put_out
+from nerfloss.cli.output import add_format, write_tables
 
 SUMMARY = "measure the time and memory of each loss term on this machine"
 
@@ -21,8 +21,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def run(options: argparse.Namespace) -> int:
-    """Measure and print. Raises ValueError for sizes below 1 and terms that are not there."""
-    # The profiler that counts bytes says on stderr when it starts and stops.
+    """Measure and print. Raises ValueError for sizes below 1 and unknown terms."""
+    # The memory profiler of torch reports its start and stop on stderr.
     os.environ.setdefault("KINETO_LOG_LEVEL", "6")
     from nerfloss.assembly.config_files import conf_dir
     from nerfloss.cli.reference.profiling import cost_table
@@ -31,5 +31,5 @@ def run(options: argparse.Namespace) -> int:
     for axis, size in sizes.items():
         if size < 1:
             raise ValueError(f"--{axis} must be at least 1, got {size}")
-    put_out([cost_table(conf_dir(), options.names, sizes)], options.format)
+    write_tables([cost_table(conf_dir(), options.names, sizes)], options.format)
     return 0

@@ -1,9 +1,9 @@
-"""``nerfloss compare``: what differs between runs, and whether their scores do."""
+"""``nerfloss compare``: show settings, origin and scores of runs side by side."""
 
 import argparse
 from pathlib import Path
 
-from nerfloss.cli.output import add_output, put_out
+from nerfloss.cli.output import add_output, write_tables
 
 SUMMARY = "compare runs side by side: settings, origin and scores"
 
@@ -16,17 +16,17 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         type=Path,
         nargs="+",
         metavar="RUN",
-        help="folders of runs or sweeps; what comes first is what others are compared with",
+        help="folders of runs or sweeps; the others are compared with the first",
     )
     add_output(command)
     command.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the tables, or write them where ``-o`` says; as CSV they are one."""
+    """Print the tables, or write them to the file of ``-o``; as CSV they are one table."""
     from nerfloss.experiments.report.side_by_side import compare_groups, joined_by_key
 
     whole = options.format == "csv"
     tables = compare_groups(options.folders, metrics=options.metrics, every=whole)
-    put_out([joined_by_key(tables)] if whole else tables, options.format, options.output)
+    write_tables([joined_by_key(tables)] if whole else tables, options.format, options.output)
     return 0

@@ -1,8 +1,6 @@
-"""``nerfloss gradcheck``: every term's gradient beside finite differences."""
+"""``nerfloss gradcheck``: compare the gradient of each term with finite differences."""
 
 import argparse
-import sys
-from pathlib import Path
 
 SUMMARY = "check the gradient of every term of a recipe against finite differences"
 
@@ -12,9 +10,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     command = commands.add_parser(
         "gradcheck",
         help=SUMMARY,
-        description=SUMMARY.capitalize() + ". Exit status 1 where one is wrong.",
+        description=SUMMARY.capitalize() + ". Exit status 1 if a gradient is wrong.",
     )
-    command.add_argument("overrides", nargs="*", help="as for train.py, e.g. loss=neus_full")
+    command.add_argument("overrides", nargs="*", help="as for nerfloss train, e.g. loss=neus_full")
     command.set_defaults(run=run)
 
 
@@ -28,11 +26,9 @@ def run(options: argparse.Namespace) -> int:
     from nerfloss.diagnostics.gradient_check import check_recipe
     from nerfloss.experiments.report.table import show
 
-    # As with python train.py: terms that lie in the working directory can be imported.
-    sys.path.insert(0, str(Path.cwd()))
     cfg = compose_train(options.overrides)
     seed_everything(cfg.seed)
-    # In double precision there is nothing for a GPU to gain.
+    # Double precision is no faster on most GPUs.
     model, recipe = build_model(cfg, torch.device("cpu")), build(cfg.loss)
     found = check_recipe(recipe, model, step=cfg.trainer.max_steps)
     show(gradient_table(found))

@@ -1,4 +1,4 @@
-"""How a command's tables come out: on the console, or as text, there or in a file."""
+"""Write the tables of a command: to the console, or as text to the console or a file."""
 
 import argparse
 from collections.abc import Sequence
@@ -24,12 +24,12 @@ def add_output(command: argparse.ArgumentParser) -> None:
         "--metrics",
         type=lambda text: text.split(","),
         default=[],
-        help="which, separated by commas (default: the main ones)",
+        help="names of metrics, separated by commas (default: the main ones)",
     )
 
 
-def put_out(tables: "Sequence[Table]", form: str, to: Path | None = None) -> None:
-    """Print tables in a form, or write them to a file: as Markdown if no form was asked for."""
+def write_tables(tables: "Sequence[Table]", form: str, to: Path | None = None) -> None:
+    """Print tables, or write them to a file (as Markdown where ``form`` is ``table``)."""
     from nerfloss.experiments.report.report import FORMATS
     from nerfloss.experiments.report.table import as_markdown, show
 

@@ -1,4 +1,4 @@
-"""``nerfloss quantities``: list what a loss or a metric may ask for."""
+"""``nerfloss quantities``: list the quantities that losses and metrics may use."""
 
 import argparse
 

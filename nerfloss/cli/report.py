@@ -1,10 +1,10 @@
-"""``nerfloss report``: the runs of a folder in tables, with significances where there are seeds."""
+"""``nerfloss report``: tabulate the runs of a folder, and test differences between them."""
 
 import argparse
 import sys
 from pathlib import Path
 
-from nerfloss.cli.output import add_output, put_out
+from nerfloss.cli.output import add_output, write_tables
 
 SUMMARY = "tabulate the runs of a folder, e.g. of a sweep, and test their differences"
 
@@ -18,7 +18,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "-b",
         "--baseline",
         metavar="KEY=VALUE",
-        help="the setting that others are compared with (default: the plainest, else the first)",
+        help="the setting that others are compared with (default: the simplest, else the first)",
     )
     command.add_argument(
         "--only",
@@ -35,14 +35,14 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the tables, or write them where ``-o`` says."""
+    """Print the tables, or write them to the file of ``-o``."""
     from nerfloss.experiments.report.report import report, selected
     from nerfloss.experiments.report.truncate import is_truncated, truncated_tables
 
     found = report(options.folder, metrics=options.metrics, baseline=options.baseline)
     tables = selected(found, options.only or ("runs" if options.format == "csv" else None))
     shown = tables if options.format == "csv" else truncated_tables(tables)
-    put_out(shown, options.format, options.output)
+    write_tables(shown, options.format, options.output)
     printed = options.format == "table" and not options.output
     if options.html is None and printed and is_truncated(found[0]):
         print("no report.html of so many runs, unless you ask for it: --html", file=sys.stderr)

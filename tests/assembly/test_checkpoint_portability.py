@@ -31,7 +31,7 @@ def test_a_kernel_that_cannot_run_here_is_left_to_auto_with_one_line(caplog) -> 
     with caplog.at_level(logging.INFO):
         found = loadable(cfg, CPU)
     (line,) = [record.getMessage() for record in caplog.records]
-    assert "kernels.backend=triton cannot run here, auto is taken instead: it needs a CUDA" in line
+    assert "kernels.backend=triton cannot run here, auto is used instead: it needs a CUDA" in line
     assert found.model.field.network.grid.backend == found.sampler.backend == "auto"
     assert cfg.kernels.backend == "triton", "what the run was told stays as it was"
 
@@ -86,7 +86,7 @@ def test_the_programs_evaluate_what_they_would_not_train(tmp_path: Path) -> None
     path.write_text(path.read_text().replace("backend: auto", "backend: triton"))
     assert "backend: triton" in path.read_text()
     said = program("eval.py", f"run={tmp_path}", "device=cpu")
-    assert said.count("kernels.backend=triton cannot run here, auto is taken instead") == 1
+    assert said.count("kernels.backend=triton cannot run here, auto is used instead") == 1
     assert scores(tmp_path / "eval") == scores(tmp_path)
     said = program("train.py", f"trainer.resume={tmp_path}", "device=cpu", succeeds=False)
     assert "kernels.backend 'triton' cannot run: it needs a CUDA device" in said

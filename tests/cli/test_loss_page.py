@@ -104,6 +104,6 @@ def test_the_last_digit_of_a_plot_is_the_machine_s_own_but_not_more(tmp_path):
 
 def test_the_command_checks_and_writes(tmp_path, capsys):
     assert main(["docs", str(tmp_path), "--check"]) == 1
-    assert "losses.md is stale: run 'nerfloss docs'" in capsys.readouterr().out
+    assert "losses.md is out of date: run 'nerfloss docs'" in capsys.readouterr().out
     assert main(["docs", str(tmp_path)]) == 0
     assert main(["docs", str(tmp_path), "--check"]) == 0

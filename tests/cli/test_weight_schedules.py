@@ -68,7 +68,7 @@ def test_the_plot_has_a_part_for_each_term_that_acts(tmp_path, capsys, ending):
         (["loss=neus", "-o", "weights.pdf"], "written as .svg or .png, got weights.pdf"),
         (
             ["loss=neus", "loss.terms.rgb.weight=0", "loss.terms.eikonal.weight=0", "-o", "a.svg"],
-            "no term of this recipe ever acts",
+            "no term of this recipe has a weight",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""A shipped term as a run would build it, outside of any run."""
+"""Build a shipped term outside of a run."""
 
 from nerfloss.assembly.config_files import read_yaml
 from nerfloss.assembly.instantiation import build
@@ -8,9 +8,9 @@ from nerfloss.recipe.term import Term
 
 
 def instance(file: TermFile) -> Term:
-    """The term of a file, at its own settings and always acting.
+    """Return the term of a file with the settings of the file and without a schedule.
 
-    Raises what its function, or the module that it makes, raises: RecipeError for bad settings.
+    Raises RecipeError for settings that the term refuses.
     """
     spec = {**read_yaml(file.path), "fn": build(read_yaml(file.path)["fn"]), "schedule": None}
     return read_terms({file.name: spec})[file.name]

@@ -1,4 +1,4 @@
-"""Written pages: which of them no longer say what they would say now, and writing them."""
+"""Find generated pages that are out of date, and write them."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -6,9 +6,9 @@ from pathlib import Path
 
 
 def stale_pages(pages: Mapping[str, str], docs: Path, images: str) -> list[str]:
-    """Names of the files under ``docs`` that are missing, differ, or should not be there.
+    """Return the names of files under ``docs`` that are missing, differ, or should not exist.
 
-    ``pages`` are the texts that there should be, by their names; all plots lie in ``images``.
+    ``pages`` are the expected texts by file name; all plots are in the folder ``images``.
     """
     there = {f"{images}/{path.name}" for path in (docs / images).glob("*.svg")}
     differing = {name for name, text in pages.items() if not _agrees(docs / name, text)}
@@ -16,7 +16,7 @@ def stale_pages(pages: Mapping[str, str], docs: Path, images: str) -> list[str]:
 
 
 def write_pages(pages: Mapping[str, str], docs: Path, stale: Sequence[str]) -> None:
-    """Write the stale ones of the pages under ``docs``; remove those that are no pages now."""
+    """Write the pages in ``stale`` under ``docs``; remove those that are not generated now."""
     for name in stale:
         path = docs / name
         if name in pages:
@@ -27,7 +27,7 @@ def write_pages(pages: Mapping[str, str], docs: Path, stale: Sequence[str]) -> N
 
 
 def _agrees(path: Path, text: str) -> bool:
-    """Whether a file says the same; the points of a plot may differ in their last digit."""
+    """Tell whether a file has this text; points of a plot may differ in their last digit."""
     if not path.is_file():
         return False
     found = path.read_text()

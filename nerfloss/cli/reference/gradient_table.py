@@ -1,4 +1,4 @@
-"""What a gradient check found, for people to read."""
+"""The result of a gradient check as a table."""
 
 from collections.abc import Mapping
 
@@ -7,9 +7,9 @@ from nerfloss.experiments.report.table import Table
 
 
 def gradient_table(found: Mapping[str, CheckedTerm]) -> Table:
-    """A row for each term: both errors, and what they mean."""
+    """Return a row for each term: both errors, and the result."""
     rows = tuple(
-        (name, _said(term.on_quantities), _said(term.through_field), _verdict(term))
+        (name, _error_of(term.on_quantities), _error_of(term.through_field), _result(term))
         for name, term in found.items()
     )
     notes = [
@@ -20,7 +20,7 @@ def gradient_table(found: Mapping[str, CheckedTerm]) -> Table:
     if any(trial.note == FROZEN for trial in trials):
         notes.append(
             f"{FROZEN}: right as long as what the code detaches stays as it is, which is what a "
-            "stop-gradient asks for; see that the stop is meant"
+            "stop-gradient asks for; check that the stop is intended"
         )
     notes += [
         f"{name}: approximate by design, {term.approximate}"
@@ -30,27 +30,27 @@ def gradient_table(found: Mapping[str, CheckedTerm]) -> Table:
     if any(term.draws for term in found.values()):
         notes.append("draws: the same random numbers are drawn at every evaluation")
     return Table(
-        ("term", "on quantities", "through the field", "verdict"),
+        ("term", "on quantities", "through the field", "result"),
         rows,
         "gradients against finite differences",
         tuple(notes),
     )
 
 
-def _said(trial: Trial) -> str:
+def _error_of(trial: Trial) -> str:
     if trial.error is None:
         return trial.note
     return f"{trial.error:.1e}" + (f" ({trial.note})" if trial.note else "")
 
 
-def _verdict(term: CheckedTerm) -> str:
+def _result(term: CheckedTerm) -> str:
     if term.wrong:
         return "WRONG"
     trials = (term.on_quantities, term.through_field)
     if all(trial.error is None for trial in trials):
         return "not checked"
-    said = [FROZEN] if any(trial.note == FROZEN for trial in trials) else []
-    said += ["draws"] if term.draws else []
+    remarks = [FROZEN] if any(trial.note == FROZEN for trial in trials) else []
+    remarks += ["draws"] if term.draws else []
     return ("approximate" if term.approximate else "right") + (
-        f" ({', '.join(said)})" if said else ""
+        f" ({', '.join(remarks)})" if remarks else ""
     )

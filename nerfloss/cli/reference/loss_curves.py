@@ -1,4 +1,4 @@
-"""A pointwise loss against its input: numbers for a plot, for the terms of which there is one."""
+"""Sample pointwise losses as functions of their input, for plots."""
 
 import math
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from nerfloss.quantities.vocabulary import VOCABULARY
 from nerfloss.recipe.term import Term
 
 POINTS = 121
-# From where to where a quantity is shown, in its own units; others from 0 to 1.
+# Plotted range of each quantity in its own units; others are plotted from 0 to 1.
 RANGES: Mapping[str, tuple[float, float]] = {
     "sdf": (-1.0, 1.0),
     "laplacian": (-10.0, 10.0),
@@ -22,12 +22,12 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "gradients": (0.0, 2.0),
     "normal": (0.0, 180.0),
 }
-AXES = {"gradients": "length of {}", "normal": "degrees between {} and what was observed"}
+AXES = {"gradients": "length of {}", "normal": "angle between {} and its target, in degrees"}
 
 
 @dataclass(frozen=True)
 class Curves:
-    """``values`` over ``x``, one row for each observation that ``labels`` name, if any."""
+    """``values`` over ``x``, one row per target value in ``labels``."""
 
     axis: str
     x: Float[Tensor, "points"]
@@ -36,14 +36,15 @@ class Curves:
 
 
 def curves(term: Term) -> Curves | None:
-    """The term over its one predicted quantity; None where it is not a function of one point."""
+    """Return a term over its predicted quantity; None if it is not a function of one point."""
+    term = replace(term, where=None)  # the curve is that of a selected element
     names = list(dict.fromkeys(term.arguments.values()))
     predicted = [name for name in names if not name.startswith(("target_", "patch_target_"))]
     usable = all(name in VOCABULARY and VOCABULARY[name].kind == "float" for name in names)
     if len(predicted) != 1 or len(names) > 2 or not usable:
         return None
     (name,) = predicted
-    if name.startswith("patch_"):  # of one pixel a patch says nothing
+    if name.startswith("patch_"):  # not defined for one pixel
         return None
     observed = next((other for other in names if other != name), None)
     kind = _kind(name)
@@ -76,14 +77,14 @@ def _kind(name: str) -> str:
 
 
 def _observations(observed: str | None, low: float, high: float) -> tuple[float, ...]:
-    """What is observed along the curves: both sides of a mask, the middle of anything else."""
+    """Return the target values of the curves: both for a mask, the middle of a range otherwise."""
     if observed is None or _kind(observed) == "normal":
         return (0.0,)
     return (0.0, 1.0) if _kind(observed) == "mask" else (0.5 * (low + high),)
 
 
 def _rows(name: str, x: Float[Tensor, "points"]) -> Tensor:
-    """One row for each point, in the shape that the quantity has with one of all else."""
+    """Return one row per point, in the shape of the quantity with one element on other axes."""
     _, *axes = VOCABULARY[name].shape.split()
     column = x.reshape(-1, *[1] * len(axes))
     if axes[-1:] != ["3"]:
@@ -98,8 +99,7 @@ def _rows(name: str, x: Float[Tensor, "points"]) -> Tensor:
 
 
 def _pointwise(term: Term, given: Mapping[str, Tensor]) -> Float[Tensor, "points"] | None:
-    """The term's mean in each row, if rows have nothing to do with each other."""
-    term = replace(term, where=None)  # the curve is of single values, not of a mean
+    """Return the term's mean of each row, or None if a row depends on others."""
     try:
         whole = term.unreduced(given)
         single = [
@@ -109,7 +109,7 @@ def _pointwise(term: Term, given: Mapping[str, Tensor]) -> Float[Tensor, "points
     except (ValueError, RuntimeError, IndexError):  # a window does not fit into one point
         return None
     shape = next(iter(given.values())).shape
-    # What sums over an axis, or looks at neighbours along it, says nothing about one of a kind.
+    # A term that sums over an axis, or compares neighbours along it, has no value for one point.
     if whole.shape not in (shape, shape[:-1] if shape[-1] == 3 else shape):
         return None
     if not whole.isfinite().all():

@@ -1,4 +1,4 @@
-"""The page about all losses: written from their docstrings and YAML files, never by hand."""
+"""Generate docs/losses.md from docstrings and YAML files."""
 
 import importlib
 import inspect
@@ -25,18 +25,18 @@ INTRODUCTION = """\
 
 <!-- Written by `nerfloss docs` from docstrings and conf/loss: change those, then run it again. -->
 
-A *function* says what is computed; a *term* is a YAML file in `conf/loss/term` that gives it
-quantities, settings and a weight. Add a term to any recipe with
+A *function* computes a loss; a *term* is a YAML file in `conf/loss/term` that gives it quantities,
+settings and a weight. Add a term to any recipe with
 `+loss/term@loss.terms.NAME=NAME`; bind a function without a fitting term by `inputs`:
 `'+loss.terms.mine={weight: 1.0, fn: {_target_: nerfloss.losses.photometric.l1, _partial_: true},
-inputs: {prediction: depth, target: target_depth}}'`. Values are unreduced unless said: the recipe
-takes their mean, over what `where` keeps. A plot shows a function at the settings of its first
-term.
+inputs: {prediction: depth, target: target_depth}}'`. Values are unreduced unless stated
+otherwise: the recipe takes their mean over the elements that `where` selects. Plots use the
+settings of the first term.
 """
 
 
 def loss_page(conf: Path) -> dict[str, str]:
-    """The page and its images: the text of every file by its path under docs/."""
+    """Return the page and its plots: the text of each file by its path under docs/."""
     terms = term_files(conf)
     files, sections = {}, []
     for module in _modules():
@@ -44,11 +44,11 @@ def loss_page(conf: Path) -> dict[str, str]:
             (name, function, [term for term in terms.values() if term.function is function])
             for name, function in _functions(module)
         ]
-        # A class that no term uses is a part of one that is used.
+        # A class that no term uses is part of another one.
         functions = [each for each in functions if each[2] or not isinstance(each[1], type)]
         if not functions:
             continue
-        # With its ending, or links to a function of the same name would lead here.
+        # With the suffix, so that links to a function of the same name do not lead here.
         title = module.__name__.rpartition(".")[2] + ".py"
         sections.append(f"## {title}\n\n{_markdown(module.__doc__ or '')}\n")
         for name, function, uses in functions:
@@ -66,7 +66,7 @@ def _modules() -> Iterator[ModuleType]:
 
 
 def _functions(module: ModuleType) -> Iterator[tuple[str, Callable]]:
-    """The losses of a module in their order: what is public and cites where it comes from."""
+    """Yield the losses of a module in their order: public callables that cite a reference."""
     for name, value in vars(module).items():
         own = callable(value) and getattr(value, "__module__", None) == module.__name__
         if own and name == _heading(value) and "Reference:" in _documentation(value):
@@ -74,7 +74,7 @@ def _functions(module: ModuleType) -> Iterator[tuple[str, Callable]]:
 
 
 def _heading(function: Callable) -> str:
-    """A function's public name; a class with two goes by the catalogue's, which comes last."""
+    """Return the public name of a function; of two names of a class, the last."""
     module = importlib.import_module(function.__module__)
     names = [name for name, value in vars(module).items() if value is function]
     return next((name for name in reversed(names) if not name.startswith("_")), "")
@@ -86,7 +86,7 @@ def _documentation(function: Callable) -> str:
 
 
 def _plot(uses: list[TermFile]) -> str | None:
-    """The plot of the first term that is a function of one point; modules have none."""
+    """Return a plot of the first term that is a function of one point; None if there is none."""
     for use in uses:
         if not isinstance(use.function, type):
             found = curves(instance(use))
@@ -103,12 +103,12 @@ def _section(name: str, function: Callable, uses: list[TermFile], plotted: bool)
     if uses:
         parts += [as_markdown(_terms(uses))]
     else:
-        parts += ["In no term by itself.", ""]
+        parts += ["Used by no term directly.", ""]
     return "\n".join(parts)
 
 
 def _signature(name: str, function: Callable) -> str:
-    """Quantities, then after the star settings with their defaults; a class's as one line."""
+    """Return the signature in one line: quantities, then keyword-only settings with defaults."""
     is_class = isinstance(function, type)
     parameters = inspect.signature(underlying(function)).parameters
     quantities = [_said(each, parameters[each].default) for each in inputs_of(function)]
@@ -134,11 +134,11 @@ def _terms(uses: list[TermFile]) -> Table:
         )
         for term in uses
     )
-    return Table(("term", "weight", "which is from", "needs", "where", "settings"), rows)
+    return Table(("term", "weight", "origin of the weight", "needs", "where", "settings"), rows)
 
 
 def _comment(path: Path) -> str:
-    """What a term's YAML says about its weight, in the lines it begins with."""
+    """Return the comment on the weight at the beginning of a term's YAML file."""
     lines = path.read_text().splitlines()
     return " ".join(line.lstrip("# ") for line in lines if line.startswith("#"))
 
@@ -161,7 +161,7 @@ def _recipes(conf: Path) -> str:
         (f"`{row[0]}`", row[1], _comment(recipe.path))
         for row, recipe in zip(recipes.rows, recipe_files(conf).values(), strict=True)
     )
-    table = Table(("recipe", "terms", "whose weights are from"), rows)
+    table = Table(("recipe", "terms", "origin of the weights"), rows)
     return "## Recipes\n\n`loss=NAME` chooses one.\n\n" + as_markdown(table)
 
 
@@ -175,6 +175,6 @@ def _quantities() -> str:
 
 
 def _markdown(docstring: str) -> str:
-    """A docstring as Markdown: its code marks are doubled there, and its reference stands out."""
+    """Return a docstring as Markdown, with single backticks and a bold reference."""
     text = inspect.cleandoc(docstring).replace("``", "`")
     return text.replace("Reference:", "**Reference:**")

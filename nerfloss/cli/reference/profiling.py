@@ -1,4 +1,4 @@
-"""What ``nerfloss bench terms`` says: the milliseconds and megabytes that each term costs."""
+"""Measure the time and memory of loss terms, forward and backward."""
 
 import difflib
 import itertools
@@ -22,16 +22,16 @@ from nerfloss.testing.quantities import SIZES, fake
 MEGABYTE = 2**20
 SECONDS_PER_TERM = 0.5
 MOST_REPEATS = 50
-# Beside what can be set: as in a usual step.
+# Sizes without an option: those of a typical step.
 USUAL = {"embedding": 16, "channels": 8, "classes": 8, "proposals": 64, "views": 8, "hits": 1024}
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one evaluation takes: the median of the times, the largest sum of live tensors.
+    """Cost of one evaluation: median times, and peak memory.
 
-    Megabytes are beyond the quantities themselves; ``backward_megabytes`` counts what forward
-    keeps and the gradients too. ``field_points`` are those at which the term asks the field.
+    Megabytes exclude the quantities themselves; ``backward_megabytes`` includes what the forward
+    pass keeps, and the gradients. ``field_points``: points at which the term queries the field.
     """
 
     forward_milliseconds: float
@@ -46,7 +46,7 @@ class Cost:
 
 
 class AskedField:
-    """A field that counts the points at which it is asked, and has something to learn."""
+    """A field with one parameter that counts the points at which it is queried."""
 
     def __init__(self, field: Callable[..., Mapping[str, Tensor]]) -> None:
         self.field, self.points = field, 0
@@ -54,7 +54,7 @@ class AskedField:
 
     def __call__(self, points: Tensor, needs: Collection[str]) -> dict[str, Tensor]:
         self.points += len(points)
-        # Without a parameter in it, what a term asks a field for would have no backward.
+        # The parameter gives the quantities of the field a backward pass.
         return {name: self.scale * value for name, value in self.field(points, needs).items()}
 
     def __getattr__(self, name: str) -> Any:
@@ -62,10 +62,10 @@ class AskedField:
 
 
 def cost_table(conf: Path, names: Sequence[str], sizes: Mapping[str, int]) -> Table:
-    """Every shipped term, or those named in their order, at ``sizes``; the dearest first.
+    """Return the costs of the named terms in their order, or of all, the most expensive first.
 
-    A term that cannot be run at these sizes, or lacks something, stays empty with the reason below
-    the table. Raises ValueError for a name that no term has.
+    The row of a term that cannot run at these ``sizes`` is empty, with the reason below the table.
+    Raises ValueError for an unknown name.
     """
     terms = term_files(conf)
     for name in names:
@@ -79,17 +79,17 @@ def cost_table(conf: Path, names: Sequence[str], sizes: Mapping[str, int]) -> Ta
     for name in names or terms:
         try:
             costs[name] = cost_of(instance(terms[name]), sizes)
-        except Exception as error:  # whatever a term meets: the others are still worth measuring
+        except Exception as error:  # of any kind: the other terms are measured all the same
             reasons[name] = next(iter(str(error).strip().splitlines()), type(error).__name__)
     ordered = list(names) or sorted(costs, key=lambda name: -costs[name].milliseconds)
     rows = [_row(name, costs.get(name)) for name in dict.fromkeys([*ordered, *reasons])]
     columns = ("term", "forward ms", "backward ms", "forward MB", "backward MB", "field points")
     notes = (*_circumstances(sizes), *(f"{name}: {reason}" for name, reason in reasons.items()))
-    return Table(columns, tuple(rows), title="What terms cost", notes=notes)
+    return Table(columns, tuple(rows), title="Cost of loss terms", notes=notes)
 
 
 def cost_of(term: Term, sizes: Mapping[str, int]) -> Cost:
-    """Measure one term on made-up quantities of these sizes."""
+    """Measure one term on synthetic quantities of these sizes."""
     quantities = {name: fake(name, sizes=sizes) for name in sorted(term.needs)}
     field = None
     if "field" in quantities:
@@ -109,7 +109,7 @@ def cost_of(term: Term, sizes: Mapping[str, int]) -> Cost:
 def _evaluate(
     term: Term, quantities: Mapping[str, Any], leaves: Iterable[Tensor]
 ) -> tuple[float, float]:
-    """Seconds for the value and for its gradient."""
+    """Return the seconds for the value and for its gradient."""
     begin = time.perf_counter()
     value = term(quantities)
     middle = time.perf_counter()
@@ -135,9 +135,9 @@ def _milliseconds(
 def _megabytes(
     term: Term, quantities: Mapping[str, Any], leaves: Sequence[Tensor]
 ) -> tuple[float, float]:
-    """The most that is live at a time in forward, and until the gradients are there.
+    """Return the peak memory of the forward pass, and of forward and backward pass together.
 
-    By what torch's allocator hands out and takes back, temporaries inside operations included.
+    Counted from the allocations of torch, temporary ones inside of operations included.
     """
     with _recorded() as recorder:
         value = term(quantities)
@@ -158,7 +158,7 @@ def _recorded() -> profile:
 
 
 def _changes(recorder: profile) -> list[int]:
-    """Bytes allocated (freed: below 0), in the order of time."""
+    """Return the bytes allocated (negative: freed), in the order of time."""
     results = getattr(recorder.profiler, "kineto_results")  # noqa: B009 (no public way to them)
     events = [event for event in results.events() if event.name() == "[memory]"]
     return [event.nbytes() for event in sorted(events, key=lambda event: event.start_ns())]
@@ -185,6 +185,6 @@ def _circumstances(sizes: Mapping[str, int]) -> tuple[str, ...]:
     stated = ", ".join(f"{axis} {count}" for axis, count in sizes.items())
     return (
         f"At {stated}; CPU, threads: {torch.get_num_threads()}, torch {torch.__version__}.",
-        "Medians; MB beyond the quantities themselves, backward with all that forward keeps. The "
-        "field is a sphere: evaluating a real one at the field points comes on top.",
+        "Medians; MB exclude the quantities themselves, backward includes what forward keeps. The "
+        "field is a sphere: the cost of a trained field at the field points is not included.",
     )

@@ -1,11 +1,11 @@
-"""What ``nerfloss quantities`` says: every name that a loss or a metric may ask for."""
+"""The table of ``nerfloss quantities``."""
 
 from nerfloss.experiments.report.table import Table
 from nerfloss.quantities.vocabulary import VOCABULARY
 
 
 def quantity_table() -> Table:
-    """The vocabulary: name, shape, kind, meaning, and who provides it."""
+    """Return the vocabulary: name, shape, kind, meaning and source of each quantity."""
     rows = tuple(
         (
             name,
@@ -16,5 +16,5 @@ def quantity_table() -> Table:
         )
         for name, quantity in VOCABULARY.items()
     )
-    note = "your own: +quantities.NAME={_target_: your.function, _partial_: true}"
+    note = "add a quantity: +quantities.NAME={_target_: your.function, _partial_: true}"
     return Table(("quantity", "shape", "kind", "meaning", "from"), rows, notes=(note,))

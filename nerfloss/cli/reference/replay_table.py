@@ -1,4 +1,4 @@
-"""What a replay found, for people to read."""
+"""The result of a replay as a table and a sentence."""
 
 from nerfloss.diagnostics.replay import Replay
 from nerfloss.experiments.report.table import Table
@@ -6,7 +6,7 @@ from nerfloss.training.failure_snapshot import Failure
 
 
 def replay_table(failure: Failure, found: Replay) -> Table:
-    """A row for each term that acted, and remarks on what lies behind them."""
+    """Return a row for each active term, with notes on gradients and parameters."""
     rows = tuple(
         (
             name,
@@ -19,10 +19,11 @@ def replay_table(failure: Failure, found: Replay) -> Table:
     )
     notes = []
     if found.behind:
-        # Made last is nearest to the terms: further back everything is spoiled by it.
+        # The last one is nearest to the terms; gradients before it follow from it.
         name = list(found.behind)[-1]
         notes.append(
-            f"going back, the first gradient to break is that of '{name}': {found.behind[name]}"
+            f"the first non-finite gradient in the backward pass is that of '{name}': "
+            f"{found.behind[name]}"
         )
     if found.groups:
         notes.append(f"parameters whose gradient is not finite: {', '.join(found.groups)}")
@@ -30,8 +31,8 @@ def replay_table(failure: Failure, found: Replay) -> Table:
     return Table(columns, rows, f"step {failure.step}, {len(failure.rays)} rays", tuple(notes))
 
 
-def verdict(found: Replay) -> tuple[str, bool]:
-    """What is to be said of a replay, and whether the step failed as it did before."""
+def outcome(found: Replay) -> tuple[str, bool]:
+    """Return a sentence about a replay, and whether the step failed as it did before."""
     then = f"then: {found.expected}"
     if found.fault is None:
         return (

@@ -1,4 +1,4 @@
-"""Small line plots as SVG text: the same bytes wherever the numbers are the same."""
+"""Draw small line plots as SVG text, byte for byte reproducible."""
 
 import math
 from html import escape
@@ -51,7 +51,7 @@ def _text(x: float | int, y: float | int, text: str, anchor: str, color: str = "
 
 
 def _number(value: float) -> str:
-    """Three significant digits, without an exponent where that is short."""
+    """Return three significant digits, without an exponent where that is short."""
     if value and (abs(value) >= 1e5 or abs(value) < 1e-3):
         return f"{value:.1e}"
     digits = max(0, 2 - math.floor(math.log10(abs(value)))) if value else 0

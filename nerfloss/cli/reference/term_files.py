@@ -1,4 +1,4 @@
-"""The terms and recipes that the configuration offers, as data: read without composing a run."""
+"""Read the terms and recipes of conf/loss as data, without composing a configuration."""
 
 import importlib
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ _SET_BY_RECIPES = ("weight", "where", "schedule", "inputs")
 
 @dataclass(frozen=True)
 class TermFile:
-    """A term as its YAML states it; ``bound`` are the settings that the YAML gives its function."""
+    """A term of conf/loss/term; ``bound`` are the settings that its YAML gives the function."""
 
     name: str
     path: Path
@@ -28,9 +28,9 @@ class TermFile:
 
     @property
     def function(self) -> Callable:
-        """The function, or the module's class, that ``fn`` names; imported here.
+        """The function or class that ``fn`` names; imported on access.
 
-        Raises ValueError where there is none.
+        Raises ValueError where it cannot be imported.
         """
         module, _, name = self.target.rpartition(".")
         try:
@@ -43,7 +43,7 @@ class TermFile:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The quantities it asks for, renames applied, and the one that ``where`` names."""
+        """Names of the quantities it needs, after renames, with the one in ``where``."""
         function = self.function
         names = inputs_of(function)
         if isinstance(function, type):  # the forward of a class still has its self
@@ -53,20 +53,20 @@ class TermFile:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Settings by name: what the YAML binds, else the function's default."""
+        """Settings by name: the value in the YAML file, or the default of the function."""
         function = self.function
         own = settings_of(function.__init__ if isinstance(function, type) else function)
         return own | dict(self.bound)
 
     @property
     def documentation(self) -> str:
-        """The function's docstring, for a module that of its class or else of its forward."""
+        """Docstring of the function; of a class, or of its forward method."""
         return self.function.__doc__ or underlying(self.function).__doc__ or ""
 
 
 @dataclass(frozen=True)
 class RecipeFile:
-    """A recipe as its YAML states it: its terms by their names there, with what it sets of them."""
+    """A recipe of conf/loss: its terms by name, with the settings that the recipe changes."""
 
     name: str
     path: Path
@@ -74,18 +74,18 @@ class RecipeFile:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The quantities that its terms of non-zero weight ask for."""
+        """Names of the quantities that its terms of non-zero weight need."""
         active = (term for term in self.terms.values() if term.weight != 0)
         return tuple(dict.fromkeys(need for term in active for need in term.needs))
 
 
 def term_files(conf: Path) -> dict[str, TermFile]:
-    """Every term of ``conf``/loss/term by name."""
+    """Return every term of ``conf``/loss/term by name."""
     return {n: _term(n, path) for n, path in named(conf / "loss" / "term").items()}
 
 
 def recipe_files(conf: Path) -> dict[str, RecipeFile]:
-    """Every recipe of ``conf``/loss by name."""
+    """Return every recipe of ``conf``/loss by name."""
     terms = term_files(conf)
     paths = named(conf / "loss")
     return {name: _recipe(name, paths, terms) for name in paths}
@@ -109,7 +109,7 @@ def _term(name: str, path: Path) -> TermFile:
 
 
 def _recipe(name: str, paths: Mapping[str, Path], terms: Mapping[str, TermFile]) -> RecipeFile:
-    """A recipe from its defaults list (terms, other recipes it builds on) and its own settings."""
+    """Read a recipe: its defaults list (terms, other recipes), then its own settings."""
     content = read_yaml(paths[name]) or {}
     chosen: dict[str, TermFile] = {}
     for entry in content.get("defaults", []):

@@ -1,4 +1,4 @@
-"""What ``nerfloss terms`` says: a list of terms and recipes, or all about one of them."""
+"""The output of ``nerfloss terms``: all terms and recipes, or one of them in full."""
 
 import difflib
 import inspect
@@ -12,7 +12,7 @@ from nerfloss.quantities.vocabulary import VOCABULARY
 
 
 def list_terms(conf: Path) -> tuple[Table, Table]:
-    """Two tables: every term with what it needs, every recipe with its terms and their needs."""
+    """Return two tables: terms with the quantities they need, and recipes with their terms."""
     terms = tuple(
         (term.name, f"{term.weight:g}", " ".join(term.needs), _first_line(term.documentation))
         for term in term_files(conf).values()
@@ -28,7 +28,7 @@ def list_terms(conf: Path) -> tuple[Table, Table]:
 
 
 def explain(name: str, conf: Path) -> str:
-    """Everything about one term; or, for a recipe's name, about its terms in short.
+    """Return the full description of a term, or the terms of a recipe.
 
     Raises ValueError for an unknown name, with the closest ones.
     """
@@ -80,7 +80,7 @@ def _explain_recipe(recipe: RecipeFile, conf: Path) -> str:
 
 
 def _need(name: str) -> str:
-    """A quantity with its meaning, its shape and who provides it."""
+    """Return a quantity with its shape, meaning and source."""
     if name in VOCABULARY:
         quantity = VOCABULARY[name]
         shape = f"[{quantity.shape}] " if quantity.shape else ""
@@ -90,14 +90,14 @@ def _need(name: str) -> str:
 
 
 def _use(term: TermFile) -> str:
-    """How a recipe uses a term: its weight, and when and where it acts if not always everywhere."""
+    """Return how a recipe uses a term: its weight, and its schedule and selection if any."""
     when = f", {_schedule(term.schedule)}" if term.schedule else ""
     where = f", where {term.where}" if term.where else ""
     return f"weight {term.weight:g}, term {term.name}{when}{where}"
 
 
 def _terms_of(recipe: RecipeFile) -> str:
-    """The weighted sum in short, and which terms wait at weight 0."""
+    """Return the weighted sum in short, and the terms at weight 0."""
     parts = [
         key if term.weight == 1 else f"{term.weight:g} {key}"
         for key, term in recipe.terms.items()
@@ -137,7 +137,7 @@ def _indented(text: str) -> str:
 
 
 def _as_list(facts: Mapping[str, list[str]]) -> str:
-    """Facts under one another, each label once; those without an entry are left out."""
+    """Return labelled lines, each label once; labels without an entry are left out."""
     width = max((len(label) for label in facts), default=0)
     lines = [
         f"  {label if i == 0 else '':<{width}}  {entry}"

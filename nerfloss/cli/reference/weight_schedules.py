@@ -1,4 +1,4 @@
-"""What every term of a recipe weighs over training, before any balancer: a table and a plot."""
+"""The weight of each term over training, before any balancer: a table and a plot."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,9 +15,10 @@ from nerfloss.cli.reference.loss_curves import Curves
 from nerfloss.cli.reference.svg_plots import HEIGHT, WIDTH, as_svg
 from nerfloss.experiments.report.figures import PALETTE, drawing
 from nerfloss.experiments.report.table import Table
+from nerfloss.recipe.parsing import KEYS, RecipeError
 from nerfloss.recipe.term import Term
 
-POINTS = 2000  # at most; a shorter run is looked at in every step
+POINTS = 2000  # at most; every step of shorter runs
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 ACROSS = 3
 
@@ -32,11 +33,20 @@ class TermWeights:
 
 
 def term_weights(overrides: Sequence[str]) -> TermWeights:
-    """The weights of the run that train.py would make of ``overrides``; no term is built.
+    """Return the weights of the run that ``overrides`` compose; no term is built.
 
-    Raises ValueError for overrides that fit no configuration, or a weight that is no number.
+    Raises Hydra's errors for overrides that fit no configuration, RecipeError for a key that terms
+    do not have, and ValueError for a weight that is not a number.
     """
     cfg = compose_train(overrides)
+    unknown = [
+        f"loss.terms.{name}.{key}"
+        for name, spec in cfg.loss.terms.items()
+        for key in spec
+        if key not in KEYS
+    ]
+    if unknown:
+        raise RecipeError(f"a term has the keys {', '.join(KEYS)}, got {', '.join(unknown)}")
     last = cfg.trainer.max_steps
     steps = torch.linspace(0, last, min(last, POINTS) + 1, dtype=torch.float64).round()
     terms = {
@@ -53,7 +63,7 @@ def term_weights(overrides: Sequence[str]) -> TermWeights:
 
 
 def weight_table(found: TermWeights) -> Table:
-    """One row for each term: when it acts, and what it weighs along the run."""
+    """Return a row for each term: when it acts, and its weight along the run."""
     places = [round(share * (len(found.steps) - 1)) for share in SHARES]
     rows = tuple(
         (name, _acting(found.steps, row), *(f"{float(row[place]):.4g}" for place in places))
@@ -74,7 +84,7 @@ def write_plot(found: TermWeights, path: Path) -> None:
         raise ValueError(f"plots are written as .svg or .png, got {path.name}")
     acting = {name: row for name, row in found.weights.items() if row.any()}
     if not acting:
-        raise ValueError("no term of this recipe ever acts: give one a weight above 0")
+        raise ValueError("no term of this recipe has a weight: give one a weight above 0")
     path.parent.mkdir(parents=True, exist_ok=True)
     writers[path.suffix](TermWeights(found.title, found.steps, acting), path)
 
@@ -119,4 +129,4 @@ def _acting(steps: Float[Tensor, "steps"], row: Float[Tensor, "steps"]) -> str:
 
 
 def _not_called() -> Tensor:
-    raise AssertionError("only the weights of this term are looked at")
+    raise AssertionError("only the weights of this term are used")
