@@ -322,7 +322,7 @@ def test_scores_taken_in_different_ways_are_called_out(
         metrics = {"psnr": 30.0, "conventions": {"psnr": {"split": split}}}
         make_run(tmp_path / name, [], metrics)
     main(["report", str(tmp_path), "-f", "markdown"])
-    assert "psnr does not compare: its split is test and train" in capsys.readouterr().out
+    assert "psnr cannot be compared: its split is test and train" in capsys.readouterr().out
 
 
 def test_a_folder_without_runs_says_what_a_run_is(
