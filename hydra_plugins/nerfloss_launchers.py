@@ -1,4 +1,4 @@
-"""Where Hydra looks for launchers: it takes classes of the package ``hydra_plugins`` only."""
+"""Launchers for Hydra, which accepts classes of the package ``hydra_plugins`` only."""
 
 from nerfloss.experiments.launchers import ray as on_ray
 from nerfloss.experiments.launchers import submitit as on_submitit

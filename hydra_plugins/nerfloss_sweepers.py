@@ -1,4 +1,4 @@
-"""Where Hydra looks for sweepers: it takes classes of the package ``hydra_plugins`` only."""
+"""Sweepers for Hydra, which accepts classes of the package ``hydra_plugins`` only."""
 
 from importlib.util import find_spec
 
@@ -17,7 +17,7 @@ class OptunaSweeper(Search):
 
 
 if find_spec("hydra_plugins.hydra_joblib_launcher") is None:
-    # Known by name, so that asking for it is answered with what to install.
+    # Registered by name, so that the error names the package to install.
     ConfigStore.instance().store(
         group="hydra/launcher",
         name="joblib",

@@ -33,7 +33,12 @@ def train(cfg: DictConfig) -> Any:
     Raises ValueError for settings that mean several runs, and whatever `assemble` raises.
     """
     from nerfloss.assembly.sweep_config import check_one_run, objectives_of, plain
-    from nerfloss.experiments.sweeps.job_status import checkpoint_of, is_finished, scores_of, told
+    from nerfloss.experiments.sweeps.job_status import (
+        checkpoint_of,
+        is_finished,
+        objective_values,
+        scores_of,
+    )
 
     settings, config = HydraConfig.get(), plain(cfg)
     folder, swept = Path(settings.runtime.output_dir), settings.mode == RunMode.MULTIRUN
@@ -42,14 +47,14 @@ def train(cfg: DictConfig) -> Any:
     objectives = list(objectives_of(config))
     if swept and is_finished(folder, config):
         logging.getLogger("nerfloss").info("finished before: %s", folder)
-        return told(scores_of(folder) or {}, objectives)
+        return objective_values(scores_of(folder) or {}, objectives)
     if cfg.trainer.resume:
         scores = _continue(cfg, folder)
     else:
         scores = _begin(cfg, folder, checkpoint_of(folder) if swept else None)
     if scores is None and swept:
         raise KeyboardInterrupt  # else the sweep would go on with its next job
-    return None if scores is None else told(scores, objectives)
+    return None if scores is None else objective_values(scores, objectives)
 
 
 def _begin(cfg: DictConfig, folder: Path, checkpoint: Path | None) -> Mapping[str, float] | None:

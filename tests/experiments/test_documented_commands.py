@@ -155,15 +155,15 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """
 
     class Engine:
-        room = 100
+        capacity = 100
 
         def submit(self, jobs):
             return [job() for job in jobs]
 
-        def ended(self, handles):
+        def wait(self, handles):
             return list(handles)
 
-        def told(self, handle):
+        def result(self, handle):
             return handle
 
         def cancel(self, handles):

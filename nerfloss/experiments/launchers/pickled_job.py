@@ -1,4 +1,4 @@
-"""One job of a sweep on its way: composed here, run in another process, told in plain values."""
+"""Jobs that are composed here and run in another process."""
 
 import os
 import sys
@@ -14,39 +14,39 @@ from hydra.core.utils import JobReturn, JobStatus, run_job, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
-from nerfloss.experiments.launchers.result_archive import Home, packed
+from nerfloss.experiments.launchers.result_archive import SweepFolder, archive_of
 
 
 @dataclass(frozen=True)
 class JobResult:
-    """How a job ended: its ``value``, or the ``error`` that it met, as the error's type and text.
+    """The return ``value`` of a job, or its ``error`` as (type, text).
 
-    ``parcel`` is the job's folder where the process that ran it could not write to the sweep's.
+    ``archive``: the job's folder, if the worker does not share the sweep's file system.
     """
 
     value: Any = None
     error: tuple[str, str] | None = None
-    parcel: bytes | None = field(default=None, repr=False)
+    archive: bytes | None = field(default=None, repr=False)
 
     def as_return(self, overrides: list[str]) -> JobReturn:
-        """The same as Hydra's sweepers expect it, without its two configurations."""
+        """Return the result as Hydra's sweepers expect it, without configurations."""
         if self.error is None:
             return JobReturn(overrides, status=JobStatus.COMPLETED, _return_value=self.value)
         kind, text = self.error
-        # Of the worker's type only the name came along: it may not exist in this process.
+        # Only the name of the type is known: the class may not exist in this process.
         error = type(kind, (RuntimeError,), {})(text)
         return JobReturn(overrides, status=JobStatus.FAILED, _return_value=error)
 
 
 @dataclass(frozen=True)
-class Place:
-    """What a worker must be told of the process that sent it: its folder, and where it imports."""
+class WorkerEnvironment:
+    """Working directory and import path of the submitting process."""
 
     folder: str = field(default_factory=os.getcwd)
     imports: tuple[str, ...] = field(default_factory=lambda: tuple(sys.path))
 
     def enter(self) -> None:
-        """Go there as far as this machine has it: paths in a configuration may be relative."""
+        """Change to the directory if it exists: paths in a configuration may be relative."""
         if os.path.isdir(self.folder):
             os.chdir(self.folder)
         sys.path += [entry for entry in self.imports if entry not in sys.path]
@@ -54,38 +54,38 @@ class Place:
 
 @dataclass(frozen=True)
 class PickledJob:
-    """A job that can be pickled: calling it runs the task and tells how that ended.
+    """A job that can be pickled; calling it runs the task.
 
-    ``config`` is composed, so that a worker needs no configuration files. KeyboardInterrupt passes
-    through: a run that was asked to stop has saved where it was, and is not done.
+    ``config`` is composed, so that workers need no configuration files. KeyboardInterrupt is not
+    caught: an interrupted run has saved a checkpoint and is not finished.
     """
 
     context: HydraContext
     task: TaskFunction
     config: DictConfig
     singletons: Mapping[Any, Any]
-    home: Home
-    place: Place = field(default_factory=Place)
+    sweep: SweepFolder
+    environment: WorkerEnvironment = field(default_factory=WorkerEnvironment)
     threads: int | None = None
 
     @property
     def name(self) -> str:
-        """The job's folder in that of the sweep."""
+        """The job's folder, relative to the sweep's."""
         return str(self.config.hydra.sweep.subdir)
 
     def __call__(self) -> JobResult:
-        # Before the task imports torch, which reads them once.
+        # Set before the task imports torch, which reads them once.
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
         if self.threads is not None:
             os.environ.setdefault("OMP_NUM_THREADS", str(self.threads))
-        self.place.enter()
-        if self.home.is_here():
-            return self._told()
-        with _folder_of_its_own(self.config) as folder:
-            told = self._told()
-            return JobResult(told.value, told.error, packed(folder))
+        self.environment.enter()
+        if self.sweep.is_visible():
+            return self._run_task()
+        with _temporary_folder(self.config) as folder:
+            result = self._run_task()
+            return JobResult(result.value, result.error, archive_of(folder))
 
-    def _told(self) -> JobResult:
+    def _run_task(self) -> JobResult:
         setup_globals()
         Singleton.set_state(dict(self.singletons))
         done = run_job(
@@ -102,8 +102,8 @@ class PickledJob:
 
 
 @contextmanager
-def _folder_of_its_own(config: DictConfig):
-    """Let the job write into a folder that lasts as long as the ``with`` block."""
-    with TemporaryDirectory(prefix="nerfloss-") as elsewhere, open_dict(config):
-        config.hydra.sweep.dir = elsewhere
-        yield Path(elsewhere) / str(config.hydra.sweep.subdir)
+def _temporary_folder(config: DictConfig):
+    """Redirect the job to a temporary folder for the ``with`` block."""
+    with TemporaryDirectory(prefix="nerfloss-") as temporary, open_dict(config):
+        config.hydra.sweep.dir = temporary
+        yield Path(temporary) / str(config.hydra.sweep.subdir)

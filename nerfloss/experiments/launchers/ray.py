@@ -1,7 +1,7 @@
-"""The launcher ``ray``: jobs on the cores and GPUs of this machine, or of a Ray cluster.
+"""The launcher ``ray``: jobs on this machine or on a Ray cluster.
 
-The published plugin hydra-ray-launcher 1.2.2 asks for cloudpickle < 3, boto3 and Ray's dashboard,
-waits for its jobs with one call that the first lost worker ends, and retries nothing by itself.
+The published plugin hydra-ray-launcher 1.2.2 needs cloudpickle < 3, boto3 and Ray's dashboard, does
+not retry, and ends with the first lost worker.
 """
 
 import os
@@ -11,22 +11,22 @@ from pathlib import Path
 from typing import Any
 
 from nerfloss.experiments.launchers.pickled_job import JobResult
-from nerfloss.experiments.launchers.remote_launcher import RemoteLauncher, given
-from nerfloss.experiments.launchers.retry_loop import Lost, Sendable
+from nerfloss.experiments.launchers.remote_launcher import RemoteLauncher, without_none
+from nerfloss.experiments.launchers.retry_loop import Job, JobLost
 
-# The least that Ray takes: results are numbers. What does not fit is written to disk.
+# The minimum of Ray: results are numbers, and larger objects are spilled to disk.
 OBJECT_STORE_BYTES = 80 * 2**20
-# Beyond what runs at once: enough for a cluster that grows with its queue.
-IN_ITS_QUEUE = 256
+# More than run in parallel, so that an autoscaling cluster sees its queue.
+MAX_QUEUED = 256
 SECONDS_TO_SAVE = 60.0
 
 
 class RayLauncher(RemoteLauncher):
-    """Jobs of ``cpus`` cores, ``gpus`` GPUs (0.5: two share one) and ``memory_gb``, as they fit.
+    """Runs jobs with ``cpus`` cores, ``gpus`` GPUs (0.5: two share one) and ``memory_gb`` each.
 
-    ``address`` names a cluster that runs ("auto", "ray://head:10001"); without one Ray is started
-    on this machine for the sweep and ended with it. ``init`` and ``options`` are passed on to
-    ``ray.init`` and to each job's ``ray.remote``.
+    ``address`` is that of a running cluster ("auto", "ray://head:10001"); without it Ray is started
+    on this machine for the sweep. ``init`` and ``options`` are passed to ``ray.init`` and
+    ``ray.remote``.
     """
 
     def __init__(
@@ -40,18 +40,18 @@ class RayLauncher(RemoteLauncher):
         options: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(retries=retries, cpus=cpus)
-        self.address, self.init = address, given(init)
-        self.options = {"num_cpus": cpus, "num_gpus": gpus, **given(options)}
+        self.address, self.init = address, without_none(init)
+        self.options = {"num_cpus": cpus, "num_gpus": gpus, **without_none(options)}
         if memory_gb is not None:
             self.options["memory"] = int(memory_gb * 2**30)
 
     def require(self) -> None:
-        """Raise ImportError where Ray is not installed."""
+        """Raise ImportError if Ray is not installed."""
         _ray()
 
     @contextmanager
-    def engine(self, folder: Path) -> Iterator["RayEngine"]:  # noqa: ARG002 (Ray keeps its own)
-        """Ray, started if it was not."""
+    def engine(self, folder: Path) -> Iterator["RayEngine"]:  # noqa: ARG002 (Ray has its own)
+        """Start Ray if it is not running."""
         ray = _ray()
         ours = not ray.is_initialized()
         if ours:
@@ -70,48 +70,48 @@ class RayLauncher(RemoteLauncher):
 
 
 class RayEngine:
-    """Each job is a task of Ray's, which places it where its resources are free."""
+    """Runs each job as a Ray task."""
 
-    room = IN_ITS_QUEUE
+    capacity = MAX_QUEUED
 
     def __init__(self, ray: Any, options: Mapping[str, Any]) -> None:
         self.ray = ray
-        # Tries are counted by us: Ray's own count leaves out runs that ended for lack of memory.
+        # Retries are counted here: Ray does not count tasks that ran out of memory.
         self.remote = ray.remote(max_retries=0, **options)(_run)
 
-    def submit(self, jobs: Sequence[Sendable]) -> Sequence[Any]:
-        """Queue them."""
+    def submit(self, jobs: Sequence[Job]) -> Sequence[Any]:
+        """Queue the jobs."""
         return [self.remote.remote(job) for job in jobs]
 
-    def ended(self, handles: Collection[Any]) -> Collection[Any]:
-        """Wait for one of them."""
+    def wait(self, handles: Collection[Any]) -> Collection[Any]:
+        """Wait for one job."""
         return self.ray.wait(list(handles), num_returns=1)[0]
 
-    def told(self, handle: Any) -> JobResult:
-        """What came back; Lost where the worker did not live to tell."""
+    def result(self, handle: Any) -> JobResult:
+        """Return the result. Raises JobLost if the worker was lost."""
         try:
             return self.ray.get(handle)
         except self.ray.exceptions.TaskCancelledError:
-            raise Lost("it was told to stop") from None
-        except self.ray.exceptions.RayTaskError as error:  # outside of the run: on its way there
+            raise JobLost("the task was cancelled") from None
+        except self.ray.exceptions.RayTaskError as error:  # outside of the run, e.g. unpickling
             return JobResult(error=(type(error.cause).__name__, str(error.cause)))
         except self.ray.exceptions.RayError as error:
-            raise Lost(f"{type(error).__name__}: {str(error).splitlines()[0]}") from None
+            raise JobLost(f"{type(error).__name__}: {str(error).splitlines()[0]}") from None
 
     def cancel(self, handles: Collection[Any]) -> None:
-        """As Ctrl-C would: a run finishes its step and saves."""
+        """Interrupt the jobs: a run finishes its step and saves a checkpoint."""
         for handle in handles:
             self.ray.cancel(handle)
         if handles:
             self.ray.wait(list(handles), num_returns=len(handles), timeout=SECONDS_TO_SAVE)
 
 
-def _run(job: Sendable) -> JobResult:
+def _run(job: Job) -> JobResult:
     return job()
 
 
 def _ray() -> Any:
-    # Read when Ray is imported.
+    # Read by Ray at import.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray

@@ -1,5 +1,4 @@
-"""What launchers to other machines have in common: jobs as pickled_jobs, carried out, their results
-brought to the sweep's folder."""
+"""Base of launchers that run pickled jobs on workers and collect their results."""
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
@@ -15,15 +14,15 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
-from nerfloss.experiments.launchers.pickled_job import JobResult, PickledJob, Place
-from nerfloss.experiments.launchers.result_archive import Home, home_at, unpack
-from nerfloss.experiments.launchers.retry_loop import Engine, carry_out
+from nerfloss.experiments.launchers.pickled_job import JobResult, PickledJob, WorkerEnvironment
+from nerfloss.experiments.launchers.result_archive import SweepFolder, extract, mark_sweep_folder
+from nerfloss.experiments.launchers.retry_loop import Engine, run_with_retries
 
 
 class RemoteLauncher(Launcher):
-    """A launcher whose engine runs pickled_jobs; lost ones are tried again ``retries`` times.
+    """A launcher whose engine runs pickled jobs; lost ones are retried ``retries`` times.
 
-    ``cpus`` is how many threads each job may use.
+    ``cpus`` is the number of threads of each job.
     """
 
     def __init__(self, *, retries: int, cpus: int) -> None:
@@ -40,45 +39,52 @@ class RemoteLauncher(Launcher):
 
     @abstractmethod
     def require(self) -> None:
-        """Raise ImportError, which names the extra, where the library is not installed."""
+        """Raise ImportError, which names the extra, if the library is not installed."""
 
     @abstractmethod
     def engine(self, folder: Path) -> AbstractContextManager[Engine[Any]]:
-        """What runs the pickled_jobs of the sweep in ``folder``, for as long as the block lasts."""
+        """Return a context manager with the engine for the sweep in ``folder``."""
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
-        """Run the jobs to their ends, whichever of them fail."""
-        home, place = home_at(Path(str(self.config.hydra.sweep.dir))), Place()
+        """Run all jobs, also if some fail."""
+        sweep = mark_sweep_folder(Path(str(self.config.hydra.sweep.dir)))
+        environment = WorkerEnvironment()
 
-        def make(number: int) -> PickledJob:
-            return self._errand(job_overrides[number], initial_job_idx + number, home, place)
-
-        def received(name: str, told: JobResult) -> JobResult:
-            if told.parcel is not None:
-                unpack(told.parcel, home.folder / name)
-            return replace(told, parcel=None)
-
-        with self.engine(home.folder) as engine:
-            told = carry_out(
-                engine, make, len(job_overrides), retries=self.retries, received=received
+        def make_job(number: int) -> PickledJob:
+            return self._pickled_job(
+                job_overrides[number], initial_job_idx + number, sweep, environment
             )
-        pairs = zip(told, job_overrides, strict=True)
+
+        def on_result(name: str, result: JobResult) -> JobResult:
+            if result.archive is not None:
+                extract(result.archive, sweep.folder / name)
+            return replace(result, archive=None)
+
+        with self.engine(sweep.folder) as engine:
+            results = run_with_retries(
+                engine, make_job, len(job_overrides), retries=self.retries, on_result=on_result
+            )
+        pairs = zip(results, job_overrides, strict=True)
         return [each.as_return(list(overrides)) for each, overrides in pairs]
 
-    def _errand(
-        self, overrides: Sequence[str], number: int, home: Home, place: Place
+    def _pickled_job(
+        self,
+        overrides: Sequence[str],
+        number: int,
+        sweep: SweepFolder,
+        environment: WorkerEnvironment,
     ) -> PickledJob:
         composed = self.context.config_loader.load_sweep_config(self.config, list(overrides))
         with open_dict(composed):
             composed.hydra.job.id = f"{composed.hydra.job.name}_{number}"
             composed.hydra.job.num = number
-            composed.hydra.sweep.dir = str(home.folder)
+            composed.hydra.sweep.dir = str(sweep.folder)
         state = Singleton.get_state()
-        return PickledJob(self.context, self.task, composed, state, home, place, self.cpus)
+        return PickledJob(self.context, self.task, composed, state, sweep, environment, self.cpus)
 
 
-def given(settings: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Settings that are to be passed on: those with a value."""
+def without_none(settings: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the settings with a value."""
     return {key: value for key, value in (settings or {}).items() if value is not None}

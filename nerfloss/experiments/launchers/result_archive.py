@@ -1,4 +1,4 @@
-"""Results to one place: a job's folder sent home by a machine that does not share the sweep's."""
+"""Transfer of a job's folder from a machine that does not share the sweep's file system."""
 
 import io
 import tarfile
@@ -6,43 +6,43 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-_MARK = ".home"
+_MARKER = ".home"
 
 
 @dataclass(frozen=True)
-class Home:
-    """The sweep's folder, and a word in it by which other machines know whether they see it."""
+class SweepFolder:
+    """The sweep's folder, and a random token in it that detects whether a machine shares it."""
 
     folder: Path
-    word: str
+    token: str
 
-    def is_here(self) -> bool:
-        """Whether this process sees the folder itself, and not another one of the same name."""
+    def is_visible(self) -> bool:
+        """Return True if this process sees the same folder, not another one of the same name."""
         try:
-            return (self.folder / _MARK).read_text() == self.word
+            return (self.folder / _MARKER).read_text() == self.token
         except OSError:
             return False
 
 
-def home_at(folder: Path) -> Home:
-    """Mark ``folder``, which is made if need be."""
+def mark_sweep_folder(folder: Path) -> SweepFolder:
+    """Create ``folder`` if necessary, and write a new token into it."""
     folder.mkdir(parents=True, exist_ok=True)
-    home = Home(folder.resolve(), uuid.uuid4().hex)
-    (folder / _MARK).write_text(home.word)
-    return home
+    marked = SweepFolder(folder.resolve(), uuid.uuid4().hex)
+    (folder / _MARKER).write_text(marked.token)
+    return marked
 
 
-def packed(folder: Path) -> bytes:
-    """Everything in ``folder``; nothing where it does not exist."""
-    parcel = io.BytesIO()
-    with tarfile.open(fileobj=parcel, mode="w:gz", compresslevel=1) as archive:
+def archive_of(folder: Path) -> bytes:
+    """Return a gzipped tar archive of ``folder``; an empty one if it does not exist."""
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w:gz", compresslevel=1) as archive:
         if folder.is_dir():
             archive.add(folder, arcname=".")
-    return parcel.getvalue()
+    return content.getvalue()
 
 
-def unpack(parcel: bytes, folder: Path) -> None:
-    """Put a parcel's files into ``folder``, over those of an earlier try."""
+def extract(content: bytes, folder: Path) -> None:
+    """Extract an archive into ``folder``; existing files are overwritten."""
     folder.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(fileobj=io.BytesIO(parcel), mode="r:gz") as archive:
+    with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
         archive.extractall(folder, filter="data")

@@ -1,8 +1,7 @@
-"""Jobs in the hands of machines that may be lost: which run, which are tried again, how each ended.
+"""Retry loop for jobs on workers that may be lost.
 
-A job that meets an error of its own has ended: it would meet it again. A job that is lost with
-its machine (the worker died, was preempted, ran into a time limit) is tried again, and goes on
-from its last checkpoint.
+A job that fails with an error has ended. A job that is lost with its worker (killed, preempted,
+out of time) is submitted again, and continues from its last checkpoint.
 """
 
 import logging
@@ -14,16 +13,16 @@ from nerfloss.experiments.launchers.pickled_job import JobResult
 
 Handle = TypeVar("Handle", bound=Hashable)
 log = logging.getLogger(__name__)
-AT_A_TIME = 100  # sent together
+MAX_BATCH = 100  # jobs submitted together
 
 
-class Lost(Exception):
-    """A job ended and nobody can say how: what ran it is gone."""
+class JobLost(Exception):
+    """The worker of a job is gone, and with it the result."""
 
 
 @runtime_checkable
-class Sendable(Protocol):
-    """What can be sent elsewhere: an errand, or anything that has a name and tells how it ended."""
+class Job(Protocol):
+    """A job that can be pickled and called on a worker."""
 
     @property
     def name(self) -> str: ...
@@ -33,65 +32,65 @@ class Sendable(Protocol):
 
 @runtime_checkable
 class Engine(Protocol[Handle]):
-    """Runs jobs elsewhere. ``room`` is how many it takes at a time."""
+    """Runs jobs on workers, at most ``capacity`` at a time."""
 
-    room: int
+    capacity: int
 
-    def submit(self, jobs: Sequence[Sendable]) -> Sequence[Handle]:
-        """Begin some, or queue them."""
+    def submit(self, jobs: Sequence[Job]) -> Sequence[Handle]:
+        """Start or queue jobs."""
         ...
 
-    def ended(self, handles: Collection[Handle]) -> Collection[Handle]:
-        """Wait until at least one of these is no longer running; which."""
+    def wait(self, handles: Collection[Handle]) -> Collection[Handle]:
+        """Wait until at least one job has ended; return those that have."""
         ...
 
-    def told(self, handle: Handle) -> JobResult:
-        """How one ended. Raises Lost."""
+    def result(self, handle: Handle) -> JobResult:
+        """Return the result of an ended job. Raises JobLost."""
         ...
 
     def cancel(self, handles: Collection[Handle]) -> None:
-        """Ask these to stop, and wait a little for them to save where they are."""
+        """Ask jobs to stop, and give them time to save a checkpoint."""
         ...
 
 
-def carry_out(
+def run_with_retries(
     engine: Engine[Handle],
-    make: Callable[[int], Sendable],
+    make_job: Callable[[int], Job],
     count: int,
     *,
     retries: int,
-    received: Callable[[str, JobResult], JobResult] = lambda _, told: told,
+    on_result: Callable[[str, JobResult], JobResult] = lambda _, result: result,
 ) -> list[JobResult]:
-    """Run ``make(0)`` to ``make(count - 1)`` to their ends; how each ended, in order.
+    """Run ``make_job(0)`` to ``make_job(count - 1)``; return their results in order.
 
-    ``received`` is called with a job's name and what came back, as soon as it did, and may replace
-    the latter. Jobs are made as they are sent: thousands of composed configurations are large.
+    ``on_result`` is called with the name and the result of each job when it ends, and returns the
+    result to keep. Jobs are made when they are submitted: composed configurations are large.
     """
     waiting = deque((number, 0) for number in range(count))
     running: dict[Handle, tuple[int, int, str]] = {}
-    found: dict[int, JobResult] = {}
+    results: dict[int, JobResult] = {}
     try:
         while waiting or running:
-            while waiting and len(running) < engine.room:
-                some = min(engine.room - len(running), len(waiting), AT_A_TIME)
-                batch = [waiting.popleft() for _ in range(some)]
-                jobs = [make(number) for number, _ in batch]
+            while waiting and len(running) < engine.capacity:
+                size = min(engine.capacity - len(running), len(waiting), MAX_BATCH)
+                batch = [waiting.popleft() for _ in range(size)]
+                jobs = [make_job(number) for number, _ in batch]
                 for handle, job, sent in zip(engine.submit(jobs), jobs, batch, strict=True):
                     running[handle] = (*sent, job.name)
-            for handle in engine.ended(running):
-                number, lost, name = running.pop(handle)
+            for handle in engine.wait(running):
+                number, losses, name = running.pop(handle)
                 try:
-                    found[number] = received(name, engine.told(handle))
-                except Lost as error:
-                    if lost < retries:
-                        log.warning("%s was lost (%s) and is tried again", name, error)
-                        waiting.append((number, lost + 1))
+                    results[number] = on_result(name, engine.result(handle))
+                except JobLost as error:
+                    if losses < retries:
+                        log.warning("%s was lost (%s) and is submitted again", name, error)
+                        waiting.append((number, losses + 1))
                         continue
-                    often = f"{lost + 1} times, the last: " if lost else ""
-                    found[number] = JobResult(error=("Lost", f"{often}{error}"))
-                ended = "failed" if found[number].error else "done"
-                log.info("%d of %d: %s %s", len(found), count, name, ended)
+                    times = f"{losses + 1} times, the last: " if losses else ""
+                    results[number] = JobResult(error=("JobLost", f"{times}{error}"))
+                status = "failed" if results[number].error else "done"
+                log.info("%d of %d: %s %s", len(results), count, name, status)
     except BaseException:
         engine.cancel(running)
         raise
-    return [found[number] for number in range(count)]
+    return [results[number] for number in range(count)]

@@ -1,7 +1,7 @@
 """The launcher ``submitit``: jobs in a SLURM queue, or as processes of this machine.
 
-The published plugin hydra-submitit-launcher 1.2.0 reads its jobs' results in their order, so that
-the first lost job hides what the others came to, and submits none of them again.
+The published plugin hydra-submitit-launcher 1.2.0 does not retry, and the first lost job hides the
+results of the following ones.
 """
 
 import os
@@ -15,21 +15,21 @@ from pathlib import Path
 from typing import Any
 
 from nerfloss.experiments.launchers.pickled_job import JobResult
-from nerfloss.experiments.launchers.remote_launcher import RemoteLauncher, given
-from nerfloss.experiments.launchers.retry_loop import Lost, Sendable
+from nerfloss.experiments.launchers.remote_launcher import RemoteLauncher, without_none
+from nerfloss.experiments.launchers.retry_loop import Job, JobLost
 
-FOLDER = ".submitit"  # in the sweep's: what is sent and comes back, and what jobs print
+FOLDER = ".submitit"  # in the sweep's folder: pickled jobs, results, and the output of jobs
 SLURM, LOCAL = "slurm", "local"
-IN_ITS_QUEUE = 1000  # as many as SLURM commonly lets one user have
+MAX_QUEUED = 1000  # a common limit per user of SLURM
 SECONDS_TO_SAVE = 120
-SECONDS_BETWEEN_LOOKS = {SLURM: 5.0, LOCAL: 0.2}
+POLL_SECONDS = {SLURM: 5.0, LOCAL: 0.2}
 
 
 class SubmititLauncher(RemoteLauncher):
-    """Jobs of ``cpus``, ``gpus``, ``memory_gb`` and ``minutes`` each, ``jobs`` at once.
+    """Runs jobs with ``cpus``, ``gpus``, ``memory_gb`` and ``minutes`` each, ``jobs`` in parallel.
 
-    ``cluster`` is "slurm", "local" (processes here, each with GPUs of its own), or None: SLURM
-    where there is one. ``slurm`` holds more for sbatch, by submitit's names.
+    ``cluster`` is "slurm", "local" (processes of this machine, each with its own GPUs), or None:
+    SLURM if available. ``slurm``: further parameters of sbatch, by submitit's names.
     """
 
     def __init__(
@@ -48,24 +48,24 @@ class SubmititLauncher(RemoteLauncher):
             raise ValueError(f"hydra.launcher.cluster={cluster}: choose from {SLURM}, {LOCAL}")
         self.cluster = cluster or (SLURM if shutil.which("srun") else LOCAL)
         self.jobs, self.gpus, self.memory_gb = jobs, gpus, memory_gb
-        self.minutes, self.slurm = minutes, given(slurm)
+        self.minutes, self.slurm = minutes, without_none(slurm)
 
     def require(self) -> None:
-        """Raise ImportError where submitit is not installed."""
+        """Raise ImportError if submitit is not installed."""
         _submitit()
 
     @contextmanager
     def engine(self, folder: Path) -> Iterator["SlurmEngine | LocalEngine"]:
-        """The queue."""
+        """Return the queue."""
         if self.cluster == LOCAL:
             at_once = self.jobs or max(1, (os.cpu_count() or 1) // self.cpus)
             yield LocalEngine(folder / FOLDER, at_once, self.minutes, self.gpus, self.retries)
         else:
-            at_once = self.jobs or IN_ITS_QUEUE
-            yield SlurmEngine(folder / FOLDER, at_once, self.for_sbatch(), self.retries)
+            at_once = self.jobs or MAX_QUEUED
+            yield SlurmEngine(folder / FOLDER, at_once, self.sbatch_parameters(), self.retries)
 
-    def for_sbatch(self) -> dict[str, Any]:
-        """What sbatch is asked for, by submitit's names."""
+    def sbatch_parameters(self) -> dict[str, Any]:
+        """Return the parameters of sbatch, by submitit's names."""
         asked: dict[str, Any] = {"time": self.minutes, "cpus_per_task": self.cpus}
         asked |= {"gpus_per_node": self.gpus} if self.gpus else {}
         asked |= {"mem": f"{self.memory_gb:g}GB"} if self.memory_gb is not None else {}
@@ -73,28 +73,28 @@ class SubmititLauncher(RemoteLauncher):
 
 
 class _Queue:
-    """What both kinds of queue have in common: how one waits, and how a job's end is read."""
+    """Base of both queues: polling, and reading results."""
 
     seconds: float
 
-    def ended(self, handles: Collection[Any]) -> Collection[Any]:
-        """Look at them until one has ended."""
+    def wait(self, handles: Collection[Any]) -> Collection[Any]:
+        """Poll until a job has ended."""
         while not (ended := [handle for handle in handles if handle.done()]):
             time.sleep(self.seconds)
         return ended
 
-    def told(self, handle: Any) -> JobResult:
-        """What the job left; Lost where it left nothing."""
+    def result(self, handle: Any) -> JobResult:
+        """Return the result. Raises JobLost if the job left none."""
         errors = _submitit().core.utils
         try:
             return handle.result()
-        except errors.FailedJobError as error:  # outside of the run: on its way there
+        except errors.FailedJobError as error:  # outside of the run, e.g. unpickling
             return JobResult(error=("FailedJobError", str(error).strip().splitlines()[-1]))
         except errors.UncompletedJobError:
-            raise Lost(f"job {handle.job_id} left no result: {handle.state.lower()}") from None
+            raise JobLost(f"job {handle.job_id} left no result: {handle.state.lower()}") from None
 
     def cancel(self, handles: Collection[Any]) -> None:
-        """Ask them to stop, and wait until they have."""
+        """Cancel the jobs, and wait up to two minutes for them to save."""
         for handle in handles:
             handle.cancel(check=False)
         until = time.monotonic() + SECONDS_TO_SAVE
@@ -103,59 +103,59 @@ class _Queue:
 
 
 class SlurmEngine(_Queue):
-    """Arrays of jobs; SLURM itself requeues one that it preempts or that runs out of time."""
+    """Submits job arrays; SLURM requeues preempted and timed-out jobs itself."""
 
-    seconds = SECONDS_BETWEEN_LOOKS[SLURM]
+    seconds = POLL_SECONDS[SLURM]
 
     def __init__(self, folder: Path, at_once: int, asked: Mapping[str, Any], retries: int) -> None:
-        self.room = at_once
+        self.capacity = at_once
         self.executor = _submitit().SlurmExecutor(folder, max_num_timeout=retries)
         self.executor.update_parameters(**asked)
 
-    def submit(self, jobs: Sequence[Sendable]) -> Sequence[Any]:
-        """One array."""
+    def submit(self, jobs: Sequence[Job]) -> Sequence[Any]:
+        """Submit one array."""
         with self.executor.batch():
-            return [self.executor.submit(Requeued(job)) for job in jobs]
+            return [self.executor.submit(PreemptibleJob(job)) for job in jobs]
 
 
 class LocalEngine(_Queue):
-    """Processes of this machine; the k-th of those at once has the k-th GPUs."""
+    """Runs jobs as processes of this machine; the k-th parallel job has the k-th GPUs."""
 
-    seconds = SECONDS_BETWEEN_LOOKS[LOCAL]
+    seconds = POLL_SECONDS[LOCAL]
 
     def __init__(self, folder: Path, at_once: int, minutes: int, gpus: int, retries: int) -> None:
-        self.room, self.gpus = at_once, gpus
+        self.capacity, self.gpus = at_once, gpus
         self.executor = _submitit().LocalExecutor(folder, max_num_timeout=retries)
         self.executor.update_parameters(timeout_min=minutes, signal_delay_s=SECONDS_TO_SAVE)
         self.slots: dict[Any, int] = {}
 
-    def submit(self, jobs: Sequence[Sendable]) -> Sequence[Any]:
-        """Start a process for each."""
+    def submit(self, jobs: Sequence[Job]) -> Sequence[Any]:
+        """Start a process for each job."""
         return [self._start(job) for job in jobs]
 
-    def told(self, handle: Any) -> JobResult:
-        """What the job left; its GPUs are free again."""
+    def result(self, handle: Any) -> JobResult:
+        """Return the result, and free the job's GPUs."""
         self.slots.pop(handle, None)
-        return super().told(handle)
+        return super().result(handle)
 
-    def _start(self, job: Sendable) -> Any:
-        slot = next(k for k in range(self.room) if k not in self.slots.values())
+    def _start(self, job: Job) -> Any:
+        slot = next(k for k in range(self.capacity) if k not in self.slots.values())
         own = tuple(range(slot * self.gpus, (slot + 1) * self.gpus))
         self.executor.update_parameters(gpus_per_node=self.gpus, visible_gpus=own)
-        handle = self.executor.submit(Requeued(job))
+        handle = self.executor.submit(PreemptibleJob(job))
         self.slots[handle] = slot
         return handle
 
 
 @dataclass(frozen=True)
-class Requeued:
-    """A job that saves before it is requeued.
+class PreemptibleJob:
+    """A job that saves a checkpoint before it is requeued.
 
-    The scheduler's signal, some time before the end, becomes a SIGTERM, at which a run finishes its
-    step and writes a checkpoint. Then submitit requeues the job, which goes on from there.
+    The scheduler's signal before the time limit is turned into SIGTERM, at which a run finishes its
+    step and writes a checkpoint. submitit then requeues the job, which resumes.
     """
 
-    job: Sendable
+    job: Job
 
     def __call__(self) -> JobResult:
         requeue, signals = signal.getsignal(signal.SIGUSR2), []
@@ -175,7 +175,7 @@ class Requeued:
             signal.signal(signal.SIGUSR2, requeue)
 
     def checkpoint(self) -> Any:
-        """What submitit is to run next time."""
+        """Return the job that submitit runs next."""
         return _submitit().helpers.DelayedSubmission(self)
 
 

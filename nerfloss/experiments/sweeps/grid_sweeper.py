@@ -1,4 +1,4 @@
-"""The sweeper ``grid``: every combination of what was typed, seeds and ablations among it."""
+"""The sweeper ``grid``: every combination of the swept values, with seeds and ablations."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,21 +12,21 @@ from omegaconf import DictConfig, OmegaConf
 
 from nerfloss.assembly.ablation import ablations
 from nerfloss.assembly.sweep_config import base_asked, several_ablations, weights_of
-from nerfloss.experiments.sweeps.job_dirname import folder_name
+from nerfloss.experiments.sweeps.job_dirname import job_dirname
 from nerfloss.experiments.sweeps.job_status import is_finished
-from nerfloss.experiments.sweeps.jobs import Job, Jobs, listed
+from nerfloss.experiments.sweeps.jobs import Job, Jobs, overrides_by_folder
 from nerfloss.experiments.sweeps.overrides import read_overrides, seeds_of, with_seeds
-from nerfloss.experiments.sweeps.sweep_summary import reported, write_jobs
+from nerfloss.experiments.sweeps.sweep_summary import report_failures, write_jobs
 
-# Stands where the name of an ablation is put in.
+# Placeholder for the name of an ablation.
 _OPEN = "ablate=null"
 
 
 class Grid(Sweeper):
-    """Hydra's basic sweeper, which goes on where it stopped and knows ``ablate`` and ``seeds``.
+    """A grid sweep that resumes, and supports ``ablate`` and ``seeds``.
 
-    ``params`` may hold what is swept, by key, for experiments that are sweeps. Jobs are launched
-    ``max_batch_size`` at once, or all.
+    ``params``: swept values by key, for experiments that are sweeps. ``max_batch_size``: number of
+    jobs passed to the launcher together (default: all).
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Grid(Sweeper):
         self.jobs = Jobs(hydra_context, task_function, config)
 
     def sweep(self, arguments: list[str]) -> Any:
-        """Run every job that is not finished. SystemExit at the end if any failed."""
+        """Run every unfinished job. SystemExit at the end if any failed."""
         try:
             planned = self.plan(arguments)
         except ValueError as error:
@@ -49,14 +49,14 @@ class Grid(Sweeper):
         folder, failures = self.jobs.folder, dict[Path, str]()
         folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(self.jobs.config, folder / "multirun.yaml")
-        write_jobs(folder, listed(planned, folder))
+        write_jobs(folder, overrides_by_folder(planned, folder))
         size = self.max_batch_size or len(planned)
-        with reported(folder, failures, f"{len(planned)} jobs"):
+        with report_failures(folder, failures, f"{len(planned)} jobs"):
             for first in range(0, len(planned), size):
                 failures.update(self.jobs.launch(planned[first : first + size], first))
 
     def plan(self, arguments: Sequence[str]) -> list[Job]:
-        """The jobs that were asked for, each composed: what cannot be run is said before any is.
+        """Compose all jobs, so that errors are raised before the first one starts.
 
         Raises ValueError, or Hydra's errors.
         """
@@ -68,26 +68,26 @@ class Grid(Sweeper):
         if seeds is not None:
             words, swept = list(with_seeds(words, seeds)), swept | {"seed"}
         if ablate is not None:
-            words, swept = list(self._taken_apart(words, ablate)), swept | {"ablate"}
+            words, swept = list(self._with_ablations(words, ablate)), swept | {"ablate"}
         jobs: dict[Path, Job] = {}
         for number, each in enumerate(dict.fromkeys(map(tuple, words))):
-            job = self.jobs.make(each, folder_name(each, swept, number), number)
+            job = self.jobs.make(each, job_dirname(each, swept, number), number)
             if job.folder in jobs:
                 raise ValueError(
                     f"two jobs would write to {job.folder}: {' '.join(jobs[job.folder].overrides)} "
-                    f"and {' '.join(each)}; leave hydra.sweep.subdir to us"
+                    f"and {' '.join(each)}; remove hydra.sweep.subdir"
                 )
             jobs[job.folder] = job
-            is_finished(job.folder, job.config)  # or another configuration's
+            is_finished(job.folder, job.config)  # raises for another configuration
         return list(jobs.values())
 
-    def _taken_apart(self, words: Sequence[Sequence[str]], asked: Any) -> Iterator[list[str]]:
-        """Every combination once for each ablation that its own recipe allows."""
+    def _with_ablations(self, words: Sequence[Sequence[str]], asked: Any) -> Iterator[list[str]]:
+        """Yield every combination once for each ablation of its own recipe."""
         known: dict[tuple[str, ...], list[str]] = {}
         for each in words:
-            places = [word for word in each if word.partition("=")[0] == "ablate"]
-            own = [_OPEN if word in places else word for word in each]
-            own = own if places else [*own, _OPEN]
+            typed = [word for word in each if word.partition("=")[0] == "ablate"]
+            own = [_OPEN if word in typed else word for word in each]
+            own = own if typed else [*own, _OPEN]
             recipe = tuple(word for word in own if not word.startswith("seed="))
             if recipe not in known:
                 config = self.jobs.make(recipe, "", 0).config

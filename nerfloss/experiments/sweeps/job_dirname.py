@@ -1,25 +1,25 @@
-"""What a job's folder is called: what distinguishes it from the other jobs of its sweep."""
+"""Names of job folders: the swept overrides."""
 
 import hashlib
 import re
 from collections.abc import Collection, Sequence
 
-# File systems end at 255 bytes.
-LONGEST = 200
+# File systems allow 255 bytes.
+MAX_BYTES = 200
 
 
-def folder_name(overrides: Sequence[str], swept: Collection[str], number: int) -> str:
-    """Name a job by its overrides whose key was ``swept``; by its number where none was.
+def job_dirname(overrides: Sequence[str], swept: Collection[str], number: int) -> str:
+    """Return the overrides of the ``swept`` keys as a name; the job's number if there are none.
 
-    What a file system or a shell could stumble over becomes ``_``. A name that lost something by
-    it, or that is cut short, ends in a few digits of what it should have been.
+    Special characters become ``_``. A name that was changed or truncated ends in a hash of the
+    full name.
     """
     words = [word for word in overrides if word.partition("=")[0] in swept]
     whole = ",".join(words).replace("/", "_")
     if not whole:
         return str(number)
     name = re.sub(r"[^\w.,=+@~-]", "_", whole)
-    if name == whole and len(name.encode()) <= LONGEST:
+    if name == whole and len(name.encode()) <= MAX_BYTES:
         return name
     digits = hashlib.sha256(whole.encode()).hexdigest()[:8]
-    return f"{name.encode()[: LONGEST - 9].decode(errors='ignore')}-{digits}"
+    return f"{name.encode()[: MAX_BYTES - 9].decode(errors='ignore')}-{digits}"

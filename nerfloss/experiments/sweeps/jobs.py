@@ -1,4 +1,4 @@
-"""The jobs of one sweep: composed, told from what is finished, launched; and which failed."""
+"""Jobs of a sweep: composition, launch, and errors."""
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,23 +21,23 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Job:
-    """One run of a sweep: what it overrides, where it writes, what that composes to."""
+    """One run of a sweep: its overrides, folder and composed configuration."""
 
     overrides: tuple[str, ...]
     folder: Path
     config: Mapping[str, Any]
 
 
-def listed(jobs: Iterable[Job], sweep: Path) -> dict[str, Sequence[str]]:
-    """Jobs as sweep.json lists them: overrides by folder."""
+def overrides_by_folder(jobs: Iterable[Job], sweep: Path) -> dict[str, Sequence[str]]:
+    """Return the overrides of jobs by folder, for sweep.json."""
     return {str(job.folder.relative_to(sweep)): job.overrides for job in jobs}
 
 
 class Jobs:
-    """Makes and launches the jobs of a sweep, whatever decides which ones there are.
+    """Composes and launches the jobs of a sweep.
 
-    A launcher gets each job with its folder spelt out, so that workers need to know nothing of
-    the sweep, and a job lands in the same folder whenever, and beside whatever, it runs.
+    The launcher receives the folder of each job as an override, so that it does not depend on the
+    other jobs or on the time.
     """
 
     def __init__(
@@ -48,10 +48,10 @@ class Jobs:
         self.launcher = _launcher(hydra_context, task_function, config)
 
     def make(self, overrides: Sequence[str], name: str, number: int) -> Job:
-        """The job of these overrides, in the folder ``name`` unless hydra.sweep.subdir was typed.
+        """Compose a job; its folder is ``name`` unless hydra.sweep.subdir was typed.
 
-        Raises Hydra's errors for overrides that fit no configuration, and ValueError for a job that
-        could not be one run.
+        Raises Hydra's errors for invalid overrides, and ValueError for settings that mean several
+        runs.
         """
         composed = self.loader.load_sweep_config(self.config, list(overrides))
         typed = map(str, self.config.hydra.overrides.hydra)
@@ -72,10 +72,9 @@ class Jobs:
         return Job(tuple(overrides), self.folder / name, config)
 
     def launch(self, jobs: Sequence[Job], first: int = 0) -> dict[Path, str]:
-        """Run what is not finished; the errors of jobs that failed, by folder.
+        """Run the unfinished jobs; return the errors of failed ones by folder.
 
-        One that fails stops no other. Raises OtherRun before any starts where a folder holds
-        another configuration's run.
+        A failed job does not stop the others. Raises ConfigurationMismatch before any job starts.
         """
         waiting = [job for job in jobs if not is_finished(job.folder, job.config)]
         if len(waiting) < len(jobs):
@@ -83,22 +82,22 @@ class Jobs:
             log.info("%d of %d jobs are finished and not run again", finished, len(jobs))
         if not waiting:
             return {}
-        placed = [[*job.overrides, *self._place(job)] for job in waiting]
+        placed = [[*job.overrides, *self._folder_overrides(job)] for job in waiting]
         returns: Sequence[JobReturn] = ()
         lost: str | None = None
         try:
             returns = self.launcher.launch(placed, initial_job_idx=first)
-        except Exception as error:  # of the launcher itself, as when a worker was killed
+        except Exception as error:  # of the launcher itself, e.g. a killed worker
             log.exception("the launcher failed")
-            lost = f"not finished: the launcher failed with {_said(error)}"
+            lost = f"not finished: the launcher failed with {_described(error)}"
         failures = {job.folder: _failure(job, lost) for job in waiting}
         for job, each in zip(waiting, returns, strict=False):
             if each.status == JobStatus.FAILED:
-                failures[job.folder] = _said(each._return_value)
+                failures[job.folder] = _described(each._return_value)
         return {folder: error for folder, error in failures.items() if error is not None}
 
-    def _place(self, job: Job) -> list[str]:
-        """Where a job writes, as overrides; quoted, since a path may hold anything."""
+    def _folder_overrides(self, job: Job) -> list[str]:
+        """Return the overrides of the folder, quoted: a path may contain any character."""
         where = {
             "hydra.sweep.dir": str(self.folder),
             "hydra.sweep.subdir": str(job.folder.relative_to(self.folder)),
@@ -121,13 +120,13 @@ def _launcher(hydra_context: HydraContext, task_function: TaskFunction, config: 
 
 
 def _failure(job: Job, lost: str | None) -> str | None:
-    """Why a job that was launched did not finish; None if, by what its folder says, it did."""
+    """Return the error of a launched job; None if its folder shows that it finished."""
     if not job.folder.exists():
-        return lost or "not begun"
+        return lost or "not started"
     if is_finished(job.folder, job.config):
         return None
     return failure_of(job.folder) or lost or "not finished; its log may say why"
 
 
-def _said(error: Any) -> str:
+def _described(error: Any) -> str:
     return f"{type(error).__name__}: {error}"

@@ -1,4 +1,4 @@
-"""The sweeper ``optuna``: looks for the settings that trade several scores off best."""
+"""The sweeper ``optuna``: search for Pareto-optimal settings."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,20 +13,20 @@ from omegaconf import DictConfig, OmegaConf
 
 from nerfloss.assembly.provenance import config_hash
 from nerfloss.assembly.sweep_config import objectives_of, several_ablations
-from nerfloss.experiments.sweeps.job_dirname import folder_name
+from nerfloss.experiments.sweeps.job_dirname import job_dirname
 from nerfloss.experiments.sweeps.job_status import scores_of
-from nerfloss.experiments.sweeps.jobs import Job, Jobs, listed
+from nerfloss.experiments.sweeps.jobs import Job, Jobs, overrides_by_folder
 from nerfloss.experiments.sweeps.overrides import read_overrides, seeds_of, with_seeds
-from nerfloss.experiments.sweeps.pareto import describe_front
+from nerfloss.experiments.sweeps.pareto import describe_pareto_front
 from nerfloss.experiments.sweeps.search_space import search_space
 from nerfloss.experiments.sweeps.study import Study, Trial
-from nerfloss.experiments.sweeps.sweep_summary import reported, write_jobs
+from nerfloss.experiments.sweeps.sweep_summary import report_failures, write_jobs
 
 
 class Search(Sweeper):
-    """A study of ``n_trials`` trials, ``n_jobs`` at once, that goes on where it stopped.
+    """A study of ``n_trials`` trials, ``n_jobs`` in parallel, that can be resumed.
 
-    With ``seeds`` a trial is a run for each, and its scores are their means.
+    With ``seeds`` a trial is one run for each, and its scores are means.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Search(Sweeper):
         self.jobs = Jobs(hydra_context, task_function, config)
 
     def sweep(self, arguments: list[str]) -> Any:
-        """Search to the last trial, and print the front. SystemExit at the end if any failed."""
+        """Run all trials and print the Pareto front. SystemExit at the end if any failed."""
         folder = self.jobs.folder
         try:
             self._open(arguments)
@@ -55,21 +55,23 @@ class Search(Sweeper):
             raise CompactHydraException(str(error)) from None
         OmegaConf.save(self.jobs.config, folder / "multirun.yaml")
         failures: dict[Path, str] = {}
-        with reported(folder, failures, f"{self.n_trials} trials"):
+        with report_failures(folder, failures, f"{self.n_trials} trials"):
             while trials := self._next():
                 self._run(trials)
             failures |= {folder / f"trial={n}": e for n, e in self.study.failures().items()}
-            print(describe_front(self.study.front(), self.objectives, self.study.count))
+            print(
+                describe_pareto_front(self.study.pareto_front(), self.objectives, self.study.count)
+            )
 
     def _open(self, arguments: Sequence[str]) -> None:
-        """Read what is searched, and open the study. Raises ValueError for what is none."""
+        """Read the search space and open the study. Raises ValueError if nothing is searched."""
         typed = read_overrides(
             [*(f"{k}={v}" for k, v in self.params.items()), *arguments], self.jobs.loader
         )
         if several_ablations(self.jobs.config) is not None:
             raise ValueError(
-                "an ablation is a list of runs, and has nothing to search: leave "
-                "hydra/sweeper=optuna away, or ablate"
+                "an ablation is a list of runs, and has nothing to search: remove "
+                "hydra/sweeper=optuna or ablate"
             )
         self.seeds = seeds_of(self.jobs.config, typed)
         self.fixed = [_word(each) for each in typed if not each.is_sweep_override()]
@@ -99,16 +101,16 @@ class Search(Sweeper):
         )
 
     def _next(self) -> list[Trial]:
-        """The trials of the next round: those that were stopped, or as many as run at once."""
+        """Return the next trials: interrupted ones, or ``n_jobs`` new ones."""
         pending = self.study.pending()
         left = min(self.n_jobs, self.n_trials - self.study.count)
         return pending or [self.study.ask() for _ in range(left)]
 
     def _run(self, trials: Sequence[Trial]) -> None:
-        """Run and tell trials: what a stopped one has finished is not run again."""
+        """Run trials and store their scores; finished runs are not repeated."""
         jobs = {trial.number: self._jobs_of(trial) for trial in trials}
         every = [job for each in jobs.values() for job in each]
-        write_jobs(self.jobs.folder, listed(every, self.jobs.folder))
+        write_jobs(self.jobs.folder, overrides_by_folder(every, self.jobs.folder))
         failures = self.jobs.launch(every, trials[0].number)
         for trial in trials:
             errors = [failures[job.folder] for job in jobs[trial.number] if job.folder in failures]
@@ -127,7 +129,7 @@ class Search(Sweeper):
         names = [["trial=" + str(trial.number), *each] for each in words]
         swept = {"trial", "seed"} if self.seeds else {"trial"}
         return [
-            self.jobs.make(each, folder_name(name, swept, trial.number), trial.number)
+            self.jobs.make(each, job_dirname(name, swept, trial.number), trial.number)
             for each, name in zip(words, names, strict=True)
         ]
 
@@ -141,7 +143,7 @@ def _word(override: Override) -> str:
 
 
 def _check_objectives(objectives: Mapping[str, str], config: Mapping[str, Any]) -> None:
-    """Raise ValueError for objectives that no run of this configuration can score."""
+    """Raise ValueError for objectives that this configuration does not compute."""
     metrics = config["eval"]
     of_surface = set(metrics["geometry"]) if metrics["mesh"] is not None else set()
     known = {*metrics["metrics"], *of_surface, "train_seconds", "train_cpu_seconds"}

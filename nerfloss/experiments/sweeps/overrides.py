@@ -1,4 +1,4 @@
-"""What was typed after -m, as Hydra reads it; and ``seeds``, which stands for many of it."""
+"""Parsed overrides of a sweep, and expansion of ``seeds``."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -9,12 +9,12 @@ from omegaconf import DictConfig, OmegaConf
 
 
 def read_overrides(words: Sequence[str], loader: Any = None) -> list[Override]:
-    """Overrides as Hydra understands them; globs ask the ``loader`` what there is."""
+    """Parse overrides; the ``loader`` resolves globs."""
     return OverridesParser.create(config_loader=loader).parse_overrides(list(words))
 
 
 def seeds_of(config: DictConfig, typed: Sequence[Override]) -> list[int] | None:
-    """The seeds that were asked for; None where ``seeds`` is not set. Raises ValueError."""
+    """Return ``seeds``; None if it is not set. Raises ValueError for anything but integers."""
     seeds = config.get("seeds")
     keys = {each.get_key_element(): each.is_sweep_override() for each in typed}
     if keys.get("seeds"):

@@ -1,15 +1,15 @@
-"""A Pareto front in lines of text."""
+"""Text form of a Pareto front."""
 
 from collections.abc import Mapping, Sequence
 
 from nerfloss.experiments.sweeps.study import Trial
 
 
-def describe_front(front: Sequence[Trial], objectives: Mapping[str, str], count: int) -> str:
-    """The trials that no other beats in every objective, with their settings."""
+def describe_pareto_front(front: Sequence[Trial], objectives: Mapping[str, str], count: int) -> str:
+    """Return the trials of a Pareto front with scores and settings, as lines of text."""
     asked = ", ".join(f"{way} {name}" for name, way in objectives.items())
     if not front:
-        return f"none of {count} trials came to its end ({asked})"
+        return f"none of {count} trials finished ({asked})"
     lines = []
     for trial in front:
         named = zip(objectives, trial.values, strict=True)

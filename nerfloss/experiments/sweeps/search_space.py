@@ -1,4 +1,4 @@
-"""What a study searches: a dimension for every override that was typed as a sweep."""
+"""Search space of a study: one dimension for every swept override."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -13,7 +13,7 @@ LOG = "log"
 class Dimension:
     """Numbers from ``low`` to ``high``, both included, or one of the ``choices``.
 
-    With a ``step`` only multiples of it beyond ``low``; with ``log`` even over the logarithm.
+    With ``step``: ``low`` plus multiples of it; with ``log``: uniform in the logarithm.
     """
 
     low: int | float | None = None
@@ -23,12 +23,12 @@ class Dimension:
     choices: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """As plain values, to be compared with what an earlier session searched."""
+        """Return plain values, for comparison with a stored study."""
         return {**asdict(self), "choices": list(self.choices)}
 
 
 def search_space(overrides: Sequence[Override]) -> dict[str, Dimension]:
-    """The dimensions of those overrides that are sweeps, by key. Raises ValueError."""
+    """Return the dimensions of the swept overrides by key. Raises ValueError."""
     return {
         each.get_key_element(): _dimension(each) for each in overrides if each.is_sweep_override()
     }

@@ -1,11 +1,11 @@
-"""A study that lasts: trials asked for and told in a file, so that a search can stop and go on."""
+"""Persistent Optuna study, so that a search can be resumed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nerfloss.experiments.sweeps.job_status import OtherRun
+from nerfloss.experiments.sweeps.job_status import ConfigurationMismatch
 from nerfloss.experiments.sweeps.search_space import Dimension
 
 FILE = "study.journal"
@@ -15,7 +15,7 @@ _ASKED, _ERROR = "asked", "error of trial"
 
 @dataclass(frozen=True)
 class Trial:
-    """A point of the search space, as overrides have it; ``values`` once it was told."""
+    """A point of the search space as overrides; ``values`` of a finished trial."""
 
     number: int
     settings: Mapping[str, Any]
@@ -25,10 +25,10 @@ class Trial:
 class Study:
     """Optuna's study in ``study.journal`` of a sweep's folder.
 
-    ``objectives`` are scores with "maximize" or "minimize"; ``asked`` says of what this is a study,
-    and opening one of something else raises OtherRun. A trial's proposal follows from ``seed``, its
-    number and what was told before it, so that a study which was stopped proposes what it would
-    have. Raises ImportError, which names the extra, where optuna is not installed.
+    ``objectives``: scores with "maximize" or "minimize". ``asked``: the identity of the study;
+    opening another one raises ConfigurationMismatch. Proposals depend on ``seed``, the number of
+    the trial and the earlier results only, so that a resumed study proposes the same. Raises
+    ImportError, which names the extra, if optuna is not installed.
     """
 
     def __init__(
@@ -55,26 +55,26 @@ class Study:
             directions=list(objectives.values()),
             load_if_exists=True,
         )
-        self._claim(folder, asked)
+        self._check_identity(folder, asked)
 
     @property
     def count(self) -> int:
-        """How many trials there are, those that failed included."""
+        """Number of trials, failed ones included."""
         return len(self.study.trials)
 
     def pending(self) -> list[Trial]:
-        """Trials that were asked for and not told: those that a stopped search was at."""
+        """Return the trials without a result, of an interrupted search."""
         states = (self.optuna.trial.TrialState.RUNNING,)
         return [_read(each) for each in self.study.get_trials(deepcopy=False, states=states)]
 
     def ask(self) -> Trial:
-        """Another trial."""
+        """Return a new trial."""
         self.study.sampler = self._sampler(self.seed + self.count)
         trial = self.study.ask(self.space)
         return Trial(trial.number, dict(trial.params))
 
     def tell(self, trial: Trial, values: list[float] | None, error: str | None = None) -> None:
-        """What a trial scored; None where it failed, with the error."""
+        """Store the scores of a trial; None for a failed one, with the error."""
         if values is not None:
             self.study.tell(trial.number, values)
             return
@@ -82,27 +82,27 @@ class Study:
         self.study.tell(trial.number, state=self.optuna.trial.TrialState.FAIL)
 
     def failures(self) -> dict[int, str]:
-        """The errors of the trials that failed, now or in an earlier run of the sweep."""
+        """Return the errors of all failed trials by number."""
         state = self.optuna.trial.TrialState.FAIL
         trials = self.study.get_trials(deepcopy=False, states=(state,))
-        said = self.study.user_attrs
-        return {each.number: said.get(f"{_ERROR} {each.number}", "it failed") for each in trials}
+        stored = self.study.user_attrs
+        return {each.number: stored.get(f"{_ERROR} {each.number}", "it failed") for each in trials}
 
-    def front(self) -> list[Trial]:
-        """The trials that no other one beats in every objective; for one objective, the best."""
+    def pareto_front(self) -> list[Trial]:
+        """Return the Pareto-optimal trials; for one objective the best."""
         state = self.optuna.trial.TrialState.COMPLETE
         if not self.study.get_trials(deepcopy=False, states=(state,)):
             return []
         return sorted(map(_read, self.study.best_trials), key=lambda trial: trial.values)
 
-    def _claim(self, folder: Path, asked: Mapping[str, Any]) -> None:
+    def _check_identity(self, folder: Path, asked: Mapping[str, Any]) -> None:
         before = self.study.user_attrs.get(_ASKED)
         if before is None:
             self.study.set_user_attr(_ASKED, dict(asked))
             return
         changed = [key for key in asked if before.get(key) != asked[key]]
         if changed:
-            raise OtherRun(
+            raise ConfigurationMismatch(
                 f"{folder} holds a study of something else (other {', '.join(changed)}): search in "
                 f"another folder (hydra.sweep.dir=...)"
             )

@@ -1,4 +1,4 @@
-"""What a sweep leaves behind and says at its end: its list of jobs, its failures, how to go on."""
+"""Summary of a sweep: list of jobs, failures, and the command that resumes it."""
 
 import contextlib
 import json
@@ -13,8 +13,8 @@ from typing import Any
 FILE = "sweep.json"
 
 
-def go_on_with(folder: Path, arguments: Sequence[str] | None = None) -> str:
-    """The command that goes on with the sweep in ``folder``; ``arguments`` as typed."""
+def resume_command(folder: Path, arguments: Sequence[str] | None = None) -> str:
+    """Return the command that resumes the sweep in ``folder``; ``arguments`` as typed."""
     typed = sys.argv if arguments is None else arguments
     words = [word for word in typed if not word.startswith("hydra.sweep.dir=")]
     clone = Path(words[0]).name == "train.py"
@@ -23,19 +23,22 @@ def go_on_with(folder: Path, arguments: Sequence[str] | None = None) -> str:
 
 
 def write_jobs(folder: Path, jobs: Mapping[str, Sequence[str]]) -> None:
-    """Note in sweep.json which jobs there are to be, overrides by folder, beside earlier ones."""
+    """Add jobs to sweep.json, overrides by folder."""
     path = folder / FILE
-    content: dict[str, Any] = {"command": go_on_with(folder), "jobs": {**_noted(path), **jobs}}
+    content: dict[str, Any] = {
+        "command": resume_command(folder),
+        "jobs": {**_listed_jobs(path), **jobs},
+    }
     folder.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content, indent=2, default=list) + "\n")
 
 
 @contextlib.contextmanager
-def reported(folder: Path, failures: Mapping[Path, str], of: str) -> Iterator[None]:
-    """Run a sweep in the ``with`` block: however it ends is said, and told by the exit code.
+def report_failures(folder: Path, failures: Mapping[Path, str], of: str) -> Iterator[None]:
+    """Run a sweep in the ``with`` block, print its failures, and set the exit status.
 
-    SystemExit 1 with every error where jobs failed, 130 with the command to go on where somebody
-    stopped it; SIGTERM between two jobs counts as Ctrl-C.
+    SystemExit 1 with every error if jobs failed, 130 with the command to resume if the sweep was
+    interrupted; SIGTERM between two jobs counts as Ctrl-C.
     """
     main = threading.current_thread() is threading.main_thread()
     previous = signal.signal(signal.SIGTERM, signal.default_int_handler) if main else None
@@ -44,7 +47,7 @@ def reported(folder: Path, failures: Mapping[Path, str], of: str) -> Iterator[No
     except KeyboardInterrupt:
         if failures:
             print(failed_jobs(failures, of, folder), file=sys.stderr)
-        print(f"the sweep was stopped; go on with: {go_on_with(folder)}", flush=True)
+        print(f"the sweep was stopped; go on with: {resume_command(folder)}", flush=True)
         raise SystemExit(130) from None
     finally:
         if main:
@@ -55,7 +58,7 @@ def reported(folder: Path, failures: Mapping[Path, str], of: str) -> Iterator[No
 
 
 def failed_jobs(failures: Mapping[Path, str], of: str, folder: Path) -> str:
-    """The message of a sweep in which jobs failed."""
+    """Return the message of a sweep with failed jobs."""
     lines = [
         f"  {path.relative_to(folder)}: {_first_lines(error)}" for path, error in failures.items()
     ]
@@ -63,13 +66,13 @@ def failed_jobs(failures: Mapping[Path, str], of: str, folder: Path) -> str:
         [
             f"{len(failures)} of {of} failed:",
             *lines,
-            f"Each has its configuration (.hydra) and its log in its folder below {folder}.",
-            f"To run them again, and nothing that is finished: {go_on_with(folder)}",
+            f"Configuration (.hydra) and log of each are in its folder below {folder}.",
+            f"To repeat only these: {resume_command(folder)}",
         ]
     )
 
 
-def _noted(path: Path) -> Mapping[str, Any]:
+def _listed_jobs(path: Path) -> Mapping[str, Any]:
     try:
         return json.loads(path.read_text())["jobs"]
     except (FileNotFoundError, ValueError, KeyError):
@@ -77,7 +80,7 @@ def _noted(path: Path) -> Mapping[str, Any]:
 
 
 def _first_lines(error: str, most: int = 6) -> str:
-    """An error's beginning, its further lines indented below the first."""
+    """Return the first lines of an error, indented."""
     lines = error.strip().splitlines() or ["no reason given"]
     more = ["..."] if len(lines) > most else []
     return "\n    ".join([*lines[:most], *more])

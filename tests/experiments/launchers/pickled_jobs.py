@@ -6,7 +6,7 @@ from pathlib import Path
 from nerfloss.experiments.launchers.pickled_job import JobResult
 
 
-def errand(name: str, do: Callable[[], object]) -> Callable[[], JobResult]:
+def job(name: str, do: Callable[[], object]) -> Callable[[], JobResult]:
     """A job that does something, and tells its value or the error that it met."""
 
     def run() -> JobResult:
@@ -32,7 +32,7 @@ def killed(name: str, marks: Path, times: int) -> Callable[[], JobResult]:
             os.kill(os.getpid(), signal.SIGKILL)
         return begun + 1
 
-    return errand(name, work)
+    return job(name, work)
 
 
 def failing(name: str, marks: Path) -> Callable[[], JobResult]:
@@ -42,4 +42,4 @@ def failing(name: str, marks: Path) -> Callable[[], JobResult]:
         (marks / f"{name}-{len(list(marks.glob(f'{name}-*')))}").touch()
         raise ValueError("a weight is negative")
 
-    return errand(name, work)
+    return job(name, work)

@@ -3,11 +3,11 @@
 import json
 
 import pytest
-from pickled_jobs import errand, failing, killed
+from pickled_jobs import failing, job, killed
 from whole_sweeps import QUICK, start
 
 from nerfloss.experiments.launchers.ray import RayLauncher
-from nerfloss.experiments.launchers.retry_loop import carry_out
+from nerfloss.experiments.launchers.retry_loop import run_with_retries
 
 pytest.importorskip("ray", reason="needs the extra 'ray'")
 pytestmark = pytest.mark.slow
@@ -20,17 +20,17 @@ def test_a_killed_worker_is_replaced_and_a_job_that_fails_is_not_repeated(tmp_pa
         killed("once", tmp_path, 1),
         failing("failing", tmp_path),
         killed("always", tmp_path, 99),
-        errand("quiet", lambda: 7),
+        job("quiet", lambda: 7),
     ]
     launcher = RayLauncher(init={"num_cpus": 2})
     with launcher.engine(tmp_path) as engine:
-        told = carry_out(engine, jobs.__getitem__, len(jobs), retries=1)
+        result = run_with_retries(engine, jobs.__getitem__, len(jobs), retries=1)
     assert not ray.is_initialized(), "it is shut down with the sweep"
-    once, failed, always, quiet = told
+    once, failed, always, quiet = result
     assert (once.value, quiet.value) == (2, 7)
     assert failed.error == ("ValueError", "a weight is negative")
     assert always.error is not None
-    assert always.error[0] == "Lost"
+    assert always.error[0] == "JobLost"
     assert "2 times, the last: WorkerCrashedError" in always.error[1]
     begun = sorted(path.name for path in tmp_path.iterdir())
     assert begun == ["always-0", "always-1", "failing-0", "once-0", "once-1"]

@@ -12,30 +12,35 @@ from hydra import compose, initialize_config_dir
 from nerfloss.assembly.config_files import conf_dir
 from nerfloss.assembly.hydra_resolvers import register_resolvers
 from nerfloss.experiments.launchers.ray import RayLauncher
-from nerfloss.experiments.launchers.result_archive import Home, home_at, packed, unpack
-from nerfloss.experiments.launchers.retry_loop import Lost
+from nerfloss.experiments.launchers.result_archive import (
+    SweepFolder,
+    archive_of,
+    extract,
+    mark_sweep_folder,
+)
+from nerfloss.experiments.launchers.retry_loop import JobLost
 from nerfloss.experiments.launchers.submitit import SubmititLauncher
 
 
 class Here:
     """An engine that runs pickled_jobs at once; the first so many are lost after they ran."""
 
-    room = 4
+    capacity = 4
 
     def __init__(self) -> None:
         self.losing, self.results = 0, []
 
     def submit(self, pickled_jobs):
-        for errand in pickled_jobs:
-            self.results.append(Lost("gone") if self.losing > 0 else errand())
+        for job in pickled_jobs:
+            self.results.append(JobLost("gone") if self.losing > 0 else job())
             self.losing -= 1
         return range(len(self.results) - len(pickled_jobs), len(self.results))
 
-    def ended(self, handles):
+    def wait(self, handles):
         return list(handles)
 
-    def told(self, handle):
-        if isinstance(self.results[handle], Lost):
+    def result(self, handle):
+        if isinstance(self.results[handle], JobLost):
             raise self.results[handle]
         return self.results[handle]
 
@@ -84,11 +89,11 @@ def test_a_lost_job_is_tried_again(sweep, play, here):
 def test_a_job_that_is_lost_for_good_is_reported(sweep, play, here, capsys):  # noqa: ARG001
     here.losing = 9
     assert sweep(ON_RAY, "hydra.launcher.retries=1", "seed=0,1") == 1
-    assert "seed=0: Lost: 2 times, the last: gone" in capsys.readouterr().err
+    assert "seed=0: JobLost: 2 times, the last: gone" in capsys.readouterr().err
 
 
 def test_results_come_home_from_a_machine_that_has_another_disk(sweep, play, here, monkeypatch):  # noqa: ARG001
-    monkeypatch.setattr(Home, "is_here", lambda self: False)  # noqa: ARG005
+    monkeypatch.setattr(SweepFolder, "is_visible", lambda self: False)  # noqa: ARG005
     assert sweep(ON_RAY, "seed=0,1") == 0
     for job in ("seed=0", "seed=1"):
         names = {path.name for path in (play.folder / job).iterdir()}
@@ -99,22 +104,22 @@ def test_results_come_home_from_a_machine_that_has_another_disk(sweep, play, her
 
 
 def test_a_folder_of_the_same_name_on_another_machine_is_not_home(tmp_path):
-    home = home_at(tmp_path / "sweep")
-    assert home.is_here()
-    assert not Home(tmp_path / "nowhere", home.word).is_here()
-    home_at(tmp_path / "sweep")  # somebody else's
-    assert not home.is_here()
+    home = mark_sweep_folder(tmp_path / "sweep")
+    assert home.is_visible()
+    assert not SweepFolder(tmp_path / "nowhere", home.token).is_visible()
+    mark_sweep_folder(tmp_path / "sweep")  # somebody else's
+    assert not home.is_visible()
 
 
 def test_a_parcel_of_nothing_is_an_empty_folder(tmp_path):
-    unpack(packed(tmp_path / "never begun"), tmp_path / "job")
+    extract(archive_of(tmp_path / "never begun"), tmp_path / "job")
     assert list((tmp_path / "job").iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["ray", "submitit"])
 def test_a_missing_library_is_answered_with_the_extra(sweep, play, capsys, monkeypatch, name):
     monkeypatch.setitem(sys.modules, name, None)
-    assert sweep(f"hydra/launcher={name}", "seed=0,1") == 1
+    assert sweep(f"hydra/launcher={name}", "seed=0,1") == 2
     assert f"pip install 'nerfloss[{name}]'" in capsys.readouterr().err
     assert play.started == []
 
@@ -127,14 +132,14 @@ def test_an_unknown_cluster_is_refused():
 def test_each_job_asks_slurm_for_what_it_was_given():
     slurm = {"partition": "gpu", "account": None}
     launcher = SubmititLauncher("slurm", 32, cpus=8, gpus=1, memory_gb=16, slurm=slurm)
-    asked = launcher.for_sbatch()
+    asked = launcher.sbatch_parameters()
     assert asked["gpus_per_node"] == 1
     assert (asked["cpus_per_task"], asked["mem"], asked["time"]) == (8, "16GB", 240)
     assert asked["partition"] == "gpu"
     assert "account" not in asked
 
 
-def test_submitit_writes_it_into_the_file_for_sbatch(tmp_path, monkeypatch):
+def test_submitit_writes_it_into_the_file_sbatch_parameters(tmp_path, monkeypatch):
     submitit = pytest.importorskip("submitit", reason="needs the extra 'submitit'")
     monkeypatch.setattr(submitit.SlurmExecutor, "affinity", classmethod(lambda cls: 2))  # noqa: ARG005
     launcher = SubmititLauncher("slurm", gpus=1, memory_gb=16, slurm={"partition": "gpu"})

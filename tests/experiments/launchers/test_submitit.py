@@ -4,10 +4,10 @@ import json
 import time
 
 import pytest
-from pickled_jobs import errand, failing, killed
+from pickled_jobs import failing, job, killed
 from whole_sweeps import QUICK, start
 
-from nerfloss.experiments.launchers.retry_loop import carry_out
+from nerfloss.experiments.launchers.retry_loop import run_with_retries
 from nerfloss.experiments.launchers.submitit import SubmititLauncher
 
 pytest.importorskip("submitit", reason="needs the extra 'submitit'")
@@ -18,11 +18,11 @@ def test_a_killed_process_is_replaced_and_a_job_that_fails_is_not_repeated(tmp_p
     jobs = [
         killed("once", tmp_path, 1),
         failing("failing", tmp_path),
-        errand("quiet", lambda: 7),
+        job("quiet", lambda: 7),
     ]
     with SubmititLauncher("local", jobs=2).engine(tmp_path) as engine:
-        told = carry_out(engine, jobs.__getitem__, len(jobs), retries=1)
-    once, failed, quiet = told
+        result = run_with_retries(engine, jobs.__getitem__, len(jobs), retries=1)
+    once, failed, quiet = result
     assert (once.value, quiet.value) == (2, 7)
     assert failed.error == ("ValueError", "a weight is negative")
     begun = sorted(path.name for path in tmp_path.iterdir() if not path.name.startswith("."))
@@ -40,10 +40,10 @@ def test_jobs_beside_each_other_see_different_gpus(tmp_path):
             time.sleep(0.05)  # until both are there
         return os.environ["CUDA_VISIBLE_DEVICES"]
 
-    jobs = [errand("a", visible), errand("b", visible)]
+    jobs = [job("a", visible), job("b", visible)]
     with SubmititLauncher("local", jobs=2, gpus=2).engine(tmp_path) as engine:
-        told = carry_out(engine, jobs.__getitem__, len(jobs), retries=0)
-    assert sorted(each.value for each in told) == ["0,1", "2,3"]
+        result = run_with_retries(engine, jobs.__getitem__, len(jobs), retries=0)
+    assert sorted(each.value for each in result) == ["0,1", "2,3"]
 
 
 def test_a_run_that_is_preempted_saves_and_goes_on(tmp_path):

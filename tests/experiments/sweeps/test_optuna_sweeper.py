@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from nerfloss.experiments.sweeps.job_status import OtherRun
+from nerfloss.experiments.sweeps.job_status import ConfigurationMismatch
 from nerfloss.experiments.sweeps.overrides import read_overrides
 from nerfloss.experiments.sweeps.search_space import Dimension, search_space
 from nerfloss.experiments.sweeps.study import Study
@@ -67,7 +67,7 @@ def test_a_study_that_was_stopped_proposes_what_it_would_have(tmp_path):
     second.tell(begun, scored(begun))
     trial = second.ask()
     second.tell(trial, scored(trial))
-    assert second.front() == whole.front()
+    assert second.pareto_front() == whole.pareto_front()
     assert (second.count, second.pending()) == (4, [])
 
 
@@ -76,14 +76,14 @@ def test_the_front_holds_what_no_other_trial_beats(tmp_path):
     for values in ([1.0, 5.0], [2.0, 4.0], [3.0, 6.0], [0.5, 7.0]):
         study.tell(study.ask(), values)
     study.tell(study.ask(), None, "it did not finish")
-    assert [trial.values for trial in study.front()] == [(2.0, 4.0), (3.0, 6.0)]
+    assert [trial.values for trial in study.pareto_front()] == [(2.0, 4.0), (3.0, 6.0)]
     assert opened(tmp_path).failures() == {4: "it did not finish"}
 
 
 def test_a_study_of_something_else_is_refused(tmp_path):
     opened(tmp_path, settings="a", seeds=[0])
     opened(tmp_path, settings="a", seeds=[0])
-    with pytest.raises(OtherRun, match=r"something else \(other seeds\)"):
+    with pytest.raises(ConfigurationMismatch, match=r"something else \(other seeds\)"):
         opened(tmp_path, settings="a", seeds=[1])
 
 
