@@ -1,4 +1,4 @@
-"""Adversarial term: patches that a discriminator, trained along, takes for observed ones."""
+"""Adversarial term: a generator loss against a patch discriminator that is trained alongside."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,7 +18,7 @@ MODES = ("vanilla", "wasserstein", "hinge", "least_squares")
 def discriminator_loss(
     real_scores: Float[Tensor, "*real"], fake_scores: Float[Tensor, "*fake"], *, mode: str
 ) -> Float[Tensor, ""]:
-    """What a discriminator descends, r being its scores of real and f those of fake patches.
+    """Return the loss of a discriminator, r being its scores of real and f those of fake patches.
 
     ``<softplus(-r)> + <softplus(f)>`` (vanilla: cross entropy of logits); ``<f> - <r>``
     (wasserstein, without its penalty); ``<max(0, 1 - r)> + <max(0, 1 + f)>`` (hinge);
@@ -39,10 +39,10 @@ def discriminator_loss(
 
 
 def generator_loss(fake_scores: Float[Tensor, "*fake"], *, mode: str) -> Float[Tensor, ""]:
-    """What makes patches look real, f being their scores: it falls as they rise.
+    """Return the loss of a generator, which decreases with the scores f of its patches.
 
-    ``<softplus(-f)>`` (vanilla, which does not saturate where f is low), ``-<f>`` (wasserstein,
-    hinge), ``1/2 <(f - 1)^2>`` (least_squares). Raises ValueError for another mode.
+    ``<softplus(-f)>`` (vanilla, non-saturating), ``-<f>`` (wasserstein, hinge), ``1/2 <(f - 1)^2>``
+    (least_squares). Raises ValueError for another mode.
 
     Reference: as for ``discriminator_loss``.
     """
@@ -55,15 +55,15 @@ def generator_loss(fake_scores: Float[Tensor, "*fake"], *, mode: str) -> Float[T
 
 
 class Adversarial(nn.Module):
-    """Patches look like observed ones: the loss of a generator against a patch discriminator.
+    """Generator loss of rendered patches against a patch discriminator.
 
-    ``generator_loss`` of the discriminator's scores D(patch_rgb), a scalar, in one of the modes
-    vanilla, wasserstein, hinge and least_squares. After each step the discriminator takes one of
-    its own with Adam, on that step's patches, down ``discriminator_loss``; wasserstein adds
-    ``penalty`` times the gradient penalty, at points drawn from ``seed`` and the step. The render
-    is compared with no patch in particular, so beside a term that says what colour belongs where.
-    No gradient of this term reaches the discriminator. ``channels`` and ``layers`` are those of
-    ``PatchDiscriminator``. Logged: its loss, and its mean scores of real and of fake patches.
+    ``generator_loss`` of the discriminator's scores D(patch_rgb), a scalar; ``mode`` is vanilla,
+    wasserstein, hinge or least_squares. After each step the discriminator takes one step of Adam on
+    ``discriminator_loss`` of that step's patches; wasserstein adds ``penalty`` times the gradient
+    penalty, at points drawn from ``seed`` and the step. Rendered patches are not compared with
+    their own targets, so combine it with a pointwise colour term. No gradient of this term reaches
+    the discriminator. ``channels`` and ``layers`` are those of ``PatchDiscriminator``. Logged: the
+    discriminator's loss, and its mean scores of real and of fake patches.
 
     Reference: Isola et al., "Image-to-Image Translation with Conditional Adversarial Networks",
     CVPR 2017, section 3, with an unconditional discriminator; the modes' papers are named at
@@ -114,7 +114,7 @@ class Adversarial(nn.Module):
         real: Float[Tensor, "patches height width 3"],
         fake: Float[Tensor, "patches height width 3"],
     ) -> None:
-        """Keep a step's patches for the discriminator, which learns from them after the step."""
+        """Keep a step's patches, on which the discriminator is trained after the step."""
         self._seen = (real.detach(), fake.detach())
 
     def judge(self, patches: Float[Tensor, "patches height width 3"]) -> list[Tensor]:
@@ -123,7 +123,7 @@ class Adversarial(nn.Module):
         return functional_call(self.discriminator, fixed, (patches,))
 
     def after_step(self, step: int) -> dict[str, float] | None:
-        """Train the discriminator for one step on what this step showed."""
+        """Train the discriminator for one step on the patches of this step."""
         if self._seen is None:
             return None
         real, fake = self._seen
@@ -153,11 +153,11 @@ class Adversarial(nn.Module):
         return gradient_penalty(lambda x: self.discriminator(x)[-1], real, fake, generator)
 
     def get_extra_state(self) -> dict[str, Any]:
-        """Return what the discriminator's optimizer has gathered."""
+        """Return the state of the discriminator's optimizer."""
         return {"optimizer": self.optimizer.state_dict()}
 
     def set_extra_state(self, state: Mapping[str, Any]) -> None:
-        """Go on with what the optimizer had gathered."""
+        """Restore the state of the discriminator's optimizer."""
         self.optimizer.load_state_dict(state["optimizer"])
 
 

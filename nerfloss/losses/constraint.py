@@ -1,4 +1,4 @@
-"""Soft constraints on any quantity: bind it with ``inputs``."""
+"""Soft constraints on any quantity, which ``inputs`` binds."""
 
 from jaxtyping import Float
 from torch import Tensor
@@ -11,9 +11,9 @@ from nerfloss.losses.settings_checks import condition, finite
 def bounds(
     x: Float[Tensor, "*shape"], *, lower: float | int, upper: float | int
 ) -> Float[Tensor, "*shape"]:
-    """Squared distance from an interval: ``max(0, x - upper)^2 + max(0, lower - x)^2``.
+    """Return the squared distance from an interval: ``max(0, x - upper)^2 + max(0, lower - x)^2``.
 
-    Either end may be infinite (``.inf``), which leaves that side free.
+    Either end may be infinite (``.inf``), which leaves that side unbounded.
 
     Reference: Courant, "Variational Methods for the Solution of Problems of Equilibrium and
     Vibrations", Bulletin of the American Mathematical Society 49, 1943: quadratic penalties.
@@ -22,7 +22,7 @@ def bounds(
 
 
 def non_negative(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """Squared size of what is negative: ``max(0, -x)^2``.
+    """Return the square of the negative part: ``max(0, -x)^2``.
 
     Reference: Courant, "Variational Methods for the Solution of Problems of Equilibrium and
     Vibrations", Bulletin of the American Mathematical Society 49, 1943: quadratic penalties.
@@ -32,7 +32,7 @@ def non_negative(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
 
 @requires(finite("total"))
 def sum_to(x: Float[Tensor, "*shape"], *, total: float | int = 1.0) -> Float[Tensor, "*rest"]:
-    """Squared difference between a sum and what it should be: ``(sum x - total)^2``, last axis.
+    """Return the squared deviation of the sum over the last axis: ``(sum x - total)^2``.
 
     Reference: Raissi, Perdikaris and Karniadakis, "Physics-Informed Neural Networks", Journal of
     Computational Physics 378, 2019: constraints as squared residuals.
@@ -41,9 +41,9 @@ def sum_to(x: Float[Tensor, "*shape"], *, total: float | int = 1.0) -> Float[Ten
 
 
 def monotone_sequence(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*rest"]:
-    """Squared falls along the last axis, ``max(0, x_i - x_i+1)^2``: rising is right.
+    """Return the squared decreases along the last axis: ``max(0, x_i - x_i+1)^2``.
 
-    One value per pair of neighbours.
+    One value per pair of neighbours; 0 where the sequence increases.
 
     Reference: Gupta et al., "How to Incorporate Monotonicity in Deep Networks While Preserving
     Flexibility?", NeurIPS 2019 workshop: penalties on slopes of the wrong sign.
@@ -52,9 +52,9 @@ def monotone_sequence(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*rest"]:
 
 
 def laplacian_smooth(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*rest"]:
-    """Squared second differences along the last axis, ``(x_i-1 - 2 x_i + x_i+1)^2``.
+    """Return squared second differences along the last axis: ``(x_i-1 - 2 x_i + x_i+1)^2``.
 
-    0 for straight lines; two values less than there are entries.
+    0 for straight lines; two values fewer than there are entries.
 
     Reference: Whittaker, "On a New Method of Graduation", Proceedings of the Edinburgh Mathematical
     Society 41, 1923, with second differences.
@@ -63,9 +63,9 @@ def laplacian_smooth(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*rest"]:
 
 
 def conserve(x: Float[Tensor, "*before"], y: Float[Tensor, "*after"]) -> Float[Tensor, "*rest"]:
-    """Squared difference of two sums over the last axis, ``(sum x - sum y)^2``.
+    """Return the squared difference of the sums over the last axis: ``(sum x - sum y)^2``.
 
-    What is there in total stays the same, however it is spread; lengths may differ.
+    The total is conserved, whatever its distribution; the lengths may differ.
 
     Reference: Raissi, Perdikaris and Karniadakis, "Physics-Informed Neural Networks", Journal of
     Computational Physics 378, 2019: conservation as a squared residual.
@@ -75,7 +75,7 @@ def conserve(x: Float[Tensor, "*before"], y: Float[Tensor, "*after"]) -> Float[T
 
 @requires(finite("value"))
 def fixed(x: Float[Tensor, "*shape"], *, value: float | int) -> Float[Tensor, "*shape"]:
-    """Squared difference from a constant, ``(x - value)^2``: a boundary condition.
+    """Return the squared difference from a constant, ``(x - value)^2``: a boundary condition.
 
     Reference: Raissi, Perdikaris and Karniadakis, "Physics-Informed Neural Networks", Journal of
     Computational Physics 378, 2019, its initial and boundary data.

@@ -1,4 +1,4 @@
-"""Contrastive terms: features of one instance lie together, those of others apart."""
+"""Contrastive terms: features of one instance are pulled together, those of others pushed apart."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -24,14 +24,14 @@ def triplet(
     margin: float = 0.2,
     mining: Literal["semi_hard", "hard"] = "semi_hard",
 ) -> Float[Tensor, "rays"]:
-    """Another instance is farther than one's own, by a margin: ``max(0, d(a, p) - d(a, n) + m)``.
+    """Return the triplet loss of each ray: ``max(0, d(a, p) - d(a, n) + margin)``.
 
     d is the squared distance of unit-length features, in [0, 4]. Every ray is an anchor a; p and n
     are rays of the same and of another instance. ``semi_hard``: the mean over all p, each with the
     nearest n that is farther than p, or with the farthest n where none is. ``hard``: the farthest p
-    and the nearest n. 0 for a ray without a p or an n. Negative instances are unknown: neither
-    anchors nor compared with. All pairs are compared, in blocks of bounded memory; time grows with
-    the square of the rays.
+    and the nearest n. 0 for a ray without a p or an n. Rays of negative instances are unlabelled
+    and ignored. All pairs are compared, in blocks of bounded memory; time grows with the square of
+    the number of rays.
 
     Reference: Schroff, Kalenichenko and Philbin, "FaceNet: A Unified Embedding for Face Recognition
     and Clustering", CVPR 2015, section 3; ``hard``: Hermans, Beyer and Leibe, "In Defense of the
@@ -102,14 +102,15 @@ def _hard(
 
 
 class InfoNCE(nn.Module):
-    """Tell a ray's instance from all others by its feature, with a memory of every instance.
+    """InfoNCE of a ray's feature against a memory bank with one feature per instance.
 
     ``-log exp(f . m_y / temperature) / sum_k exp(f . m_k / temperature)`` per ray, with f its
     unit-length feature and m the memory bank: one unit-length feature for each instance seen so
-    far, also for those that no ray of this batch shows. After each step the instances in the batch
-    move: ``m <- momentum m + (1 - momentum) mean f``, back to length one. No gradient enters the
-    bank. An instance seen for the first time is represented by its mean in the batch. Negative
-    instances are unknown and cost 0. The bank grows with the largest instance and is saved.
+    far, also for those without a ray in this batch. After each step the instances of the batch are
+    updated: ``m <- momentum m + (1 - momentum) mean f``, normalised to length 1. No gradient enters
+    the bank. An instance seen for the first time is represented by its mean in the batch. Rays of
+    negative instances are unlabelled and cost 0. The bank grows to the largest instance and is
+    saved.
 
     Reference: Wu et al., "Unsupervised Feature Learning via Non-Parametric Instance
     Discrimination", CVPR 2018, equation 2 (the bank, its momentum and temperature are there and in
@@ -135,7 +136,7 @@ class InfoNCE(nn.Module):
     def forward(
         self, features: Float[Tensor, "rays channels"], target_instance: Int[Tensor, "rays"]
     ) -> Float[Tensor, "rays"]:
-        """Return each ray's loss, in nats; 0 where no other instance is known."""
+        """Return the loss of each ray, in nats; 0 where no other instance is known."""
         unit, instance = unit_features(features), target_instance.long()
         means, counts = self._of_batch(unit.detach(), instance)
         bank = self._resized(len(counts), unit)
@@ -154,7 +155,7 @@ class InfoNCE(nn.Module):
         return torch.where(known, -own, 0.0)
 
     def after_step(self, step: int) -> dict[str, float] | None:  # noqa: ARG002
-        """Move the bank to where the step's batch wants it."""
+        """Update the bank with the features of this step's batch."""
         if self._next is None:
             return None
         self.bank, self._next = self._next, None
@@ -167,18 +168,18 @@ class InfoNCE(nn.Module):
         return group_means(unit, instance, max(largest, len(self.bank), 1))
 
     def _resized(self, rows: int, like: Float[Tensor, "rays channels"]) -> Tensor:
-        """The bank with ``rows`` rows, new ones empty, of the kind of the features."""
+        """Return the bank with ``rows`` rows, new ones 0, with the dtype of the features."""
         bank = like.new_zeros(rows, like.shape[1])
         if len(self.bank):
             bank[: len(self.bank)] = self.bank.to(bank)
         return bank
 
     def get_extra_state(self) -> dict[str, Tensor]:
-        """Return the bank, whatever its size."""
+        """Return the bank, whose size depends on the data."""
         return {"bank": self.bank}
 
     def set_extra_state(self, state: Mapping[str, Tensor]) -> None:
-        """Go on with a saved bank."""
+        """Restore a saved bank."""
         self.bank = state["bank"].to(self.bank.device)
 
 

@@ -1,4 +1,4 @@
-"""Depth terms: where along a ray light stops, depths of unknown scale, and how depth changes."""
+"""Depth terms: supervision of the ray distribution, scale-invariant depth, and smoothness."""
 
 import math
 
@@ -24,11 +24,12 @@ def depth_nll(
     *,
     sigma: float,
 ) -> Float[Tensor, "rays"]:
-    """Ask for weight where a depth D was observed, blurred by its uncertainty ``sigma``.
+    """Return the negative log weight around an observed depth D, averaged by a Gaussian.
 
     ``-sum_k log(w_k) exp(-(t_k - D)^2 / (2 sigma^2)) dt_k`` with mid-points t; D and ``sigma`` in
-    scene units. 1e-5 is added to the weights: a floor that still pulls weight up from 0. Choose
-    ``sigma`` no finer than the samples lie, or the term sees none of them.
+    scene units. 1e-5 is added to the weights: a floor that keeps the gradient finite at weight 0.
+    Choose ``sigma`` no smaller than the distance between samples, or the Gaussian may fall between
+    them.
 
     Reference: Deng et al., "Depth-supervised NeRF: Fewer Views and Faster Training for Free",
     CVPR 2022.
@@ -47,13 +48,13 @@ def line_of_sight(
     *,
     epsilon: float = 0.05,
 ) -> Float[Tensor, "rays"]:
-    """Ask for nothing before an observed depth D, and for everything within ``epsilon`` of it.
+    """Return the line-of-sight loss: no weight before an observed depth D, all of it near D.
 
     ``sum_i (w_i - K_i)^2`` over the samples that begin before ``D + epsilon``, where K_i is the
-    share in the interval of a normal distribution around D of deviation ``epsilon / 3``, cut off at
-    ``epsilon`` and of sum 1. Before ``D - epsilon`` K is 0: there space is empty. D and ``epsilon``
-    in scene units. What lies behind is left alone. Comparing shares, not densities, the term
-    depends little on how finely a ray is sampled.
+    integral over the interval of a normal density with mean D and deviation ``epsilon / 3``,
+    truncated at ``epsilon`` and normalised. Before ``D - epsilon`` K is 0: free space. D and
+    ``epsilon`` in scene units. Samples behind D are not penalised. As integrals are compared, not
+    densities, the value depends little on how densely a ray is sampled.
 
     Reference: Rematas et al., "Urban Radiance Fields", CVPR 2022, the line-of-sight losses.
     """
@@ -72,13 +73,13 @@ def scale_shift_depth(
     target_depth: Float[Tensor, "rays"],
     view: Int[Tensor, "rays"],
 ) -> Float[Tensor, "rays"]:
-    """Squared difference from depths that are known up to a scale and a shift for each view.
+    """Return the squared error of depth after a least-squares scale and shift for each view.
 
-    ``(s d + q - D)^2`` with the s and q that make its sum over a view's rays least, in closed
-    form: ``s = cov(d, D) / var(d)``. In the units of the target, squared. Rays without a depth
-    (0) take no part and have the value 0, and so has a view with one ray; where the rendered
-    depths of a view spread by less than 1e-3 scene units, the scale fades to 0 and the mean of
-    the target remains.
+    ``(s d + q - D)^2`` with the s and q that minimise its sum over a view's rays, in closed form:
+    ``s = cov(d, D) / var(d)``. In the squared units of the target. Rays without an observed depth
+    (0) are ignored and have the value 0, as has a view with one ray. Where the rendered depths of a
+    view have a deviation below 1e-3 scene units, the scale fades to 0 and the mean of the target
+    remains.
 
     Reference: Ranftl et al., "Towards Robust Monocular Depth Estimation: Mixing Datasets for
     Zero-shot Cross-dataset Transfer", TPAMI 2022, the scale- and shift-invariant squared error;
@@ -99,11 +100,11 @@ def depth_smoothness(
     patch_depth: Float[Tensor, "patches height width 1"],
     patch_target_rgb: Float[Tensor, "patches height width 3"],
 ) -> Float[Tensor, "patches rows columns"]:
-    """Change of depth where the image does not change: ``|d_x D| e^-|d_x I| + |d_y D| e^-|d_y I|``.
+    """Return the edge-aware depth gradient: ``|d_x D| exp(-|d_x I|) + |d_y D| exp(-|d_y I|)``.
 
     Forward differences, at every pixel that has a right and a lower neighbour; ``|d I|`` is the
-    mean over the colours. In scene units per pixel. Where nothing is hit depth is 0, so that the
-    object's rim counts as a step.
+    mean over the colours. In scene units per pixel. Depth is 0 where a ray hits nothing, so the
+    silhouette counts as a depth step.
 
     Reference: Godard et al., "Unsupervised Monocular Depth Estimation with Left-Right
     Consistency", CVPR 2017, equation 3, there for disparities.
@@ -121,7 +122,7 @@ def depth_smoothness(
 def depth_tv(
     patch_depth: Float[Tensor, "patches height width 1"],
 ) -> Float[Tensor, "patches rows columns"]:
-    """Total variation of depth, ``|d_x D| + |d_y D|``: flat pieces with few and short steps.
+    """Return the total variation of depth, ``|d_x D| + |d_y D|``.
 
     Forward differences, at every pixel that has a right and a lower neighbour; in scene units per
     pixel.

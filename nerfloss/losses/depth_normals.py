@@ -1,4 +1,4 @@
-"""Normals agree with the surface that depth describes."""
+"""Consistency of normals with the surface given by the depth map."""
 
 import torch
 from jaxtyping import Float
@@ -16,12 +16,12 @@ def normal_consistency(
     patch_origins: Float[Tensor, "patches height width 3"],
     patch_directions: Float[Tensor, "patches height width 3"],
 ) -> Float[Tensor, "rays"]:
-    """Normals along a ray against that of the depth map: ``sum_i w_i (1 - n_i . N)``.
+    """Return ``sum_i w_i (1 - n_i . N)`` of a ray's normals n and the depth map's normal N.
 
-    N is the unit normal, towards the camera, of the points at the patch's depths: the cross product
-    of their differences along rows and columns, central inside the patch and one-sided at its rim.
-    Rays lie patch after patch, row by row. Where depth jumps, N means little; where nothing is hit,
-    the weights are 0.
+    N is the unit normal, facing the camera, of the points at the patch's depths: the cross product
+    of their differences along rows and columns, central inside the patch and one-sided at its
+    border. Rays are ordered patch by patch, row by row. N is unreliable at depth discontinuities;
+    where nothing is hit, the weights are 0.
 
     Raises ValueError for patches of a single row or column.
 

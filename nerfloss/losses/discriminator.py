@@ -1,4 +1,4 @@
-"""A network that judges patches: a score for every place, from what it sees around that place."""
+"""Convolutional patch discriminator and its gradient penalty."""
 
 from collections.abc import Callable
 
@@ -8,11 +8,11 @@ from torch import Tensor, nn
 
 
 class PatchDiscriminator(nn.Module):
-    """Convolutions that end in one score per place: pix2pix's, with norms that know no batch.
+    """Convolutional network with one score per location: pix2pix's, with per-sample normalisation.
 
-    ``layers`` halvings, then two layers at that resolution; with 2, a score sees 34 pixels a side
-    and a patch has at least 12; with 3, 70 and 24. Each sample is normalised by itself, so that a
-    score depends on its own patch alone, as a gradient penalty presumes.
+    ``layers`` layers of stride 2, then two of stride 1; with 2, the receptive field of a score is
+    34 pixels a side and a patch has at least 12; with 3, 70 and 24. Each sample is normalised by
+    itself, so that a score depends on its own patch alone, which a gradient penalty requires.
 
     Reference: Isola et al., "Image-to-Image Translation with Conditional Adversarial Networks",
     CVPR 2017, section 3.2.2 and appendix 6.1.2.
@@ -39,10 +39,10 @@ class PatchDiscriminator(nn.Module):
         self.smallest = 3 * 2**layers
 
     def forward(self, patches: Float[Tensor, "patches height width 3"]) -> list[Tensor]:
-        """Return what each block makes of patches, and last the scores: ``patches rows columns``.
+        """Return the features of each block, and last the scores: ``patches rows columns``.
 
-        Colours in [0, 1]. Scores are logits, above 0 for what looks observed. Raises ValueError
-        where the patches are too small.
+        Colours in [0, 1]. Scores are logits, above 0 for patches classified as observed. Raises
+        ValueError where the patches are too small.
         """
         height, width = patches.shape[1:3]
         if min(height, width) < self.smallest:
@@ -63,10 +63,10 @@ def gradient_penalty(
     fake: Float[Tensor, "patches height width 3"],
     generator: torch.Generator,
 ) -> Float[Tensor, ""]:
-    """Mean of ``(|dD/dx| - 1)^2`` at random points x between real and fake patches.
+    """Return the mean of ``(|dD/dx| - 1)^2`` at random points x between real and fake patches.
 
-    D is a patch's mean ``score``. The length, over all of a patch, is floored at 1e-6: a flat
-    discriminator keeps a finite derivative.
+    D is the mean ``score`` of a patch. The norm, over all of a patch, is floored at 1e-6, so that
+    the gradient stays finite where D is constant.
 
     Reference: Gulrajani et al., "Improved Training of Wasserstein GANs", NIPS 2017, equation 3.
     """

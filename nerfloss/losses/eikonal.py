@@ -1,4 +1,4 @@
-"""Eikonal terms: a signed distance has a gradient of length one."""
+"""Eikonal terms: the gradient of a signed distance has length 1."""
 
 from jaxtyping import Float
 from torch import Tensor

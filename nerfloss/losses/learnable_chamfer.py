@@ -1,4 +1,4 @@
-"""Learnable Chamfer distance: a network, trained against the surface, weighs what is far off."""
+"""Learnable Chamfer distance: matches are weighted by a network trained adversarially."""
 
 from collections.abc import Mapping
 from itertools import pairwise
@@ -15,11 +15,11 @@ from nerfloss.maths.nearest_neighbours import nearest
 
 
 class Attention(nn.Module):
-    """A weight for each point of two clouds; the weights of each cloud sum to 1.
+    """Network that gives each point of two clouds a weight; the weights of each cloud sum to 1.
 
-    Points pass through layers that all share, and a maximum over the cloud makes them a feature of
-    the whole: one of each cloud for the pair, one of a point's own cloud. From these and the point
-    a score s follows; weights are in proportion to ``sigma + exp(-s^2)``.
+    Points pass through shared layers, and a maximum over the cloud gives a global feature: one of
+    each cloud for the pair, one of a point's own cloud. From these and the point follows a score s;
+    weights are proportional to ``sigma + exp(-s^2)``.
 
     Reference: as for ``LearnableChamfer``.
     """
@@ -50,15 +50,15 @@ class Attention(nn.Module):
 
 
 class LearnableChamfer(nn.Module):
-    """Chamfer distance whose matches are weighed by a network that seeks where they are worst.
+    """Chamfer distance whose matches are weighted by a network that maximises it.
 
     ``1/2 (sum_i w_i min_j |x_i - y_j| + sum_j v_j min_i |x_i - y_j|)``, in scene units; w and v are
-    the weights that ``Attention`` gives to target and surface points. After each step its network
-    takes a step of Adam down ``-log(distance + 1e-3)``, on that step's points held fixed: it learns
-    to put weight on defects. ``sigma`` keeps every point's weight above 0; large, it makes this the
-    plain average. Which points match is found anew each time, in blocks of bounded memory. 0 where
-    a set is empty; distances are floored at 1e-6, where they have no slope. Logged: the distance
-    that the network sees.
+    the weights that ``Attention`` gives to target and surface points. After each step the network
+    takes a step of Adam on ``-log(distance + 1e-3)``, on that step's detached points: it learns to
+    put weight on the largest errors. ``sigma`` keeps every weight above 0; if large, the weights
+    become uniform. Nearest neighbours are recomputed each time, in blocks of bounded memory. 0
+    where a set is empty; distances are floored at 1e-6, where their gradient is 0. Logged: the
+    distance under the network's weights.
 
     Reference: Huang et al., "Learnable Chamfer Distance for Point Cloud Reconstruction", Pattern
     Recognition Letters 2024 (arXiv 2312.16582), section 3, and its released code.
@@ -78,7 +78,7 @@ class LearnableChamfer(nn.Module):
         surface_points: Float[Tensor, "*surface 3"],
         target_points: Float[Tensor, "*observed 3"],
     ) -> Float[Tensor, ""]:
-        """Return the weighed distance of the two sets; no gradient of it reaches the network."""
+        """Return the weighted distance of the two sets; no gradient of it reaches the network."""
         if not len(surface_points) or not len(target_points):
             return surface_points.sum() * 0
         self._seen = (target_points.detach(), surface_points.detach())
@@ -87,7 +87,7 @@ class LearnableChamfer(nn.Module):
         return _weighed(target_points, surface_points, *weights)
 
     def after_step(self, step: int) -> dict[str, float] | None:  # noqa: ARG002
-        """Let the network look for what is worst in this step's points."""
+        """Train the network for one step on this step's points."""
         if self._seen is None:
             return None
         points, others = self._seen
@@ -101,11 +101,11 @@ class LearnableChamfer(nn.Module):
         return {"attention": distance.item()}
 
     def get_extra_state(self) -> dict[str, Any]:
-        """Return what the network's optimizer has gathered."""
+        """Return the state of the network's optimizer."""
         return {"optimizer": self.optimizer.state_dict()}
 
     def set_extra_state(self, state: Mapping[str, Any]) -> None:
-        """Go on with what the optimizer had gathered."""
+        """Restore the state of the network's optimizer."""
         self.optimizer.load_state_dict(state["optimizer"])
 
 

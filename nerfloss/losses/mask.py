@@ -1,4 +1,4 @@
-"""Mask terms: a ray is stopped where the object is seen, and nowhere else."""
+"""Mask terms: opacity agrees with the object mask."""
 
 import torch
 from jaxtyping import Float
@@ -17,10 +17,10 @@ EMPTY = 1e-6
 def mask_bce(
     opacity: Float[Tensor, "*shape"], target_mask: Float[Tensor, "*shape"], *, eps: float = 1e-3
 ) -> Float[Tensor, "*shape"]:
-    """Binary cross entropy, ``-m log o - (1 - m) log(1 - o)``; masks may be soft.
+    """Return the binary cross entropy, ``-m log o - (1 - m) log(1 - o)``; masks may be soft.
 
-    The opacity is clamped to ``[eps, 1 - eps]``; outside, the gradient is 0, so a ray that no
-    sample stops at all is not pulled back by this term.
+    The opacity is clamped to ``[eps, 1 - eps]``; outside, the gradient is 0, so a ray of opacity 0
+    gets no gradient from this term.
 
     Reference: Wang et al., "NeuS: Learning Neural Implicit Surfaces by Volume Rendering for
     Multi-view Reconstruction", NeurIPS 2021, section 3.3.
@@ -41,12 +41,12 @@ def mask_focal(
     alpha: float = 0.25,
     eps: float = 1e-3,
 ) -> Float[Tensor, "*shape"]:
-    """Binary cross entropy that looks away from rays that are right already; masks may be soft.
+    """Return the focal loss: binary cross entropy with less weight on rays that are right.
 
     ``-alpha m (1 - o)^gamma log o - (1 - alpha)(1 - m) o^gamma log(1 - o)``: ``gamma`` sets how
-    soon a ray counts as right, ``alpha`` the share of rays on the object. With ``gamma`` 0 and
-    ``alpha`` 1/2 it is half of ``mask_bce``. The opacity is clamped to ``[eps, 1 - eps]``;
-    outside, the gradient is 0.
+    fast the weight falls, ``alpha`` the share of rays on the object; masks may be soft. With
+    ``gamma`` 0 and ``alpha`` 1/2 it is half of ``mask_bce``. The opacity is clamped to
+    ``[eps, 1 - eps]``; outside, the gradient is 0.
 
     Reference: Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017, equation 5.
     """
@@ -59,10 +59,10 @@ def mask_focal(
 def mask_hinge(
     opacity: Float[Tensor, "*shape"], target_mask: Float[Tensor, "*shape"]
 ) -> Float[Tensor, "*shape"]:
-    """Hinge on opacity and mask, both taken to [-1, 1]: ``max(0, 1 - (2m - 1)(2o - 1))``.
+    """Return the hinge loss of opacity and mask: ``max(0, 1 - (2m - 1)(2o - 1))``.
 
-    In [0, 2], falling along a straight line to 0 where a hard mask is met exactly: unlike a cross
-    entropy it never pulls harder than 2. A mask of 1/2 asks for nothing.
+    In [0, 2] and linear in the opacity; 0 only where a hard mask is matched exactly. Unlike a cross
+    entropy its gradient is bounded (by 2). A mask of 1/2 has no gradient.
 
     Reference: Cortes and Vapnik, "Support-Vector Networks", Machine Learning 20, 1995, whose slack
     it is.
@@ -73,10 +73,10 @@ def mask_hinge(
 def mask_iou(
     opacity: Float[Tensor, "*shape"], target_mask: Float[Tensor, "*shape"]
 ) -> Float[Tensor, ""]:
-    """One minus the soft intersection over union, over all rays together.
+    """Return one minus the soft intersection over union, over all rays together.
 
-    ``1 - sum(o m) / sum(o + m - o m)``, in [0, 1]: a small object weighs as much as a large one.
-    0, without a slope, where both are empty.
+    ``1 - sum(o m) / sum(o + m - o m)``, in [0, 1]; independent of the size of the object. 0, with
+    gradient 0, where both are empty.
 
     Reference: Rahman and Wang, "Optimizing Intersection-Over-Union in Deep Neural Networks for
     Image Segmentation", ISVC 2016.
@@ -88,10 +88,10 @@ def mask_iou(
 def mask_dice(
     opacity: Float[Tensor, "*shape"], target_mask: Float[Tensor, "*shape"]
 ) -> Float[Tensor, ""]:
-    """One minus the soft Dice coefficient, over all rays together.
+    """Return one minus the soft Dice coefficient, over all rays together.
 
-    ``1 - 2 sum(o m) / (sum o + sum m)``, in [0, 1]: what ``mask_iou`` says, milder where little
-    overlaps. 0, without a slope, where both are empty.
+    ``1 - 2 sum(o m) / (sum o + sum m)``, in [0, 1]; compared with ``mask_iou`` it penalises small
+    overlaps less. 0, with gradient 0, where both are empty.
 
     Reference: Milletari et al., "V-Net: Fully Convolutional Neural Networks for Volumetric Medical
     Image Segmentation", 3DV 2016, with sums instead of sums of squares below.

@@ -1,4 +1,4 @@
-"""What all views say about a surface together: where it looks alike, and where it cannot be."""
+"""Multi-view terms: photometric consistency of surface patches, and the visual hull."""
 
 from collections.abc import Callable, Mapping
 
@@ -37,18 +37,19 @@ def patch_ncc(
     best: int = 4,
     rays: int = 512,
 ) -> Float[Tensor, "rays"]:
-    """Grey patches look alike in all views that see a surface point: ``1 - NCC^2``, in [0, 1].
+    """Return ``1 - NCC^2`` of grey patches in the views that see a surface point, in [0, 1].
 
-    The ``patch`` x ``patch`` pixels around a ray's own are cast onto the plane through its surface
-    point, perpendicular to the SDF's gradient there, and from there into each source view (the
-    neighbours of its view). ``NCC^2 = cov^2 / (var var' + 1e-5)``, with sums over the patch of grey
-    values in [0, 1]: patches that vary by less than about half a percent count as unlike. The mean
-    of the ``best`` sources counts, as the others may be occluded; sources that do not see the whole
-    patch from in front are left out, and a ray without any costs 0, as one without a hit does.
+    The ``patch`` x ``patch`` pixels around a ray's own are projected onto the plane through its
+    surface point, perpendicular to the SDF's gradient there, and from there into each source view
+    (the neighbours of its view). ``NCC^2 = cov^2 / (var var' + 1e-5)``, with sums over the patch of
+    grey values in [0, 1], so that patches with a deviation below about half a percent count as
+    different. The value is the mean over the ``best`` sources, as the others may be occluded;
+    sources that do not see the whole patch from the front are left out, and a ray without any costs
+    0, as does one without a hit.
 
     At most ``rays`` of the rays that hit are compared; their values are scaled so that the mean
-    over all hits (``where: surface_hit``) is theirs. Differentiable in the surface points and in
-    the field's gradient there. Raises ValueError for images smaller than a patch.
+    over all hits (``where: surface_hit``) equals theirs. Differentiable with respect to the surface
+    points and the field's gradient there. Raises ValueError for images smaller than a patch.
 
     Reference: Fu et al., "Geo-Neus: Geometry-Consistent Neural Implicit Surfaces Learning for
     Multi-view Reconstruction", NeurIPS 2022, and its released code for the square; the code
@@ -88,11 +89,11 @@ def visual_hull(
     *,
     margin: float | int = 0.01,
 ) -> Float[Tensor, "points"]:
-    """What any view sees beside the object is outside of it: ``max(0, margin - sdf)`` there.
+    """Return ``max(0, margin - sdf)`` at points outside the visual hull of the masks, 0 elsewhere.
 
-    0 at points that every view which sees them sees on the object. A point is beside the object
-    where its pixel's mask is below one half; views that do not see a point say nothing about it.
-    ``margin`` in scene units: how far outside is outside.
+    A point is outside where at least one view that sees it has a mask below one half at its pixel;
+    views that do not see it are ignored. ``margin`` in scene units is the SDF from which on a point
+    counts as outside.
 
     Reference: Laurentini, "The Visual Hull Concept for Silhouette-Based Image Understanding",
     TPAMI 16, 1994.
@@ -108,7 +109,7 @@ def visual_hull(
 
 @torch.no_grad()
 def _beside(points: Tensor, masks: Tensor, cameras: Tensor) -> Bool[Tensor, "views points"]:
-    """Which views see a point outside their mask."""
+    """Return True for views that see a point outside their mask."""
     height, width = masks.shape[1:]
     pixels, depth = project(points, cameras[:, None])
     column, row = pixels.clamp(-1, max(height, width)).floor().long().unbind(-1)
@@ -118,7 +119,7 @@ def _beside(points: Tensor, masks: Tensor, cameras: Tensor) -> Bool[Tensor, "vie
 
 
 def _offsets(patch: int) -> Float[Tensor, "pixels 2"]:
-    """From the middle of a patch to each of its pixels."""
+    """Return the offsets from the centre of a patch to each of its pixels."""
     along = torch.arange(patch) - patch // 2
     return torch.cartesian_prod(along, along).flip(-1).float()
 
@@ -126,7 +127,7 @@ def _offsets(patch: int) -> Float[Tensor, "pixels 2"]:
 def _on_plane(
     pixels: Tensor, points: Tensor, normals: Tensor, cameras: Tensor
 ) -> tuple[Float[Tensor, "rays pixels 3"], Bool[Tensor, "rays pixels"]]:
-    """Where rays through pixels meet the plane at a point, and whether they meet its front."""
+    """Return where rays through pixels meet the plane, and True where they meet its front."""
     centre, inverse = centre_and_inverse(cameras)
     through = torch.cat([pixels, torch.ones_like(pixels[..., :1])], -1)
     directions = through @ inverse.transpose(-1, -2)
@@ -139,7 +140,7 @@ def _on_plane(
 
 
 def _in_front(points: Tensor, normals: Tensor, cameras: Tensor) -> Bool[Tensor, "rays sources"]:
-    """Whether cameras look at the outer side of the surface, not too obliquely."""
+    """Return True for cameras on the outer side of the surface, at a cosine above ``OBLIQUE``."""
     away = centre_and_inverse(cameras)[0] - points[:, None]
     return (away * normals[:, None]).sum(-1) > OBLIQUE * away.norm(dim=-1)
 
@@ -152,7 +153,7 @@ def _squared_ncc(reference: Tensor, warped: Tensor) -> Float[Tensor, "rays sourc
 
 
 def _mean_of_least(costs: Tensor, valid: Tensor, count: int) -> Float[Tensor, "rays"]:
-    """Mean of the ``count`` least of the valid costs of each ray; 0 where none is valid."""
+    """Return the mean of the ``count`` smallest valid costs of each ray; 0 where none is valid."""
     # Costs are at most 1, so that 2 sorts behind them.
     least = torch.where(valid, costs, 2.0).topk(min(count, costs.shape[-1]), -1, largest=False)
     keep = least.values < 1.5

@@ -1,4 +1,4 @@
-"""The surface passes through points that were observed on it."""
+"""Terms on sparse surface points that were observed: their distance and normals."""
 
 from collections.abc import Callable, Mapping
 
@@ -11,9 +11,9 @@ from nerfloss.maths.directions import unit
 def surface_points_sdf(
     field: Callable[..., Mapping[str, Tensor]], target_points: Float[Tensor, "observed 3"]
 ) -> Float[Tensor, "observed"]:
-    """Distance of the surface from an observed point, ``|sdf(p)|``, in scene units.
+    """Return the distance of the surface from an observed point, ``|sdf(p)|``, in scene units.
 
-    Points that are trusted less count less with ``where: target_point_confidence``.
+    ``where: target_point_confidence`` weights the points by their confidence.
 
     Reference: Fu et al., "Geo-Neus: Geometry-Consistent Neural Implicit Surfaces Learning for
     Multi-view Reconstruction", NeurIPS 2022, its SDF loss.
@@ -26,9 +26,9 @@ def surface_points_normal(
     target_points: Float[Tensor, "observed 3"],
     target_point_normals: Float[Tensor, "observed 3"],
 ) -> Float[Tensor, "observed"]:
-    """One minus the cosine between the SDF's normal at an observed point and that observed there.
+    """Return one minus the cosine between the SDF's normal and the observed one at observed points.
 
-    In [0, 2]; lengths do not matter. Where either vanishes it is 1, with a finite slope.
+    In [0, 2]; lengths do not matter. 1, with a finite gradient, where either vanishes.
 
     Reference: Gropp et al., "Implicit Geometric Regularization for Learning Shapes", ICML 2020,
     which takes the length of the difference.

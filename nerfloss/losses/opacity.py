@@ -1,4 +1,4 @@
-"""Opacity terms: a ray meets something or nothing, rarely half of something."""
+"""Opacity terms: entropies that make rays opaque or empty, and weights concentrated."""
 
 import torch
 from jaxtyping import Float
@@ -12,9 +12,10 @@ from nerfloss.losses.settings_checks import clamp_margin, positive
 def opacity_entropy(
     opacity: Float[Tensor, "*shape"], *, eps: float = 1e-3
 ) -> Float[Tensor, "*shape"]:
-    """Entropy of a ray being stopped, ``-o log o - (1 - o) log(1 - o)``: pulls to 0 or to 1.
+    """Return the entropy of the opacity, ``-o log o - (1 - o) log(1 - o)``: least at 0 and at 1.
 
-    In nats, at most log 2. The opacity is clamped to ``[eps, 1 - eps]``, where it may rest.
+    In nats, at most log 2. The opacity is clamped to ``[eps, 1 - eps]``; outside, the gradient is
+    0.
 
     Reference: Lombardi et al., "Neural Volumes: Learning Dynamic Renderable Volumes from Images",
     SIGGRAPH 2019, which uses a beta prior to the same end.
@@ -30,11 +31,11 @@ def ray_entropy(
     *,
     threshold: float = 0.1,
 ) -> Float[Tensor, "rays"]:
-    """Entropy of where along a ray light is stopped: pulls a ray's weight into few samples.
+    """Return the entropy of a ray's normalised weights, which concentrates them in few samples.
 
     ``-sum_i p_i log p_i`` with ``p_i = w_i / o``, in nats, at most the logarithm of the number of
-    samples. 0 for rays of which no more than ``threshold`` is stopped: they may be empty, and a
-    share of next to nothing means nothing. Shares are floored at 1e-10 in the logarithm.
+    samples. 0 for rays with an opacity of at most ``threshold``, which may be empty. The normalised
+    weights are floored at 1e-10 in the logarithm.
 
     Reference: Kim et al., "InfoNeRF: Ray Entropy Minimization for Few-Shot Neural Volume
     Rendering", CVPR 2022; it normalises opacities of samples where we take compositing weights,

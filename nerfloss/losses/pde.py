@@ -1,4 +1,4 @@
-"""Physics-informed terms: residuals of equations that the field must satisfy in space."""
+"""Physics-informed terms: residuals of differential equations that the SDF should satisfy."""
 
 from collections.abc import Callable, Mapping
 
@@ -18,10 +18,11 @@ def viscous_eikonal(
     *,
     viscosity: float | int,
 ) -> Float[Tensor, "points"]:
-    """Residual of the eikonal equation with viscosity: ``| (|g| - 1) sign(f) - viscosity lap f |``.
+    """Return ``| (|g| - 1) sign(f) - viscosity lap f |``: the viscous eikonal equation.
 
-    Of the many functions with slopes of length one, the solution for vanishing ``viscosity`` (in
-    scene units) is the distance. The sign has no gradient; the length is floored at 1e-6.
+    As ``viscosity`` (in scene units) vanishes, its solution tends to the signed distance, among the
+    many functions with gradients of length 1. The sign has no gradient; the length is floored at
+    1e-6.
 
     Reference: Pumarola et al., "VisCo Grids: Surface Reconstruction with Viscosity and Coarea
     Grids", NeurIPS 2022, its viscosity loss.
@@ -36,11 +37,11 @@ def screened_heat(
     *,
     absorption: float | int,
 ) -> Float[Tensor, "points"]:
-    """Energy of heat ``h = exp(-a |f|)`` that spreads and is absorbed: ``h^2 (|g|^2 + 1) / 2``.
+    """Return the energy of the screened heat ``h = exp(-a |f|)``: ``h^2 (|g|^2 + 1) / 2``.
 
-    Its minimum given the surface solves ``lap h = a^2 h``, whose ``-log(h) / a`` tends to the
-    distance as the ``absorption`` a (per scene unit) grows. Far surfaces cost nothing, so that
-    superfluous ones are pushed away.
+    Its minimiser for a given surface solves ``lap h = a^2 h``, whose ``-log(h) / a`` tends to the
+    distance as the ``absorption`` a (per scene unit) grows. Points far from any surface cost
+    nothing, so that superfluous surfaces are removed.
 
     Reference: Wang et al., "HotSpot: Signed Distance Function Optimization with an Asymptotically
     Sufficient Condition", CVPR 2025, its heat loss.
@@ -61,10 +62,10 @@ def residual(
     *,
     equation: Callable[[Tensor, Tensor, Tensor], Tensor],
 ) -> Float[Tensor, "points"]:
-    """Squared residual of any equation in the SDF, its gradient and its Laplacian.
+    """Return the squared residual of any equation in the SDF, its gradient and its Laplacian.
 
     ``equation(value, gradient, laplacian)`` takes one row per point (``[points]``, ``[points 3]``,
-    ``[points]``) and returns, per point, what should be 0.
+    ``[points]``) and returns the residual of each point.
 
     Reference: Raissi, Perdikaris and Karniadakis, "Physics-Informed Neural Networks", Journal of
     Computational Physics 378, 2019.
@@ -78,5 +79,5 @@ def eikonal_equation(
     gradient: Float[Tensor, "points 3"],
     laplacian: Float[Tensor, "points"],  # noqa: ARG001
 ) -> Float[Tensor, "points"]:
-    """What a signed distance satisfies: ``|g| - 1``, the length floored at 1e-6."""
+    """Return the residual of the eikonal equation: ``|g| - 1``, the length floored at 1e-6."""
     return length(gradient) - 1

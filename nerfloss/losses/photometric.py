@@ -1,4 +1,4 @@
-"""Pointwise differences of any two quantities: bind them with ``inputs``."""
+"""Pointwise differences of any two quantities, which ``inputs`` binds."""
 
 from jaxtyping import Float
 from torch import Tensor
@@ -10,7 +10,7 @@ from nerfloss.losses.settings_checks import positive
 def l2(
     prediction: Float[Tensor, "*shape"], target: Float[Tensor, "*shape"]
 ) -> Float[Tensor, "*shape"]:
-    """Squared difference, ``(a - b)^2``, elementwise.
+    """Return the squared difference, ``(a - b)^2``, elementwise.
 
     Reference: Mildenhall et al., "NeRF: Representing Scenes as Neural Radiance Fields for View
     Synthesis", ECCV 2020, equation 6.
@@ -21,7 +21,7 @@ def l2(
 def l1(
     prediction: Float[Tensor, "*shape"], target: Float[Tensor, "*shape"]
 ) -> Float[Tensor, "*shape"]:
-    """Absolute difference, ``|a - b|``, elementwise; its gradient is 0 where both agree.
+    """Return the absolute difference, ``|a - b|``, elementwise; its gradient is 0 where both agree.
 
     Reference: Wang et al., "NeuS: Learning Neural Implicit Surfaces by Volume Rendering for
     Multi-view Reconstruction", NeurIPS 2021, section 3.3.
@@ -33,7 +33,7 @@ def l1(
 def huber(
     prediction: Float[Tensor, "*shape"], target: Float[Tensor, "*shape"], *, delta: float = 0.1
 ) -> Float[Tensor, "*shape"]:
-    """Square near 0, straight beyond ``delta``: ``d^2 / 2``, then ``delta (|d| - delta / 2)``.
+    """Return the Huber loss: ``d^2 / 2`` up to ``delta``, then ``delta (|d| - delta / 2)``.
 
     Reference: Huber, "Robust Estimation of a Location Parameter", The Annals of Mathematical
     Statistics 35, 1964.
@@ -48,7 +48,7 @@ def huber(
 def charbonnier(
     prediction: Float[Tensor, "*shape"], target: Float[Tensor, "*shape"], *, eps: float = 1e-3
 ) -> Float[Tensor, "*shape"]:
-    """Smooth absolute difference, ``sqrt((a - b)^2 + eps^2)``; never below ``eps``.
+    """Return the smooth absolute difference, ``sqrt((a - b)^2 + eps^2)``; at least ``eps``.
 
     Reference: Charbonnier et al., "Two Deterministic Half-Quadratic Regularization Algorithms for
     Computed Imaging", ICIP 1994.
@@ -60,10 +60,11 @@ def charbonnier(
 def relative_l2(
     prediction: Float[Tensor, "*shape"], target: Float[Tensor, "*shape"], *, eps: float = 1e-3
 ) -> Float[Tensor, "*shape"]:
-    """Squared difference relative to the prediction: ``(a - b)^2 / (sg(a) + eps)^2``.
+    """Return the squared difference relative to the prediction: ``(a - b)^2 / (sg(a) + eps)^2``.
 
-    ``sg`` stops the gradient: the denominator imitates the slope of a logarithmic tone curve at
-    ``a``, and must not be a way to lower the loss by growing brighter. For what is not negative.
+    ``sg`` stops the gradient: the denominator approximates the derivative of a logarithmic tone
+    curve at ``a``; with a gradient, a larger prediction would lower the loss. For quantities that
+    are not negative.
 
     Reference: Mildenhall et al., "NeRF in the Dark: High Dynamic Range View Synthesis from Noisy
     Raw Images", CVPR 2022.
@@ -74,7 +75,7 @@ def relative_l2(
 def log_l1(
     prediction: Float[Tensor, "*shape"], target: Float[Tensor, "*shape"]
 ) -> Float[Tensor, "*shape"]:
-    """Absolute difference of logarithms, ``|log a - log b|``: the same at any scale.
+    """Return the absolute difference of logarithms, ``|log a - log b|``, which is scale-invariant.
 
     Both are floored at 1e-6; below the floor the gradient is 0.
 

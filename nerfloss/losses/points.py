@@ -1,4 +1,4 @@
-"""Distances between sets of points: where rays meet the surface, and where it was observed.
+"""Distances between sets of points: surface points of rays, and observed points.
 
 All pairs are compared, in blocks of bounded memory.
 """
@@ -19,10 +19,10 @@ from nerfloss.maths.transport import sinkhorn_divergence
 def chamfer(
     surface_points: Float[Tensor, "*surface 3"], target_points: Float[Tensor, "*observed 3"]
 ) -> Float[Tensor, ""]:
-    """Mean squared distance to the nearest point of the other set, both ways, added.
+    """Return the sum of the mean squared distances to the nearest point of the other set.
 
     ``mean_i min_j |x_i - y_j|^2 + mean_j min_i |x_i - y_j|^2``, in squared scene units; 0 where a
-    set is empty. Which points are nearest is found anew each time and has no gradient.
+    set is empty. The choice of the nearest points has no gradient.
 
     Reference: Fan, Su and Guibas, "A Point Set Generation Network for 3D Object Reconstruction from
     a Single Image", CVPR 2017, with means for its sums.
@@ -46,15 +46,15 @@ def directional_distance(
     neighbours: int = 5,
     trust: float | int = 3.0,
 ) -> Float[Tensor, "references"]:
-    """Difference of both sets' directional distance fields (DirDist) at reference points.
+    """Return the difference of directional distance fields (DirDist) at reference points.
 
-    At a reference point q a set points to itself by ``v(q) = sum_k a_k (q - p_k)`` over its nearest
-    ``neighbours``, with ``a_k`` in proportion to ``1 / |q - p_k|^2``; its distance is ``|v|``. The
-    value is ``e exp(-trust e)`` with ``e = | |v| - |v'| | + |v - v'|_1``, the exponential held
-    fixed: where the sets differ much, their nearest parts need not correspond. References are
-    ``references`` points around each target point, with a normal deviation of ``spread`` scene
-    units, and the surface points themselves, held fixed. The shares a_k are held fixed too. Empty
-    where a set is.
+    At a reference point q the directional distance to a set is ``v(q) = sum_k a_k (q - p_k)`` over
+    its nearest ``neighbours``, with ``a_k`` proportional to ``1 / |q - p_k|^2``, and the distance
+    ``|v|``. The value is ``e exp(-trust e)`` with ``e = | |v| - |v'| | + |v - v'|_1``, the
+    exponential without gradient: it lowers the weight of references where the sets differ much and
+    their nearest parts may not correspond. References are ``references`` points around each target
+    point, with a normal deviation of ``spread`` scene units, and the detached surface points. The
+    a_k have no gradient either. Empty where a set is empty.
 
     Reference: Ren et al., "Measuring the Discrepancy between 3D Geometric Models using Directional
     Distance Fields", TPAMI 2025 (arXiv 2401.09736, 2024), and its released code.
@@ -82,12 +82,12 @@ def sinkhorn_emd(
     blur: float = 0.01,
     steps: int = 10,
 ) -> Float[Tensor, ""]:
-    """Earth mover's distance up to a ``blur``: the mean way from one set to the other, at best.
+    """Return the earth mover's distance of two sets, smoothed at the scale ``blur``.
 
-    In scene units, with mass spread evenly over each set, so that sizes may differ. The debiased
-    Sinkhorn divergence: 0 for equal sets, the exact distance as ``blur`` (scene units) vanishes.
-    ``steps`` iterations follow those in which the blur falls to its value; the finer the blur, the
-    more it takes. 0 where a set is empty.
+    In scene units, with uniform mass on each set, so that sizes may differ. It is the debiased
+    Sinkhorn divergence: 0 for equal sets, and the exact distance as ``blur`` (scene units)
+    vanishes. ``steps`` iterations follow those in which the blur is halved down to its value; a
+    smaller blur needs more. 0 where a set is empty.
 
     Reference: Feydy et al., "Interpolating between Optimal Transport and MMD using Sinkhorn
     Divergences", AISTATS 2019, equation 3.
@@ -98,7 +98,7 @@ def sinkhorn_emd(
 
 
 def _towards(places: Tensor, points: Tensor, neighbours: int) -> tuple[Tensor, Tensor]:
-    """Mean vector from the nearest points to each place, and its length."""
+    """Return the mean vector from the nearest points to each reference, and its length."""
     apart = places[:, None] - points[nearest(places, points, min(neighbours, len(points)))]
     # Places may be points of the set: the floor lets such a point take all of the share.
     shares = 1 / (apart.detach().square().sum(-1, keepdim=True) + 1e-8)
@@ -107,5 +107,5 @@ def _towards(places: Tensor, points: Tensor, neighbours: int) -> tuple[Tensor, T
 
 
 def _nothing(*points: Tensor) -> Float[Tensor, ""]:
-    """A 0 that is part of the graph, so that it can be descended like any other value."""
+    """Return a 0 that depends on the points, so that the loss has a gradient."""
     return torch.stack([0 * each.sum() for each in points]).sum()

@@ -1,8 +1,8 @@
-"""Ranking terms: of the rays of one view, what was seen nearer is nearer.
+"""Ranking terms: the order of depths within each view.
 
-Only the order of the observed depths counts (or, for ListNet, their differences): a depth network's
-scale may be unknown. Rays without a depth (0) take no part, rays of different views are never
-compared, and views may have any number of rays.
+Only the order of the observed depths counts (for ListNet, their differences), so their scale may be
+unknown. Rays without an observed depth (0) are ignored, rays of different views are never compared,
+and views may have any number of rays.
 """
 
 import torch
@@ -25,12 +25,12 @@ def depth_ranking(
     *,
     margin: float = 1e-4,
 ) -> Float[Tensor, "rays"]:
-    """Penalize pairs of rays of one view that lie in the wrong order; a mean per ray.
+    """Return the mean hinge of each ray over the rays of its view, for pairs in the wrong order.
 
-    ``max(0, d_i - d_j + margin)`` for every j that was seen behind i, and the same for every j seen
-    before it; the ray's value is the mean over both, in scene units. Pairs seen at one depth do
-    not count; a ray without any other has 0. All pairs are compared, in blocks that are computed
-    again for the gradient.
+    ``max(0, d_i - d_j + margin)`` for every j observed behind i, and the reverse for every j
+    observed before it; the value is the mean over both, in scene units. Pairs with equal observed
+    depths are ignored; a ray without any other has 0. All pairs are compared, in blocks that are
+    recomputed in the backward pass.
 
     Reference: Wang et al., "SparseNeRF: Distilling Depth Ranking for Few-shot Novel View
     Synthesis", ICCV 2023, the local depth ranking term, over a view instead of patches.
@@ -59,7 +59,7 @@ def _wrong_order(
     views: Int[Tensor, "columns"],
     margin: float,
 ) -> Float[Tensor, "rows"]:
-    """Each row's mean hinge over the columns of its view that were not seen at its depth."""
+    """Return each row's mean hinge over the columns of its view with another observed depth."""
     # 1: seen behind the row; -1: before it; 0: not compared with it.
     behind = (target_depths - target_depth[:, None]).sign() * (views == view[:, None])
     counted = behind.abs()
@@ -75,12 +75,12 @@ def depth_listnet(
     *,
     temperature: float = 1.0,
 ) -> Float[Tensor, "rays"]:
-    """Cross entropy between which ray of a view is nearest, as observed and as rendered.
+    """Return the ListNet cross entropy between observed and rendered order of a view's rays.
 
     ``-n P_i log Q_i`` per ray, with P and Q the softmax of ``-target_depth / temperature`` and of
-    ``-depth / temperature`` over the view's n rays, so that its mean over these rays is the
-    cross entropy of the lists; least, but not 0, where all depths are right up to one offset.
-    ``temperature`` is in scene units: how far behind a ray still competes for being nearest.
+    ``-depth / temperature`` over the view's n rays, so that the mean over these rays is the cross
+    entropy of the lists. Its minimum, where all depths are right up to one offset, is not 0.
+    ``temperature`` is in scene units: differences of depth that are much larger do not matter.
 
     Reference: Cao et al., "Learning to Rank: From Pairwise Approach to Listwise Approach", ICML
     2007, with top one probabilities.
@@ -101,12 +101,12 @@ def depth_listmle(
     *,
     temperature: float = 1.0,
 ) -> Float[Tensor, "rays"]:
-    """Negative log likelihood of a view's observed order, nearest first, given rendered depths.
+    """Return the negative log likelihood of a view's observed order, given the rendered depths.
 
     Per ray ``-s_i + log sum_k exp s_k`` with ``s = -depth / temperature``, k running over the ray
-    and all that were seen behind it: how surely it is picked as the nearest of those. A view's
-    values sum to the likelihood of its list. Rays seen at one depth keep the order of the batch.
-    ``temperature`` is in scene units.
+    and all that were observed behind it. A view's values sum to the negative log likelihood of its
+    list. Rays with equal observed depths keep the order of the batch. ``temperature`` is in scene
+    units.
 
     Reference: Xia et al., "Listwise Approach to Learning to Rank: Theory and Algorithm", ICML
     2008, the likelihood loss.

@@ -1,4 +1,4 @@
-"""What the SDF should be along a ray, given where the ray ends."""
+"""Terms on the SDF along a ray: supervision by observed depth, and monotonicity."""
 
 from jaxtyping import Float
 from torch import Tensor
@@ -17,13 +17,13 @@ def sdf_truncation(
     truncation: float = 0.05,
     near: float | int = 600.0,
 ) -> Float[Tensor, "rays"]:
-    """Free space before an observed depth D, the distance to it around it; nothing is said behind.
+    """Return the truncated SDF loss: free space before an observed depth D, the distance around it.
 
     Per ray: the mean of ``max(0, truncation - f)^2`` over samples farther than ``truncation``
     before D, plus ``near`` times the mean of ``(f - (D - t))^2`` over those within it. All in scene
-    units, with mid-points t. ``D - t`` is the signed distance where a ray meets a surface head-on,
-    and longer than it elsewhere. Padding is left out; a ray without samples in a zone pays nothing
-    for it.
+    units, with mid-points t. ``D - t`` is the signed distance where a ray meets the surface
+    perpendicularly, and an overestimate elsewhere. Samples behind and padding are left out; a ray
+    without samples in a zone has 0 for it.
 
     Reference: Azinović et al., "Neural RGB-D Surface Reconstruction", CVPR 2022,
     whose SDF is itself truncated: here free space may lie farther away than ``truncation``.
@@ -42,11 +42,11 @@ def monotone(
     t_starts: Float[Tensor, "rays samples"],
     t_ends: Float[Tensor, "rays samples"],
 ) -> Float[Tensor, "rays"]:
-    """How far the SDF rises before a ray first enters the object: ``sum max(0, f_i+1 - f_i)``.
+    """Return how much the SDF rises before a ray enters the object: ``sum max(0, f_i+1 - f_i)``.
 
     In scene units, over neighbouring samples that are both outside and before the first one inside.
-    0 for rays that enter nothing, or start inside. A ray that passes close by one part before it
-    meets another rises rightly: a prior for single, rather convex objects.
+    0 for rays that enter nothing, or start inside. The SDF may rightly increase along a ray that
+    passes one part before it enters another: use it for single, mostly convex objects.
 
     Reference: Wang et al., "NeuS: Learning Neural Implicit Surfaces by Volume Rendering for
     Multi-view Reconstruction", NeurIPS 2021, theorem 1: weights are unbiased where the SDF falls.

@@ -1,4 +1,4 @@
-"""Semantic terms: what a ray shows is of the class that was observed."""
+"""Semantic terms: classification losses of rays."""
 
 import torch
 from jaxtyping import Float, Int
@@ -11,10 +11,10 @@ from nerfloss.losses.settings_checks import clamp_margin, not_negative
 def cross_entropy(
     logits: Float[Tensor, "rays classes"], target_label: Int[Tensor, "rays"]
 ) -> Float[Tensor, "rays"]:
-    """Cross entropy of a ray's class, ``-log softmax(z)_y``, in nats.
+    """Return the cross entropy of a ray's class, ``-log softmax(z)_y``, in nats.
 
-    A negative label is unknown and costs 0; ``where: target_label_known`` leaves it out of the
-    mean. The background is a class like the others. Labels below the number of classes only.
+    A negative label is unknown and costs 0; ``where: target_label_known`` excludes it from the
+    mean. The background is a class like the others. Labels must be below the number of classes.
 
     Reference: Zhi et al., "In-Place Scene Labelling and Understanding with Implicit Scene
     Representation", ICCV 2021, equation 6.
@@ -26,10 +26,10 @@ def cross_entropy(
 def focal(
     logits: Float[Tensor, "rays classes"], target_label: Int[Tensor, "rays"], *, gamma: float = 2.0
 ) -> Float[Tensor, "rays"]:
-    """Cross entropy of what is not learned yet: ``-(1 - p)^gamma log p``, p the class's softmax.
+    """Return the focal loss of a ray's class, ``-(1 - p)^gamma log p`` with p the class's softmax.
 
-    With ``gamma`` 0 it is the cross entropy. ``1 - p`` is floored at 1e-6, where no slope is left.
-    Unknown labels as in ``cross_entropy``.
+    With ``gamma`` 0 it is the cross entropy. ``1 - p`` is floored at 1e-6, below which its gradient
+    is 0. Unknown labels as in ``cross_entropy``.
 
     Reference: Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017, equation 4, without
     its class weights.
@@ -44,7 +44,7 @@ def focal(
 def binary_cross_entropy(
     prediction: Float[Tensor, "*shape"], target: Float[Tensor, "*shape"], *, eps: float = 1e-6
 ) -> Float[Tensor, "*shape"]:
-    """Binary cross entropy of probabilities, ``-t log p - (1 - t) log(1 - p)``; t may be soft.
+    """Return the binary cross entropy, ``-t log p - (1 - t) log(1 - p)``; t may be soft.
 
     Probabilities are clamped to ``[eps, 1 - eps]``; outside, the gradient is 0.
 
@@ -57,7 +57,7 @@ def binary_cross_entropy(
 def _log_probability(
     logits: Float[Tensor, "rays classes"], label: Int[Tensor, "rays"]
 ) -> Float[Tensor, "rays"]:
-    """Logarithm of the probability of the labelled class; 0 where the label is negative."""
+    """Return the log probability of the labelled class; 0 where the label is negative."""
     known = label >= 0
     of_class = logits.log_softmax(-1).gather(-1, label.long().clamp_min(0)[:, None])[:, 0]
     return torch.where(known, of_class, 0.0)

@@ -1,4 +1,4 @@
-"""What is known of a shape before any image is seen: mirrored, bounded, of little area."""
+"""Shape priors: mirror symmetry, an empty boundary, and minimal surface area."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +23,7 @@ def symmetry(
     *,
     plane: Sequence[float | int],
 ) -> Float[Tensor, "points"]:
-    """Difference of the SDF between a point and its mirror image, ``|f(x) - f(mirror x)|``.
+    """Return the asymmetry of the SDF about a plane, ``|f(x) - f(mirror x)|``.
 
     ``plane`` is ``[a, b, c, d]``, the points with ``a x + b y + c z + d = 0``; ``(a, b, c)`` need
     not be unit. In scene units.
@@ -48,11 +48,11 @@ def boundary(
     radius: float | int = 1.0,
     points: int = 512,
 ) -> Float[Tensor, "points"]:
-    """Keep the sphere around the scene outside of the object: ``max(0, margin - f(x))^2``.
+    """Return ``max(0, margin - f(x))^2`` on a sphere around the scene, which should be empty.
 
-    At ``points`` random places of the sphere of ``radius`` around the origin, which a normalised
-    scene fits into; ``margin`` and ``radius`` in scene units. They lie where the generator does,
-    without one on torch's default device.
+    At ``points`` random points of the sphere of ``radius`` around the origin, into which a
+    normalised scene fits; ``margin`` and ``radius`` in scene units. The points are on the device of
+    the generator; without one, on torch's default device.
 
     Reference: Yariv et al., "Volume Rendering of Neural Implicit Surfaces", NeurIPS 2021,
     which bounds the SDF by the scene's sphere.
@@ -70,10 +70,11 @@ def minimal_surface(
     *,
     width: float = 0.05,
 ) -> Float[Tensor, "points"]:
-    """Smeared area: ``delta(f) |grad f|`` with ``delta(f) = width / (pi (width^2 + f^2))``.
+    """Return the smoothed area density ``delta(f) |grad f|``.
 
-    Its mean over a box, times the box's volume, tends to the area of the surface within as the
-    ``width`` (scene units) vanishes, by the coarea formula. Lengths are floored at 1e-6.
+    ``delta(f) = width / (pi (width^2 + f^2))``. By the coarea formula its mean over a box, times
+    the box's volume, tends to the area of the surface within as the ``width`` (scene units)
+    vanishes. Lengths are floored at 1e-6.
 
     Reference: Zhang et al., "Critical Regularizations for Neural Surface Reconstruction in the
     Wild", CVPR 2022, its minimal surface term.

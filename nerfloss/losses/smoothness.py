@@ -1,4 +1,4 @@
-"""Smooth surfaces: normals that change little from place to place."""
+"""Smoothness terms: normals vary slowly over the surface."""
 
 from collections.abc import Callable, Mapping
 
@@ -19,13 +19,13 @@ def tangent_curvature(
     *,
     step: float,
 ) -> Float[Tensor, "rays samples"]:
-    """Angle by which the normal turns a ``step`` along the surface: ``acos(n . n') / pi``.
+    """Return the angle between normals a ``step`` apart along the surface: ``acos(n . n') / pi``.
 
-    In [0, 1]. ``n' = n(x + step tau)`` with tau a unit vector, drawn at random among those that are
-    perpendicular to ``n(x)``; ``step`` in scene units. For small steps that is ``step / pi`` times
-    the normal curvature along tau. The angle is the arc tangent of sine over cosine, which keeps
-    its digits and its slope where it is small; the sine is floored at 1e-6. No gradient flows
-    through where the second normal is looked up.
+    In [0, 1]. ``n' = n(x + step tau)`` with tau a random unit vector perpendicular to ``n(x)``;
+    ``step`` in scene units. For small steps it is ``step / pi`` times the absolute normal curvature
+    along tau. The angle is computed as the arc tangent of sine over cosine, which is accurate for
+    small angles; the sine is floored at 1e-6. No gradient flows through the position of the second
+    normal.
 
     Reference: Rosu and Behnke, "PermutoSDF: Fast Multi-View Reconstruction with Implicit Surfaces
     using Permutohedral Lattices", CVPR 2023, its curvature loss.
@@ -46,10 +46,10 @@ def directional_divergence(
     *,
     eps: float = 1e-5,
 ) -> Float[Tensor, "*shape"]:
-    """Second derivative of the SDF along its gradient: ``|g . Hg| / (g . g + eps)``.
+    """Return the second derivative of the SDF along its gradient: ``|g . Hg| / (g . g + eps)``.
 
-    Per inverse scene unit; 0 for every exact distance, whatever its surface: unlike the Laplacian
-    it does not flatten. ``eps`` keeps the quotient finite where the gradient vanishes.
+    Per inverse scene unit. It is 0 for every exact distance, so unlike the Laplacian it does not
+    flatten the surface. ``eps`` keeps the quotient finite where the gradient vanishes.
 
     Reference: Yang et al., "StEik: Stabilizing the Optimization of Neural Signed Distance
     Functions and Finer Shape Representation", NeurIPS 2023, and its released code.
@@ -66,10 +66,11 @@ def normal_smoothness(
     *,
     radius: float,
 ) -> Float[Tensor, "rays"]:
-    """Squared distance between the unit normals at a surface point and near it, in [0, 4].
+    """Return the squared distance of the unit normals at and near a surface point, in [0, 4].
 
-    ``|n(x) - n(x + r)|^2`` with r drawn evenly from the ball of ``radius`` scene units. No gradient
-    flows into the surface points: normals are to agree, not the surface to flee to where they do.
+    ``|n(x) - n(x + r)|^2`` with r uniform in the ball of ``radius`` scene units. No gradient flows
+    into the surface points: the term changes the normals, and does not move the points to where
+    normals agree.
 
     Reference: Oechsle, Peng and Geiger, "UNISURF: Unifying Neural Implicit Surfaces and Radiance
     Fields for Multi-View Reconstruction", ICCV 2021, whose distance is not squared.

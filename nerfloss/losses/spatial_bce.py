@@ -1,4 +1,4 @@
-"""Spatial-BCE: rays decide for themselves between object and empty, at a threshold that learns."""
+"""Spatial-BCE: opacities are binarised at a learned threshold, without masks."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,18 +11,19 @@ from nerfloss.losses.settings_checks import check_settings, condition, positive
 
 
 class SpatialBce(nn.Module):
-    """Pull each opacity away from a learned threshold t, to the end on its own side.
+    """Loss that moves each opacity away from a learned threshold t, towards the end on its side.
 
-    ``1 - ((t - o) / t)^2`` up to t, ``1 - ((o - t) / (1 - t))^2`` above: 1 at t, where it is flat,
-    and 0 at both ends. It needs no mask, and without one nothing else says where the object is:
-    beside a colour term. After each step t takes a step of Adam, on that step's opacities held
-    fixed, down the mean over the rays up to t plus the mean over those above, where there are both:
-    between a group near 0 and one near 1 it settles, but a group that lies wholly below 1/2 it may
-    give up. It stays in [0.01, 0.99]; opacity is clamped to [0, 1]. Logged: the threshold.
+    ``1 - ((t - o) / t)^2`` up to t, ``1 - ((o - t) / (1 - t))^2`` above: 1 at t, with gradient 0,
+    and 0 at both ends. It needs no mask, and does not determine where the object is: combine it
+    with a colour term. After each step t takes a step of Adam, on that step's detached opacities,
+    on the mean over the rays up to t plus the mean over those above, where there are both: it
+    settles between a group near 0 and one near 1; a group that lies entirely below 1/2 may end up
+    below the threshold. It stays in [0.01, 0.99]; opacity is clamped to [0, 1]. Logged: the
+    threshold.
 
-    Differs from the paper, which learns from labels of whole images: the threshold is one number
-    instead of a network's output, learns every step instead of 20 in 100, and no prior on the
-    share of foreground is known here.
+    Differences to the paper, which learns from image-level labels: the threshold is one number
+    instead of a network's output, is trained every step instead of 20 in 100, and no prior on the
+    share of foreground is used.
 
     Reference: Wu et al., "Adaptive Spatial-BCE Loss for Weakly Supervised Semantic Segmentation",
     ECCV 2022, and its released code.
@@ -46,7 +47,7 @@ class SpatialBce(nn.Module):
         return _away_from(opacity, self.threshold.detach())
 
     def after_step(self, step: int) -> dict[str, float] | None:  # noqa: ARG002
-        """Move the threshold to where it divides this step's opacities better."""
+        """Update the threshold on this step's opacities."""
         if self._seen is None:
             return None
         opacity, self._seen = self._seen, None
@@ -69,7 +70,7 @@ class SpatialBce(nn.Module):
         return {"optimizer": self.optimizer.state_dict()}
 
     def set_extra_state(self, state: Mapping[str, Any]) -> None:
-        """Go on with what the optimizer had gathered."""
+        """Restore the state of the threshold's optimizer."""
         self.optimizer.load_state_dict(state["optimizer"])
 
 

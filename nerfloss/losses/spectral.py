@@ -1,4 +1,4 @@
-"""Spectral terms: the frequencies of an image or a sequence, compared instead of its values."""
+"""Spectral terms: differences of Fourier transforms of patches or sequences."""
 
 from collections.abc import Sequence
 
@@ -21,14 +21,14 @@ def fourier(
     dims: Sequence[int] = (1, 2),
     power: int = 1,
 ) -> Float[Tensor, "*shape"]:
-    """Difference of the real plus that of the imaginary parts of two spectra, per frequency.
+    """Return the difference of two spectra per frequency: real part plus imaginary part.
 
     ``|Re(A - B)|^power + |Im(A - B)|^power`` with the Fourier transforms A and B over the axes
-    ``dims``, divided by the number of values there (normalised forward), so that a constant offset
-    counts once, at frequency 0. ``(1, 2)`` are the rows and columns of patches, ``(-1,)`` serves
-    sequences, such as a ray's weights. White noise spreads over all frequencies and is divided by
-    the root of their number: weigh the term by about that root. Raises IndexError for axes that the
-    quantities lack.
+    ``dims``, divided by the number of values there (forward normalisation), so that a constant
+    offset counts once, at frequency 0. ``(1, 2)`` are the rows and columns of patches; ``(-1,)`` is
+    for sequences, such as a ray's weights. White noise is spread over all frequencies and divided
+    by the root of their number: scale the term's weight by about that root. Raises IndexError for
+    axes that the quantities lack.
 
     Reference: Yuan and Qiao, "Diffusion-TS: Interpretable Diffusion for General Time Series
     Generation", ICLR 2024, the Fourier-based loss.
@@ -45,12 +45,12 @@ def focal_frequency(
     *,
     alpha: float = 1.0,
 ) -> Float[Tensor, "patches height width 3"]:
-    """Squared difference of spectra, weighted towards the frequencies that are most wrong.
+    """Return the squared difference of spectra, weighted towards the largest differences.
 
     ``w |A - B|^2`` with orthonormal Fourier transforms A and B over rows and columns and the weight
     ``w = (|A - B| / max |A - B|)^alpha``, its maximum over the frequencies of a patch and channel.
     In squared colour; with ``alpha`` 0 the mean is that of ``l2`` over pixels. No gradient flows
-    into w: it says where to look, and is no way to lower the loss.
+    into w.
 
     Reference: Jiang et al., "Focal Frequency Loss for Image Reconstruction and Synthesis", ICCV
     2021.

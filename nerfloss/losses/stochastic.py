@@ -1,4 +1,4 @@
-"""Stochastic structure: rays of any kind laid out as one image, in orders drawn at random."""
+"""Stochastic structural similarity: rays arranged as one image, in random orders."""
 
 import torch
 from jaxtyping import Float, Int
@@ -33,17 +33,17 @@ def s3im(
     patch_height: int = 64,
     seed: int = 0,
 ) -> Float[Tensor, ""]:
-    """One minus the structural similarity of one image made of all rays, over and over.
+    """Return one minus the structural similarity of images that are composed of random rays.
 
     The rays in their order, then ``repeats - 1`` permutations of them, fill an image of
-    ``patch_height`` rows one row after another; what does not fill its last column is left out.
-    Its SSIM is taken in Gaussian windows of ``kernel`` pixels (sigma 1.5), ``stride`` apart, with
-    a border of zeros of ``(kernel - 1) // 2`` pixels. Few rays make a lower image, with rows of at
-    least ``kernel`` pixels where they suffice. 0 where all rays agree, at most 2.
+    ``patch_height`` rows, row by row; an incomplete last column is dropped. Its SSIM is computed in
+    Gaussian windows of ``kernel`` pixels (sigma 1.5), ``stride`` apart, with zero padding of
+    ``(kernel - 1) // 2`` pixels. Few rays make a lower image, with rows of at least ``kernel``
+    pixels where possible. 0 where all rays agree, at most 2.
 
-    The permutations come from ``seed`` and the number of rays alone, and so are the same at every
-    step: a batch draws its rays anew, so that colours meet new neighbours all the same, and the
-    term has no state to resume. Raises ValueError where rays are fewer than a window needs.
+    The permutations depend on ``seed`` and the number of rays alone, and so are the same at every
+    step: as each batch draws new rays, colours get new neighbours nevertheless, and the term has no
+    state to resume. Raises ValueError where there are fewer rays than a window needs.
 
     Reference: Xie et al., "S3IM: Stochastic Structural SIMilarity and Its Unreasonable
     Effectiveness for Neural Fields", ICCV 2023, and its released code for window and border.
@@ -68,12 +68,12 @@ def s3im(
 
 
 def _orders(rays: int, repeats: int, seed: int) -> Int[Tensor, "laid_out"]:
-    """Every ray once in its order, and once in each of ``repeats - 1`` orders of its own."""
+    """Return the indices of all rays in order, then of ``repeats - 1`` random permutations."""
     generator = torch.Generator().manual_seed(seed)
     shuffled = torch.rand(repeats - 1, rays, generator=generator).argsort(-1)
     return torch.cat([torch.arange(rays), shuffled.flatten()])
 
 
 def _lowest_image(kernel: int) -> int:
-    """Rows (and columns) that one window needs beside the border."""
+    """Return the rows (and columns) that one window needs in addition to the padding."""
     return kernel - 2 * ((kernel - 1) // 2)

@@ -1,4 +1,4 @@
-"""What a surface should look like where images are silent: terms on the SDF and its normals."""
+"""Priors on the SDF and its normals: sparsity, observed normals and orientation."""
 
 from jaxtyping import Float
 from torch import Tensor
@@ -7,9 +7,9 @@ from nerfloss.maths.directions import unit
 
 
 def sparsity(sdf: Float[Tensor, "*shape"], *, scale: float = 1.0) -> Float[Tensor, "*shape"]:
-    """Push surfaces away from where no image asks for one: ``exp(-scale |sdf|)``, in (0, 1].
+    """Return ``exp(-scale |sdf|)``, in (0, 1], which penalises surfaces without support by images.
 
-    ``scale`` is per scene unit: beyond ``1 / scale`` from a surface the term fades.
+    ``scale`` is per scene unit: farther than ``1 / scale`` from a surface the term fades.
 
     Reference: Long et al., "SparseNeuS: Fast Generalizable Neural Surface Reconstruction from
     Sparse Views", ECCV 2022, the sparseness regularization.
@@ -20,10 +20,10 @@ def sparsity(sdf: Float[Tensor, "*shape"], *, scale: float = 1.0) -> Float[Tenso
 def normal_cosine(
     normal: Float[Tensor, "*shape 3"], target_normal: Float[Tensor, "*shape 3"]
 ) -> Float[Tensor, "*shape"]:
-    """One minus the cosine between rendered and observed normal, in [0, 2].
+    """Return one minus the cosine between rendered and observed normal, in [0, 2].
 
-    Lengths do not matter; they are floored at 1e-3, below which a composited normal is mostly
-    disagreement and the cosine fades to 0.
+    Lengths do not matter; they are floored at 1e-3, below which the normals along a ray mostly
+    cancel and the cosine fades to 0.
 
     Reference: Yu et al., "MonoSDF: Exploring Monocular Geometric Cues for Neural Implicit Surface
     Reconstruction", NeurIPS 2022, the angular part of its normal loss.
@@ -36,7 +36,7 @@ def orientation(
     weights: Float[Tensor, "rays samples"],
     directions: Float[Tensor, "rays 3"],
 ) -> Float[Tensor, "rays"]:
-    """Visible surface faces the camera: ``sum_i w_i max(0, n_i . d)^2`` per ray.
+    """Return ``sum_i w_i max(0, n_i . d)^2``: visible normals that face away from the camera.
 
     Reference: Verbin et al., "Ref-NeRF: Structured View-Dependent Appearance for Neural Radiance
     Fields", CVPR 2022, equation 11.

@@ -1,4 +1,4 @@
-"""Terms for any field: how a ray's weight is distributed, how much is there, how rough its grid."""
+"""Terms for any field: ray distributions, density sparsity, and regularity of the hash grid."""
 
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
@@ -14,16 +14,16 @@ from nerfloss.maths.distortion import mass_of_overlaps, pairwise_spread
 
 @runtime_checkable
 class GridField(Protocol):
-    """A field over a grid of several levels, as `grid_tv` and `grid_decay` ask for."""
+    """Field with a grid of several levels, as `grid_tv` and `grid_decay` need it."""
 
     def grid_levels(self) -> Sequence[Float[Tensor, "rows features"]]:
-        """The learned features of every level, coarsest first."""
+        """Return the learned features of every level, coarsest first."""
         ...
 
     def grid_neighbours(
         self, generator: Generator | None, vertices: int
     ) -> Sequence[Float[Tensor, "4 vertices features"]]:
-        """Level by level, the features at random vertices and one step along x, y and z."""
+        """Return per level the features at random vertices and one step along x, y and z."""
         ...
 
 
@@ -32,10 +32,10 @@ def distortion(
     t_starts: Float[Tensor, "rays samples"],
     t_ends: Float[Tensor, "rays samples"],
 ) -> Float[Tensor, "rays"]:
-    """Pull a ray's weight into one short interval; per ray, in scene units.
+    """Return the distortion of a ray's weights, least for one short interval; in scene units.
 
-    ``sum_ij w_i w_j |m_i - m_j| + 1/3 sum_i w_i^2 (t_i+1 - t_i)`` with mid-points m, in time
-    linear in the samples. Samples are ordered along the ray; padding at its end adds nothing.
+    ``sum_ij w_i w_j |m_i - m_j| + 1/3 sum_i w_i^2 (t_i+1 - t_i)`` with mid-points m, in time linear
+    in the samples. Samples are ordered along the ray; padding at its end adds nothing.
 
     Reference: Barron et al., "Mip-NeRF 360: Unbounded Anti-Aliased Neural Radiance Fields", CVPR
     2022, equation 15.
@@ -49,9 +49,10 @@ def distortion(
 def density_cauchy(
     densities: Float[Tensor, "*shape"], *, scale: float | int = 1.0
 ) -> Float[Tensor, "*shape"]:
-    """Density is 0 nearly everywhere: ``log(1 + 2 sigma^2 / scale^2)`` per sample.
+    """Return the Cauchy sparsity of density, ``log(1 + 2 sigma^2 / scale^2)``, per sample.
 
-    Quadratic below ``scale`` (per scene unit), logarithmic above: what is dense stays dense.
+    Quadratic below ``scale`` (per scene unit), logarithmic above, so that high densities are hardly
+    affected.
 
     Reference: Hedman et al., "Baking Neural Radiance Fields for Real-Time View Synthesis" (SNeRG),
     ICCV 2021, whose c is ``scale^2 / 2``.
@@ -67,11 +68,11 @@ def interlevel(
     proposal_t_starts: Float[Tensor, "rays proposals"],
     proposal_t_ends: Float[Tensor, "rays proposals"],
 ) -> Float[Tensor, "rays"]:
-    """A proposal may claim too much weight, not too little: ``sum_i max(0, w_i - b_i)^2 / w_i``.
+    """Return how much a proposal underestimates the weights: ``sum_i max(0, w_i - b_i)^2 / w_i``.
 
-    b_i is the weight of all proposal intervals that overlap the sample's. Teaches the proposal
-    alone: no gradient flows into the weights, which would otherwise learn what is easily proposed.
-    1e-7 is added to the divisor, where nothing is proposed for nothing.
+    b_i is the weight of all proposal intervals that overlap the sample's. No gradient flows into
+    the weights: the term trains the proposal alone. 1e-7 is added to the divisor, for samples of
+    weight 0.
 
     Reference: Barron et al., "Mip-NeRF 360: Unbounded Anti-Aliased Neural Radiance Fields", CVPR
     2022, equation 13.
@@ -85,11 +86,11 @@ def interlevel(
 def grid_tv(
     field: GridField, generator: Generator | None = None, *, vertices: int = 4096
 ) -> Float[Tensor, "levels"]:
-    """Total variation of each level of the field's grid, at random vertices.
+    """Return the total variation of each level of the field's grid, at random vertices.
 
     The mean over ``vertices`` and features of ``sqrt(dx^2 + dy^2 + dz^2)``, the differences to the
-    next vertex along each axis. Squares are floored at 1e-12: equal neighbours have no slope.
-    ``field`` is a `GridField`. Vertices that share a row of a hashed level share its price.
+    next vertex along each axis. The sum of squares is floored at 1e-12, below which the gradient is
+    0. ``field`` is a `GridField`. Vertices that share a row of a hashed level share its gradient.
 
     Reference: Fridovich-Keil et al., "Plenoxels: Radiance Fields without Neural Networks", CVPR
     2022, its total variation term.
@@ -102,10 +103,10 @@ def grid_tv(
 
 
 def grid_decay(field: GridField) -> Float[Tensor, ""]:
-    """Weight decay that asks as much of a coarse level as of a fine one: ``sum_l mean(V_l^2)``.
+    """Return the weight decay of the grid, normalised per level: ``sum_l mean(V_l^2)``.
 
-    V_l are the learned features of level l; ``field`` is a `GridField`. A mean per level, because a
-    plain sum of squares would be one over the finest level, which has nearly all of the features.
+    V_l are the learned features of level l; ``field`` is a `GridField`. A plain sum of squares
+    would be dominated by the finest level, which has most of the features.
 
     Reference: Barron et al., "Zip-NeRF: Anti-Aliased Grid-Based Neural Radiance Fields", ICCV 2023,
     its normalized weight decay.

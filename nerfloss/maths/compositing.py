@@ -1,4 +1,4 @@
-"""Compositing along a ray: from opacities to weights, and from weights to what a ray sees."""
+"""Compositing along a ray: from opacities to weights, and from weights to colour and depth."""
 
 import torch
 from jaxtyping import Float
@@ -9,9 +9,9 @@ FAINTEST = 1e-3
 
 
 def transmittance(alphas: Float[Tensor, "*rays samples"]) -> Float[Tensor, "*rays samples"]:
-    """Share of the light that reaches each sample: ``T_i = prod_{j<i} (1 - a_j)``.
+    """Return the fraction of light that reaches each sample: ``T_i = prod_{j<i} (1 - a_j)``.
 
-    Opacities count as at most 1 - 1e-7 here, so that the derivative of the logarithm stays finite
+    Opacities are clamped to 1 - 1e-7 here, so that the derivative of the logarithm stays finite
     behind an opaque sample.
 
     Reference: Max, "Optical Models for Direct Volume Rendering", TVCG 1995, eq. 9.
@@ -23,7 +23,7 @@ def transmittance(alphas: Float[Tensor, "*rays samples"]) -> Float[Tensor, "*ray
 
 
 def compositing_weights(alphas: Float[Tensor, "*rays samples"]) -> Float[Tensor, "*rays samples"]:
-    """Share of a ray's light that each sample stops: ``w_i = T_i a_i``; sums to at most 1.
+    """Return the weight of each sample, ``w_i = T_i a_i``; they sum to at most 1.
 
     Reference: Mildenhall et al., "NeRF", ECCV 2020, eq. 3.
     """
@@ -33,7 +33,7 @@ def compositing_weights(alphas: Float[Tensor, "*rays samples"]) -> Float[Tensor,
 def composited(
     weights: Float[Tensor, "*rays samples"], values: Float[Tensor, "*rays samples channels"]
 ) -> Float[Tensor, "*rays channels"]:
-    """What a ray sees of what its samples show: ``sum_i w_i v_i``; the rest of the light is dark.
+    """Return the composited values ``sum_i w_i v_i``, on a black background.
 
     Reference: Mildenhall et al., "NeRF", ECCV 2020, eq. 3.
     """
@@ -45,7 +45,7 @@ def density_alphas(
     t_starts: Float[Tensor, "*rays samples"],
     t_ends: Float[Tensor, "*rays samples"],
 ) -> Float[Tensor, "*rays samples"]:
-    """Opacity of a slab of constant density: ``1 - exp(-sigma dt)``; 0 for one without length.
+    """Return the opacity of intervals of constant density, ``1 - exp(-sigma dt)``.
 
     Reference: Mildenhall et al., "NeRF", ECCV 2020, eq. 3.
     """
@@ -58,7 +58,7 @@ def expected_distance(
     t_starts: Float[Tensor, "*rays samples"],
     t_ends: Float[Tensor, "*rays samples"],
 ) -> Float[Tensor, "*rays"]:
-    """Mean distance at which a ray's light is stopped, in scene units.
+    """Return the expected distance along a ray, in scene units.
 
     ``sum_i w_i t_i / sum_i w_i`` with the mid-points t; the divisor is floored at 1e-3, so the
     distance is 0 where nothing is hit.

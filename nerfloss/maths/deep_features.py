@@ -1,4 +1,4 @@
-"""Comparing images by what a network sees in them: its input's scale, and distances of features."""
+"""Normalisation of network inputs, and distances between features."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ SCALE = (0.458, 0.448, 0.450)
 def network_input(
     images: Float[Tensor, "images height width 3"],
 ) -> Float[Tensor, "images 3 height width"]:
-    """Colours in [0, 1], less ImageNet's mean and over its deviation, with channels first."""
+    """Return colours in [0, 1] normalised by ImageNet's mean and deviation, channels first."""
     shift, scale = images.new_tensor(SHIFT), images.new_tensor(SCALE)
     return ((2 * images - 1 - shift) / scale).permute(0, 3, 1, 2)
 
@@ -22,9 +22,10 @@ def network_input(
 def weighted_distance(
     ours: Sequence[Tensor], theirs: Sequence[Tensor], weights: Sequence[Float[Tensor, "_"]]
 ) -> Float[Tensor, "images"]:
-    """Sum over layers of the mean over pixels of ``sum_c w_c (x_c - y_c)^2``, features unit-length.
+    """Return the LPIPS distance of features: ``sum_l <sum_c w_c (x_c - y_c)^2>`` over pixels.
 
-    The length is floored at 1e-10 as in the published code: a dead pixel stays 0.
+    Features are scaled to unit length over the channels; 1e-10 is added to the length, as in the
+    published code, so a pixel without activation stays 0.
 
     Reference: Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual
     Metric", CVPR 2018, equation 1.
@@ -40,7 +41,7 @@ def weighted_distance(
 def gram_matrix(
     features: Float[Tensor, "images channels height width"],
 ) -> Float[Tensor, "images channels channels"]:
-    """Which channels respond together, wherever in the image: ``F F^T / (C H W)``.
+    """Return the Gram matrix of the channels: ``F F^T / (C H W)``.
 
     Reference: Johnson, Alahi and Fei-Fei, "Perceptual Losses for Real-Time Style Transfer and
     Super-Resolution", ECCV 2016, equation 3.

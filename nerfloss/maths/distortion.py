@@ -1,4 +1,4 @@
-"""How a ray's weight is spread out along it, without comparing every pair of samples."""
+"""Spread of a ray's weights along it, in time linear in the number of samples."""
 
 import torch
 from jaxtyping import Float
@@ -8,9 +8,9 @@ from torch import Tensor
 def pairwise_spread(
     weights: Float[Tensor, "*rays samples"], positions: Float[Tensor, "*rays samples"]
 ) -> Float[Tensor, "*rays"]:
-    """Weighted sum of all distances, ``sum_ij w_i w_j |x_i - x_j|``, for rising positions.
+    """Return the weighted sum of all distances, ``sum_ij w_i w_j |x_i - x_j|``.
 
-    Samples of weight 0 after the last one that counts may lie anywhere.
+    Positions must increase, except behind the last sample of positive weight.
     """
     # Every pair on either side of a gap crosses it, so the double sum is twice the sum over gaps
     # of (gap) x (weight before) x (weight after). No difference of large numbers, unlike the
@@ -28,9 +28,10 @@ def mass_of_overlaps(
     other_begins: Float[Tensor, "rays others"],
     other_ends: Float[Tensor, "rays others"],
 ) -> Float[Tensor, "rays samples"]:
-    """Sum of the weights of all other intervals that an interval shares more than an end with.
+    """Return the sum of the weights of all other intervals that overlap an interval.
 
-    The other intervals follow one another along the ray; gaps between them and padding are fine.
+    Intervals that only touch do not overlap. The other intervals are ordered along the ray; gaps
+    between them and padding are allowed.
 
     Reference: Barron et al., "Mip-NeRF 360", CVPR 2022, equation 12.
     """

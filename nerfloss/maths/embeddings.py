@@ -1,4 +1,4 @@
-"""Features as directions: lengths, means by group, and distances between all pairs."""
+"""Feature vectors: normalisation, group means, and distances between all pairs."""
 
 import torch
 from jaxtyping import Float, Int
@@ -19,7 +19,7 @@ def unit_features(features: Float[Tensor, "items channels"]) -> Float[Tensor, "i
 def squared_distances(
     some: Float[Tensor, "some channels"], others: Float[Tensor, "others channels"]
 ) -> Float[Tensor, "some others"]:
-    """Squared distances between all pairs, never below 0."""
+    """Return the squared distances between all pairs, at least 0."""
     lengths = some.square().sum(-1)[:, None] + others.square().sum(-1)
     return (lengths - 2 * some @ others.T).clamp_min(0)
 
@@ -27,9 +27,9 @@ def squared_distances(
 def group_means(
     features: Float[Tensor, "items channels"], group: Int[Tensor, "items"], groups: int
 ) -> tuple[Float[Tensor, "groups channels"], Int[Tensor, "groups"]]:
-    """Mean feature of each group, 0 for an empty one, and how many items each has.
+    """Return the mean feature of each group, 0 for an empty one, and the number of its items.
 
-    Items whose group is negative belong to none.
+    Items with a negative group are ignored.
     """
     kept = group >= 0
     index = group[kept]

@@ -1,4 +1,4 @@
-"""Finite differences of images: what changes from a pixel to the next."""
+"""Finite differences of images."""
 
 from jaxtyping import Float
 from torch import Tensor
@@ -7,6 +7,6 @@ from torch import Tensor
 def forward_differences(
     images: Float[Tensor, "images height width channels"],
 ) -> tuple[Float[Tensor, "images rows columns channels"], ...]:
-    """Change to the pixel on the right and to the pixel below, where a pixel has both."""
+    """Return the differences to the right and to the lower neighbour, where a pixel has both."""
     here = images[:, :-1, :-1]
     return images[:, :-1, 1:] - here, images[:, 1:, :-1] - here

@@ -1,4 +1,4 @@
-"""Brightness of images between their pixels, gathered from bytes."""
+"""Bilinear interpolation of grey values from 8-bit images."""
 
 import torch
 from jaxtyping import Bool, Float, Int, Integer
@@ -13,10 +13,11 @@ def grey_at(
     image: Int[Tensor, "*points"],
     pixels: Float[Tensor, "*points 2"],
 ) -> Float[Tensor, "*points"]:
-    """Brightness in [0, 1], bilinear between pixel centres (at .5); outside, that of the border.
+    """Return grey values in [0, 1], interpolated bilinearly between pixel centres (at .5).
 
-    ``image`` says which of the images, ``pixels`` column and row, along which the result is
-    differentiable. Only the bytes that are looked at are converted.
+    Outside, the value of the border is taken. ``image`` is the index of the image, ``pixels`` are
+    column and row, with respect to which the result is differentiable. Only the bytes that are
+    needed are converted.
     """
     height, width = images.shape[1:3]
     flat = images.reshape(-1, 3)
@@ -38,6 +39,6 @@ def grey_at(
 
 
 def inside(pixels: Float[Tensor, "*points 2"], height: int, width: int) -> Bool[Tensor, "*points"]:
-    """Whether pixels lie where brightness is interpolated, not extended from the border."""
+    """Return True for pixels whose grey value is interpolated, not extrapolated from the border."""
     x, y = pixels.unbind(-1)
     return (x >= 0.5) & (x <= width - 0.5) & (y >= 0.5) & (y <= height - 0.5)

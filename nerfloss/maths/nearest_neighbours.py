@@ -1,4 +1,4 @@
-"""Nearest neighbours between two sets of points, by comparing all pairs in bounded memory."""
+"""Nearest neighbours between two sets of points by brute force, in bounded memory."""
 
 import torch
 from jaxtyping import Float, Int
@@ -12,9 +12,9 @@ PAIRS = 2**22
 def nearest(
     points: Float[Tensor, "points 3"], others: Float[Tensor, "others 3"], count: int = 1
 ) -> Int[Tensor, "points count"]:
-    """Which ``count`` of the others lie nearest to each point, nearest first.
+    """Return the indices of the ``count`` nearest others of each point, nearest first.
 
-    Indices have no gradient; what is measured to them has. Needs at least ``count`` others.
+    Indices have no gradient; distances computed with them have. Needs at least ``count`` others.
     """
     rows = max(1, PAIRS // len(others))
     found = [
@@ -27,6 +27,6 @@ def nearest(
 def distances(
     points: Float[Tensor, "points 3"], others: Float[Tensor, "others 3"]
 ) -> Float[Tensor, "points others"]:
-    """Euclidean distances between all pairs."""
+    """Return the Euclidean distances between all pairs."""
     # By differences: the faster form with products loses small distances to cancellation.
     return torch.cdist(points, others, compute_mode="donot_use_mm_for_euclid_dist")

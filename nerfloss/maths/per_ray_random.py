@@ -1,4 +1,4 @@
-"""Random numbers for each ray, the same whether one process sees a step's rays or several share."""
+"""Random numbers per ray that do not depend on the number of processes sharing a batch."""
 
 import torch
 from jaxtyping import Float
@@ -6,9 +6,9 @@ from torch import Generator, Tensor
 
 
 class PartGenerator(Generator):
-    """A generator for rays ``begin`` to ``end`` out of the ``whole`` step's.
+    """Generator for rays ``begin`` to ``end`` of the ``whole`` number of rays of a step.
 
-    It is one for everything else too: it then draws the same in every process.
+    Numbers that are not per ray are the same in every process.
     """
 
     begin: int
@@ -17,7 +17,7 @@ class PartGenerator(Generator):
 
     @classmethod
     def of(cls, generator: Generator, begin: int, end: int, whole: int) -> "PartGenerator":
-        """A copy of a generator that knows which rays it is for."""
+        """Return a copy of a generator for a range of rays."""
         copy = cls(generator.device)
         copy.manual_seed(generator.initial_seed())
         copy.set_state(generator.get_state())
@@ -28,10 +28,11 @@ class PartGenerator(Generator):
 def per_ray(
     shape: tuple[int, ...], generator: Generator, device: torch.device, *, axis: int = 0
 ) -> Float[Tensor, "*shape"]:
-    """Numbers spread evenly over [0, 1), where ``axis`` of ``shape`` counts rays.
+    """Return uniform random numbers in [0, 1), where ``axis`` of ``shape`` counts rays.
 
-    For a part of a step's rays the numbers of all are drawn, and the part's are kept: together the
-    processes draw what one would, and leave their generators alike.
+    For a part of a step's rays, the numbers of all rays are drawn and those of the part are
+    returned: the processes together draw the numbers of a single process, and their generators stay
+    in the same state.
     """
     if not isinstance(generator, PartGenerator):
         return torch.rand(shape, generator=generator, device=device)

@@ -1,4 +1,4 @@
-"""Cameras as 3 x 4 matrices ``P = [M | p]``: from scene points to pixels, and back along rays."""
+"""Cameras as 3 x 4 matrices ``P = [M | p]``: projection to pixels, and rays through pixels."""
 
 import torch
 from jaxtyping import Float
@@ -11,9 +11,10 @@ NEAREST = 1e-6
 def project(
     points: Float[Tensor, "*#seen 3"], projections: Float[Tensor, "*#seen 3 4"]
 ) -> tuple[Float[Tensor, "*seen 2"], Float[Tensor, "*seen"]]:
-    """Pixels (column, row) where cameras see points, and how far in front of them these lie.
+    """Return the pixels (column, row) of points, and their depths in front of the cameras.
 
-    Leading axes are broadcast. Where a point is not in front, its pixel means nothing.
+    Leading axes are broadcast. The pixel of a point that is not in front of the camera is
+    meaningless.
     """
     seen = (projections[..., :3] @ points[..., None]).squeeze(-1) + projections[..., 3]
     depth = seen[..., 2]
@@ -23,10 +24,10 @@ def project(
 def centre_and_inverse(
     projections: Float[Tensor, "*cameras 3 4"],
 ) -> tuple[Float[Tensor, "*cameras 3"], Float[Tensor, "*cameras 3 3"]]:
-    """Where cameras stand, and what turns ``(column, row, 1)`` into a direction through a pixel.
+    """Return camera centres, and matrices from ``(column, row, 1)`` to ray directions.
 
-    Directions point forwards, at depth 1, and are not unit. Written with cross products, so that a
-    matrix that is no camera gives numbers without meaning instead of an error.
+    Directions point forwards, at depth 1, and are not unit. Computed with cross products, so that a
+    singular matrix gives meaningless numbers instead of an error.
     """
     first, second, third = projections[..., :3].unbind(-2)
     adjugate = torch.stack(

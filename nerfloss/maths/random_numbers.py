@@ -1,8 +1,7 @@
-"""Random numbers from a passed generator, or from torch's own stream where none is passed.
+"""Random numbers from a passed generator, or from torch's global one where it is None.
 
-A run passes every loss term a generator of its own step, so that it can be repeated and resumed.
-Somebody who calls a term by hand may leave ``generator`` out (``None``): then torch's own stream is
-drawn from, which ``torch.manual_seed`` starts anew.
+A run passes a generator seeded by the step to every loss term, so that it can be repeated and
+resumed. When a term is called directly, ``generator`` may be omitted.
 """
 
 import torch
@@ -13,14 +12,14 @@ from torch import Generator, Tensor
 def uniform(
     shape: tuple[int, ...], generator: Generator | None, like: Tensor
 ) -> Float[Tensor, "*shape"]:
-    """Numbers spread evenly over [0, 1), of the kind and on the device of ``like``."""
+    """Return uniform random numbers in [0, 1), with the dtype and device of ``like``."""
     return torch.rand(shape, generator=generator, device=_home(generator, like)).to(like)
 
 
 def normal(
     shape: tuple[int, ...], generator: Generator | None, like: Tensor
 ) -> Float[Tensor, "*shape"]:
-    """Numbers of mean 0 and deviation 1, of the kind and on the device of ``like``."""
+    """Return standard normal random numbers, with the dtype and device of ``like``."""
     return torch.randn(shape, generator=generator, device=_home(generator, like)).to(like)
 
 

@@ -1,4 +1,4 @@
-"""From a signed distance to opacity: the conversions of NeuS and VolSDF.
+"""Conversions from a signed distance to opacity: NeuS and VolSDF.
 
 Letters: s is the sharpness (NeuS's ``s``, the inverse of VolSDF's ``beta``), Phi the sigmoid.
 """
@@ -19,12 +19,12 @@ def neus_alphas(
     *,
     anneal_end: float = 0.0,
 ) -> Float[Tensor, "rays samples"]:
-    """Opacity of an interval from the SDF at its middle and the slope of the SDF along the ray.
+    """Return the opacity of intervals from the SDF and its gradient at their mid-points.
 
     ``alpha = max(0, (Phi(s f_before) - Phi(s f_after)) / Phi(s f_before))``, where the SDF is
-    extrapolated by half the interval to either side. Only descending slopes are opaque; until
-    ``anneal_end`` (a share of the training) rising ones are blended in, so that gradients reach
-    surfaces that face away. An interval without length has opacity 0.
+    extrapolated by half the interval to either side. Only a decreasing SDF is opaque; until
+    ``anneal_end`` (a fraction of the training) an increasing one is blended in, so that gradients
+    reach surfaces that face away. An interval of length 0 has opacity 0.
 
     Reference: Wang et al., "NeuS", NeurIPS 2021, eq. 13, and its released code for the annealing.
     """
@@ -42,9 +42,9 @@ def neus_alphas(
 def neus_densities(
     sdf: Float[Tensor, "*points"], sharpness: Float[Tensor, ""]
 ) -> Float[Tensor, "*points"]:
-    """Density that a ray meeting the surface head-on sees: ``s (1 - Phi(s f))``.
+    """Return the density of a ray that meets the surface perpendicularly: ``s (1 - Phi(s f))``.
 
-    The opaque density of NeuS for a slope of -1. Samplers use it to place samples.
+    The opaque density of NeuS for a derivative of -1. Samplers use it to place samples.
 
     Reference: Wang et al., "NeuS", NeurIPS 2021, eq. 10.
     """
@@ -54,7 +54,7 @@ def neus_densities(
 def volsdf_densities(
     sdf: Float[Tensor, "*points"], sharpness: Float[Tensor, ""]
 ) -> Float[Tensor, "*points"]:
-    """Density of a Laplace-distributed surface: ``s Psi(-f)``, Psi the Laplace CDF of scale 1/s.
+    """Return the density ``s Psi(-f)``, Psi the Laplace CDF of scale 1/s.
 
     Reference: Yariv et al., "Volume Rendering of Neural Implicit Surfaces", NeurIPS 2021, eq. 2-3.
     """

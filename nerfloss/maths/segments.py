@@ -1,4 +1,4 @@
-"""Items in groups of different sizes, such as the rays of each view: sums, and pairs within."""
+"""Reductions over groups of different sizes, such as the rays of each view."""
 
 from dataclasses import dataclass
 
@@ -9,27 +9,27 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Segments:
-    """To which of ``count`` groups, numbered from 0, every item belongs."""
+    """Group of every item, as an index in [0, ``count``)."""
 
     index: Int[Tensor, "items"]
     count: int
 
     @classmethod
     def of(cls, labels: Int[Tensor, "items"]) -> "Groups":
-        """Items with one label are one group; a label may be any whole number."""
+        """Return the groups of items with equal labels; a label may be any integer."""
         found, index = labels.unique(return_inverse=True)
         return cls(index, len(found))
 
     def sizes(self) -> Int[Tensor, "groups"]:
-        """How many items each group has."""
+        """Return the number of items of each group."""
         return torch.bincount(self.index, minlength=self.count)
 
     def sum(self, values: Float[Tensor, "items"]) -> Float[Tensor, "groups"]:
-        """Sum of each group's values."""
+        """Return the sum of the values of each group."""
         return values.new_zeros(self.count).index_add(0, self.index, values)
 
     def log_softmax(self, scores: Float[Tensor, "items"]) -> Float[Tensor, "items"]:
-        """Logarithm of ``exp s_i / sum_j exp s_j``, j running over the group of i."""
+        """Return the log softmax of each item over its group."""
         highest = scores.new_full((self.count,), -torch.inf)
         highest = highest.scatter_reduce(0, self.index, scores.detach(), "amax")
         # Less the highest, no exponential overflows and every sum is at least 1.
@@ -37,18 +37,19 @@ class Segments:
         return below - self.sum(below.exp()).log()[self.index]
 
     def order(self, within: Int[Tensor, "items"]) -> Int[Tensor, "items"]:
-        """Items group after group, each in the order in which ``within`` lists them."""
+        """Return the items group by group, within a group in the order of ``within``."""
         return within[self.index[within].argsort(stable=True)]
 
 
 def pair_blocks(
     groups: Int[Tensor, "items"], pairs: int, least: int = 64
 ) -> list[tuple[slice, slice]]:
-    """Rows and columns of the table of all pairs that hold every pair within a group.
+    """Return blocks (rows, columns) of the table of all pairs that cover all pairs within groups.
 
-    ``groups`` are the numbers of the items' groups, in rising order. A row is in one block, with
-    columns for all of its group and some others'. A block has at most ``pairs`` pairs, unless a
-    single row has more, and ``least`` rows where that allows it: many small groups share one.
+    ``groups`` are the group numbers of the items, in increasing order. Each row is in one block,
+    whose columns cover its group and some others. A block has at most ``pairs`` pairs, unless a
+    single row has more, and at least ``least`` rows where that allows it, so that small groups
+    share a block.
     """
     sizes = groups.bincount()
     ends = sizes.cumsum(0)

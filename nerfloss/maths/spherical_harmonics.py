@@ -1,4 +1,4 @@
-"""Real spherical harmonics: a smooth encoding of view directions."""
+"""Real spherical harmonics: an encoding of view directions."""
 
 import torch
 from jaxtyping import Float
@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 def spherical_harmonics(directions: Float[Tensor, "*rays 3"]) -> Float[Tensor, "*rays 16"]:
-    """The 16 real harmonics up to degree 3 of unit directions, orthonormal on the sphere.
+    """Return the 16 real spherical harmonics up to degree 3, orthonormal on the sphere.
 
     Reference: Sloan, "Efficient Spherical Harmonic Evaluation", JCGT 2013, appendix A2.
     """

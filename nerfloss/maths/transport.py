@@ -18,11 +18,11 @@ from nerfloss.maths.nearest_neighbours import PAIRS, distances
 def sinkhorn_divergence(
     points: Float[Tensor, "points 3"], others: Float[Tensor, "others 3"], blur: float, steps: int
 ) -> Float[Tensor, ""]:
-    """``T(x, y) - T(x, x) / 2 - T(y, y) / 2`` with the blurred transport cost T.
+    """Return the debiased cost ``T(x, y) - T(x, x) / 2 - T(y, y) / 2`` of entropic transport T.
 
-    At least 0 but for rounding, 0 where both sets are the same, and the earth mover's distance as
-    the blur vanishes. Subtracting what each set costs against itself takes away the bias of the
-    blur, which would otherwise draw points together.
+    At least 0 up to rounding, 0 for equal sets, and the earth mover's distance as the blur
+    vanishes. The two self-transport costs remove the entropic bias, which would otherwise draw
+    points together.
 
     Reference: Feydy et al., "Interpolating between Optimal Transport and MMD using Sinkhorn
     Divergences", AISTATS 2019, equation 3.
@@ -34,10 +34,11 @@ def sinkhorn_divergence(
 def transport_cost(
     points: Float[Tensor, "points 3"], others: Float[Tensor, "others 3"], blur: float, steps: int
 ) -> Float[Tensor, ""]:
-    """Least cost of moving one set onto the other, plus ``blur`` times the plan's entropy.
+    """Return the least cost of moving one set onto the other, entropy included.
 
-    Distance is the cost, mass is spread evenly over each set. Sinkhorn's iterations run on the
-    logarithms, the blur falling by half from the diameter, then ``steps`` times at its value.
+    The cost is the distance, mass is uniform on each set. Sinkhorn's iterations run in the log
+    domain, the blur halved from the diameter down to its value, followed by ``steps`` iterations at
+    its value.
 
     Reference: Cuturi, "Sinkhorn Distances: Lightspeed Computation of Optimal Transport", NIPS 2013.
     """
@@ -45,7 +46,7 @@ def transport_cost(
 
 
 class _Cost(torch.autograd.Function):
-    """The dual value; its gradient holds the plan fixed, which is exact at the optimum."""
+    """Dual value; its gradient holds the plan fixed, which is exact at the optimum."""
 
     @staticmethod
     def forward(ctx: Any, points: Tensor, others: Tensor, blur: float, steps: int) -> Tensor:
@@ -58,8 +59,12 @@ class _Cost(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         points, others, f, g = ctx.saved_tensors
-        to_points = _pull(points, others, f, g, ctx.blur) if ctx.needs_input_grad[0] else None
-        to_others = _pull(others, points, g, f, ctx.blur) if ctx.needs_input_grad[1] else None
+        to_points = (
+            _cost_gradient(points, others, f, g, ctx.blur) if ctx.needs_input_grad[0] else None
+        )
+        to_others = (
+            _cost_gradient(others, points, g, f, ctx.blur) if ctx.needs_input_grad[1] else None
+        )
         scaled = [None if each is None else grad * each for each in (to_points, to_others)]
         return scaled[0], scaled[1], None, None
 
@@ -79,7 +84,7 @@ def _potentials(points: Tensor, others: Tensor, blur: float, steps: int) -> tupl
 
 
 def _soft_minimum(points: Tensor, others: Tensor, potential: Tensor, blur: float) -> Tensor:
-    """``-e log mean_j exp((g_j - C_ij) / e)`` for every point i."""
+    """Return ``-e log mean_j exp((g_j - C_ij) / e)`` for every point i."""
     parts = [
         ((potential - distances(part, others)) / blur).logsumexp(-1)
         for part in points.split(max(1, PAIRS // len(others)))
@@ -87,8 +92,8 @@ def _soft_minimum(points: Tensor, others: Tensor, potential: Tensor, blur: float
     return -blur * (torch.cat(parts) - math.log(len(others)))
 
 
-def _pull(points: Tensor, others: Tensor, f: Tensor, g: Tensor, blur: float) -> Tensor:
-    """Derivative of the cost along the points: ``sum_j P_ij (x_i - y_j) / C_ij``."""
+def _cost_gradient(points: Tensor, others: Tensor, f: Tensor, g: Tensor, blur: float) -> Tensor:
+    """Return the gradient of the cost by the points: ``sum_j P_ij (x_i - y_j) / C_ij``."""
     rows = max(1, PAIRS // len(others))
     parts = []
     for part, own in zip(points.split(rows), f.split(rows), strict=True):

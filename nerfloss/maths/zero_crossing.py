@@ -1,4 +1,4 @@
-"""Where a ray first meets a surface, from signed distances at points along it."""
+"""First intersection of a ray with a surface, from signed distances at points along it."""
 
 import torch
 from jaxtyping import Bool, Float
@@ -13,11 +13,11 @@ def first_crossing(
     t: Float[Tensor, "*rays samples"],
     known: Bool[Tensor, "*rays samples"],
 ) -> tuple[Float[Tensor, "*rays"], Bool[Tensor, "*rays"]]:
-    """Distance to the first crossing from outside to inside, and whether there is one.
+    """Return the distance to the first crossing into the object, and True where there is one.
 
-    Between the first neighbours, both ``known``, with ``f_i > 0 >= f_i+1`` the distance is that of
-    a straight line, ``t = t_i + (t_i+1 - t_i) f_i / (f_i - f_i+1)``; without such a pair it is 0.
-    It is differentiable in both values of that pair: a surface that moves takes its crossing along.
+    Between the first neighbours, both ``known``, with ``f_i > 0 >= f_i+1`` the SDF is interpolated
+    linearly, ``t = t_i + (t_i+1 - t_i) f_i / (f_i - f_i+1)``; without such a pair the distance is
+    0. It is differentiable with respect to both values of the pair.
 
     Reference: Fu et al., "Geo-Neus: Geometry-Consistent Neural Implicit Surfaces Learning for
     Multi-view Reconstruction", NeurIPS 2022, whose photometric term starts from this point.
@@ -37,5 +37,5 @@ def first_crossing(
 
 
 def _pair(values: Tensor, first: Tensor) -> tuple[Tensor, Tensor]:
-    """The values at an index along the last axis and right after it."""
+    """Return the values at an index along the last axis and at the next one."""
     return values.gather(-1, first).squeeze(-1), values.gather(-1, first + 1).squeeze(-1)

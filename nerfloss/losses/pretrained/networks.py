@@ -1,6 +1,6 @@
-"""Convolutional networks that give features of images: layers and names as torchvision's.
+"""Convolutional feature extractors with the layers and names of torchvision's networks.
 
-A backbone gives the activations at its *taps*, the layers that a distance compares.
+A backbone returns the activations of its *taps*, the layers that a distance compares.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 
 class Fire(nn.Module):
-    """SqueezeNet's block: a narrow 1x1 layer, then 1x1 and 3x3 layers side by side.
+    """SqueezeNet's block: a 1x1 layer with few channels, then 1x1 and 3x3 layers in parallel.
 
     Reference: Iandola et al., "SqueezeNet", arXiv:1602.07360.
     """
@@ -32,7 +32,7 @@ class Fire(nn.Module):
 
 
 class Backbone(nn.Module):
-    """A stack of layers that hands out what passes its taps; ``names`` are layers to tap."""
+    """Sequence of layers that returns the activations at its taps; ``names`` are layers to tap."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Backbone(nn.Module):
 
     @property
     def channels(self) -> tuple[int, ...]:
-        """How many channels each tap has."""
+        """Return the number of channels of each tap."""
         width, widths = 0, {}
         for index, layer in enumerate(self.features):
             width = getattr(layer, "out_channels", width)
@@ -56,7 +56,7 @@ class Backbone(nn.Module):
 
     @property
     def smallest(self) -> int:
-        """Pixels a side below which nothing is left at the deepest tap."""
+        """Return the smallest image side for which the deepest tap has at least one pixel."""
         side = 1
         for layer in reversed(list(self.features)[: max(self.taps) + 1]):
             if isinstance(layer, nn.Conv2d | nn.MaxPool2d):
@@ -67,9 +67,10 @@ class Backbone(nn.Module):
         return side
 
     def tapped_at(self, names: Sequence[str]) -> "Backbone":
-        """The same layers with other taps, without those behind the deepest.
+        """Return the same layers with other taps, without the layers behind the deepest.
 
-        Raises ValueError for a name that this network has not, and for names that are not ordered.
+        Raises ValueError for unknown names, and for names that are not ordered from shallow to
+        deep.
         """
         unknown = [name for name in names if name not in self.names]
         if unknown or not names:
@@ -82,7 +83,7 @@ class Backbone(nn.Module):
         return Backbone(list(self.features)[: taps[-1] + 1], taps, self.names)
 
     def forward(self, image: Float[Tensor, "images 3 height width"]) -> list[Tensor]:
-        """Activations at the taps, shallow to deep; each ``images channels height width``."""
+        """Return the activations at the taps, from shallow to deep, channels first."""
         found = []
         for index, layer in enumerate(self.features):
             image = layer(image)
@@ -91,9 +92,9 @@ class Backbone(nn.Module):
         return found
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
-        """Load a state dict in torchvision's keys; layers beyond the last tap are left out.
+        """Load a state dict with torchvision's keys; layers behind the last tap are ignored.
 
-        Raises ValueError where it is another network's.
+        Raises ValueError for the weights of another network.
         """
         own = self.state_dict()
         wrong = [key for key in own if key not in weights or weights[key].shape != own[key].shape]
@@ -106,7 +107,7 @@ class Backbone(nn.Module):
 
 
 def frozen(network: Backbone) -> Backbone:
-    """The network with its parameters turned into buffers: never trained, and in no checkpoint.
+    """Return the network with its parameters turned into buffers, which are not trained or saved.
 
     They still move with the module that holds the network.
     """
