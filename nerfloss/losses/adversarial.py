@@ -96,8 +96,8 @@ class Adversarial(nn.Module):
         self.optimizer = torch.optim.Adam(
             self.discriminator.parameters(), lr=learning_rate, betas=(betas[0], betas[1])
         )
-        # What the discriminator learns from after the step: real and fake patches.
-        self._seen: tuple[Tensor, Tensor] | None = None
+        # Real and fake patches of the step, for training the discriminator after it.
+        self._patches: tuple[Tensor, Tensor] | None = None
 
     def forward(
         self,
@@ -115,7 +115,7 @@ class Adversarial(nn.Module):
         fake: Float[Tensor, "patches height width 3"],
     ) -> None:
         """Keep a step's patches, on which the discriminator is trained after the step."""
-        self._seen = (real.detach(), fake.detach())
+        self._patches = (real.detach(), fake.detach())
 
     def judge(self, patches: Float[Tensor, "patches height width 3"]) -> list[Tensor]:
         """Return the discriminator's features, scores last, with gradients to the patches alone."""
@@ -124,10 +124,10 @@ class Adversarial(nn.Module):
 
     def after_step(self, step: int) -> dict[str, float] | None:
         """Train the discriminator for one step on the patches of this step."""
-        if self._seen is None:
+        if self._patches is None:
             return None
-        real, fake = self._seen
-        self._seen = None
+        real, fake = self._patches
+        self._patches = None
         real_scores, fake_scores = self.discriminator(real)[-1], self.discriminator(fake)[-1]
         loss = discriminator_loss(real_scores, fake_scores, mode=self.mode)
         if self.mode == "wasserstein":
@@ -148,7 +148,7 @@ class Adversarial(nn.Module):
         fake: Float[Tensor, "patches height width 3"],
         step: int,
     ) -> Float[Tensor, ""]:
-        # From the step alone, so that a resumed run draws what the first one would have drawn.
+        # Seeded by the step alone, so that a resumed run draws the same numbers.
         generator = torch.Generator(real.device).manual_seed(self.seed * 1_000_003 + step)
         return gradient_penalty(lambda x: self.discriminator(x)[-1], real, fake, generator)
 
@@ -166,5 +166,5 @@ def _check_mode(mode: str) -> None:
         raise ValueError(f"mode is one of {', '.join(MODES)}, got '{mode}'")
 
 
-# As the term is called: conf/loss/term/adversarial.yaml.
+# Name of the term in conf/loss/term/adversarial.yaml.
 adversarial = Adversarial

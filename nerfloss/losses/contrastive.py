@@ -38,37 +38,37 @@ def triplet(
     Triplet Loss for Person Re-Identification", 2017, equation 5, here with FaceNet's distance.
     """
     unit = unit_features(features)
-    mine = _semi_hard if mining == "semi_hard" else _hard
+    mining_loss = _semi_hard if mining == "semi_hard" else _hard
     if not len(unit):
         return unit.sum(-1)
     rows = max(1, PAIRS // len(unit))
-    of_anchors = partial(_of_anchors, unit, target_instance, margin=margin, mine=mine)
+    loss_of = partial(_anchor_losses, unit, target_instance, margin=margin, mining_loss=mining_loss)
     if rows >= len(unit):
-        return of_anchors(0, len(unit))
-    # Kept for the backward pass, the tables of all blocks would need memory for all pairs.
+        return loss_of(0, len(unit))
+    # Checkpointed: keeping the tables of all blocks would need memory for all pairs.
     blocks = [
-        checkpoint(of_anchors, begin, min(begin + rows, len(unit)), use_reentrant=False)
+        checkpoint(loss_of, begin, min(begin + rows, len(unit)), use_reentrant=False)
         for begin in range(0, len(unit), rows)
     ]
     return torch.cat(blocks)
 
 
-def _of_anchors(
+def _anchor_losses(
     unit: Float[Tensor, "rays channels"],
     instance: Int[Tensor, "rays"],
     begin: int,
     end: int,
     *,
     margin: float,
-    mine: Any,
+    mining_loss: Any,
 ) -> Float[Tensor, "anchors"]:
     distance = squared_distances(unit[begin:end], unit)
     same = instance[begin:end, None] == instance
     known = (instance[begin:end, None] >= 0) & (instance >= 0)
-    itself = torch.arange(begin, end, device=unit.device)[:, None] == torch.arange(
+    same_ray = torch.arange(begin, end, device=unit.device)[:, None] == torch.arange(
         len(unit), device=unit.device
     )
-    return mine(distance, same & known & ~itself, ~same & known, margin)
+    return mining_loss(distance, same & known & ~same_ray, ~same & known, margin)
 
 
 def _semi_hard(
@@ -79,10 +79,10 @@ def _semi_hard(
 ) -> Float[Tensor, "anchors"]:
     order = distance.detach().argsort(-1)
     distance, positive, negative = (x.gather(-1, order) for x in (distance, positive, negative))
-    # Sorted, a positive's partner is the next negative behind it. A search costs six times as much.
-    places = torch.arange(distance.shape[-1], device=distance.device).expand_as(distance)
-    behind = places.masked_fill(~negative, distance.shape[-1]).flip(-1).cummin(-1).values.flip(-1)
-    last = places.masked_fill(~negative, -1).amax(-1, keepdim=True)
+    # Sorted by distance, a positive's partner is the next negative; a search takes 6 times as long.
+    ranks = torch.arange(distance.shape[-1], device=distance.device).expand_as(distance)
+    behind = ranks.masked_fill(~negative, distance.shape[-1]).flip(-1).cummin(-1).values.flip(-1)
+    last = ranks.masked_fill(~negative, -1).amax(-1, keepdim=True)
     partner = torch.minimum(behind, last).clamp_min(0)
     excess = (distance - distance.gather(-1, partner) + margin).clamp_min(0)
     counted = positive & (last >= 0)
@@ -129,7 +129,7 @@ class InfoNCE(nn.Module):
         )
         check_settings("info_nce", settings, *conditions)
         self.temperature, self.momentum = temperature, momentum
-        # Not saved as a buffer: only the data tell its size. An empty row has not been seen.
+        # Not saved as a buffer: its size depends on the data. Rows of zeros are unseen instances.
         self.register_buffer("bank", torch.empty(0, 0), persistent=False)
         self._next: Tensor | None = None
 
@@ -148,7 +148,7 @@ class InfoNCE(nn.Module):
         keys = torch.where(seen[:, None], bank, self._next)
         scores = unit @ keys.T / self.temperature
         counted = seen | present
-        # Where no instance is known at all, none can be left out either.
+        # Where no instance is known, all scores are kept, so that the softmax is finite.
         scores = scores.masked_fill(~counted & counted.any(), -torch.inf)
         known = instance >= 0
         own = scores.log_softmax(-1).gather(-1, instance.clamp_min(0)[:, None])[:, 0]
@@ -183,5 +183,5 @@ class InfoNCE(nn.Module):
         self.bank = state["bank"].to(self.bank.device)
 
 
-# As the term is called: conf/loss/term/info_nce.yaml.
+# Name of the term in conf/loss/term/info_nce.yaml.
 info_nce = InfoNCE

@@ -11,8 +11,8 @@ from nerfloss.losses.settings_checks import positive
 from nerfloss.maths.finite_differences import forward_differences
 from nerfloss.maths.segments import Segments
 
-# A view whose depths spread by less than this, in scene units, has no scale that could be fitted.
-FLATTEST = 1e-3
+# Smallest deviation of the depths of a view, in scene units, from which a scale is fitted.
+SMALLEST_DEVIATION = 1e-3
 
 
 @requires(positive("sigma"))
@@ -62,7 +62,7 @@ def line_of_sight(
         torch.erf(3 / 2**0.5 * ((t - target_depth[:, None]) / epsilon).clamp(-1, 1))
         for t in (t_starts, t_ends)
     )
-    # Within three deviations of its mean lies this much of a normal distribution.
+    # Divided by the mass of a normal distribution within three deviations.
     wanted = 0.5 * (until_end - until_start) / math.erf(3 / 2**0.5)
     seen = t_starts < target_depth[:, None] + epsilon
     return torch.where(seen, (weights - wanted).square(), 0.0).sum(-1)
@@ -91,7 +91,9 @@ def scale_shift_depth(
     share = share / groups.sum(share).clamp_min(1)[groups.index]
     targets = torch.where(known, target_depth, 0.0)
     d, wanted = (x - groups.sum(share * x)[groups.index] for x in (depth, targets))
-    scale = groups.sum(share * d * wanted) / groups.sum(share * d * d).clamp_min(FLATTEST**2)
+    scale = groups.sum(share * d * wanted) / groups.sum(share * d * d).clamp_min(
+        SMALLEST_DEVIATION**2
+    )
     return torch.where(known, (scale[groups.index] * d - wanted).square(), 0.0)
 
 

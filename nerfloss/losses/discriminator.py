@@ -31,7 +31,7 @@ class PatchDiscriminator(nn.Module):
         for i in range(layers + 1):
             stride = 2 if i < layers else 1
             steps: list[nn.Module] = [nn.Conv2d(widths[i], widths[i + 1], 4, stride, 1)]
-            if i > 0:  # as in the original, colours are not normalised away at once
+            if i > 0:  # as in pix2pix, the first block is not normalised
                 steps.append(nn.GroupNorm(1, widths[i + 1]))
             blocks.append(nn.Sequential(*steps, nn.LeakyReLU(0.2)))
         self.blocks = nn.ModuleList(blocks)
@@ -51,10 +51,10 @@ class PatchDiscriminator(nn.Module):
                 f"{self.smallest} pixels a side, got {height} x {width}: raise batch.height and "
                 f"batch.width, or lower layers"
             )
-        found = [2 * patches.movedim(-1, 1) - 1]
+        features = [2 * patches.movedim(-1, 1) - 1]
         for block in self.blocks:
-            found.append(block(found[-1]))
-        return [*found[1:], self.score(found[-1])[:, 0]]
+            features.append(block(features[-1]))
+        return [*features[1:], self.score(features[-1])[:, 0]]
 
 
 def gradient_penalty(
@@ -70,9 +70,9 @@ def gradient_penalty(
 
     Reference: Gulrajani et al., "Improved Training of Wasserstein GANs", NIPS 2017, equation 3.
     """
-    share = torch.rand(len(real), generator=generator, dtype=real.dtype, device=real.device)
-    between = torch.lerp(fake, real, share[:, None, None, None]).detach().requires_grad_()
-    judged = score(between).flatten(1).mean(1)
-    (slope,) = torch.autograd.grad(judged.sum(), between, create_graph=True)
+    fraction = torch.rand(len(real), generator=generator, dtype=real.dtype, device=real.device)
+    between = torch.lerp(fake, real, fraction[:, None, None, None]).detach().requires_grad_()
+    scores = score(between).flatten(1).mean(1)
+    (slope,) = torch.autograd.grad(scores.sum(), between, create_graph=True)
     length = slope.square().sum((1, 2, 3)).clamp_min(1e-12).sqrt()
     return (length - 1).square().mean()

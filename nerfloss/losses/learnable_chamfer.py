@@ -30,9 +30,12 @@ class Attention(nn.Module):
         self.shape = _layers(3, 64, 128)
         self.cloud = _layers(3, 64, 64)
         self.score = nn.Sequential(
-            nn.Linear(3 + 64 + 2 * 128, 64), nn.LeakyReLU(0.2), nn.Linear(64, 16),
-            nn.LeakyReLU(0.2), nn.Linear(16, 1),
-        )  # fmt: skip
+            nn.Linear(3 + 64 + 2 * 128, 64),
+            nn.LeakyReLU(0.2),
+            nn.Linear(64, 16),
+            nn.LeakyReLU(0.2),
+            nn.Linear(16, 1),
+        )
 
     def forward(
         self, points: Float[Tensor, "points 3"], others: Float[Tensor, "others 3"]
@@ -71,7 +74,7 @@ class LearnableChamfer(nn.Module):
         check_settings("learnable_chamfer", settings, *conditions)
         self.attention = Attention(sigma=sigma)
         self.optimizer = torch.optim.Adam(self.attention.parameters(), lr=learning_rate)
-        self._seen: tuple[Tensor, Tensor] | None = None
+        self._points: tuple[Tensor, Tensor] | None = None
 
     def forward(
         self,
@@ -81,20 +84,20 @@ class LearnableChamfer(nn.Module):
         """Return the weighted distance of the two sets; no gradient of it reaches the network."""
         if not len(surface_points) or not len(target_points):
             return surface_points.sum() * 0
-        self._seen = (target_points.detach(), surface_points.detach())
+        self._points = (target_points.detach(), surface_points.detach())
         fixed = {name: p.detach() for name, p in self.attention.named_parameters()}
         weights = functional_call(self.attention, fixed, (target_points, surface_points))
-        return _weighed(target_points, surface_points, *weights)
+        return _weighted_distance(target_points, surface_points, *weights)
 
     def after_step(self, step: int) -> dict[str, float] | None:  # noqa: ARG002
         """Train the network for one step on this step's points."""
-        if self._seen is None:
+        if self._points is None:
             return None
-        points, others = self._seen
-        self._seen = None
-        distance = _weighed(points, others, *self.attention(points, others))
+        points, others = self._points
+        self._points = None
+        distance = _weighted_distance(points, others, *self.attention(points, others))
         self.optimizer.zero_grad()
-        # 1e-3 as in the source: the better the match, the less there is to seek.
+        # 1e-3 as in the released code: it bounds the gradient for small distances.
         (-(distance + 1e-3).log()).backward()
         self.optimizer.step()
         self.optimizer.zero_grad()
@@ -109,7 +112,7 @@ class LearnableChamfer(nn.Module):
         self.optimizer.load_state_dict(state["optimizer"])
 
 
-def _weighed(
+def _weighted_distance(
     points: Float[Tensor, "points 3"],
     others: Float[Tensor, "others 3"],
     weights: Float[Tensor, "points"],
@@ -125,5 +128,5 @@ def _layers(*widths: int) -> nn.Sequential:
     return nn.Sequential(*(part for step in steps for part in step))
 
 
-# As the term is called: conf/loss/term/learnable_chamfer.yaml.
+# Name of the term in conf/loss/term/learnable_chamfer.yaml.
 learnable_chamfer = LearnableChamfer

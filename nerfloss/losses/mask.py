@@ -9,7 +9,7 @@ from nerfloss.losses.semantic import binary_cross_entropy
 from nerfloss.losses.settings_checks import clamp_margin, condition, not_negative
 from nerfloss.losses.spatial_bce import spatial_bce as spatial_bce
 
-# Where less than this of a ray is stopped or asked for, in sum, two masks are both empty.
+# Two masks of a smaller sum than this, in rays, are both empty.
 EMPTY = 1e-6
 
 
@@ -81,8 +81,8 @@ def mask_iou(
     Reference: Rahman and Wang, "Optimizing Intersection-Over-Union in Deep Neural Networks for
     Image Segmentation", ISVC 2016.
     """
-    both = (opacity * target_mask).sum()
-    return _one_minus_share(both, opacity.sum() + target_mask.sum() - both)
+    intersection = (opacity * target_mask).sum()
+    return _one_minus_ratio(intersection, opacity.sum() + target_mask.sum() - intersection)
 
 
 def mask_dice(
@@ -96,8 +96,8 @@ def mask_dice(
     Reference: Milletari et al., "V-Net: Fully Convolutional Neural Networks for Volumetric Medical
     Image Segmentation", 3DV 2016, with sums instead of sums of squares below.
     """
-    return _one_minus_share(2 * (opacity * target_mask).sum(), opacity.sum() + target_mask.sum())
+    return _one_minus_ratio(2 * (opacity * target_mask).sum(), opacity.sum() + target_mask.sum())
 
 
-def _one_minus_share(part: Float[Tensor, ""], whole: Float[Tensor, ""]) -> Float[Tensor, ""]:
+def _one_minus_ratio(part: Float[Tensor, ""], whole: Float[Tensor, ""]) -> Float[Tensor, ""]:
     return torch.where(whole > EMPTY, 1 - part / whole.clamp_min(EMPTY), 0.0)

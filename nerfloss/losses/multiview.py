@@ -12,9 +12,9 @@ from nerfloss.maths.directions import unit
 from nerfloss.maths.images import grey_at, inside
 from nerfloss.maths.projections import NEAREST, centre_and_inverse, project
 
-# A plane seen at a cosine below this is too oblique for its texture to be compared.
-OBLIQUE = 0.1
-# Products of views and points that are projected at once.
+# Smallest cosine between viewing direction and normal at which texture is compared.
+SMALLEST_COSINE = 0.1
+# Pairs of a view and a point that are projected at once.
 PROJECTED = 2**20
 
 
@@ -69,8 +69,8 @@ def patch_ncc(
     points, own, sources = surface_points[chosen], view[chosen], view_neighbours[view[chosen]]
     normals = unit(field(points, {"gradients"})["gradients"])
     around = pixel[chosen][:, None] + _offsets(patch).to(pixel)
-    places, seen = _on_plane(around, points, normals, view_projections[own])
-    pixels, depth = project(places[:, None], view_projections[sources][:, :, None])
+    plane_points, seen = _on_plane(around, points, normals, view_projections[own])
+    pixels, depth = project(plane_points[:, None], view_projections[sources][:, :, None])
     whole = (inside(pixels, height, width) & (depth > NEAREST)).all(-1)
     whole &= _in_front(points, normals, view_projections[sources])
     whole &= (seen & inside(around, height, width)).all(-1)[:, None]
@@ -103,12 +103,12 @@ def visual_hull(
     for masks, cameras in zip(
         view_masks.split(at_once), view_projections.split(at_once), strict=True
     ):
-        carved |= _beside(space_points, masks, cameras).any(0)
+        carved |= _outside_mask(space_points, masks, cameras).any(0)
     return (margin - space_sdf).clamp_min(0) * carved
 
 
 @torch.no_grad()
-def _beside(points: Tensor, masks: Tensor, cameras: Tensor) -> Bool[Tensor, "views points"]:
+def _outside_mask(points: Tensor, masks: Tensor, cameras: Tensor) -> Bool[Tensor, "views points"]:
     """Return True for views that see a point outside their mask."""
     height, width = masks.shape[1:]
     pixels, depth = project(points, cameras[:, None])
@@ -132,17 +132,17 @@ def _on_plane(
     through = torch.cat([pixels, torch.ones_like(pixels[..., :1])], -1)
     directions = through @ inverse.transpose(-1, -2)
     towards = (directions @ normals[..., None]).squeeze(-1)
-    facing = towards < -OBLIQUE * directions.norm(dim=-1)
+    facing = towards < -SMALLEST_COSINE * directions.norm(dim=-1)
     height = ((points - centre) * normals).sum(-1)[:, None]
-    # A plane seen edge-on is met nowhere; -1 is as good as any number that does no harm.
+    # A plane seen edge-on is not met; -1 keeps the unused quotient finite.
     along = height / torch.where(facing, towards, -1.0)
     return centre[:, None] + along[..., None] * directions, facing & (along > 0)
 
 
 def _in_front(points: Tensor, normals: Tensor, cameras: Tensor) -> Bool[Tensor, "rays sources"]:
-    """Return True for cameras on the outer side of the surface, at a cosine above ``OBLIQUE``."""
+    """Return True for cameras on the outer side of the surface, and not too oblique."""
     away = centre_and_inverse(cameras)[0] - points[:, None]
-    return (away * normals[:, None]).sum(-1) > OBLIQUE * away.norm(dim=-1)
+    return (away * normals[:, None]).sum(-1) > SMALLEST_COSINE * away.norm(dim=-1)
 
 
 def _squared_ncc(reference: Tensor, warped: Tensor) -> Float[Tensor, "rays sources"]:
@@ -154,7 +154,7 @@ def _squared_ncc(reference: Tensor, warped: Tensor) -> Float[Tensor, "rays sourc
 
 def _mean_of_least(costs: Tensor, valid: Tensor, count: int) -> Float[Tensor, "rays"]:
     """Return the mean of the ``count`` smallest valid costs of each ray; 0 where none is valid."""
-    # Costs are at most 1, so that 2 sorts behind them.
+    # Costs are at most 1, so 2 sorts behind all valid ones.
     least = torch.where(valid, costs, 2.0).topk(min(count, costs.shape[-1]), -1, largest=False)
     keep = least.values < 1.5
     return torch.where(keep, least.values, 0.0).sum(-1) / keep.sum(-1).clamp_min(1)

@@ -192,7 +192,7 @@ class FeatureMatching(nn.Module):
         """Return the distance of each patch. Raises ValueError where the patches are too small."""
         self.adversary.show(real=patch_target_rgb, fake=patch_rgb)
         total = patch_rgb.new_zeros(len(patch_rgb))
-        # The last ones are the scores, which are no features.
+        # Without the last ones, which are the scores.
         ours, theirs = self.adversary.judge(patch_rgb), self.adversary.judge(patch_target_rgb)
         for x, y in zip(ours[:-1], theirs[:-1], strict=True):
             total = total + (x - y).abs().mean((1, 2, 3))
@@ -224,5 +224,5 @@ def _check_size(network: Backbone, patches: Float[Tensor, "patches height width 
         )
 
 
-# Names of the terms: conf/loss/term/perceptual.yaml and so on.
+# Names of the terms in conf/loss/term/.
 perceptual, style, lpips, feature_matching = Perceptual, Style, Lpips, FeatureMatching

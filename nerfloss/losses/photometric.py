@@ -39,7 +39,7 @@ def huber(
     Statistics 35, 1964.
     """
     distance = (prediction - target).abs()
-    # c is the part of the distance that counts squared; the rest counts straight.
+    # c is the part of the distance in the quadratic range.
     c = distance.clamp_max(delta)
     return c * (distance - 0.5 * c)
 

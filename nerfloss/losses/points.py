@@ -62,11 +62,11 @@ def directional_distance(
     x, y = surface_points, target_points
     if not len(x) or not len(y):
         return _nothing(x, y)[None][:0]
-    places = y.detach().repeat_interleave(references, 0)
-    noise = spread * normal(places.shape, generator, places)
-    places = torch.cat([places + noise, x.detach()])
-    (v, length), (w, other) = (_towards(places, each, neighbours) for each in (x, y))
-    error = (length - other).abs() + (v - w).abs().sum(-1)
+    origins = y.detach().repeat_interleave(references, 0)
+    noise = spread * normal(origins.shape, generator, origins)
+    origins = torch.cat([origins + noise, x.detach()])
+    (v, distance), (w, other) = (_towards(origins, each, neighbours) for each in (x, y))
+    error = (distance - other).abs() + (v - w).abs().sum(-1)
     return error * (-trust * error.detach()).exp()
 
 
@@ -97,10 +97,10 @@ def sinkhorn_emd(
     return sinkhorn_divergence(surface_points, target_points, blur, steps)
 
 
-def _towards(places: Tensor, points: Tensor, neighbours: int) -> tuple[Tensor, Tensor]:
+def _towards(origins: Tensor, points: Tensor, neighbours: int) -> tuple[Tensor, Tensor]:
     """Return the mean vector from the nearest points to each reference, and its length."""
-    apart = places[:, None] - points[nearest(places, points, min(neighbours, len(points)))]
-    # Places may be points of the set: the floor lets such a point take all of the share.
+    apart = origins[:, None] - points[nearest(origins, points, min(neighbours, len(points)))]
+    # A reference may be a point of the set; the floor keeps its share finite.
     shares = 1 / (apart.detach().square().sum(-1, keepdim=True) + 1e-8)
     vectors = (apart * shares).sum(1) / shares.sum(1)
     return vectors, length(vectors)

@@ -14,7 +14,7 @@ from nerfloss.losses.requirements import requires
 from nerfloss.losses.settings_checks import not_negative, positive
 from nerfloss.maths.segments import Segments, pair_blocks
 
-PAIRS_AT_ONCE = 2**19  # bounds the memory, however many rays a view has
+PAIRS_AT_ONCE = 2**19  # bounds the memory for any number of rays
 
 
 @requires(not_negative("margin"))
@@ -40,7 +40,7 @@ def depth_ranking(
     order = groups.argsort(stable=True)
     known, groups = known[order], groups[order]
     rays = (depth[known], target_depth[known], groups)
-    # An empty piece, so that there is a gradient, of 0, even where nothing can be compared.
+    # An empty tensor, so that there is a gradient (0) even where nothing is compared.
     values = [rays[0][:0]]
     for rows, columns in pair_blocks(groups, PAIRS_AT_ONCE):
         block = (*(x[rows] for x in rays), *(x[columns] for x in rays), margin)
@@ -60,7 +60,7 @@ def _wrong_order(
     margin: float,
 ) -> Float[Tensor, "rows"]:
     """Return each row's mean hinge over the columns of its view with another observed depth."""
-    # 1: seen behind the row; -1: before it; 0: not compared with it.
+    # 1: observed behind the row; -1: before it; 0: not compared with it.
     behind = (target_depths - target_depth[:, None]).sign() * (views == view[:, None])
     counted = behind.abs()
     hinges = counted * (margin - behind * (depths - depth[:, None])).clamp_min(0)
@@ -118,8 +118,8 @@ def depth_listmle(
     row = groups.index[order]
     sizes = groups.sizes()
     column = torch.arange(len(order), device=order.device) - (sizes.cumsum(0) - sizes)[row]
-    # A row per view, farthest first: what was seen behind a ray is what comes before it. The
-    # zeros that fill up the rows come last and are never looked at.
+    # A row per view, farthest first, so that the rays behind a ray precede it. The zeros that pad
+    # the rows come last and are not read.
     longest = int(sizes.max()) if len(sizes) else 0
     rows = scores.new_zeros(groups.count, longest).index_put((row, column), scores[order])
     behind = rows.logcumsumexp(1)[row, column]

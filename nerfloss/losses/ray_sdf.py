@@ -59,5 +59,5 @@ def monotone(
 
 
 def _mean(values: Float[Tensor, "rays samples"], keep: Tensor) -> Float[Tensor, "rays"]:
-    # Where nothing is kept the sum is 0 already; the floor makes 0 / 0 a 0.
+    # Where nothing is kept the sum is 0; the floor turns 0 / 0 into 0.
     return (values * keep).sum(-1) / keep.sum(-1).clamp_min(1)

@@ -39,23 +39,23 @@ class SpatialBce(nn.Module):
         check_settings("spatial_bce", settings, *conditions)
         self.threshold = nn.Parameter(torch.tensor(float(threshold)))
         self.optimizer = torch.optim.Adam([self.threshold], lr=learning_rate)
-        self._seen: Tensor | None = None
+        self._opacity: Tensor | None = None
 
     def forward(self, opacity: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         """Return each ray's loss, in [0, 1]; no gradient of it reaches the threshold."""
-        self._seen = opacity.detach()
-        return _away_from(opacity, self.threshold.detach())
+        self._opacity = opacity.detach()
+        return _distance_loss(opacity, self.threshold.detach())
 
     def after_step(self, step: int) -> dict[str, float] | None:  # noqa: ARG002
         """Update the threshold on this step's opacities."""
-        if self._seen is None:
+        if self._opacity is None:
             return None
-        opacity, self._seen = self._seen, None
+        opacity, self._opacity = self._opacity, None
         low = opacity <= self.threshold
-        # With all on one side there is nothing to divide, and nothing would hold the threshold.
+        # With all opacities on one side the threshold would move without bound.
         if low.any() and not low.all():
-            errors = _away_from(opacity, self.threshold)
-            # By side, or the larger side alone would say where the threshold goes.
+            errors = _distance_loss(opacity, self.threshold)
+            # A mean per side, or the larger side would dominate.
             loss = errors[low].mean() + errors[~low].mean()
             self.optimizer.zero_grad()
             loss.backward()
@@ -74,7 +74,7 @@ class SpatialBce(nn.Module):
         self.optimizer.load_state_dict(state["optimizer"])
 
 
-def _away_from(
+def _distance_loss(
     opacity: Float[Tensor, "*shape"], threshold: Float[Tensor, ""]
 ) -> Float[Tensor, "*shape"]:
     inside = opacity.clamp(0, 1)
@@ -82,5 +82,5 @@ def _away_from(
     return 1 - ((inside - threshold) / room).square()
 
 
-# As the term is called: conf/loss/term/spatial_bce.yaml.
+# Name of the term in conf/loss/term/spatial_bce.yaml.
 spatial_bce = SpatialBce

@@ -33,7 +33,7 @@ def fourier(
     Reference: Yuan and Qiao, "Diffusion-TS: Interpretable Diffusion for General Time Series
     Generation", ICLR 2024, the Fourier-based loss.
     """
-    # The transform is linear: that of the difference is the difference of the transforms.
+    # The transform is linear: one transform of the difference suffices.
     spectrum = torch.fft.fftn(prediction - target, dim=tuple(dims), norm="forward")
     return spectrum.real.abs() ** power + spectrum.imag.abs() ** power
 
@@ -58,6 +58,6 @@ def focal_frequency(
     spectrum = torch.fft.fft2(patch_rgb - patch_target_rgb, dim=(1, 2), norm="ortho")
     distance = spectrum.real.square() + spectrum.imag.square()
     size = distance.detach().sqrt()
-    # The floor is below any difference that float32 colours can have; it makes 0 / 0 a 0.
+    # The floor, below any difference of float32 colours, turns 0 / 0 into 0.
     weight = (size / size.amax((1, 2), keepdim=True).clamp_min(1e-12)) ** alpha
     return weight * distance

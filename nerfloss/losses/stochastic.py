@@ -9,7 +9,7 @@ from nerfloss.losses.requirements import requires
 from nerfloss.losses.settings_checks import condition, count
 from nerfloss.maths.ssim import gaussian_window, ssim_map
 
-SIGMA = 1.5  # of the Gaussian window, in pixels of the image that is laid out
+SIGMA = 1.5  # of the Gaussian window, in pixels
 
 
 @requires(
@@ -49,15 +49,15 @@ def s3im(
     Effectiveness for Neural Fields", ICCV 2023, and its released code for window and border.
     """
     order = _orders(len(rgb), repeats, seed).to(rgb.device)
-    border, least = (kernel - 1) // 2, _lowest_image(kernel)
-    height = min(patch_height, max(len(order) // kernel, least))
+    border, smallest = (kernel - 1) // 2, _lowest_image(kernel)
+    height = min(patch_height, max(len(order) // kernel, smallest))
     width = len(order) // height
-    if width < least:
+    if width < smallest:
         raise ValueError(
             f"s3im with kernel={kernel} needs more than {len(rgb)} ray(s) laid out "
             f"repeats={repeats} times: raise trainer.batch_size.rays or 'repeats'"
         )
-    # index_select, because the gradient of an index expression sorts its indices.
+    # index_select, as the backward of indexing sorts the indices.
     ours, theirs = (
         x.index_select(0, order[: height * width]).reshape(1, height, width, 3)
         for x in (rgb, target_rgb)

@@ -4,8 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-# Below this much light stopped, an expected distance means nothing and fades to 0.
-FAINTEST = 1e-3
+# Smallest divisor of the expected distance: below this opacity it fades to 0.
+SMALLEST_OPACITY = 1e-3
 
 
 def transmittance(alphas: Float[Tensor, "*rays samples"]) -> Float[Tensor, "*rays samples"]:
@@ -64,4 +64,4 @@ def expected_distance(
     distance is 0 where nothing is hit.
     """
     middle = 0.5 * (t_starts + t_ends)
-    return (weights * middle).sum(-1) / weights.sum(-1).clamp_min(FAINTEST)
+    return (weights * middle).sum(-1) / weights.sum(-1).clamp_min(SMALLEST_OPACITY)

@@ -36,7 +36,7 @@ def mass_of_overlaps(
     Reference: Barron et al., "Mip-NeRF 360", CVPR 2022, equation 12.
     """
     before = torch.nn.functional.pad(weights.cumsum(-1), (1, 0))
-    # Edges are only compared, so that their gradients are not wanted.
+    # Edges are only compared, which has no gradient.
     begins, ends, other_begins, other_ends = (
         each.detach().contiguous() for each in (begins, ends, other_begins, other_ends)
     )

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Bool, Float, Int, Integer
 from torch import Tensor
 
-# Rec. 601, as most systems make images grey.
+# Weights of red, green and blue in luma (Rec. 601).
 LUMA = (0.299, 0.587, 0.114)
 
 
@@ -21,7 +21,7 @@ def grey_at(
     """
     height, width = images.shape[1:3]
     flat = images.reshape(-1, 3)
-    # Any finite stand-in is as good where a pixel is absurdly far outside.
+    # Clamped, so that pixels far outside have finite indices.
     x = (pixels[..., 0] - 0.5).clamp(0, width - 1)
     y = (pixels[..., 1] - 0.5).clamp(0, height - 1)
     left = x.detach().floor().long().clamp_max(max(width - 2, 0))

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-# A point that lies less than this in front of a camera has no pixel.
+# Smallest depth of a point that has a pixel, in scene units.
 NEAREST = 1e-6
 
 

@@ -13,16 +13,16 @@ def uniform(
     shape: tuple[int, ...], generator: Generator | None, like: Tensor
 ) -> Float[Tensor, "*shape"]:
     """Return uniform random numbers in [0, 1), with the dtype and device of ``like``."""
-    return torch.rand(shape, generator=generator, device=_home(generator, like)).to(like)
+    return torch.rand(shape, generator=generator, device=_device(generator, like)).to(like)
 
 
 def normal(
     shape: tuple[int, ...], generator: Generator | None, like: Tensor
 ) -> Float[Tensor, "*shape"]:
     """Return standard normal random numbers, with the dtype and device of ``like``."""
-    return torch.randn(shape, generator=generator, device=_home(generator, like)).to(like)
+    return torch.randn(shape, generator=generator, device=_device(generator, like)).to(like)
 
 
-def _home(generator: Generator | None, like: Tensor) -> torch.device:
-    # Drawn where the generator lives, so that a seed means the same on every device.
+def _device(generator: Generator | None, like: Tensor) -> torch.device:
+    # Drawn on the device of the generator, so that numbers do not depend on that of the data.
     return like.device if generator is None else generator.device

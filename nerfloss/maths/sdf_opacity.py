@@ -35,7 +35,7 @@ def neus_alphas(
     change = 0.5 * slope * (t_ends - t_starts)
     before = torch.sigmoid(sharpness * (sdf - change))
     after = torch.sigmoid(sharpness * (sdf + change))
-    # Deep inside both are 0; the floor makes such a sample transparent instead of 0 / 0.
+    # Deep inside both are 0; the added term makes such a sample transparent instead of 0 / 0.
     return ((before - after) / (before + 1e-5)).clamp(0.0, 1.0)
 
 

@@ -15,7 +15,7 @@ class Segments:
     count: int
 
     @classmethod
-    def of(cls, labels: Int[Tensor, "items"]) -> "Groups":
+    def of(cls, labels: Int[Tensor, "items"]) -> "Segments":
         """Return the groups of items with equal labels; a label may be any integer."""
         found, index = labels.unique(return_inverse=True)
         return cls(index, len(found))
@@ -32,7 +32,7 @@ class Segments:
         """Return the log softmax of each item over its group."""
         highest = scores.new_full((self.count,), -torch.inf)
         highest = highest.scatter_reduce(0, self.index, scores.detach(), "amax")
-        # Less the highest, no exponential overflows and every sum is at least 1.
+        # Relative to the maximum, no exponential overflows and every sum is at least 1.
         below = scores - highest[self.index]
         return below - self.sum(below.exp()).log()[self.index]
 
@@ -54,7 +54,7 @@ def pair_blocks(
     sizes = groups.bincount()
     ends = sizes.cumsum(0)
     largest = max(int(sizes.max()) if len(sizes) else 0, least)
-    # As many columns as there are rows, and at either end the rest of a group that is cut.
+    # Columns are the rows, and at either end the rest of a group that is cut.
     rows = max(1, min(largest, pairs // (3 * largest)))
     begins = torch.arange(0, len(groups), rows, device=groups.device)
     stops = (begins + rows).clamp_max(len(groups))

@@ -10,7 +10,7 @@ def spherical_harmonics(directions: Float[Tensor, "*rays 3"]) -> Float[Tensor, "
 
     Reference: Sloan, "Efficient Spherical Harmonic Evaluation", JCGT 2013, appendix A2.
     """
-    # Each component in a row of its own, so that what follows reads and writes memory in order.
+    # One contiguous row per component, so that memory is read and written in order.
     x, y, z = directions.movedim(-1, 0).contiguous()
     xx, yy, zz = x * x, y * y, z * z
     return torch.stack(

@@ -99,7 +99,7 @@ def _cost_gradient(points: Tensor, others: Tensor, f: Tensor, g: Tensor, blur: f
     for part, own in zip(points.split(rows), f.split(rows), strict=True):
         apart = distances(part, others)
         plan = ((own[:, None] + g - apart) / blur).exp() / (len(points) * len(others))
-        # Where two points coincide neither direction is the way: the floor makes it 0 / 1e-12.
+        # Where two points coincide the direction is undefined: the floor turns 0 / 0 into 0.
         share = plan / apart.clamp_min(1e-12)
         parts.append(share.sum(-1, keepdim=True) * part - share @ others)
     return torch.cat(parts)

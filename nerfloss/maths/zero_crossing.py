@@ -4,8 +4,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-# A fall of the distance by less than this is counted as this much: it bounds the derivative.
-GENTLEST = 1e-6
+# Floor of the decrease of the SDF at a crossing, which bounds the derivative.
+SMALLEST_DECREASE = 1e-6
 
 
 def first_crossing(
@@ -26,13 +26,13 @@ def first_crossing(
     hit = crosses.any(-1)
     if crosses.shape[-1] == 0:
         return torch.zeros_like(t[..., 0]), hit
-    # argmax finds the first of equals.
+    # argmax returns the first of equal values.
     first = crosses.to(torch.uint8).argmax(-1, keepdim=True)
     before, after = _pair(sdf, first)
     near, far = _pair(t, first)
-    # What is computed where nothing crosses is thrown away, but must be finite for the gradient.
+    # Where nothing crosses the result is discarded, but must be finite for the gradient.
     before, after = torch.where(hit, before, 1.0), torch.where(hit, after, -1.0)
-    share = before / (before - after).clamp_min(GENTLEST)
+    share = before / (before - after).clamp_min(SMALLEST_DECREASE)
     return torch.where(hit, near + share * (far - near), 0.0), hit
 
 

@@ -84,12 +84,12 @@ class Backbone(nn.Module):
 
     def forward(self, image: Float[Tensor, "images 3 height width"]) -> list[Tensor]:
         """Return the activations at the taps, from shallow to deep, channels first."""
-        found = []
+        activations = []
         for index, layer in enumerate(self.features):
             image = layer(image)
             if index in self.taps:
-                found.append(image)
-        return found
+                activations.append(image)
+        return activations
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
         """Load a state dict with torchvision's keys; layers behind the last tap are ignored.

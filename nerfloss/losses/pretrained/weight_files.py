@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nerfloss.losses.pretrained.downloads import MissingWeights, PublishedFile, download
 
-# Linear layers of LPIPS by the network that they belong to, and that network's name here.
+# Names of the backbones of LPIPS, and of their networks in `NETWORKS`.
 LPIPS_NETWORKS = {"alex": "alex", "vgg": "vgg16", "squeeze": "squeeze"}
 
 
