@@ -77,7 +77,7 @@ def test_three_steps_and_three_resumed_equal_six(tmp_path, model, overrides):
 
 
 def _ends_after(budget, steps):
-    """The same schedules, but the run ends early: as if somebody had pressed Ctrl-C."""
+    """Keep the schedules but end the run early, as Ctrl-C does."""
 
     class Cut(type(budget)):
         def spent(self, step, seconds):
@@ -98,7 +98,7 @@ def scores(folder):
 
 
 @pytest.mark.slow
-def test_a_killed_run_resumes_to_the_numbers_of_an_undisturbed_one(tmp_path):
+def test_a_killed_run_resumes_to_the_numbers_of_an_uninterrupted_one(tmp_path):
     settings = [*tiny(), "trainer.max_steps=400", "trainer.checkpoint_every=20"]
     settings += ["eval.mesh=null", "eval.geometry={}", "eval.images=false"]
 
@@ -129,7 +129,7 @@ def test_a_killed_run_resumes_to_the_numbers_of_an_undisturbed_one(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_terminated_run_saves_and_says_how_to_go_on(tmp_path):
+def test_a_terminated_run_saves_and_prints_how_to_resume(tmp_path):
     command = [sys.executable, "train.py", *tiny(), "trainer.max_steps=100000"]
     process = subprocess.Popen(
         [*command, f"hydra.run.dir={tmp_path}"],

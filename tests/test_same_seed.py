@@ -15,7 +15,7 @@ NO_MESH = "eval.mesh=null"
 
 
 def scored(folder: Path, *overrides: str, model: str = "neus") -> dict[str, Any]:
-    """What a whole run, training and evaluation, leaves in metrics.json."""
+    """Train and evaluate a run; return what metrics.json holds."""
     asked = [f"model={model}", *overrides, "trainer.max_steps=3", "eval.images=false"]
     run = assembled(folder, *asked, model=model)
     assert run.train()
@@ -35,7 +35,7 @@ def untimed(values: dict[str, Any]) -> dict[str, Any]:
         pytest.param("nerf", ["loss=nerf_robust", NO_MESH], marks=pytest.mark.slow, id="nerf"),
     ],
 )
-def test_two_runs_of_one_seed_leave_the_same_numbers(tmp_path, model, overrides) -> None:
+def test_two_runs_of_one_seed_write_the_same_numbers(tmp_path, model, overrides) -> None:
     first = scored(tmp_path / "first", *overrides, "seed=3", model=model)
     second = scored(tmp_path / "second", *overrides, "seed=3", model=model)
     assert first["psnr"] > 0

@@ -1,4 +1,4 @@
-"""Checkpoints: the state of a run in one file that is always whole and never runs code."""
+"""Checkpoints: the state of a run in one file, written atomically, loaded without running code."""
 
 import io
 from collections.abc import Mapping
@@ -16,20 +16,19 @@ _SCALARS = (bool, int, float, str, type(None))
 
 
 class CheckpointError(RuntimeError):
-    """A file that is no checkpoint of ours, or one that cannot be read to its end."""
+    """A file that is damaged, or not a checkpoint of nerfloss."""
 
 
 def save(path: Path | str, state: Mapping[str, Any]) -> None:
-    """Write ``state`` to ``path`` so that the file is the old or the new one, never a part.
+    """Write ``state`` to ``path`` atomically.
 
     The state is a nested dict of tensors, numbers, strings, lists and tuples; anything else is a
-    TypeError that names the key. It is written beside its destination, flushed to the disk and
-    renamed over it. Where writing fails (a full disk) an OSError says so, and the previous
-    checkpoint stays as it was.
+    TypeError that names the key. The file is written under another name, flushed to the disk and
+    renamed. Where writing fails (a full disk), OSError is raised and the previous checkpoint stays.
     """
     path = Path(path)
     content = {"format": _FORMAT, "version": VERSION, "state": _plain(state, "state")}
-    # Serialised in memory first: torch's own writer hides the cause when a disk is full.
+    # Serialised in memory first: torch's writer hides the cause when a disk is full.
     buffer = io.BytesIO()
     torch.save(content, buffer)
     atomic_write(path, buffer.getbuffer(), durable=True)
@@ -46,7 +45,7 @@ def load(path: Path | str, device: torch.device | str = "cpu") -> dict[str, Any]
         raise FileNotFoundError(f"no checkpoint at {path}: give the file, or a run's folder")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises half a dozen kinds, by where the damage lies
+    except Exception as error:  # the type depends on where the damage is
         raise CheckpointError(
             f"{path} cannot be read as a checkpoint: it is damaged, cut short or of another kind "
             f"({type(error).__name__}: {_first_line(error)})"
@@ -62,7 +61,7 @@ def load(path: Path | str, device: torch.device | str = "cpu") -> dict[str, Any]
 
 
 def latest(run: Path | str) -> Path:
-    """The newest checkpoint of a run: ``run`` is its folder, its checkpoints/ or a file there.
+    """Return the newest checkpoint of a run: its folder, its checkpoints/ or a file there.
 
     Raises FileNotFoundError that says what the folder holds instead.
     """
@@ -74,19 +73,19 @@ def latest(run: Path | str) -> Path:
             return folder / "last.pt"
     if not run.is_dir():
         raise FileNotFoundError(f"there is no run at {run}: give the folder that a run wrote")
-    found = ", ".join(sorted(entry.name for entry in run.iterdir())[:8]) or "nothing"
+    content = ", ".join(sorted(entry.name for entry in run.iterdir())[:8]) or "nothing"
     raise FileNotFoundError(
-        f"{run} holds no checkpoints/last.pt, but {found}: give the folder of one run that saved"
+        f"{run} holds no checkpoints/last.pt, but {content}: give the folder of one run that saved"
     )
 
 
 def _plain(value: Any, key: str) -> Any:
-    """``value`` rebuilt from the types that load without running code; ``key`` says where it is."""
+    """Return ``value`` in types that load without running code; ``key`` is its name in errors."""
     if isinstance(value, Tensor):
         tensor = value.detach()
-        # A view drags its whole storage into the file.
+        # torch.save writes the whole storage of a view.
         return tensor.clone() if tensor.untyped_storage().nbytes() > tensor.nbytes else tensor
-    # Exact types: numpy's float64 is a float to isinstance, and unreadable with weights_only.
+    # Exact types: numpy's float64 is an instance of float, but weights_only cannot load it.
     if type(value) in _SCALARS:
         return value
     if isinstance(value, Mapping):

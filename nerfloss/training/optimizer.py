@@ -148,14 +148,17 @@ class Optimizer:
 
     def state_dict(self) -> dict[str, Any]:
         return {
-            name: [getattr(each, name) for each in self._moments]
-            for name in ("mean", "square", "count")
+            "mean": [each.mean for each in self._moments],
+            "square": [each.square for each in self._moments],
+            "count": [each.count for each in self._moments],
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        for name, saved in state.items():
-            for each, value in zip(self._moments, saved, strict=True):
-                getattr(each, name).copy_(value)
+        saved = zip(self._moments, state["mean"], state["square"], state["count"], strict=True)
+        for each, mean, square, count in saved:
+            each.mean.copy_(mean)
+            each.square.copy_(square)
+            each.count.copy_(count)
 
     def _found_inf(self, moments: Sequence[Moments]) -> Float[Tensor, ""]:
         """Return 1 where any gradient is not finite, else 0; clip where that is set."""

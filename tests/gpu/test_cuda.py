@@ -34,7 +34,7 @@ def _state(folder, field):
     return path
 
 
-def test_a_run_by_triton_begins_as_one_by_the_formulas(tmp_path):
+def test_the_first_loss_with_triton_is_that_of_the_reference(tmp_path):
     first = {}
     for backend in ("triton", "reference"):
         run = assembled(tmp_path / backend, "device=cuda", f"kernels.backend={backend}")

@@ -1,4 +1,4 @@
-"""The loop waits for the GPU as seldom as it can: every place where it does is counted."""
+"""Device synchronisations of the training loop, counted by file and line."""
 
 import collections
 import contextlib
@@ -22,7 +22,7 @@ CUDA = torch.device("cuda")
 
 @contextlib.contextmanager
 def waiting(mode):
-    """What waiting for the GPU does: "error" or "warn"."""
+    """Set the action at a synchronisation: "error" or "warn"."""
     before = torch.cuda.get_sync_debug_mode()
     torch.cuda.set_sync_debug_mode(mode)
     try:
@@ -45,7 +45,7 @@ def waits():
 
 
 @pytest.mark.parametrize("image_storage", ["device", "host"])
-def test_a_batch_is_drawn_without_waiting_wherever_the_images_lie(image_storage):
+def test_drawing_a_batch_does_not_synchronise_for_any_image_storage(image_storage):
     views = small_scene("craters", views=4, test_views=1, size=20).train
     placed = views.placed(CUDA) if image_storage == "device" else views
     batches = UniformBatches(placed, device=CUDA, background="random", near_mask=4, seed=3)
@@ -69,7 +69,7 @@ def test_batches_have_the_same_bits_from_the_device_and_from_the_host():
         assert torch.equal(one.rays.directions, other.rays.directions)
 
 
-def test_numbers_for_the_host_do_not_make_it_wait():
+def test_asynchronous_host_copies_do_not_synchronise():
     value, box, here, late = (
         torch.arange(3, device=CUDA).sum(),
         torch.ones(2, 3, device=CUDA),
@@ -86,7 +86,7 @@ def test_numbers_for_the_host_do_not_make_it_wait():
     assert int(number) == 3
 
 
-def test_a_step_waits_for_nothing(tmp_path):
+def test_a_step_does_not_synchronise(tmp_path):
     settings = ["device=cuda", "trainer.max_steps=60", "dataset.size=64"]
     settings += ["model.renderer.color_threshold=0"]  # as hardware=gpu has it
     run = assembled(tmp_path, *settings, "trainer.batch_size.samples=4096")

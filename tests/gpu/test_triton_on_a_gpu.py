@@ -101,7 +101,7 @@ def test_it_is_not_slower_than_plain_pytorch(kernel) -> None:
 
 
 @pytest.mark.usefixtures("benchmarks")
-def test_what_a_model_calls_on_a_gpu_is_triton_and_agrees_with_the_formulas() -> None:
+def test_models_use_triton_on_a_gpu_and_agree_with_the_reference() -> None:
     """Opacity, weights, sums and the march, through their public functions."""
     from gpu_rays import OPERATIONS, inputs, ray_errors, sweep
 
@@ -118,7 +118,7 @@ def test_what_a_model_calls_on_a_gpu_is_triton_and_agrees_with_the_formulas() ->
 
 @pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype")
 @pytest.mark.usefixtures("benchmarks")
-def test_no_pass_along_rays_waits_for_the_gpu() -> None:
+def test_ray_operations_do_not_synchronise() -> None:
     """The march does, once, for the number of its steps."""
     from gpu_rays import OPERATIONS, Batch, both_ways, inputs
 

@@ -27,6 +27,6 @@ def test_an_empty_budget_is_refused(steps, seconds):
         Budget(steps, seconds)
 
 
-def test_a_clock_that_does_not_exist_is_refused_by_the_names_of_those_that_do():
+def test_an_unknown_clock_is_refused_with_the_known_ones():
     with pytest.raises(ValueError, match=r"trainer\.clock='sun' .*: use wall .* or cpu"):
         Budget(10, clock="sun")

@@ -58,7 +58,7 @@ def state() -> dict:
     }
 
 
-def test_what_is_loaded_equals_what_was_saved(tmp_path: Path, state: dict) -> None:
+def test_a_loaded_state_equals_the_saved_one(tmp_path: Path, state: dict) -> None:
     save(tmp_path / "checkpoints" / "last.pt", state)
     loaded = load(tmp_path / "checkpoints" / "last.pt")
     assert {k: loaded[k] for k in ("step", "best", "name", "stopped", "nothing", "order")} == {
@@ -87,7 +87,7 @@ def test_an_optimizer_accepts_its_loaded_state(tmp_path: Path, state: dict) -> N
         (len, "builtin_function"),
     ],
 )
-def test_what_would_need_code_to_load_is_refused_by_its_key(
+def test_a_value_that_needs_code_to_load_is_refused_by_its_key(
     tmp_path: Path, value: object, kind: str
 ) -> None:
     with pytest.raises(TypeError, match=rf"state\.sampler\.grid\[1\] is a .*{kind}"):
@@ -128,7 +128,7 @@ def test_a_text_file_is_no_checkpoint(tmp_path: Path) -> None:
         load(tmp_path / "last.pt")
 
 
-def test_another_programs_checkpoint_is_told_apart(tmp_path: Path) -> None:
+def test_a_checkpoint_of_another_program_is_refused(tmp_path: Path) -> None:
     torch.save({"step": 1}, tmp_path / "foreign.pt")
     with pytest.raises(CheckpointError, match=r"foreign\.pt was not written by nerfloss"):
         load(tmp_path / "foreign.pt")

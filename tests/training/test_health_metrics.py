@@ -1,4 +1,4 @@
-"""The vital signs of a step: equal to loops over its rays, silent about what cannot be told."""
+"""Health metrics of a step: equal to loops over its rays, absent where they cannot be computed."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from nerfloss.training.health_metrics import health_metrics
 
 @pytest.fixture
 def made() -> dict[str, torch.Tensor]:
-    """A step over 40 rays: a third on the object, a third beside it, a third along its edge."""
+    """A step over 40 rays: a third on the object, a third off it, a third along its edge."""
     generator = torch.Generator().manual_seed(3)
 
     def draw(*shape: int) -> torch.Tensor:
@@ -33,7 +33,7 @@ def made() -> dict[str, torch.Tensor]:
     }
 
 
-def test_colours_are_compared_with_one_colour_and_with_the_background(made):
+def test_the_colour_error_is_compared_with_a_constant_colour_and_the_background(made):
     def mean_error(guess):
         on_or_off = [r for r in range(40) if made["target_mask"][r] > 0.5 or is_empty(made, r)]
         return sum(
@@ -54,7 +54,7 @@ def is_empty(made, ray):
     return made["target_mask"][ray] < 0.05 and shown.abs().max() < 0.02
 
 
-def test_opacity_and_samples_are_told_apart_by_the_mask(made):
+def test_opacity_and_samples_are_averaged_on_and_off_the_mask(made):
     on = [r for r in range(40) if made["target_mask"][r] > 0.5]
     empty = [r for r in range(40) if is_empty(made, r)]
     metrics = health_metrics(made)
@@ -65,7 +65,7 @@ def test_opacity_and_samples_are_told_apart_by_the_mask(made):
     assert metrics["most_opaque"] == pytest.approx(max(opacity))
 
 
-def test_padding_has_no_distance(made):
+def test_padding_is_excluded_from_the_sdf_extrema(made):
     found = [
         float(made["sdf"][r, s]) for r in range(40) for s in range(5) if made["occupied"][r, s]
     ]
@@ -74,7 +74,7 @@ def test_padding_has_no_distance(made):
     assert metrics["sdf_most"] == pytest.approx(max(found))
 
 
-def test_without_masks_every_ray_may_see_the_object(made):
+def test_without_masks_all_rays_are_object_rays(made):
     del made["target_mask"]
     metrics = health_metrics(made)
     assert metrics["object_opacity"] == pytest.approx(float(made["opacity"].mean()))
@@ -83,7 +83,7 @@ def test_without_masks_every_ray_may_see_the_object(made):
     assert metrics["error"] == pytest.approx(float(error))
 
 
-def test_a_photograph_s_own_surroundings_need_no_explanation(made):
+def test_pixels_off_the_mask_that_do_not_show_the_background_are_ignored(made):
     made["target_rgb"] = torch.rand_like(made["target_rgb"])  # nothing shows the background
     made["target_mask"] = (made["target_mask"] > 0.5).float()
     metrics = health_metrics(made)
@@ -93,7 +93,7 @@ def test_a_photograph_s_own_surroundings_need_no_explanation(made):
     assert metrics["error"] == pytest.approx(float(error))
 
 
-def test_what_a_step_did_not_make_is_not_made_for_this(made):
+def test_no_quantity_is_computed_for_the_metrics(made):
     class Lazy(Mapping[str, Any]):
         def __getitem__(self, name: str) -> Any:
             assert name in made, f"'{name}' was made for the watchdog alone"
@@ -113,7 +113,7 @@ def test_what_a_step_did_not_make_is_not_made_for_this(made):
     assert set(health_metrics(Lazy())) == {"object_sampled"}
 
 
-def test_looking_leaves_no_history_of_derivatives(made):
+def test_the_metrics_record_no_gradient(made):
     made["rgb"].requires_grad_()
     before = made["rgb"].grad_fn
     health_metrics(made)

@@ -26,7 +26,7 @@ class Clock:
 
 
 class Remembering:
-    """A sink that is due every few steps and keeps what it is given."""
+    """A logger that is due every few steps and keeps what it is given."""
 
     def __init__(self, every: int) -> None:
         self.every = every
@@ -58,32 +58,32 @@ def terms_of(step: int) -> dict[str, float]:
     return scalars | {"loss/eikonal": 0.1 * step} if step >= 30 else scalars
 
 
-def test_each_sink_receives_only_what_is_due() -> None:
+def test_each_logger_receives_only_steps_that_are_due() -> None:
     often, seldom = Remembering(2), Remembering(3)
-    sinks = Loggers([often, seldom])
+    loggers = Loggers([often, seldom])
     for step in range(7):
-        assert sinks.due(step) == (step % 2 == 0 or step % 3 == 0)
-        if sinks.due(step):
-            sinks.write(step, {})
+        assert loggers.due(step) == (step % 2 == 0 or step % 3 == 0)
+        if loggers.due(step):
+            loggers.write(step, {})
     assert often.steps == [0, 2, 4, 6]
     assert seldom.steps == [0, 3, 6]
 
 
-def test_results_and_images_reach_every_sink_at_any_step() -> None:
-    sinks = [Remembering(100), Remembering(1000)]
-    Loggers(sinks).write_all(7, {"psnr": 30.0})
-    Loggers(sinks).image(7, "panel", np.zeros((2, 2, 3)))
-    assert [(sink.steps, sink.images) for sink in sinks] == [([7], ["panel"])] * 2
+def test_results_and_images_reach_every_logger_at_any_step() -> None:
+    loggers = [Remembering(100), Remembering(1000)]
+    Loggers(loggers).write_all(7, {"psnr": 30.0})
+    Loggers(loggers).image(7, "panel", np.zeros((2, 2, 3)))
+    assert [(logger.steps, logger.images) for logger in loggers] == [([7], ["panel"])] * 2
 
 
-def test_all_sinks_close_even_when_the_run_fails() -> None:
-    sink = Remembering(1)
-    with pytest.raises(ZeroDivisionError), Loggers([sink]):
+def test_all_loggers_close_even_when_the_run_fails() -> None:
+    logger = Remembering(1)
+    with pytest.raises(ZeroDivisionError), Loggers([logger]):
         _ = 1 / 0
-    assert sink.closed
+    assert logger.closed
 
 
-def test_without_sinks_nothing_is_ever_due() -> None:
+def test_without_loggers_nothing_is_due() -> None:
     assert not Loggers().due(0)
 
 
@@ -167,7 +167,7 @@ def test_single_precision_survives_the_text(tmp_path: Path) -> None:
     assert np.float32(text) == np.float32(value)
 
 
-def test_a_foreign_csv_is_not_continued(tmp_path: Path) -> None:
+def test_a_csv_file_of_another_program_is_refused(tmp_path: Path) -> None:
     (tmp_path / "history.csv").write_text("epoch,loss\n1,2\n")
     with pytest.raises(ValueError, match=r"history\.csv is no history of ours"):
         CsvLogger(tmp_path / "history.csv", start=11)
@@ -181,10 +181,10 @@ def test_a_period_below_one_step_is_refused(tmp_path: Path) -> None:
 
 
 def test_tensorboard_reads_back_scalars_and_images(tmp_path: Path) -> None:
-    sink = TensorBoardLogger(tmp_path, every=5)
-    sink.write(5, {"loss/total": 0.5})
-    sink.image(5, "preview/0", np.zeros((4, 6, 3), dtype=np.uint8))
-    sink.close()
+    logger = TensorBoardLogger(tmp_path, every=5)
+    logger.write(5, {"loss/total": 0.5})
+    logger.image(5, "preview/0", np.zeros((4, 6, 3), dtype=np.uint8))
+    logger.close()
     events = events_in(tmp_path)
     assert [(event.step, event.value) for event in events.Scalars("loss/total")] == [(5, 0.5)]
     assert (events.Images("preview/0")[0].height, events.Images("preview/0")[0].width) == (4, 6)
@@ -209,7 +209,7 @@ def test_tensorboard_hides_what_a_killed_run_left_after_its_checkpoint(tmp_path:
     ]
 
 
-def test_tensorboard_writes_no_file_for_a_run_that_reports_nothing(tmp_path: Path) -> None:
+def test_tensorboard_writes_no_file_without_scalars(tmp_path: Path) -> None:
     TensorBoardLogger(tmp_path / "tensorboard").close()
     assert not list(tmp_path.iterdir())
 
@@ -225,13 +225,13 @@ def plain(clock: Clock, **settings: Any) -> Console:
     return Console(100, console=console, clock=clock, **settings)
 
 
-def test_a_log_receives_plain_lines_with_the_facts(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_log_receives_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
     clock = Clock()
-    sink = plain(clock, every=10)
+    logger = plain(clock, every=10)
     scalars = {"loss/total": 0.123, "loss/rgb": 0.1, "weight/rgb": 1.0, "train/psnr": 20.0}
-    sink.write(0, scalars | {"rays_per_second": 35_200.0})
+    logger.write(0, scalars | {"rays_per_second": 35_200.0})
     clock.now = 10.0
-    sink.write(50, scalars | {"rays_per_second": 35_200.0})
+    logger.write(50, scalars | {"rays_per_second": 35_200.0})
     assert capsys.readouterr().out.splitlines() == [
         "step 0/100  0%  35.2k rays/s  loss 0.123  rgb 0.1  psnr 20.00",
         "step 50/100  50%  35.2k rays/s  0:10 left  loss 0.123  rgb 0.1  psnr 20.00",
@@ -240,12 +240,12 @@ def test_a_log_receives_plain_lines_with_the_facts(capsys: pytest.CaptureFixture
 
 def test_the_console_is_due_by_the_clock_and_not_by_the_step() -> None:
     clock = Clock()
-    sink = plain(clock, every=10)
-    assert sink.due(0)
-    sink.write(0, {})
-    assert not sink.due(1)
+    logger = plain(clock, every=10)
+    assert logger.due(0)
+    logger.write(0, {})
+    assert not logger.due(1)
     clock.now = 10.0
-    assert sink.due(2)
+    assert logger.due(2)
 
 
 def test_a_terminal_is_refreshed_more_often_than_a_log_grows() -> None:
@@ -254,44 +254,44 @@ def test_a_terminal_is_refreshed_more_often_than_a_log_grows() -> None:
     assert terminal.every < log.every
 
 
-def test_the_display_on_a_terminal_shows_the_facts(capsys: pytest.CaptureFixture[str]) -> None:
-    sink = Console(100, console=RichConsole(force_terminal=True, width=100), clock=Clock())
-    sink.write(25, {"loss/total": 0.5, "test/psnr": 31.0})
-    sink.close()
+def test_the_display_on_a_terminal_shows_the_status(capsys: pytest.CaptureFixture[str]) -> None:
+    logger = Console(100, console=RichConsole(force_terminal=True, width=100), clock=Clock())
+    logger.write(25, {"loss/total": 0.5, "test/psnr": 31.0})
+    logger.close()
     output = capsys.readouterr().out
     for fact in ("step 25/100", "25%", "loss 0.5", "test psnr 31.00"):
         assert fact in output
 
 
-def test_time_left_follows_the_pace_of_the_steps() -> None:
+def test_time_left_follows_the_recent_speed() -> None:
     clock = Clock()
-    sink = plain(clock)
-    sink.write(0, {})
+    logger = plain(clock)
+    logger.write(0, {})
     clock.now = 10.0
-    sink.write(25, {})
-    assert sink.fraction(25) == 0.25
-    assert sink.seconds_left() == 30.0
+    logger.write(25, {})
+    assert logger.fraction(25) == 0.25
+    assert logger.seconds_left() == 30.0
 
 
 def test_a_budget_of_seconds_replaces_that_of_steps(capsys: pytest.CaptureFixture[str]) -> None:
     clock = Clock()
     # By the clock of the CPU, say: two threads, so that a watch shows half of what is spent.
-    sink = plain(clock, progress=lambda: 0.25 + 2 * clock.now / 40)
-    sink.write(1000, {})
+    logger = plain(clock, progress=lambda: 0.25 + 2 * clock.now / 40)
+    logger.write(1000, {})
     clock.now = 10.0
-    sink.write(2000, {})
-    assert sink.fraction(2000) == 0.75
-    assert sink.seconds_left() == 5.0
+    logger.write(2000, {})
+    assert logger.fraction(2000) == 0.75
+    assert logger.seconds_left() == 5.0
     assert capsys.readouterr().out == "step 1000  25%\nstep 2000  75%  0:05 left\n"
 
 
 def test_a_term_that_ended_leaves_the_display(capsys: pytest.CaptureFixture[str]) -> None:
-    sink = plain(Clock(), every=0)
-    sink.write(0, {"loss/total": 1.0, "loss/warm_up": 2.0})
-    sink.write(1, {"loss/total": 1.0})
+    logger = plain(Clock(), every=0)
+    logger.write(0, {"loss/total": 1.0, "loss/warm_up": 2.0})
+    logger.write(1, {"loss/total": 1.0})
     assert "warm_up" not in capsys.readouterr().out.splitlines()[1]
 
 
-def test_every_sink_fits_the_protocol(tmp_path: Path) -> None:
-    sinks: list[Logger] = [Console(1), CsvLogger(tmp_path / "h.csv"), TensorBoardLogger(tmp_path)]
-    Loggers(sinks).close()
+def test_every_logger_implements_the_protocol(tmp_path: Path) -> None:
+    loggers: list[Logger] = [Console(1), CsvLogger(tmp_path / "h.csv"), TensorBoardLogger(tmp_path)]
+    Loggers(loggers).close()

@@ -84,7 +84,7 @@ def asked_in_a_step(run: Any) -> Counter[str]:
 @pytest.mark.parametrize(
     "model", ["nerf", *(pytest.param(name, marks=pytest.mark.slow) for name in ("neus", "volsdf"))]
 )
-def test_a_step_asks_its_device_for_nothing(model: str, tmp_path: Path) -> None:
+def test_a_step_performs_no_device_synchronisation(model: str, tmp_path: Path) -> None:
     grid = "model.field.grid" if model == "nerf" else "model.field.network.grid"
     loss = "nerf" if model == "nerf" else "neus_mask"
     settings = [f"model={model}", f"loss={loss}", f"{grid}.levels=2", *TINY]
@@ -95,7 +95,7 @@ def test_a_step_asks_its_device_for_nothing(model: str, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_what_asks_is_found(tmp_path: Path) -> None:
+def test_operations_that_synchronise_are_detected(tmp_path: Path) -> None:
     grid = "model.field.network.grid.levels=2"
     run = assembled(tmp_path, *TINY, grid, "model.renderer.color_threshold=0.5")
     found = asked_in_a_step(run)

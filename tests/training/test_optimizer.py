@@ -12,7 +12,7 @@ def parameter(*values):
     return torch.nn.Parameter(torch.tensor(values))
 
 
-def test_the_rate_warms_up_and_decays_to_its_final_share():
+def test_the_rate_warms_up_and_decays_to_its_end_factor():
     optimizer = Optimizer({"all": [parameter(1.0)]}, warmup_steps=10, end_factor=0.01)
     assert optimizer.factor(0, 0.0) == pytest.approx(0.1)
     assert optimizer.factor(50, 0.0) == pytest.approx(1.0)
@@ -20,7 +20,7 @@ def test_the_rate_warms_up_and_decays_to_its_final_share():
     assert optimizer.factor(50, 1.0) == pytest.approx(0.01)
 
 
-def test_the_rate_goes_down_to_nothing_over_the_last_part_of_the_budget():
+def test_the_rate_decays_to_zero_over_the_cooldown():
     plain = Optimizer({"all": [parameter(1.0)]}, warmup_steps=0, end_factor=0.1)
     cooled = Optimizer(
         {"all": [parameter(1.0)]}, warmup_steps=0, end_factor=0.1, cooldown_fraction=0.4
@@ -43,7 +43,7 @@ def test_the_first_step_moves_each_group_by_its_own_rate():
     assert slow.item() == pytest.approx(0.999, abs=1e-6)
 
 
-def test_a_waiting_group_stands_still_until_its_step():
+def test_a_frozen_group_is_not_updated_before_its_step():
     p = parameter(1.0)
     optimizer = Optimizer({"all": [p]}, freeze_steps={"all": 2}, warmup_steps=0)
     for step in range(2):
@@ -53,7 +53,7 @@ def test_a_waiting_group_stands_still_until_its_step():
     assert p.item() < 1.0
 
 
-def test_a_broken_gradient_raises_before_any_update():
+def test_a_non_finite_gradient_raises_before_any_update():
     p = parameter(0.0, 1.0)
     optimizer = Optimizer({"all": [p]}, warmup_steps=0)
     with pytest.raises(NonFiniteGradient, match="step 3"):
@@ -65,7 +65,7 @@ def test_a_broken_gradient_raises_before_any_update():
 @pytest.mark.parametrize("clip", [None, 1.0])
 @pytest.mark.parametrize("broken", [float("nan"), float("inf"), float("-inf")])
 @pytest.mark.parametrize("place", [0, 1234, 4999])
-def test_one_broken_number_in_any_group_is_enough(clip, broken, place):
+def test_one_non_finite_number_in_any_group_is_detected(clip, broken, place):
     table, rest = torch.nn.Parameter(torch.rand(2500, 2)), parameter(1.0)
     optimizer = Optimizer({"rest": [rest], "table": [table]}, warmup_steps=0, max_grad_norm=clip)
     before = table.detach().clone()
@@ -78,21 +78,21 @@ def test_one_broken_number_in_any_group_is_enough(clip, broken, place):
     assert rest.item() == 1.0
 
 
-def test_broken_numbers_of_opposite_sign_do_not_cancel():
+def test_infinities_of_opposite_sign_do_not_cancel():
     p = parameter(1.0, 2.0)
     infinite = torch.tensor([float("inf"), float("-inf")])
     with pytest.raises(NonFiniteGradient):
         Optimizer({"all": [p]}, warmup_steps=0).step((p * infinite).sum(), 0, 0.0)
 
 
-def test_a_gradient_whose_square_overflows_counts_as_broken():
+def test_a_gradient_whose_square_overflows_counts_as_non_finite():
     p = parameter(1.0, 2.0)
     with pytest.raises(NonFiniteGradient):
         Optimizer({"all": [p]}, warmup_steps=0).step((p * 1e30).sum(), 0, 0.0)
     assert p.tolist() == [1.0, 2.0]
 
 
-def test_a_parameter_that_a_step_does_not_reach_is_left_alone():
+def test_a_parameter_without_a_gradient_is_not_updated():
     used, unused = parameter(1.0), parameter(2.0)
     optimizer = Optimizer({"used": [used], "unused": [unused]}, warmup_steps=0)
     optimizer.step(used.sum(), 0, 0.0)
@@ -115,7 +115,7 @@ def test_settings_for_a_group_that_the_model_lacks_are_named():
         Optimizer({"grid": [parameter(1.0)]}, learning_rates={"sharpness": 1e-3})
 
 
-def test_steps_are_those_of_torch_s_own_adamw():
+def test_updates_equal_those_of_torch_adamw():
     torch.manual_seed(1)
     table, weights = torch.nn.Parameter(torch.rand(40, 2)), torch.nn.Parameter(torch.rand(7, 3))
     ours = [torch.nn.Parameter(p.detach().clone()) for p in (table, weights)]
@@ -141,12 +141,12 @@ def test_steps_are_those_of_torch_s_own_adamw():
 
 
 @pytest.mark.parametrize("setting", [{"betas": (0.9, 1.0)}, {"eps": -1.0}, {"weight_decay": -1.0}])
-def test_settings_that_cannot_descend_are_refused(setting):
+def test_impossible_optimizer_settings_are_refused(setting):
     with pytest.raises(ValueError, match="the optimizer needs betas in"):
         Optimizer({"all": [parameter(1.0)]}, **setting)
 
 
-def test_saved_state_continues_to_the_same_bits():
+def test_a_saved_state_continues_to_the_same_bits():
     def run(steps, optimizer, p, start=0):
         for step in range(start, start + steps):
             optimizer.step((p.square() * torch.arange(1.0, 4.0)).sum(), step, step / 10)
@@ -162,7 +162,7 @@ def test_saved_state_continues_to_the_same_bits():
 
 
 @pytest.mark.parametrize(("typed", "used"), [([], 0.1), (["0.0"], 0.0)])
-def test_what_is_typed_goes_before_what_a_model_asks_for(tmp_path, typed, used):
+def test_trainer_settings_override_those_of_the_model(tmp_path, typed, used):
     """A density asks for a decay."""
     settings = [f"trainer.optimizer.weight_decay={each}" for each in typed]
     run = assemble(composed("model=nerf", "loss=nerf", *settings, model="nerf"), tmp_path)

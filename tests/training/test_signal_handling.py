@@ -40,7 +40,7 @@ def test_repeated_sigterm_still_ends_cleanly() -> None:
         assert interrupt.reason == "SIGTERM"
 
 
-def test_the_person_is_told_at_once(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_message_is_printed_at_once(capfd: pytest.CaptureFixture[str]) -> None:
     with SignalHandler():
         os.kill(os.getpid(), signal.SIGINT)
     assert "stopping after this step and saving; Ctrl-C again aborts" in capfd.readouterr().err

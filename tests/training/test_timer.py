@@ -42,7 +42,7 @@ def test_each_clock_counts_its_own_seconds(watch: Timer, wall: Clock, cpu: Clock
     assert (watch.read("wall"), watch.read("cpu")) == (3.0, 5.5)
 
 
-def test_several_stretches_add_up(watch: Timer, wall: Clock) -> None:
+def test_several_intervals_add_up(watch: Timer, wall: Clock) -> None:
     for seconds in (1.0, 2.0, 4.0):
         with watch.running():
             wall.now += seconds
@@ -50,7 +50,7 @@ def test_several_stretches_add_up(watch: Timer, wall: Clock) -> None:
     assert watch.read("wall") == 7.0
 
 
-def test_what_is_paused_does_not_count(watch: Timer, wall: Clock, cpu: Clock) -> None:
+def test_paused_time_does_not_count(watch: Timer, wall: Clock, cpu: Clock) -> None:
     with watch.running():
         wall.now += 1.0
         with watch.paused():
@@ -61,14 +61,14 @@ def test_what_is_paused_does_not_count(watch: Timer, wall: Clock, cpu: Clock) ->
     assert (watch.read("wall"), watch.read("cpu")) == (3.0, 0.0)
 
 
-def test_pausing_a_watch_that_stands_still_does_not_start_it(watch: Timer, wall: Clock) -> None:
+def test_pausing_a_stopped_timer_does_not_start_it(watch: Timer, wall: Clock) -> None:
     with watch.paused():
         wall.now += 1.0
     wall.now += 1.0
     assert watch.read("wall") == 0.0
 
 
-def test_what_fails_has_cost_its_seconds_and_no_more(watch: Timer, wall: Clock) -> None:
+def test_time_before_an_error_counts_and_time_after_it_does_not(watch: Timer, wall: Clock) -> None:
     def fails() -> None:
         with watch.running():
             wall.now += 2.0
@@ -80,7 +80,7 @@ def test_what_fails_has_cost_its_seconds_and_no_more(watch: Timer, wall: Clock) 
     assert watch.read("wall") == 2.0
 
 
-def test_a_loaded_watch_goes_on_where_the_saved_one_was(
+def test_a_loaded_timer_continues_from_the_saved_time(
     watch: Timer, wall: Clock, cpu: Clock
 ) -> None:
     with watch.running():
@@ -94,7 +94,7 @@ def test_a_loaded_watch_goes_on_where_the_saved_one_was(
     assert (again.read("wall"), again.read("cpu")) == (3.0, 3.0)
 
 
-def test_sleeping_is_free_by_the_clock_of_the_cpu() -> None:
+def test_sleeping_takes_no_cpu_time() -> None:
     watch = Timer()
     with watch.running():
         time.sleep(0.05)

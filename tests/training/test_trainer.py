@@ -94,7 +94,7 @@ def test_a_deferred_check_raises_one_step_later_and_keeps_the_failed_step(tmp_pa
         assert torch.equal(one, other)
 
 
-def test_a_failed_last_step_is_known_before_anything_is_saved(tmp_path):
+def test_a_failed_last_step_raises_before_a_checkpoint_is_saved(tmp_path):
     run = assembled(tmp_path, term("spoils_a_view"), "trainer.max_steps=3")
     nonfinite_check(run).deferred = True
     with pytest.raises(NonFiniteLoss, match="at step 2"):
@@ -119,7 +119,7 @@ def test_a_budget_of_seconds_ends_the_run_at_the_end_of_its_schedules(tmp_path):
     assert run.trainer.schedule == Schedule(step=1000000, progress=1.0)
 
 
-def test_seconds_are_those_of_the_clock_that_was_chosen_without_previews(tmp_path):
+def test_a_budget_of_seconds_uses_the_chosen_clock_and_excludes_previews(tmp_path):
     def steps(clock):
         seconds = ["trainer.max_seconds=12", f"trainer.clock={clock}"]
         run = assembled(tmp_path / clock, *seconds, "trainer.preview_every=3")
@@ -144,7 +144,7 @@ def test_a_resumed_run_has_the_rest_of_its_seconds(tmp_path):
     assert second.trainer.step == 13
 
 
-def test_the_start_counts_and_both_clocks_are_reported_with_the_scores(tmp_path):
+def test_initialization_counts_and_both_clocks_are_in_the_scores(tmp_path):
     settings = ["eval.mesh=null", "eval.geometry={}", "eval.images=false"]
     run = assembled(tmp_path, *settings, "trainer.max_steps=1", "initialization=auto")
     assert run.train()

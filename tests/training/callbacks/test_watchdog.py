@@ -65,7 +65,7 @@ CAUSES = [
 
 
 @pytest.mark.parametrize(("changes", "cause", "said"), CAUSES)
-def test_each_cause_is_told_from_its_signs(changes, cause, said):
+def test_each_cause_is_diagnosed_from_its_metrics(changes, cause, said):
     verdict = diagnose([HEALTHY | changes] * 4)
     assert verdict is not None
     assert verdict.cause == cause
@@ -85,7 +85,7 @@ def test_each_cause_is_told_from_its_signs(changes, cause, said):
         {"sharpness": [1.5, 1.6, 1.7, 1.8]},
     ],
 )
-def test_what_may_belong_to_a_run_that_learns_is_no_cause(changes):
+def test_metrics_of_a_run_that_learns_are_no_cause(changes):
     looks = []
     for look in range(4):
         now = {n: v[look] if isinstance(v, list) else v for n, v in changes.items()}
@@ -115,7 +115,7 @@ def test_a_cause_is_logged_once_with_the_step_and_what_to_do(caplog):
     assert watchdog.seen == {"no surface": caplog.messages[0]}
 
 
-def test_verdicts_wait_for_enough_looks_and_steps(caplog):
+def test_a_diagnosis_needs_enough_checks_and_steps(caplog):
     watchdog = Watchdog(every=10, grace_steps=50, window=3, stall_window=6)
     watched(watchdog, range(100, 150), opacity=(0.01, 0.01))
     assert watchdog.cause is None
@@ -124,7 +124,7 @@ def test_verdicts_wait_for_enough_looks_and_steps(caplog):
     assert caplog.messages
 
 
-def test_a_run_that_learns_is_left_in_peace(caplog):
+def test_a_run_that_learns_is_not_diagnosed(caplog):
     watchdog = Watchdog(every=10, grace_steps=0, window=1, stall_window=4)
     for step in range(0, 400, 10):
         watchdog.check(step, step / 400, quantities(off=0.25 * 0.97 ** (step / 10)))
@@ -133,7 +133,7 @@ def test_a_run_that_learns_is_left_in_peace(caplog):
     assert caplog.messages == []
 
 
-def test_standing_still_is_expected_late_and_remembered_from_early():
+def test_a_stall_is_diagnosed_early_but_not_late_in_the_budget():
     early, late = Watchdog(every=1, stall_window=8), Watchdog(every=1, stall_window=8)
     watched(late, range(300, 600), progress=0.8, off=0.2)
     assert late.cause is None
@@ -142,7 +142,7 @@ def test_standing_still_is_expected_late_and_remembered_from_early():
     assert early.cause == "stalled"
 
 
-def test_a_run_that_has_stalled_is_free_when_its_error_falls_clearly():
+def test_a_stalled_run_recovers_when_its_error_falls_clearly():
     watchdog = Watchdog(every=1, grace_steps=0, window=2, stall_window=10)
     watched(watchdog, range(20), off=0.2)
     assert watchdog.cause == "stalled"
@@ -153,14 +153,14 @@ def test_a_run_that_has_stalled_is_free_when_its_error_falls_clearly():
     assert watchdog.cause is None
 
 
-def test_a_run_is_stopped_where_the_watchdog_is_told_to(caplog):
+def test_the_watchdog_stops_a_run_where_stop_is_set(caplog):
     watchdog = Watchdog(every=1, grace_steps=0, stop=True)
     with pytest.raises(StuckRun, match=r"step 3, no surface: .* What to do: .*stop=false"):
         watched(watchdog, range(10), opacity=(0.0, 0.0))
     assert caplog.messages == []
 
 
-def test_settings_that_cannot_be_kept_are_refused():
+def test_impossible_settings_are_refused():
     with pytest.raises(ValueError, match=r"trainer\.watchdog needs .*, got 50, 4, 200 and 6"):
         Watchdog(stall_window=6)
 
@@ -216,7 +216,7 @@ def painted_over(run):
         (painted_over, "no better than one colour"),
     ],
 )
-def test_a_run_that_was_harmed_is_named(tmp_path, caplog, harm, cause):
+def test_a_damaged_run_is_diagnosed(tmp_path, caplog, harm, cause):
     run = assembled(tmp_path, *WATCHFUL, "trainer.max_steps=20", "dataset.masks=false")
     harm(run)
     assert run.train()
@@ -228,7 +228,7 @@ def test_a_run_that_was_harmed_is_named(tmp_path, caplog, harm, cause):
     ("radius", "said"),
     [("0.01", "SDF is positive at every sample"), ("4.0", "SDF is negative at every sample")],
 )
-def test_a_surface_that_is_out_of_reach_is_named(tmp_path, radius, said):
+def test_a_surface_outside_of_the_samples_is_diagnosed(tmp_path, radius, said):
     overrides = [f"model.field.network.radius={radius}", "trainer.optimizer.learning_rate=1e-4"]
     run = assembled(tmp_path, *WATCHFUL, *overrides, "trainer.max_steps=20")
     assert run.train()
@@ -236,7 +236,7 @@ def test_a_surface_that_is_out_of_reach_is_named(tmp_path, radius, said):
     assert said in run.watchdog.seen["no surface"]
 
 
-def test_what_was_seen_stands_beside_the_scores_and_in_the_history(tmp_path):
+def test_diagnoses_are_in_the_scores_and_in_the_history(tmp_path):
     run = assembled(tmp_path, *WATCHFUL, "trainer.max_steps=12")
     run.evaluator = Evaluator(mesh=None)
     zeroed(run)
@@ -249,7 +249,7 @@ def test_what_was_seen_stands_beside_the_scores_and_in_the_history(tmp_path):
     assert last.split(",")[header.split(",").index("stuck")] == "1"
 
 
-def test_nobody_looks_where_there_is_no_watchdog(tmp_path):
+def test_without_a_watchdog_nothing_is_checked(tmp_path):
     run = assembled(tmp_path, "trainer.watchdog=null")
     run.evaluator = Evaluator(mesh=None)
     assert run.train()
@@ -257,7 +257,7 @@ def test_nobody_looks_where_there_is_no_watchdog(tmp_path):
     assert "trainer.watchdog=null" in str(run.evaluate().scores["stuck"].reason)
 
 
-def test_a_resumed_run_remembers_what_was_seen(tmp_path, caplog):
+def test_a_resumed_run_keeps_its_diagnoses(tmp_path, caplog):
     overrides = WATCHFUL
     first = assembled(tmp_path, *overrides, "trainer.max_steps=13")
     painted_over(first)
@@ -286,7 +286,7 @@ def run_of(folder, *overrides, model="neus"):
 
 
 @pytest.mark.slow
-def test_learning_far_too_fast_ends_without_a_surface_and_is_named(tmp_path):
+def test_a_learning_rate_that_is_far_too_high_is_diagnosed(tmp_path):
     watchdog = run_of(tmp_path, "trainer.optimizer.learning_rate=0.5", "initialization=sphere")
     assert watchdog.cause is not None
     assert watchdog.seen

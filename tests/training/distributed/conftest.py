@@ -43,7 +43,7 @@ def halfway(tmp_path_factory) -> Path:
     """The checkpoint of one process that stopped after five steps of the first case."""
     folder = tmp_path_factory.mktemp("halfway")
     run = shared_run(FIRST, folder)
-    # The schedules stay: as if somebody had pressed Ctrl-C.
+    # The schedules stay, as with Ctrl-C.
     run.trainer.clock.budget = EndsEarly(**vars(run.trainer.clock.budget))
     assert run.train()
     assert run.trainer.step == 5

@@ -15,7 +15,7 @@ from nerfloss.training.distributed.init_process_group import init_process_group 
 
 
 def main(folder: Path, halfway: Path) -> None:
-    """Train the cases; evaluate the first; go on with the first where one process stopped."""
+    """Train the cases; evaluate the first; resume the first from the checkpoint of one process."""
     torch.set_num_threads(1)
     with init_process_group("cpu") as group:
         for case in CASES:

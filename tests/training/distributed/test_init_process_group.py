@@ -1,4 +1,4 @@
-"""Whether there are several processes, and what is said where they cannot work together."""
+"""Process groups: the environment of torchrun, and errors where processes cannot connect."""
 
 import subprocess
 import sys
@@ -26,7 +26,7 @@ def of_two(monkeypatch):
         monkeypatch.setenv(name, value)
 
 
-def test_without_torchrun_a_process_is_alone_and_loads_nothing_for_it():
+def test_without_torchrun_there_is_one_process_and_nothing_distributed_is_imported():
     code = (
         "import sys\n"
         "from nerfloss.training.distributed.init_process_group import init_process_group\n"
@@ -40,18 +40,18 @@ def test_without_torchrun_a_process_is_alone_and_loads_nothing_for_it():
 
 
 @pytest.mark.parametrize("environment", [{}, {"WORLD_SIZE": "4", "RANK": "1"}])
-def test_what_another_launcher_says_is_not_meant(environment):
+def test_variables_of_other_launchers_are_ignored(environment):
     assert torchrun_env.world_size(environment) == 1
     assert torchrun_env.is_main_process(environment)
     assert torchrun_env.rank_overrides(environment) == []
 
 
-def test_all_but_the_first_are_silent():
+def test_ranks_other_than_0_are_silent():
     assert torchrun_env.rank_overrides(TWO | {"RANK": "0"}) == []
     assert "hydra.output_subdir=null" in torchrun_env.rank_overrides(TWO)
 
 
-def test_what_goes_on_with_a_run_begins_as_many_processes():
+def test_the_launch_command_starts_as_many_processes():
     assert torchrun_env.launch_command({}) == "nerfloss train"
     assert torchrun_env.launch_command(TWO) == "torchrun --nproc_per_node=2 train.py"
 
@@ -66,14 +66,14 @@ def test_a_sweep_by_several_processes_is_refused():
 
 
 @pytest.mark.usefixtures("of_two")
-def test_alone_is_alone_in_a_torchrun_of_one(monkeypatch):
+def test_a_torchrun_of_one_process_is_a_single_process(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "1")
     with init_process_group("cpu") as group:
         assert group is SINGLE_PROCESS
 
 
 @pytest.mark.usefixtures("of_two")
-def test_without_the_package_its_extra_is_named(monkeypatch):
+def test_a_missing_package_is_reported_with_its_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "lightning_fabric", None)
     with (
         pytest.raises(ImportError, match=r"2 processes.*nerfloss\[distributed\]"),
@@ -92,7 +92,7 @@ def test_a_device_with_a_number_is_refused_for_several():
 
 
 @pytest.mark.usefixtures("of_two")
-def test_fewer_gpus_than_processes_are_counted(monkeypatch):
+def test_fewer_gpus_than_processes_are_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with (
         pytest.raises(ValueError, match=r"started 2 processes .* finds 1 GPUs"),

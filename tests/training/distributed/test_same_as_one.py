@@ -27,11 +27,11 @@ def test_two_processes_reach_what_one_with_twice_the_batch_reaches(by_one, by_tw
     assert farthest(saved_state(by_one(case)), saved_state(by_two / case)) < 1e-5
 
 
-def test_two_processes_go_on_where_one_stopped(by_one, by_two):
+def test_two_processes_resume_a_run_of_one(by_one, by_two):
     assert farthest(saved_state(by_one(FIRST)), saved_state(by_two / "went on")) < 1e-5
 
 
-def test_one_process_goes_on_where_two_stopped(by_one, by_two, tmp_path):
+def test_one_process_resumes_a_run_of_two(by_one, by_two, tmp_path):
     ends = []
     for begun in (by_one(FIRST), by_two / FIRST):
         run = shared_run(FIRST, tmp_path / str(len(ends)), more=["trainer.max_steps=15"])
@@ -66,7 +66,7 @@ def rows_of(folder: Path, file: str) -> list[dict[str, str]]:
         return list(csv.DictReader(lines))
 
 
-def test_one_process_writes_what_all_have_found(by_one, by_two):
+def test_rank_0_writes_values_of_all_processes(by_one, by_two):
     """The losses, and what diagnostics say of gradients, are those of all rays."""
     for file, columns in {
         "history.csv": ["loss/total", "loss/rgb", "balance/rgb"],

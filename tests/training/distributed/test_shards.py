@@ -27,14 +27,14 @@ def generator(seed=3):
 
 
 @pytest.mark.parametrize(("count", "processes", "unit"), [(10, 3, 1), (144, 4, 36), (5, 5, 1)])
-def test_shares_are_whole_units_and_as_even_as_can_be(count, processes, unit):
+def test_shards_are_whole_units_and_as_even_as_possible(count, processes, unit):
     counts = shard_sizes(count, processes, unit)
     assert sum(counts) == count
     assert all(each % unit == 0 for each in counts)
     assert max(counts) - min(counts) <= unit
 
 
-def test_parts_of_a_batch_are_the_batch_in_order(tmp_path):
+def test_shards_concatenate_to_the_batch(tmp_path):
     batches = assembled(tmp_path).batches
     batch = batches.draw(0, 31)
     batch = batch.beside({"view_images": torch.zeros(31, 2, 2, 3), "step": 4})
@@ -47,14 +47,14 @@ def test_parts_of_a_batch_are_the_batch_in_order(tmp_path):
     assert {part.targets["step"] for part in parts} == {4}
 
 
-def test_a_batch_with_less_than_a_ray_for_each_is_refused(tmp_path):
+def test_fewer_rays_than_processes_are_refused(tmp_path):
     batch = assembled(tmp_path).batches.draw(0, 3)
     with pytest.raises(ValueError, match=r"4 processes have no more than 3 rays .* raise trainer"):
         shard_of(batch, 0, 4)
 
 
 @pytest.mark.parametrize("axis", [0, 1])
-def test_processes_draw_for_their_rays_what_one_draws_for_all(axis):
+def test_processes_draw_the_numbers_that_one_process_draws_for_their_rays(axis):
     shape = (10, 4) if axis == 0 else (4, 10)
     drawer, device = generator(), torch.device("cpu")
     whole, after = per_ray(shape, drawer, device, axis=axis), torch.rand(3, generator=drawer)
@@ -68,7 +68,7 @@ def test_processes_draw_for_their_rays_what_one_draws_for_all(axis):
     assert torch.equal(torch.cat(parts, axis), whole)
 
 
-def test_a_generator_for_other_rays_than_those_here_is_refused():
+def test_a_generator_for_another_number_of_rays_is_refused():
     drawer = PartGenerator.of(generator(), 0, 4, 10)
     with pytest.raises(ValueError, match="for 5 rays were asked for, and 4 are here"):
         per_ray((5, 2), drawer, torch.device("cpu"))
@@ -108,7 +108,7 @@ def total(quantities):
     return quantities["spread"].square().sum().sqrt() + kept.mean() + quantities["sharpness"]
 
 
-def test_every_process_has_the_quantities_of_all_and_the_mean_gradient_is_that_of_one():
+def test_gathered_quantities_give_the_loss_and_the_gradient_of_one_process():
     needs = {"opacity", "spread", "occupied", "sharpness", "view"}
 
     def shared(group):
@@ -130,7 +130,7 @@ def test_every_process_has_the_quantities_of_all_and_the_mean_gradient_is_that_o
         assert torch.allclose(gradient, x.grad, rtol=1e-6)
 
 
-def test_a_parameter_that_one_process_reaches_has_a_gradient_in_all():
+def test_a_parameter_reached_by_one_process_has_a_gradient_in_all():
     def shared(group):
         seen, unseen = torch.nn.Parameter(torch.ones(2)), torch.nn.Parameter(torch.ones(3))
         loss = (seen * 3).sum() if group.is_main else torch.zeros(())
@@ -142,7 +142,7 @@ def test_a_parameter_that_one_process_reaches_has_a_gradient_in_all():
         assert unseen is None
 
 
-def test_a_gradient_that_is_combined_is_combined_of_the_mean_rows():
+def test_gradients_of_terms_are_averaged_before_they_are_combined():
     def shared(group):
         x = torch.nn.Parameter(torch.ones(2))
         losses = {"a": (x * (1.0 + 2 * group.rank)).sum(), "b": (x * -2).sum()}

@@ -1,4 +1,4 @@
-"""train.py begun by torchrun: one folder, one log, and what becomes of it when a process ends."""
+"""Runs started by torchrun: one folder, one log, and the end of a process."""
 
 import json
 import os
@@ -39,7 +39,7 @@ def wait_for_step(folder: Path, step: int, process: subprocess.Popen) -> None:
 
 
 def process_of_rank(rank: int, parent: int) -> int:
-    """The process that torchrun has begun for a rank."""
+    """Return the id of the process that torchrun started for a rank."""
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             status = (folder / "status").read_text()
@@ -75,7 +75,7 @@ def test_a_signal_to_any_process_stops_all_after_the_same_step_and_saves(tmp_pat
 
 @LINUX
 @pytest.mark.slow
-def test_a_process_that_is_lost_ends_the_run_and_its_checkpoint_goes_on(tmp_path):
+def test_a_killed_process_ends_the_run_and_its_checkpoint_can_be_resumed(tmp_path):
     process = begun(tmp_path)
     wait_for_step(tmp_path, 30, process)
     lost = time.monotonic()
