@@ -1,4 +1,4 @@
-"""From a configuration to a run: objects from names, and one check before any image is read."""
+"""Build a run from a configuration, and check that its parts fit before any image is read."""
 
 import random
 from collections.abc import Sequence
@@ -49,10 +49,10 @@ def build_model(cfg: DictConfig, device: torch.device) -> Model:
 
 
 def _optimizer_of(cfg: DictConfig) -> Any:
-    """What trainer.optimizer says goes before what the model asks for."""
-    said = cfg.trainer.optimizer
-    asked = {key: value for key, value in cfg.model.optimizer.items() if said.get(key) is None}
-    return build(said, **asked)
+    """Build the optimizer; settings that trainer.optimizer leaves null are the model's."""
+    chosen = cfg.trainer.optimizer
+    defaults = {key: value for key, value in cfg.model.optimizer.items() if chosen.get(key) is None}
+    return build(chosen, **defaults)
 
 
 def assemble(cfg: DictConfig, folder: Path, process_group: ProcessGroup = SINGLE_PROCESS) -> Run:
@@ -93,10 +93,10 @@ def assemble(cfg: DictConfig, folder: Path, process_group: ProcessGroup = SINGLE
 
 
 def rebuild(config: str, device: torch.device) -> tuple[Model, LossRecipe]:
-    """The model and the recipe of a run, from its configuration as text: nothing is learned yet.
+    """Return the untrained model and the recipe of a run, from its configuration as YAML text.
 
-    A kernel that the run named and that cannot run here is left to ``auto``.
-    Raises ValueError where a part cannot be made, as one whose code is not to be found here.
+    Kernels that cannot run on this device are replaced by ``auto``.
+    Raises ValueError where a part cannot be built, e.g. because its code cannot be imported.
     """
     cfg = OmegaConf.create(config)
     assert isinstance(cfg, DictConfig)
@@ -105,14 +105,14 @@ def rebuild(config: str, device: torch.device) -> tuple[Model, LossRecipe]:
         return build_model(cfg, device), build(cfg.loss).to(device)
     except InstantiationException as error:
         raise ValueError(
-            f"{error}\nThe run's own code has to be importable: call this where the run was started"
+            f"{error}\nThe run's code must be importable: call this in the folder of its training"
         ) from error
 
 
 def _diagnostics_of(cfg: DictConfig) -> Callback | None:
-    """What looks at the terms, if anything. A run from before there was such a thing has nothing.
+    """Build the diagnostics; None where the configuration has none, as in runs of old versions.
 
-    Raises ValueError for a resumed run that is told to begin with it.
+    Raises ValueError where a resumed run without diagnostics is given some.
     """
     node = cfg.get("diagnostics")
     if node is None or isinstance(node, DictConfig):
@@ -156,7 +156,7 @@ def compose_train(overrides: Sequence[str]) -> DictConfig:
 
 
 def seed_everything(seed: int) -> None:
-    """Seed what initialises parameters, and whatever a user's code may draw from."""
+    """Seed torch, numpy and random, from which parameters and user code are drawn."""
     torch.manual_seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002 (a user's code may use it)
     random.seed(seed)

@@ -1,4 +1,4 @@
-"""Make objects of a configuration: the only call of Hydra's instantiate."""
+"""Instantiate the parts of a configuration."""
 
 import inspect
 import re
@@ -15,7 +15,10 @@ from nerfloss.recipe.parsing import unknown_settings
 
 
 def build(node: Any, **more: Any) -> Any:
-    """Instantiate a node of the configuration, with plain dicts and lists inside."""
+    """Instantiate a node of the configuration, with plain dicts and lists as arguments.
+
+    Raises the ValueError of a part as it is, and Hydra's InstantiationException for other errors.
+    """
     try:
         # Without _convert_ a dict of dataclasses comes back as a DictConfig, its methods stripped.
         return instantiate(node, _convert_="all", **more)

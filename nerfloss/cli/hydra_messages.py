@@ -35,8 +35,7 @@ def hydra_message(error: BaseException) -> str | None:
     if isinstance(error, InterpolationResolutionError) and error.__cause__ is not None:
         return str(error.__cause__)
     if isinstance(error, OmegaConfBaseException):
-        key = getattr(error, "full_key", None)
-        return f"{key}: {_first_line(error)}" if key else _first_line(error)
+        return f"{error.full_key}: {_first_line(error)}" if error.full_key else _first_line(error)
     if isinstance(error, HydraException):
         return str(error).strip()
     if isinstance(error, UserWarning) and (
@@ -90,8 +89,8 @@ def _refused_override(error: ConfigCompositionException) -> str:
     if named := re.match(r"Could not delete from config\. '([^']+)' does not exist", text):
         return f"~{named[1]}: there is nothing to remove{closest(named[1], list(_names()))}"
     cause = error.__cause__
-    key = getattr(cause, "full_key", None)
-    more = f" ({key}: {_first_line(cause)})" if key else ""
+    keyed = isinstance(cause, OmegaConfBaseException) and cause.full_key
+    more = f" ({keyed}: {_first_line(cause)})" if keyed else ""
     return f"{_first_line(error)}{more}"
 
 

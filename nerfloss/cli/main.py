@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from nerfloss import __version__
+import nerfloss
 from nerfloss.cli.errors import INTERRUPTED, VARIABLE, print_error
 from nerfloss.cli.programs import SUMMARIES, run_program
 
@@ -75,7 +75,7 @@ def make_parser() -> argparse.ArgumentParser:
         epilog="'nerfloss COMMAND --help' explains one command.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"nerfloss {__version__}")
+    parser.add_argument("--version", action="version", version=f"nerfloss {nerfloss.__version__}")
     parser.add_argument("--traceback", action="store_true", help="show the traceback of any error")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", help=argparse.SUPPRESS)
     for module in modules.values():

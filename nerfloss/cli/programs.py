@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import nerfloss
+
 SUMMARIES = {
     "train": "train a model, evaluate it, and write both to a folder of its own",
     "eval": "evaluate a trained model again, e.g. on other views or moved data",
@@ -16,9 +18,7 @@ def run_program(name: str, arguments: Sequence[str]) -> int:
         print(help_of(name))
         return 0
     if "--version" in arguments:
-        from nerfloss import __version__
-
-        print(f"nerfloss {__version__}")
+        print(f"nerfloss {nerfloss.__version__}")
         return 0
     from nerfloss.assembly.renamed_settings import refuse_renamed
 
