@@ -1,8 +1,7 @@
-"""Ablations of a recipe: which of its terms act, by a name that fits a command and a folder.
+"""Ablations of a recipe, by name.
 
-``full`` is the whole recipe, ``without_<term>`` leaves one term out, ``alone_<term>`` is that term
-beside the base, ``base`` the base by itself. The base is what no run can do without: the recipe's
-first term that has a weight, unless other terms are named.
+``full``: all terms; ``without_<term>``: all but one; ``alone_<term>``: the base and this term;
+``base``: the base. The base is the first term with a weight, unless ``ablate_base`` names others.
 """
 
 import difflib
@@ -16,18 +15,18 @@ _NAMES = "full, base, without_<term> or alone_<term>"
 
 @dataclass(frozen=True)
 class Ablation:
-    """One way to take a recipe apart; ``term`` is None for ``full`` and ``base``."""
+    """One ablation; ``term`` is None for ``full`` and ``base``."""
 
     kind: str
     term: str | None = None
 
     @property
     def name(self) -> str:
-        """What stands after ``ablate=``."""
+        """The value of ``ablate``."""
         return self.kind if self.term is None else f"{self.kind}_{self.term}"
 
     def acting(self, weighted: Sequence[str], base: Collection[str]) -> tuple[str, ...]:
-        """The terms that act, in the recipe's order; ``weighted`` are all that have a weight."""
+        """Return the active ones of the ``weighted`` terms, in the order of the recipe."""
         kept = {
             "full": set(weighted),
             "base": set(base),
@@ -38,7 +37,7 @@ class Ablation:
 
 
 def base_of(weights: Mapping[str, float], asked: Sequence[str] | None = None) -> tuple[str, ...]:
-    """The terms that stay in every ablation: those ``asked`` for, else the first with a weight."""
+    """Return the terms of the base: those ``asked`` for, else the first with a weight."""
     weighted = _weighted(weights)
     if asked is None:
         return weighted[:1]
@@ -50,10 +49,10 @@ def base_of(weights: Mapping[str, float], asked: Sequence[str] | None = None) ->
 def read_ablation(
     name: Any, weights: Mapping[str, float], base: Sequence[str] | None = None
 ) -> Ablation:
-    """The ablation called ``name``, of a recipe with these ``weights``.
+    """Return the ablation called ``name``, of a recipe with these ``weights``.
 
-    Raises ValueError for what asks for several, which only a sweep can do, and for a term that the
-    recipe lacks or that has no weight in it.
+    Raises ValueError for values that mean several ablations, and for a term that is missing or has
+    no weight.
     """
     if name == ALL or not isinstance(name, str):
         raise ValueError(
@@ -66,11 +65,11 @@ def read_ablation(
     kind, _, term = name.partition("_")
     if kind not in ("without", "alone") or not term:
         raise ValueError(
-            f"ablate={name} is no ablation: take {_NAMES}; with -m also ablate=all, or a list of "
+            f"ablate={name} is no ablation: choose {_NAMES}; with -m also ablate=all, or a list of "
             f"terms in brackets, ablate=[{name}]"
         )
     _require_weighted(term, _weighted(weights), f"ablate={name}")
-    if kind == "without" and acts(Ablation(kind, term), weights, base) == ():
+    if kind == "without" and active_terms(Ablation(kind, term), weights, base) == ():
         raise ValueError(f"ablate={name} leaves no term: {term} is the only one with a weight")
     return Ablation(kind, term)
 
@@ -78,11 +77,10 @@ def read_ablation(
 def ablations(
     asked: Any, weights: Mapping[str, float], base: Sequence[str] | None = None
 ) -> list[Ablation]:
-    """What ``ablate=all`` or ``ablate=[a, b]`` runs: full, each without, each alone, and the base.
+    """Return the ablations of ``ablate=all`` or ``ablate=[a, b]``: full, without, alone, base.
 
-    ``all`` takes every term that has a weight and is not of the base. Of ablations in which the
-    same terms act, the first is kept: leaving one of two terms out is the other alone. Raises
-    ValueError for terms that the recipe lacks or that have no weight in it.
+    ``all`` means every weighted term outside of the base. Of ablations with the same active terms
+    the first is kept. Raises ValueError for terms that are missing or have no weight.
     """
     if isinstance(asked, str) and asked != ALL:
         return [read_ablation(asked, weights, base)]
@@ -92,7 +90,7 @@ def ablations(
         _require_weighted(term, weighted, f"ablate={_shown(asked)}")
     if not terms:
         raise ValueError(
-            f"ablate={_shown(asked)} takes nothing away: beside its base ({', '.join(kept)}) the "
+            f"ablate={_shown(asked)} removes nothing: besides its base ({', '.join(kept)}) the "
             f"recipe has no term with a weight"
         )
     every = [
@@ -107,20 +105,20 @@ def ablations(
     return [ablation for acting, ablation in by_terms.items() if acting]
 
 
-def acts(
+def active_terms(
     ablation: Ablation, weights: Mapping[str, float], base: Sequence[str] | None = None
 ) -> tuple[str, ...]:
-    """The terms that act under an ablation."""
+    """Return the active terms of an ablation."""
     return ablation.acting(_weighted(weights), base_of(weights, base))
 
 
 def as_json(
     ablation: Ablation, weights: Mapping[str, float], base: Sequence[str] | None = None
 ) -> dict[str, Any]:
-    """The content of ablation.json.
+    """Return the content of ablation.json.
 
-    ``terms``: what was taken away, or stands alone; ``acting``: the terms that act; ``same_as``:
-    the other names of the same run, e.g. ``alone_mask`` of ``without_eikonal`` among three terms.
+    ``terms``: the removed term, or the one added to the base; ``acting``: the active terms;
+    ``same_as``: other names of the same run, e.g. ``alone_mask`` and ``without_eikonal``.
     """
     weighted, kept = _weighted(weights), base_of(weights, base)
     acting = ablation.acting(weighted, kept)

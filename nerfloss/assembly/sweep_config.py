@@ -1,4 +1,4 @@
-"""What a configuration says about sweeping: seeds, objectives, and the ablation that it is."""
+"""Settings of sweeps: seeds, objectives and ablations."""
 
 import json
 from collections.abc import Mapping
@@ -7,42 +7,42 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from nerfloss.assembly.ablation import ALL, Ablation, acts, as_json, read_ablation
+from nerfloss.assembly.ablation import ALL, Ablation, active_terms, as_json, read_ablation
 from nerfloss.assembly.setting_types import check_plain_settings
 
 
 def plain(cfg: DictConfig) -> dict[str, Any]:
-    """A configuration as plain dicts and lists, its interpolations resolved."""
+    """Return a configuration as plain dicts and lists, with interpolations resolved."""
     content = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(content, dict)
     return {str(key): value for key, value in content.items()}
 
 
 def weights_of(config: Mapping[str, Any]) -> dict[str, float]:
-    """The weight of every term of a plain configuration's recipe, in its order."""
+    """Return the weight of every term of a plain configuration, in the order of the recipe."""
     terms = (config.get("loss") or {}).get("terms") or {}
     weights = {n: t.get("weight", 1.0) for n, t in terms.items() if isinstance(t, Mapping)}
-    # What is no number is refused where the recipe is read, with its key.
+    # Other values are refused by the recipe, with their key.
     return {name: weight for name, weight in weights.items() if isinstance(weight, int | float)}
 
 
 def base_asked(config: Mapping[str, Any]) -> list[str] | None:
-    """The terms that ``ablate_base`` names; None where it leaves the choice to us."""
+    """Return the terms of ``ablate_base``; None for the default."""
     base = config.get("ablate_base")
     return base if base is None or isinstance(base, list) else [str(base)]
 
 
 def ablation_of(config: Mapping[str, Any]) -> Ablation | None:
-    """The ablation that a run is. Raises ValueError for a name that fits not its recipe."""
+    """Return the ablation of a run, if any. Raises ValueError for a name that does not fit."""
     name = config.get("ablate")
     return None if name is None else read_ablation(name, weights_of(config), base_asked(config))
 
 
 def ablated(cfg: DictConfig) -> DictConfig:
-    """The configuration in which the terms that its ``ablate`` takes away weigh 0.
+    """Return the configuration with weight 0 for the terms that ``ablate`` removes.
 
-    They stay in the recipe, where they cost nothing: what refers to them still finds them, and
-    a weight that follows another one keeps the value that it has in the full recipe.
+    They stay in the recipe, where they cost nothing, so that interpolations of their settings keep
+    their values.
     """
     if OmegaConf.select(cfg, "ablate") is None:
         return cfg
@@ -51,13 +51,13 @@ def ablated(cfg: DictConfig) -> DictConfig:
     assert ablation is not None
     cfg = cfg.copy()
     OmegaConf.resolve(cfg.loss)
-    for term in weights.keys() - set(acts(ablation, weights, base_asked(config))):
+    for term in weights.keys() - set(active_terms(ablation, weights, base_asked(config))):
         OmegaConf.update(cfg, f"loss.terms.{term}.weight", 0.0, force_add=True)
     return cfg
 
 
 def several_ablations(cfg: DictConfig) -> Any:
-    """What ``ablate`` asks for where it means several runs: "all", or terms; else None."""
+    """Return ``ablate`` if it means several runs ("all" or a list of terms), else None."""
     asked = cfg.get("ablate")
     if OmegaConf.is_list(asked):
         return OmegaConf.to_container(asked)
@@ -65,7 +65,7 @@ def several_ablations(cfg: DictConfig) -> Any:
 
 
 def write_ablation(config: Mapping[str, Any], folder: Path) -> None:
-    """Write ablation.json into a run's folder; nothing where the run is no ablation."""
+    """Write ablation.json into a run's folder if the run is an ablation."""
     ablation = ablation_of(config)
     if ablation is not None:
         content = as_json(ablation, weights_of(config), base_asked(config))
@@ -73,7 +73,7 @@ def write_ablation(config: Mapping[str, Any], folder: Path) -> None:
 
 
 def check_one_run(config: Mapping[str, Any], *, swept: bool) -> None:
-    """Raise ValueError for settings that mean several runs, or, in a sweep, another one's run."""
+    """Raise ValueError for settings that mean several runs, and for trainer.resume in a sweep."""
     check_plain_settings(config)
     seeds = config.get("seeds")
     if seeds is not None:
@@ -85,12 +85,12 @@ def check_one_run(config: Mapping[str, Any], *, swept: bool) -> None:
     resume = config["trainer"]["resume"]
     if swept and resume is not None:
         raise ValueError(
-            f"trainer.resume={resume} goes on with one run: leave -m away. A sweep goes on when it "
-            f"is started again with hydra.sweep.dir=<its folder>"
+            f"trainer.resume={resume} goes on with one run: remove -m. A sweep is resumed by its "
+            f"command with hydra.sweep.dir=<its folder>"
         )
 
 
 def objectives_of(config: Mapping[str, Any]) -> dict[str, str]:
-    """The scores that a sweeper is told, each with "maximize" or "minimize"."""
+    """Return the scores for a sweeper, each with "maximize" or "minimize"."""
     asked = config.get("objectives") or {}
     return {name: way for way in ("maximize", "minimize") for name in asked.get(way) or ()}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nerfloss.assembly.ablation import ablations, acts, as_json, read_ablation
+from nerfloss.assembly.ablation import ablations, active_terms, as_json, read_ablation
 
 FOUR = {"rgb": 10.0, "idle": 0.0, "eikonal": 0.1, "mask": 0.1, "depth": 1.0}
 THREE = {"rgb": 1.0, "eikonal": 0.1, "mask": 0.1}
@@ -13,7 +13,7 @@ def names(asked, weights, base=None):
 
 
 def acting(name, weights, base=None):
-    return acts(read_ablation(name, weights, base), weights, base)
+    return active_terms(read_ablation(name, weights, base), weights, base)
 
 
 def test_all_is_the_recipe_then_without_each_then_each_alone_beside_the_base():
@@ -33,7 +33,7 @@ def test_terms_in_which_two_ablations_agree_are_run_once():
     # Of two terms beside the base, leaving one out is the other alone.
     assert names("all", THREE) == ["full", "without_eikonal", "without_mask", "base"]
     for weights in (THREE, FOUR):
-        runs = [acts(each, weights) for each in ablations("all", weights)]
+        runs = [active_terms(each, weights) for each in ablations("all", weights)]
         assert len(runs) == len(set(runs))
 
 
@@ -83,7 +83,7 @@ def test_terms_that_cannot_be_taken_apart_are_named(asked, words):
 
 
 def test_a_recipe_of_nothing_but_its_base_has_no_ablation():
-    with pytest.raises(ValueError, match=r"takes nothing away: beside its base \(rgb\)"):
+    with pytest.raises(ValueError, match=r"removes nothing: besides its base \(rgb\)"):
         ablations("all", {"rgb": 1.0})
     with pytest.raises(ValueError, match="leaves no term"):
         read_ablation("without_rgb", {"rgb": 1.0})
