@@ -36,6 +36,7 @@ RUN = "outputs/analytic/neus_eikonal/today"
 # Parts of a line that a reader replaces, and by what; the first that fits.
 PLACEHOLDERS = {
     "outputs/.../<time>": RUN,
+    "run=... ": f"run={RUN} ",
     "outputs/...": RUN,
     "outputs/<one>": "outputs/analytic/neus",
     "outputs/<other>": "outputs/analytic/neus_eikonal",
