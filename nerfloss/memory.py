@@ -22,7 +22,7 @@ def ran_out(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(said in str(error) for said in _SAYINGS)
 
 
-def free_on(device: torch.device) -> int | None:
+def free_memory(device: torch.device) -> int | None:
     """Bytes that are free on a device, those that torch keeps for itself included.
 
     On a CPU what the system can give without swapping, and what a container's limit leaves of it.

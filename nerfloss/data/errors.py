@@ -1,20 +1,20 @@
-"""What a broken data set says: where, what was found there, and what to do about it."""
+"""Errors of broken or missing input data."""
 
 from pathlib import Path
 
 
 class DataError(ValueError):
-    """Input that cannot be used, named by its path before any training starts."""
+    """Unusable input: its path, the problem, and the remedy."""
 
     def __init__(self, path: Path | str, found: str, remedy: str) -> None:
         super().__init__(f"{path}: {found}; {remedy}")
 
 
 def existing(path: str | Path | None, holds: str) -> Path:
-    """The folder or file that a setting names.
+    """Return the folder or file that ``dataset.path`` names.
 
-    ``holds`` completes "where ... is": it tells the reader what was looked for. Raises DataError
-    where the setting is empty or nothing lies at the path.
+    ``holds`` describes the expected content in the message. Raises DataError if the setting is
+    empty or the path does not exist.
     """
     if path is None or str(path) == "":
         raise DataError("dataset.path", "not set", f"set dataset.path=<folder> to where {holds} is")

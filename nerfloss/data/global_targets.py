@@ -1,4 +1,4 @@
-"""What a step is given beside its rays: observed points, and all views at once."""
+"""Targets of a step that are not per ray: sparse points, and all training views."""
 
 from collections.abc import Collection
 from typing import Any
@@ -10,23 +10,23 @@ from torch import Tensor
 from nerfloss.data.cameras.pinhole import Cameras
 from nerfloss.data.views import Views
 
-# By default: observed points in a step, and views listed as neighbours of each.
+# Defaults: sparse points per step, and neighbours listed for each view.
 POINTS, NEIGHBOURS = 512, 8
 
 
-def with_all_views(observed: frozenset[str]) -> frozenset[str]:
-    """What batches offer of views that hold ``observed``: beside that, all views at once."""
+def with_global_targets(observed: frozenset[str]) -> frozenset[str]:
+    """Return the quantities in a batch of a dataset that offers ``observed``."""
     images = {"view_images", "view_projections", "view_neighbours"}
     return observed | images | ({"view_masks"} if "target_mask" in observed else set())
 
 
 class GlobalTargets:
-    """Makes those of ``needs`` that belong to no ray; what is not needed costs nothing.
+    """Provide the targets in ``needs`` that are not per ray.
 
-    A step gets ``points`` observed points, of those that one of its rays' views sees. The views
-    are constants: on the CPU the images themselves are handed on, elsewhere one copy of them.
-    ``neighbours`` counts the views listed for each in ``view_neighbours``.
-    Raises ValueError where neighbours are needed and there is one view only.
+    A step gets ``points`` sparse points, drawn from those visible in the views of its rays. Images
+    of all views are constants: the stored tensors themselves on the CPU, one copy on another
+    device. ``neighbours`` is the number of views per row of ``view_neighbours``.
+    Raises ValueError if neighbours are needed and there is only one view.
     """
 
     def __init__(
@@ -41,17 +41,17 @@ class GlobalTargets:
         for name, value in {"points": points, "neighbours": neighbours}.items():
             if value < 1:
                 raise ValueError(f"batch.{name} must be at least 1, got {value}")
-        observed = {} if views.points is None else views.points.observed
+        observed = {} if views.points is None else views.points.quantities
         self._points = views.points if observed.keys() & set(needs) else None
         self._count, self._needs, self._device = points, frozenset(needs), device
         self._view_pixels = views.cameras.width * views.cameras.height
-        # Where pixels are chosen: beside the images, unless points, which stay here, follow them.
-        self.place = views.rgb.device if self._points is None else torch.device("cpu")
+        # Device on which pixels are drawn: that of the images; the host if points depend on them.
+        self.index_device = views.rgb.device if self._points is None else torch.device("cpu")
         made = _all_views(views, self._needs, neighbours)
         self._constants = {name: value.to(device) for name, value in made.items()}
 
     def __call__(self, flat: Int[Tensor, "rays"], generator: torch.Generator) -> dict[str, Any]:
-        """What surrounds the pixels with the given flat indices over views, rows and columns."""
+        """Return the global targets for pixels, given by flat indices over (view, row, column)."""
         if self._points is None:
             return self._constants
         views = flat // self._view_pixels
@@ -60,27 +60,27 @@ class GlobalTargets:
 
 
 def nearest_views(cameras: Cameras, count: int) -> Int[Tensor, "views sources"]:
-    """For each camera the others, nearest first by the angle between them as the origin sees it.
+    """Return for each camera the others, sorted by the angle between their centres at the origin.
 
-    The object lies at the origin, so that angle is the one between the directions in which two
-    cameras look at it. At most ``count`` columns, and one less than there are cameras.
+    The object is at the origin, so this is the angle between viewing directions. The result has at
+    most ``count`` columns, and at most one less than there are cameras.
     """
     if len(cameras) < 2:
         raise ValueError(
             "view_neighbours needs at least 2 views to train on and found 1; raise dataset.views, "
             "or hold out fewer"
         )
-    towards = torch.nn.functional.normalize(cameras.poses[:, :, 3].double(), dim=-1)
-    cosine = (towards @ towards.T).fill_diagonal_(-2.0)
+    directions = torch.nn.functional.normalize(cameras.poses[:, :, 3].double(), dim=-1)
+    cosine = (directions @ directions.T).fill_diagonal_(-2.0)
     order = cosine.argsort(dim=1, descending=True, stable=True)
     return order[:, : min(count, len(cameras) - 1)]
 
 
 def projections(cameras: Cameras) -> Float[Tensor, "views 3 4"]:
-    """What takes homogeneous scene points to (u w, v w, w), u and v in pixels, w their depth."""
+    """Return the matrices ``K [R | t]``: homogeneous scene points to (u w, v w, w), in pixels."""
     poses = cameras.poses.double()
-    turn = cameras.intrinsics.double() @ poses[:, :, :3].mT
-    return torch.cat([turn, -turn @ poses[:, :, 3:]], dim=-1).to(cameras.poses.dtype)
+    rotation = cameras.intrinsics.double() @ poses[:, :, :3].mT
+    return torch.cat([rotation, -rotation @ poses[:, :, 3:]], dim=-1).to(cameras.poses.dtype)
 
 
 def _all_views(views: Views, needs: Collection[str], neighbours: int) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""Images from files into one block of bytes, every fault named by the file it is in."""
+"""Read images from files into one tensor; errors name the file."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,9 +18,9 @@ MODES = ("L", "LA", "RGB", "RGBA", "P")
 
 
 def image_header(path: Path) -> tuple[int, int, bool]:
-    """Width, height, and whether there is an alpha channel, without decoding the image.
+    """Return width, height, and whether there is an alpha channel, without decoding the image.
 
-    Raises DataError where the file is missing, is no image, or has more than 8 bits per channel.
+    Raises DataError if the file is missing, not an image, or has more than 8 bits per channel.
     """
     if not path.is_file():
         raise DataError(
@@ -39,32 +39,32 @@ def image_header(path: Path) -> tuple[int, int, bool]:
 def read_images(
     paths: Sequence[Path], channels: str, downscale: int = 1, storage: ImageStorage = IN_MEMORY
 ) -> UInt8[Tensor, "views height width *channel"]:
-    """Images of one size as bytes, in the channels of "RGB", "RGBA" or "L" (grey).
+    """Read images of one size as 8-bit values, in the channels of "RGB", "RGBA" or "L" (grey).
 
-    ``downscale`` averages blocks of that many pixels, colour weighted by alpha; ``storage`` makes
-    the room. Raises DataError, with the path, for an image that is truncated or differs in size
-    from the first.
+    ``downscale`` averages square blocks of that edge length, colour weighted by alpha. ``storage``
+    allocates the result. Raises DataError, with the path, for an image that is truncated or differs
+    in size from the first.
     """
     width, height, _ = image_header(paths[0])
     if width % downscale or height % downscale:
         found = f"{width} x {height} pixels, not a multiple of dataset.downscale={downscale}"
         raise DataError(paths[0], found, "choose a divisor of both")
     shape = (len(paths), height // downscale, width // downscale, len(channels))
-    # One block, filled in place: never two copies of a large scene in memory.
-    pixels = storage.room(shape if len(channels) > 1 else shape[:3])
-    whole = pixels.numpy()
+    # Filled in place: never two copies of a large scene in memory.
+    pixels = storage.allocate(shape if len(channels) > 1 else shape[:3])
+    array = pixels.numpy()
 
     def fill(index: int) -> None:
-        whole[index] = _read_image(paths[index], (width, height), channels, downscale)
+        array[index] = _read_image(paths[index], (width, height), channels, downscale)
 
-    # Decoding releases the interpreter lock. Listing the results raises the first fault.
+    # Decoding releases the GIL; list() raises the first error.
     with ThreadPoolExecutor(max_workers=4) as pool:
         list(pool.map(fill, range(len(paths))))
     return pixels
 
 
 def check_masks(masks: UInt8[Tensor, "views height width"], paths: Sequence[Path]) -> None:
-    """Raise DataError for the first mask in which nothing is marked."""
+    """Raise DataError for the first mask that is 0 everywhere."""
     marked = masks.flatten(1).amax(1) > 0
     if not marked.all():
         path = paths[int(marked.logical_not().nonzero()[0])]
@@ -72,7 +72,7 @@ def check_masks(masks: UInt8[Tensor, "views height width"], paths: Sequence[Path
 
 
 def _read_image(path: Path, size: tuple[int, int], channels: str, downscale: int) -> np.ndarray:
-    """One decoded image, checked against the size of the first."""
+    """Decode one image; its size must be that of the first."""
     found = image_header(path)[:2]
     if found != size:
         text = f"{found[0]} x {found[1]} pixels, where the first view has {size[0]} x {size[1]}"

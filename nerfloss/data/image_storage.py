@@ -1,4 +1,4 @@
-"""Where images lie: on the training device, in the host's memory, or on its disk, mapped."""
+"""Storage of images: on the training device, in host memory, or memory-mapped on disk."""
 
 import logging
 import math
@@ -12,27 +12,27 @@ import torch
 from torch import Tensor
 
 from nerfloss.files import format_bytes
-from nerfloss.memory import free_on
+from nerfloss.memory import free_memory
 
 log = logging.getLogger(__name__)
 
 IMAGE_STORAGES = ("auto", "device", "host", "disk")
-# Images may take so much of the memory that is free: training and evaluation want the rest.
-SHARE = 0.5
+# Largest fraction of the free memory for images; training and evaluation need the rest.
+MAX_FRACTION = 0.5
 
 
 @dataclass(frozen=True)
 class ImageStorage:
-    """Makes room for images: in memory, or in a file that is read and forgotten page by page.
+    """Allocate images in memory, or in a memory-mapped temporary file.
 
-    The file has no name, so nothing is left of it however the run ends. It lies where temporary
-    files do, which the environment's TMPDIR says.
+    The file is unlinked at once, so nothing remains however the run ends. Its folder is set by the
+    environment variable TMPDIR.
     """
 
     on_disk: bool = False
 
-    def room(self, shape: Sequence[int], dtype: torch.dtype = torch.uint8) -> Tensor:
-        """A tensor to be filled. Raises OSError where the disk has no room for it."""
+    def allocate(self, shape: Sequence[int], dtype: torch.dtype = torch.uint8) -> Tensor:
+        """Return an uninitialised tensor. Raises OSError if the disk has no space for it."""
         if not self.on_disk:
             return torch.empty(tuple(shape), dtype=dtype)
         kind = torch.empty(0, dtype=dtype).numpy().dtype
@@ -42,18 +42,19 @@ class ImageStorage:
             mapped = np.memmap(file, dtype=kind, mode="r+", shape=tuple(shape))
         return torch.from_numpy(mapped)
 
-    def keep(self, images: Tensor) -> Tensor:
-        """The same images here, contiguous, copied one at a time where they lie elsewhere."""
+    def store(self, images: Tensor) -> Tensor:
+        """Return the images, contiguous, in this storage."""
         if not self.on_disk:
             return images.contiguous()
-        kept = self.room(images.shape, images.dtype)
-        for room, image in zip(kept, images, strict=True):
-            room.copy_(image)
-        return kept
+        stored = self.allocate(images.shape, images.dtype)
+        # One at a time: pages already written can be evicted.
+        for target, image in zip(stored, images, strict=True):
+            target.copy_(image)
+        return stored
 
 
 def check_image_storage(image_storage: str) -> None:
-    """Raise ValueError unless images can be asked to lie there."""
+    """Raise ValueError unless the name is one of `IMAGE_STORAGES`."""
     if image_storage not in IMAGE_STORAGES:
         choices = ", ".join(IMAGE_STORAGES)
         raise ValueError(
@@ -62,22 +63,22 @@ def check_image_storage(image_storage: str) -> None:
 
 
 def storage_for(image_storage: str, size: int) -> ImageStorage:
-    """Where to decode ``size`` bytes of images: ``auto`` is the disk where memory is too small."""
+    """Return the storage to decode ``size`` bytes into; ``auto`` uses the disk if memory is low."""
     check_image_storage(image_storage)
     if image_storage != "auto":
         return ImageStorage(on_disk=image_storage == "disk")
-    free = free_on(torch.device("cpu"))
-    if free is None or size <= SHARE * free:
+    free = free_memory(torch.device("cpu"))
+    if free is None or size <= MAX_FRACTION * free:
         return ImageStorage(on_disk=False)
     log.info(
-        "%s of images, %s of memory free: they are kept on disk, in %s (dataset.image_storage)",
+        "images: %s, free memory: %s; they are stored on disk in %s (dataset.image_storage)",
         format_bytes(size), format_bytes(free), tempfile.gettempdir(),
     )  # fmt: skip
     return ImageStorage(on_disk=True)
 
 
 def _reserve(file: int, size: int) -> None:
-    """Take the room now: a mapped page that the disk lacks later ends a process without a word."""
+    """Reserve disk space now: writing to a mapped page without space kills the process (SIGBUS)."""
     try:
         if hasattr(os, "posix_fallocate"):
             os.posix_fallocate(file, 0, max(size, 1))
@@ -87,6 +88,6 @@ def _reserve(file: int, size: int) -> None:
         raise OSError(
             error.errno,
             f"{format_bytes(size)} of images do not fit into {tempfile.gettempdir()} "
-            f"({error.strerror}): set TMPDIR to a folder with more room, or "
+            f"({error.strerror}): set TMPDIR to a folder with more space, or "
             f"dataset.image_storage=host to keep them in memory",
         ) from error

@@ -1,6 +1,6 @@
-"""A scene: posed images to learn from and to be judged by, and the truth where it is known."""
+"""A scene: views for training and testing, and the ground-truth geometry if known."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol
@@ -17,14 +17,14 @@ BACKGROUNDS = ("auto", "white", "black", "random", "none")
 
 @dataclass(frozen=True)
 class Scene:
-    """Everything known about one scene, normalised so that the object fits the unit ball.
+    """One scene, normalised so that the object fits the unit ball.
 
-    ``to_world`` is the similarity from scene units to the data's own coordinates. ``sdf`` is the
-    exact signed distance in scene units (analytic scenes only). ``ground_truth`` makes the true
-    mesh in the data's own coordinates; it may be expensive, so only ``mesh`` calls it.
-    ``conventions`` says in words what the numbers mean: units, hold-out rule, image range.
-    ``background`` stands behind training views that have masks: white, black, a random colour per
-    ray, none (the images as they are), or ``auto``, which waits for a field to settle it.
+    ``to_world`` is the similarity from scene units to the coordinates of the data. ``sdf`` is the
+    exact signed distance in scene units (synthetic scenes only). ``ground_truth`` returns the
+    ground-truth mesh in the coordinates of the data; it may be expensive and is called by ``mesh``
+    only. ``conventions`` documents units, hold-out rule and image range. ``background`` is the
+    colour behind masked training views: white, black, random (one colour per ray), none (the images
+    as stored), or auto, which `resolve_background` replaces.
     """
 
     name: str
@@ -36,55 +36,55 @@ class Scene:
     sdf: Callable[[Float[Tensor, "points 3"]], Float[Tensor, "points"]] | None = None
     conventions: dict[str, Any] = field(default_factory=dict)
 
-    def learned_by(self, field: Any) -> "Scene":
-        """The same scene, ``auto`` settled: random behind masks for an SDF, white otherwise.
+    def resolve_background(self, field_offers: Collection[str]) -> "Scene":
+        """Replace background ``auto``: random for an SDF field with masks, white otherwise.
 
-        On one fixed colour a surface can hide in front of what it is to show: what looks like the
-        background need not be empty. (A density gains nothing by it and learns noise.)
+        On one fixed background colour an SDF can place a surface of that colour where the scene is
+        empty. A density field gains nothing from a random background, which only adds noise.
         """
         if self.background != "auto":
             return self
-        hides = "sdf" in field.offers and self.train.mask is not None
-        background = "random" if hides else "white"
+        random = "sdf" in field_offers and self.train.mask is not None
+        background = "random" if random else "white"
         conventions = {**self.conventions, "background": background}
         return replace(self, background=background, conventions=conventions)
 
     @property
     def has_mesh(self) -> bool:
-        """Whether a true mesh is known, without making it."""
+        """True if there is a ground-truth mesh; does not compute it."""
         return self.ground_truth is not None
 
     @cached_property
     def mesh(self) -> trimesh.Trimesh | None:
-        """The true mesh in the data's own coordinates, made when first asked for; else None."""
+        """Ground-truth mesh in the coordinates of the data, computed on first access; None if unknown."""
         return None if self.ground_truth is None else self.ground_truth()
 
 
 class Dataset(Protocol):
-    """Where a scene comes from: cheap to make, and it reads no image before ``load``."""
+    """A data source. Construction is cheap; no image is read before `load`."""
 
     @property
     def offers(self) -> frozenset[str]:
-        """Names of the quantities that the images will provide, known before any is read."""
+        """Names of the quantities that the views provide, known before an image is read."""
         ...
 
     def load(self) -> Scene:
-        """Read everything. Raises DataError, with the path, for input that is missing or broken."""
+        """Read the scene. Raises DataError, with the path, for missing or broken input."""
         ...
 
 
 def check_background(background: str, masks: bool = True) -> None:
-    """Raise ValueError unless the name is one of the backgrounds that there are with ``masks``."""
+    """Raise ValueError for an unknown background, or a random one without masks."""
     if background not in BACKGROUNDS:
         choices = ", ".join(BACKGROUNDS)
         raise ValueError(f"dataset.background={background!r} is none of {choices}; choose one")
     if background == "random" and not masks:
         raise ValueError(
-            "dataset.background=random needs masks to put it behind, and dataset.masks=false gives "
-            "them up; use white, black or none"
+            "dataset.background=random needs masks, which dataset.masks=false disables; "
+            "use white, black or none"
         )
 
 
 def describe_masks(meaning: str, used: bool) -> str:
-    """What a dataset's masks are, and whether training sees them, in words."""
+    """Describe the source of the masks, and whether training uses them."""
     return meaning if used or meaning == "none" else f"{meaning}; of test views only"

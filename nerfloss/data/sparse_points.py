@@ -1,4 +1,4 @@
-"""Surface points that were observed beside the images: by matching photographs, or by a sensor."""
+"""Sparse surface points, e.g. from structure from motion or a depth sensor."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -11,27 +11,27 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class SparsePoints:
-    """Points near the surface, in scene units, and how far each can be trusted.
+    """Points near the surface, in scene units, with a confidence in [0, 1].
 
-    ``normals`` are unit and outward; ``confidence`` lies in [0, 1]; ``seen`` says which of the
-    views see a point. None where unknown: then every view counts as seeing every point.
+    ``normals`` are unit and outward; ``visible`` marks the views in which each point is visible.
+    Either is None if unknown; then every point counts as visible in every view.
     """
 
     positions: Float[Tensor, "points 3"]
     confidence: Float[Tensor, "points"]
     normals: Float[Tensor, "points 3"] | None = None
-    seen: Bool[Tensor, "views points"] | None = None
+    visible: Bool[Tensor, "views points"] | None = None
 
     def __len__(self) -> int:
         return len(self.positions)
 
-    def __getitem__(self, which: slice) -> "ObservedPoints":
-        """The same points, seen by some of the views."""
-        return replace(self, seen=None if self.seen is None else self.seen[which])
+    def __getitem__(self, which: slice) -> "SparsePoints":
+        """Return the same points with the visibility of some of the views."""
+        return replace(self, visible=None if self.visible is None else self.visible[which])
 
     @property
-    def observed(self) -> dict[str, Tensor]:
-        """What there is of the points, by the quantities' names."""
+    def quantities(self) -> dict[str, Tensor]:
+        """The known values by the names of the quantities."""
         values = {
             "target_points": self.positions,
             "target_point_confidence": self.confidence,
@@ -40,22 +40,22 @@ class SparsePoints:
         return {name: value for name, value in values.items() if value is not None}
 
     @cached_property
-    def _sight(self) -> Float[Tensor, "views points"]:
-        """1 where a view sees a point, else 0."""
-        assert self.seen is not None
-        return self.seen.float()
+    def _visibility(self) -> Float[Tensor, "views points"]:
+        """1 where a point is visible in a view, else 0."""
+        assert self.visible is not None
+        return self.visible.float()
 
-    def seen_from(self, views: Int[Tensor, "some"]) -> Int[Tensor, "visible"]:
-        """Indices of the points that at least one of the views sees, in order."""
-        if self.seen is None:
+    def visible_from(self, views: Int[Tensor, "some"]) -> Int[Tensor, "visible"]:
+        """Return the ascending indices of the points visible in at least one of the views."""
+        if self.visible is None:
             return torch.arange(len(self))
-        if len(self.seen) > len(views):
-            # What a step costs must not grow with the number of views.
-            return self.seen[views.unique()].any(0).nonzero()[:, 0]
-        looking = torch.zeros(len(self.seen))
-        looking[views] = 1.0
-        # A product of matrices: four times as fast as "any" over rows of booleans.
-        return (looking @ self._sight > 0).nonzero()[:, 0]
+        if len(self.visible) > len(views):
+            # The cost of a step must not grow with the number of views.
+            return self.visible[views.unique()].any(0).nonzero()[:, 0]
+        selected = torch.zeros(len(self.visible))
+        selected[views] = 1.0
+        # A matrix product: four times as fast as "any" over rows of booleans.
+        return (selected @ self._visibility > 0).nonzero()[:, 0]
 
     def draw(
         self,
@@ -64,12 +64,12 @@ class SparsePoints:
         generator: torch.Generator,
         needs: Collection[str],
     ) -> dict[str, Tensor]:
-        """Of ``needs`` what is observed at ``count`` points, with replacement.
+        """Draw ``count`` points, with replacement, and return their quantities in ``needs``.
 
-        They are drawn from those that at least one of the views sees, and from all points where
-        the views see none.
+        Points are drawn from those visible in at least one of the views, or from all if there are
+        none.
         """
-        visible = self.seen_from(views)
-        ticket = torch.randint(len(visible) or len(self), (count,), generator=generator)
-        chosen = visible[ticket] if len(visible) else ticket
-        return {name: value[chosen] for name, value in self.observed.items() if name in needs}
+        visible = self.visible_from(views)
+        number = torch.randint(len(visible) or len(self), (count,), generator=generator)
+        chosen = visible[number] if len(visible) else number
+        return {name: value[chosen] for name, value in self.quantities.items() if name in needs}

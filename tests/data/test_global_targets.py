@@ -6,7 +6,7 @@ from small_runs import TINY_PATCHES, assembled, composed
 from small_scenes import small_scene
 
 from nerfloss.assembly.build import assemble
-from nerfloss.data.global_targets import nearest_views, projections, with_all_views
+from nerfloss.data.global_targets import nearest_views, projections, with_global_targets
 from nerfloss.data.pixel_samplers.patch import Patches
 from nerfloss.data.pixel_samplers.uniform import UniformBatches
 from nerfloss.data.synthetic.camera_layouts import cameras_at, fibonacci_sphere
@@ -72,8 +72,8 @@ def test_every_step_gets_the_same_objects_and_none_that_nobody_needs(views, kind
 
 
 def test_views_are_offered_with_masks_where_there_are_masks(views):
-    assert with_all_views(frozenset({"target_rgb"})) == {"target_rgb", *NAMES} - {"view_masks"}
-    assert with_all_views(views.offers) == views.offers | NAMES
+    assert with_global_targets(frozenset({"target_rgb"})) == {"target_rgb", *NAMES} - {"view_masks"}
+    assert with_global_targets(views.offers) == views.offers | NAMES
     bare = Views(views.cameras, views.names, views.rgb)
     assert "view_masks" not in UniformBatches(bare, needs=NAMES).draw(0, 4).targets
 

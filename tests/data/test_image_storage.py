@@ -114,8 +114,8 @@ def test_pixels_with_a_way_to_go_set_out_a_step_ahead_and_change_nothing(tmp_pat
 
 
 def with_free(monkeypatch, free):
-    monkeypatch.setattr(views_module, "free_on", lambda _: free)
-    monkeypatch.setattr(storage, "free_on", lambda _: free)
+    monkeypatch.setattr(views_module, "free_memory", lambda _: free)
+    monkeypatch.setattr(storage, "free_memory", lambda _: free)
 
 
 @pytest.mark.parametrize(

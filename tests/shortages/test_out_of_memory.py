@@ -6,7 +6,7 @@ import pytest
 import torch
 from small_runs import assembled, history
 
-from nerfloss.memory import OutOfMemory, free_on, ran_out
+from nerfloss.memory import OutOfMemory, free_memory, ran_out
 from nerfloss.training import checkpoint
 
 SAID = "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 8.00 GiB."
@@ -26,7 +26,7 @@ def test_errors_of_every_kind_are_told_apart():
 
 
 def test_the_memory_of_this_machine_is_known_and_not_all_taken():
-    free = free_on(torch.device("cpu"))
+    free = free_memory(torch.device("cpu"))
     assert free is None or 2**20 < free < 2**50
 
 

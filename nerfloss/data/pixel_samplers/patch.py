@@ -1,4 +1,4 @@
-"""Whole patches of pixels to learn from, for terms that look at pixels beside each other."""
+"""Whole patches of pixels, for losses on neighbouring pixels."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -7,25 +7,24 @@ import torch
 from jaxtyping import Int, UInt8
 from torch import Tensor
 
-from nerfloss.data.global_targets import NEIGHBOURS, POINTS, GlobalTargets, with_all_views
-from nerfloss.data.pixel_samplers.pixel_pool import PixelPool, streams
-from nerfloss.data.pixel_samplers.uniform import (
-    Batch,
-    background_colors,
-    check_masks_for,
-    gather,
-    pixels_near,
-    step_generator,
+from nerfloss.data.global_targets import (
+    NEIGHBOURS,
+    POINTS,
+    GlobalTargets,
+    with_global_targets,
 )
+from nerfloss.data.pixel_samplers.backgrounds import background_colors, check_background_for
+from nerfloss.data.pixel_samplers.batch import Batch, gather_pixels
+from nerfloss.data.pixel_samplers.pixel_runs import PixelRuns, step_generator
 from nerfloss.data.views import Views
 
 
 @dataclass(frozen=True)
-class Patches:
-    """Asks for batches of patches, ``height`` by ``width`` pixels each.
+class PatchSampling:
+    """Settings of `PatchPixelSampler`: patches of ``height`` by ``width`` pixels.
 
-    With ``near_mask`` the middle of a patch lies at most that many rows and columns away from the
-    mask; ``points`` and ``neighbours`` are settings of `GlobalTargets`.
+    With ``near_mask`` the middle of a patch is at most that many rows and columns away from the
+    mask. ``points`` and ``neighbours`` are settings of `GlobalTargets`.
     """
 
     height: int = 16
@@ -35,18 +34,24 @@ class Patches:
     neighbours: int = NEIGHBOURS
 
     def __post_init__(self) -> None:
-        for name in ("height", "width", "points", "neighbours"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"batch.{name} must be at least 1, got {getattr(self, name)}")
+        sizes = {"height": self.height, "width": self.width}
+        for name, value in {**sizes, "points": self.points, "neighbours": self.neighbours}.items():
+            if value < 1:
+                raise ValueError(f"batch.{name} must be at least 1, got {value}")
 
     @property
     def least_rays(self) -> int:
-        """The rays of one patch: fewer make no batch."""
+        """Number of rays in one patch."""
         return self.height * self.width
 
+    @property
+    def patch_size(self) -> tuple[int, int]:
+        """Height and width of the patches."""
+        return (self.height, self.width)
+
     def offers(self, observed: frozenset[str]) -> frozenset[str]:
-        """What batches offer of a dataset that offers ``observed``."""
-        return with_all_views(observed) | {"patch_shape"}
+        """Return the quantities in a batch, given those that the dataset offers."""
+        return with_global_targets(observed) | {"patch_shape"}
 
     def __call__(
         self,
@@ -56,119 +61,108 @@ class Patches:
         seed: int = 0,
         device: torch.device | str = "cpu",
         needs: Collection[str] | None = None,
-    ) -> "PatchBatches":
-        """Batches of these views."""
-        return PatchBatches(
+    ) -> "PatchPixelSampler":
+        """Build the sampler for these views."""
+        return PatchPixelSampler(
             views, self, background=background, seed=seed, device=torch.device(device), needs=needs
         )
 
 
-class PatchBatches:
-    """Draw whole patches, uniformly over all places in all views where they fit.
+class PatchPixelSampler:
+    """Draw whole patches, uniformly over all positions in all views.
 
-    Rays come patch after patch, each in row-major order, and ``patch_shape`` is among the targets.
-    As with single pixels, drawing depends on (seed, step, rays) and nothing else. A random
-    background has one colour per patch: from pixel to pixel it would be noise to look at.
+    Rays are ordered patch after patch, row-major within each, and ``patch_shape`` is among the
+    targets. A batch depends on (seed, step, rays) only. A random background has one colour per
+    patch, since colours that vary between pixels would be noise for losses on patches.
     Raises ValueError where a patch is larger than the images.
     """
 
     def __init__(
         self,
         views: Views,
-        patches: Patches,
+        settings: PatchSampling,
         *,
         background: str,
         seed: int,
         device: torch.device,
         needs: Collection[str] | None = None,
     ) -> None:
-        check_masks_for(background, views)
-        _check_fit(patches, views)
+        check_background_for(background, views)
+        _check_size(settings, views)
         self.views, self.background, self.needs = views, background, needs
-        self.seed, self.device, self._near = seed, device, patches.near_mask
-        self.shape = (patches.height, patches.width)
-        self._around = GlobalTargets(
-            views, needs or (), points=patches.points, neighbours=patches.neighbours, device=device
+        self.seed, self.device, self._near_mask = seed, device, settings.near_mask
+        self.shape, self.least_rays = settings.patch_size, settings.least_rays
+        self._global_targets = GlobalTargets(
+            views,
+            needs or (),
+            points=settings.points,
+            neighbours=settings.neighbours,
+            device=device,
         )
         self._cameras = views.cameras.to(device)
-        self._pool = PixelPool.of(*_all_corners(views, self.shape), self._around.place)
-        self._offsets = self._within().to(self._around.place)
-        if self._near is not None and views.mask is not None:
-            corners = self._corners_near(views.mask, self._near)
-            self._pool = PixelPool.of(*corners, self._around.place)
+        index_device = self._global_targets.index_device
+        self._offsets = self._patch_offsets().to(index_device)
+        corners = PixelRuns.everywhere(views, self.shape)
+        if self._near_mask is not None and views.mask is not None:
+            corners = self._corners_near(views.mask, self._near_mask)
+        self._corners = corners.to(index_device)
 
-    def narrow(self, seen: UInt8[Tensor, "views height width"]) -> None:
-        """Draw only patches with their middle where ``seen`` marks, unless ``near_mask`` is None.
+    def restrict_to(self, masks: UInt8[Tensor, "views height width"]) -> None:
+        """Draw only patches whose middle has a non-zero mask.
 
-        Where there are none, everything is drawn as before.
+        No effect if there are none or ``near_mask`` is None.
         """
-        if self._near is not None and bool(seen.any()):
-            starts, bounds = pixels_near(seen, 0, self.shape)
-            if int(bounds[-1]) > 0:
-                self._pool = PixelPool.of(starts, bounds, self._around.place)
-
-    @property
-    def least_rays(self) -> int:
-        """The rays of one patch: fewer make no batch."""
-        return self.shape[0] * self.shape[1]
+        if self._near_mask is not None and bool(masks.any()):
+            corners = PixelRuns.near_masks(masks, 0, self.shape)
+            if corners.count > 0:
+                self._corners = corners.to(self._global_targets.index_device)
 
     @property
     def corners(self) -> int:
-        """How many different patches there are to draw."""
-        return self._pool.count
+        """Number of different patches that can be drawn."""
+        return self._corners.count
 
     @property
-    def streams(self) -> bool:
-        """Whether pixels lie elsewhere than on the device, so that it pays to ask early."""
-        return streams(self.views, self.device)
+    def needs_transfer(self) -> bool:
+        """True if images and device differ, so that drawing early hides the transfer."""
+        return self.views.rgb.device.type != self.device.type
 
     def draw(self, step: int, rays: int) -> Batch:
-        """Draw as many patches as fit into ``rays``, at least one, with replacement."""
-        height, width = self.shape
-        patches = max(1, rays // (height * width))
+        """Return as many patches as fit into ``rays``, at least one, drawn with replacement."""
+        patches = max(1, rays // self.least_rays)
         generator = step_generator(self.seed, step, rays)
-        corner = self._pool.draw(patches, generator)
+        corner = self._corners.draw(patches, generator)
         flat = (corner[:, None] + self._offsets).reshape(-1)
         colors = background_colors(self.background, patches, generator, self.device)
-        background = colors.repeat_interleave(height * width, 0)
+        background = colors.repeat_interleave(self.least_rays, 0)
         composite = self.background != "none"
-        batch = gather(self.views, self._cameras, flat, background, composite, self.needs)
-        return batch.beside({**self._around(flat, generator), "patch_shape": self.shape})
+        batch = gather_pixels(self.views, self._cameras, flat, background, composite, self.needs)
+        return batch.with_targets(
+            {**self._global_targets(flat, generator), "patch_shape": self.shape}
+        )
 
-    def _within(self) -> Int[Tensor, "pixels"]:
-        """Where a patch's pixels lie after its corner, flat, in row-major order."""
+    def _patch_offsets(self) -> Int[Tensor, "pixels"]:
+        """Flat indices of a patch's pixels relative to its corner, in row-major order."""
         height, width = self.shape
         rows = torch.arange(height)[:, None] * self.views.cameras.width
         return (rows + torch.arange(width)).reshape(-1)
 
-    def _corners_near(
-        self, mask: UInt8[Tensor, "views height width"], reach: int
-    ) -> tuple[Int[Tensor, "runs"], Int[Tensor, "runs+1"]]:
-        starts, bounds = pixels_near(mask, reach, self.shape)
-        if int(bounds[-1]) == 0:
+    def _corners_near(self, mask: UInt8[Tensor, "views height width"], distance: int) -> PixelRuns:
+        corners = PixelRuns.near_masks(mask, distance, self.shape)
+        if corners.count == 0:
             height, width = self.shape
             raise ValueError(
                 f"no patch of batch.height={height} x batch.width={width} pixels has its middle "
-                f"within batch.near_mask={reach} of a mask; take smaller patches, or "
+                f"within batch.near_mask={distance} of a mask; take smaller patches, or "
                 f"batch.near_mask=null"
             )
-        return starts, bounds
+        return corners
 
 
-def _check_fit(patches: Patches, views: Views) -> None:
+def _check_size(settings: PatchSampling, views: Views) -> None:
     height, width = views.cameras.height, views.cameras.width
-    if patches.height > height or patches.width > width:
+    if settings.height > height or settings.width > width:
         raise ValueError(
-            f"patches of batch.height={patches.height} x batch.width={patches.width} pixels do not "
-            f"fit into images of {height} x {width}; lower them, or use larger images"
+            f"patches of batch.height={settings.height} x batch.width={settings.width} pixels do "
+            f"not fit into images of {height} x {width}; lower them, or use larger images"
         )
-
-
-def _all_corners(
-    views: Views, shape: tuple[int, int]
-) -> tuple[Int[Tensor, "runs"], Int[Tensor, "runs+1"]]:
-    """Runs of the corners of all patches that lie whole in an image: one per view and row."""
-    height, width = views.cameras.height, views.cameras.width
-    rows, columns = height - shape[0] + 1, width - shape[1] + 1
-    starts = torch.arange(len(views))[:, None] * height * width + torch.arange(rows) * width
-    return starts.reshape(-1), torch.arange(len(views) * rows + 1) * columns

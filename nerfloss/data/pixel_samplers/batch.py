@@ -1,0 +1,85 @@
+"""A batch: rays and the targets observed along them."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from nerfloss.data.cameras.pinhole import Cameras
+from nerfloss.data.pixel_samplers.backgrounds import background_colors
+from nerfloss.data.pixel_samplers.pixel_runs import to_device
+from nerfloss.data.scene import check_background
+from nerfloss.data.views import Views
+from nerfloss.geometry import Rays
+
+# Always gathered: PSNR and the watchdog are computed from these.
+MONITORED = frozenset({"target_rgb", "target_mask"})
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rays, per-ray targets (one row per ray), and global targets of a step."""
+
+    rays: Rays
+    targets: dict[str, Any]
+
+    def with_targets(self, more: Mapping[str, Any]) -> "Batch":
+        """Return the batch with additional targets."""
+        return replace(self, targets={**self.targets, **more})
+
+
+def gather_pixels(
+    views: Views,
+    cameras: Cameras,
+    flat: Int[Tensor, "rays"],
+    background: Float[Tensor, "rays 3"],
+    composite: bool,
+    needs: Collection[str] | None = None,
+) -> Batch:
+    """Return rays and targets of pixels, given by flat indices over (view, row, column).
+
+    ``cameras`` are those of the views; the batch is on their device. Targets are those in ``needs``
+    (None: all), and always colour and mask. With ``composite`` colours are blended over
+    ``background`` by the mask.
+    """
+    width, height, device = cameras.width, cameras.height, cameras.poses.device
+    wanted = views.offers if needs is None else {*needs, *MONITORED}
+    stored_at = flat.to(views.rgb.device)
+    # Transferred as stored: a quarter of the bytes that floats take. Converted on the device.
+    pixels = {
+        f"target_{name}": to_device(image.flatten(0, 2).index_select(0, stored_at), device)
+        for name, image in views.images.items()
+        if f"target_{name}" in wanted
+    }
+    flat = to_device(flat, device)
+    view, within = flat // (width * height), flat % (width * height)
+    pixel = torch.stack([within % width, within // width], dim=-1) + 0.5
+    rays = cameras.rays(view, pixel, background)
+    targets = {name: _as_quantity(values) for name, values in pixels.items()}
+    if composite and "target_mask" in targets:
+        alpha = targets["target_mask"][:, None]
+        targets["target_rgb"] = alpha * targets["target_rgb"] + (1 - alpha) * rays.background
+    return Batch(rays, targets)
+
+
+def image_batch(views: Views, index: int, background: str) -> Batch:
+    """Return a whole image in row-major order, composited on its background.
+
+    ``random`` and ``auto`` backgrounds become white, so that scores are comparable.
+    """
+    check_background(background)
+    pixels = views.cameras.width * views.cameras.height
+    flat = index * pixels + torch.arange(pixels)
+    kind = "white" if background in ("random", "auto") else background
+    colors = background_colors(kind, pixels, None, views.cameras.poses.device)
+    return gather_pixels(views, views.cameras, flat, colors, kind != "none")
+
+
+def _as_quantity(values: Tensor) -> Tensor:
+    """Convert stored values: 8-bit images to floats in [0, 1], 16-bit labels to int64."""
+    if values.dtype == torch.int16:
+        return values.long()
+    return values.float() / 255.0 if values.dtype == torch.uint8 else values.float()
