@@ -18,17 +18,21 @@ class Sampler(Protocol):
     """A module that places samples along rays: jittered with a generator, regular without.
 
     ``offers`` names quantities that come with its samples; ``learns_from`` the one through which a
-    loss term trains it, if any. ``looks_ahead`` is True where it reads
+    loss term trains it, if any. ``supports_prefetch`` is True where it reads
     a cached copy of the field that only ``refresh`` updates, so that it can sample for a step while
-    the step before runs.
+    the step before runs. ``region`` holds the cells of the field's box to which ``restrict_to``
+    limits samples, None where that is not supported.
     """
 
     offers: frozenset[str]
-    looks_ahead: bool
+    supports_prefetch: bool
     learns_from: str | None
 
     def __call__(self, field: Any, rays: Rays, generator: torch.Generator | None) -> Samples: ...
     def refresh(self, field: Any, step: int, generator: torch.Generator | None = None) -> None: ...
+    @property
+    def region(self) -> Bool[Tensor, "x y z"] | None: ...
+    def restrict_to(self, region: Bool[Tensor, "x y z"]) -> None: ...
     def sampled_region(self, field: Any) -> Bool[Tensor, "x y z"] | None: ...
     def parameters(self) -> Any: ...
     def state_dict(self) -> dict[str, Any]: ...

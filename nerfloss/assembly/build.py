@@ -18,6 +18,8 @@ from nerfloss.assembly.renamed_settings import refuse_renamed_keys
 from nerfloss.assembly.run import Run, RunSettings
 from nerfloss.assembly.setting_types import check_types
 from nerfloss.assembly.sweep_config import ablated, plain
+from nerfloss.data.pixel_samplers.protocol import PixelSampling
+from nerfloss.data.scene import Dataset
 from nerfloss.fields.hash_grid import check_kernels
 from nerfloss.models import Model
 from nerfloss.recipe import LossRecipe
@@ -71,7 +73,7 @@ def assemble(cfg: DictConfig, folder: Path, process_group: ProcessGroup = SINGLE
     budget = Budget(cfg.trainer.max_steps, cfg.trainer.max_seconds, cfg.trainer.clock)
     batch, batch_size = build(cfg.batch), build(cfg.trainer.batch_size)
     recipe.check(model.offers(offered(dataset, batch, batch_size)))
-    recipe.check_batch(_patch_of(batch), min(batch_size.rays, batch_size.max_rays))
+    recipe.check_batch(batch.patch_size, min(batch_size.rays, batch_size.max_rays))
     recipe.check_sampler(model.sampler.learns_from)
     parts = RunParts(
         scene=dataset.load(),
@@ -123,28 +125,18 @@ def _diagnostics_of(cfg: DictConfig) -> Callback | None:
     )
 
 
-def offered(dataset: Any, batch: Any, batch_size: BatchSize) -> frozenset[str]:
-    """What batches of a dataset give, before any image is read.
+def offered(dataset: Dataset, batch: PixelSampling, batch_size: BatchSize) -> frozenset[str]:
+    """Return the quantities in batches of a dataset, before any image is read.
 
-    A batch class may say by ``offers`` what it adds to a dataset's, and by ``least_rays`` with
-    how few rays it can make a batch. Raises ValueError where the batch size allows fewer.
+    Raises ValueError if the batch size is smaller than one batch.
     """
-    least = getattr(batch, "least_rays", 1)
-    for name in ("rays", "max_rays"):
-        if getattr(batch_size, name) < least:
+    for name, rays in {"rays": batch_size.rays, "max_rays": batch_size.max_rays}.items():
+        if rays < batch.least_rays:
             raise ValueError(
-                f"trainer.batch_size.{name}={getattr(batch_size, name)} is below the {least} rays "
+                f"trainer.batch_size.{name}={rays} is below the {batch.least_rays} rays "
                 f"of one batch (batch.height * batch.width): raise it, or take smaller patches"
             )
-    # Hydra's partial hides the class that it will make.
-    offers = getattr(getattr(batch, "func", batch), "offers", frozenset)
-    return offers(dataset.offers)
-
-
-def _patch_of(batch: Any) -> tuple[int, int] | None:
-    """Height and width of a batch's patches; None where it draws single pixels."""
-    height, width = getattr(batch, "height", None), getattr(batch, "width", None)
-    return None if height is None or width is None else (height, width)
+    return batch.offers(dataset.offers)
 
 
 def compose_train(overrides: Sequence[str]) -> DictConfig:

@@ -51,8 +51,10 @@ def build_run(
     parts: RunParts, settings: RunSettings, config: str, process_group: ProcessGroup
 ) -> Run:
     """Build a run; ``config`` is its configuration as text."""
-    scene = parts.scene.learned_by(parts.model.field)
-    parts = replace(parts, scene=replace(scene, train=scene.train.settled(settings.device)))
+    scene = parts.scene.resolve_background(parts.model.field.offers)
+    parts = replace(
+        parts, scene=replace(scene, train=scene.train.stored_for_training(settings.device))
+    )
     return Run(
         settings,
         scene=parts.scene,

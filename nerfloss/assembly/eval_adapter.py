@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from nerfloss.assembly.training_visibility import TrainingVisibility
-from nerfloss.data.pixel_samplers.uniform import image_batch
+from nerfloss.data.pixel_samplers.batch import image_batch
 from nerfloss.data.scene import Scene
 from nerfloss.data.views import Views
 from nerfloss.data.visual_hull import hull_mesh, visual_hull

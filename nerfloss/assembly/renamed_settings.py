@@ -37,6 +37,13 @@ RENAMED_SETTINGS: dict[str, str] = {
     "dataset.residence": "dataset.image_storage",
     "dataset.half_seen": "dataset.one_sided_views",
     "eval.mesh.largest_component": "eval.mesh.components",
+    "sampler.mix": "sampler.uniform_fraction",
+    "sampler.density_mix": "sampler.density_uniform_fraction",
+    "sampler.explore": "sampler.exploration_samples",
+    "sampler.sharpest": "sampler.max_sharpness",
+    "sampler.threshold": "sampler.density_threshold",
+    "sampler.decay": "sampler.density_decay",
+    "sampler.slope": "sampler.anneal_slope",
 }
 
 # (group, old choice) -> new "group=choice".

@@ -11,11 +11,12 @@ import rich
 import torch
 
 from nerfloss.assembly.eval_adapter import evaluated_model, ground_truth_of, views_of
+from nerfloss.data.pixel_samplers.protocol import PixelSampler
 from nerfloss.data.scene import Scene
 from nerfloss.evaluation.evaluator import Evaluator
 from nerfloss.evaluation.score_table import score_table
 from nerfloss.evaluation.scores import Evaluation, Score
-from nerfloss.initialization.initialization import Initialization, draw_what_is_looked_at
+from nerfloss.initialization.initialization import Initialization, restrict_pixels
 from nerfloss.kernels.numba.compilation_notice import compilation_notice
 from nerfloss.models import Model
 from nerfloss.recipe import LossRecipe
@@ -30,7 +31,6 @@ from nerfloss.training.loggers.csv_logger import CsvLogger
 from nerfloss.training.loggers.logger import Loggers
 from nerfloss.training.loggers.tensorboard import TensorBoardLogger
 from nerfloss.training.oom_hints import oom_hints
-from nerfloss.training.protocols import BatchSource
 from nerfloss.training.timer import CLOCKS
 from nerfloss.training.trainer import Trainer
 
@@ -77,8 +77,10 @@ class Run:
         return model
 
     @property
-    def batches(self) -> BatchSource:
-        return self.trainer.inputs.batches
+    def batches(self) -> PixelSampler:
+        batches = self.trainer.inputs.batches
+        assert isinstance(batches, PixelSampler)
+        return batches
 
     def load(self, path: Path) -> None:
         """Restore the state that a checkpoint holds."""
@@ -98,7 +100,7 @@ class Run:
                 seed = self.settings.seed
                 self.initialization(self.model, views, background=background, seed=seed)
             self.process_group.broadcast_state(trainer)
-            draw_what_is_looked_at(self.batches, self.model)
+            restrict_pixels(self.batches, self.model)
 
     def train(self, loggers: Loggers | None = None) -> bool:
         """Train to the end of the budget; return False if a signal interrupted the run.

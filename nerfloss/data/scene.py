@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import trimesh
@@ -56,10 +56,11 @@ class Scene:
 
     @cached_property
     def mesh(self) -> trimesh.Trimesh | None:
-        """Ground-truth mesh in the coordinates of the data, computed on first access; None if unknown."""
+        """Ground-truth mesh in the coordinates of the data; None if unknown. Computed once."""
         return None if self.ground_truth is None else self.ground_truth()
 
 
+@runtime_checkable
 class Dataset(Protocol):
     """A data source. Construction is cheap; no image is read before `load`."""
 

@@ -61,7 +61,7 @@ class Views:
     def offers(self) -> frozenset[str]:
         """Names of the observed quantities."""
         points = {} if self.points is None else self.points.quantities
-        return frozenset({*(f"target_{name}" for name in self.observed), *points})
+        return frozenset({*(f"target_{name}" for name in self.images), *points})
 
     def without_masks(self, background: str) -> "Views":
         """Return the views without masks, composited on the background (white or black).

@@ -30,7 +30,7 @@ from nerfloss.evaluation.octree_sampling import (
 from nerfloss.evaluation.oom_retry import ChunkSize
 from nerfloss.evaluation.region import Region
 from nerfloss.files import format_bytes
-from nerfloss.memory import free_on
+from nerfloss.memory import free_memory
 
 log = logging.getLogger(__name__)
 
@@ -135,7 +135,7 @@ def memory_needed(lattice: SparseLattice) -> int:
 
 def check_memory(lattice: SparseLattice, resolution: int) -> None:
     """Raise UndefinedMetric, with a resolution that fits, where the memory does not suffice."""
-    free, needed = free_on(torch.device("cpu")), memory_needed(lattice)
+    free, needed = free_memory(torch.device("cpu")), memory_needed(lattice)
     if free is None or needed <= free:
         return
     # The memory grows with the second to third power of the resolution: the root is safe.

@@ -1,4 +1,4 @@
-"""A small density that only says where along a ray to look."""
+"""The density field of the proposal sampler."""
 
 import torch
 from jaxtyping import Float
@@ -22,10 +22,10 @@ class ProposalDensity(nn.Module):
         self.network = MLP(grid.channels, 1, hidden=hidden, width=width, backend=grid.backend)
 
     def forward(self, points: Float[Tensor, "points 3"]) -> Float[Tensor, "points"]:
-        """Densities per scene unit; differentiable."""
+        """Return densities per scene unit; differentiable."""
         outputs = self.network(self.grid(points))[:, 0]
         return torch.exp(outputs.clamp_max(LARGEST_LOG_DENSITY))
 
-    def span(self, box: Float[Tensor, "2 3"]) -> None:
-        """Span the box of the field that is looked for; one that has a volume."""
+    def set_box(self, box: Float[Tensor, "2 3"]) -> None:
+        """Use the box of the main field, which must have a volume; parameters are kept."""
         self.grid.box.copy_(box)

@@ -6,11 +6,10 @@ appear anywhere. A few hundred cheap steps locate the object well enough to init
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import torch
 
-from nerfloss.data.pixel_samplers.uniform import UniformBatches
+from nerfloss.data.pixel_samplers.uniform import UniformPixelSampler
 from nerfloss.data.views import Views
 from nerfloss.fields.appearance import RadianceColor
 from nerfloss.fields.density import DensityField
@@ -18,6 +17,7 @@ from nerfloss.fields.hash_grid import HashGrid
 from nerfloss.kernels.compositing import density_alphas
 from nerfloss.losses.photometric import huber
 from nerfloss.models import Model
+from nerfloss.quantities.field import TrainedField
 from nerfloss.renderers.volume import VolumeRenderer
 from nerfloss.samplers.occupancy import OccupancySampler
 from nerfloss.training.optimizer import Optimizer
@@ -27,7 +27,7 @@ from nerfloss.training.optimizer import Optimizer
 class WarmupResult:
     """The trained field, and the fraction of the pixels' variance that it explains (at most 1)."""
 
-    field: Any
+    field: TrainedField
     explained_variance: float
 
 
@@ -58,24 +58,24 @@ class DensityWarmup:
     ) -> WarmupResult:
         """Train on the views. The result depends on ``seed`` only, not on the global generator."""
         model = self._model(seed, device)
-        batches = UniformBatches(
+        pixels = UniformPixelSampler(
             views, background=background, seed=seed, device=device, needs={"target_rgb"}
         )
         optimizer = self._optimizer(model.field)
         rays, errors, variances = self.rays, [], []
         for step in range(self.steps):
             generator = torch.Generator(device).manual_seed(seed * 1_000_003 + step)
-            batch = batches.draw(step, rays)
+            batch = pixels.draw(step, rays)
             model.sampler.refresh(model.field, step, generator)
-            seen = model(batch.rays, {"rgb"}, given=batch.targets, generator=generator)
-            target = seen["target_rgb"]
-            loss = huber(seen["rgb"], target).mean()
+            values = model(batch.rays, {"rgb"}, given=batch.targets, generator=generator)
+            target = values["target_rgb"]
+            loss = huber(values["rgb"], target).mean()
             if loss.requires_grad:
                 optimizer.step(loss, step, step / self.steps)
             if step >= 4 * self.steps // 5:
-                errors.append((seen["rgb"].detach() - target).square().mean())
+                errors.append((values["rgb"].detach() - target).square().mean())
                 variances.append((target - target.mean(0)).square().mean())
-            rays = self._rays(rays, int(seen["occupied"].sum()))
+            rays = self._rays(rays, int(values["occupied"].sum()))
         unexplained = torch.stack(errors).mean() / torch.stack(variances).mean().clamp_min(1e-12)
         return WarmupResult(model.field, 1 - float(unexplained))
 
@@ -93,7 +93,7 @@ class DensityWarmup:
         renderer = VolumeRenderer(rules, color_threshold=1e-3, backend=self.backend)
         return Model(field, sampler.to(device), renderer)
 
-    def _optimizer(self, field: DensityField) -> Optimizer:
+    def _optimizer(self, field: TrainedField) -> Optimizer:
         groups = field.parameter_groups()
         rates = {name: self.network_learning_rate for name in groups if name != "grid"}
         return Optimizer(
@@ -102,6 +102,6 @@ class DensityWarmup:
         )  # fmt: skip
 
     def _rays(self, rays: int, samples: int) -> int:
-        """Move the number of rays a tenth of the way to what the budget of samples allows."""
+        """Move the number of rays a tenth of the way towards the sample budget."""
         wanted = min(rays * self.samples / max(samples, 1), 4 * self.rays)
         return max(1, round(0.9 * rays + 0.1 * wanted))

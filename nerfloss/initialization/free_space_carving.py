@@ -36,57 +36,60 @@ class FreeSpaceCarving:
     def __call__(
         self, densities: Float[Tensor, "x y z"], box: Float[Tensor, "2 3"], cameras: Cameras
     ) -> Bool[Tensor, "x y z"]:
-        """The solid cells of a box, given the density of each."""
-        asked = min(len(cameras), self.max_views)
-        cameras = cameras[torch.linspace(0, len(cameras) - 1, asked).round().long()]
-        before, there = count_sightings(densities, box, cameras, self.opacity_threshold)
-        seen = before + there
-        votes = min(max(asked // self.views_per_vote, 1), self.max_votes)
-        # Cells that fewer views see than have a vote are empty if all of these look past.
+        """Return the solid cells of a box, given their densities."""
+        used = min(len(cameras), self.max_views)
+        cameras = cameras[torch.linspace(0, len(cameras) - 1, used).round().long()]
+        in_front, at_surface = count_views(densities, box, cameras, self.opacity_threshold)
+        visible = in_front + at_surface
+        votes = min(max(used // self.views_per_vote, 1), self.max_votes)
+        # A cell visible in fewer views than it has votes is empty if all of these see through it.
         solid = (
-            (before < seen.clamp_max(votes))
-            | (before < self.min_view_fraction * seen)
-            | (seen == 0)
+            (in_front < visible.clamp_max(votes))
+            | (in_front < self.min_view_fraction * visible)
+            | (visible == 0)
         )
-        unseen = (seen == 0).reshape(-1)
-        solid.view(-1)[unseen] &= in_an_image(cell_centers(box, len(solid))[unseen], cameras)
+        hidden = (visible == 0).reshape(-1)
+        solid.view(-1)[hidden] &= in_any_image(cell_centers(box, len(solid))[hidden], cameras)
         return solid
 
 
-def count_sightings(
-    densities: Float[Tensor, "x y z"], box: Float[Tensor, "2 3"], cameras: Cameras, spent: float
+def count_views(
+    densities: Float[Tensor, "x y z"],
+    box: Float[Tensor, "2 3"],
+    cameras: Cameras,
+    opacity_threshold: float,
 ) -> tuple[Int[Tensor, "x y z"], Int[Tensor, "x y z"]]:
-    """How many views see a cell before what stops their light, and how many see it there."""
+    """Count the views in which a cell is in front of the first surface, and at it."""
     resolution = len(densities)
     cell = float((box[1] - box[0]).min()) / resolution
     z_first = densities.permute(2, 1, 0).contiguous()
     counts = new_view_counts(resolution)
     for view in range(len(cameras)):
-        pixel = _lattice(cameras, view, box, cell)
+        pixel = _pixel_grid(cameras, view, box, cell)
         which = torch.full((len(pixel),), view)
         rays = cameras.rays(which, pixel, torch.zeros(len(pixel), 3))
         sight = (rays.origins, rays.directions, *intersect_box(rays, box), z_first, box)
-        count_view(counts, view, *sight, step=cell, spent=spent)
+        count_view(counts, view, *sight, step=cell, spent=opacity_threshold)
     x_first = counts[0].permute(0, 3, 2, 1).contiguous()
     return x_first[IN_FRONT], x_first[AT_SURFACE]
 
 
-def in_an_image(points: Float[Tensor, "points 3"], cameras: Cameras) -> Bool[Tensor, "points"]:
-    """Whether any of the cameras has a point in its image."""
-    left = torch.arange(len(points))
+def in_any_image(points: Float[Tensor, "points 3"], cameras: Cameras) -> Bool[Tensor, "points"]:
+    """Return True for points that project into at least one image."""
+    remaining = torch.arange(len(points))
     for view in range(len(cameras)):
-        pixel, depth = cameras.project(points[left], view)
+        pixel, depth = cameras.project(points[remaining], view)
         inside = (pixel >= 0).all(-1) & (depth > 0)
         inside &= (pixel[:, 0] < cameras.width) & (pixel[:, 1] < cameras.height)
-        left = left[~inside]
-    found = torch.ones(len(points), dtype=torch.bool)
-    found[left] = False
-    return found
+        remaining = remaining[~inside]
+    result = torch.ones(len(points), dtype=torch.bool)
+    result[remaining] = False
+    return result
 
 
 @torch.no_grad()
 def densities_in(field: Any, box: Float[Tensor, "2 3"], resolution: int) -> Float[Tensor, "x y z"]:
-    """The field's density at the centres of the cells of a box."""
+    """Evaluate a field's density at the centres of the cells of a box."""
     points = cell_centers(box, resolution).to(field.box)
     parts = [field(part, {"densities"})["densities"].cpu() for part in points.split(CHUNK)]
     return torch.cat(parts).reshape(resolution, resolution, resolution)
@@ -95,27 +98,27 @@ def densities_in(field: Any, box: Float[Tensor, "2 3"], resolution: int) -> Floa
 def box_around(
     solid: Bool[Tensor, "x y z"], box: Float[Tensor, "2 3"], margin: float
 ) -> Float[Tensor, "2 3"]:
-    """Bounding box of the solid cells within the unit ball, grown by ``margin`` inside ``box``.
+    """Return the bounding box of the solid cells in the unit ball, grown by ``margin``.
 
-    Where there are none, ``box`` itself.
+    It is clipped to ``box``, and is ``box`` itself if no cell is solid.
     """
-    places = cell_centers(box, len(solid))
-    # In the corners beyond the ball few images reach.
-    places = places[solid.reshape(-1) & (places.square().sum(-1) <= 1.0)]
-    if not len(places):
+    centers = cell_centers(box, len(solid))
+    # Few images cover the corners outside of the ball.
+    centers = centers[solid.reshape(-1) & (centers.square().sum(-1) <= 1.0)]
+    if not len(centers):
         return box
     half = 0.5 * (box[1] - box[0]) / len(solid)
-    around = torch.stack([places.amin(0) - half - margin, places.amax(0) + half + margin])
-    return torch.minimum(torch.maximum(around, box[0]), box[1])
+    bounds = torch.stack([centers.amin(0) - half - margin, centers.amax(0) + half + margin])
+    return torch.minimum(torch.maximum(bounds, box[0]), box[1])
 
 
-def _lattice(
+def _pixel_grid(
     cameras: Cameras, view: int, box: Float[Tensor, "2 3"], cell: float
 ) -> Float[Tensor, "pixels 2"]:
-    """Pixels of a view, about as far apart as cells in the middle of the box look."""
-    away = float((cameras.poses[view, :, 3] - box.mean(0)).norm())
-    apart = float(cameras.intrinsics[view, 0, 0]) * cell / max(away, cell)
-    stride = max(1, round(apart))
+    """Return pixels of a view, spaced by the projected size of a cell at the box's centre."""
+    distance = float((cameras.poses[view, :, 3] - box.mean(0)).norm())
+    spacing = float(cameras.intrinsics[view, 0, 0]) * cell / max(distance, cell)
+    stride = max(1, round(spacing))
     columns = torch.arange(0.5 * stride, cameras.width, stride)
     rows = torch.arange(0.5 * stride, cameras.height, stride)
     return torch.cartesian_prod(columns, rows)

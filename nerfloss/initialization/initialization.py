@@ -2,14 +2,11 @@
 
 import logging
 from dataclasses import dataclass, field, replace
-from typing import Any
 
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import interpolate
 
-from nerfloss.data.pixel_samplers.patch import PatchBatches
-from nerfloss.data.pixel_samplers.uniform import UniformBatches
+from nerfloss.data.pixel_samplers.protocol import PixelSampler
 from nerfloss.data.views import Views
 from nerfloss.data.visual_hull import fit_box, hull_distance, visual_hull
 from nerfloss.initialization.density_warmup import DensityWarmup
@@ -17,7 +14,6 @@ from nerfloss.initialization.free_space_carving import FreeSpaceCarving, box_aro
 from nerfloss.initialization.sdf_init import fit_distance
 from nerfloss.initialization.silhouettes import silhouettes
 from nerfloss.models import Model
-from nerfloss.samplers.occupancy import OccupancySampler
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +50,7 @@ class Initialization:
             raise ValueError(f"initialization.source={self.source!r} is none of {choices}")
 
     def __call__(self, model: Model, views: Views, *, background: str, seed: int) -> None:
-        """Prepare an untrained model for the views."""
+        """Initialize an untrained model for the views."""
         sdf, masks = "sdf" in model.field.offers, views.mask is not None
         if self.source == "visual_hull" and not masks:
             raise ValueError(
@@ -83,53 +79,39 @@ class Initialization:
         model.field.set_box(box.to(device))
         careful = replace(carve, opacity_threshold=self.region_opacity_threshold)
         possible = careful(densities, box, cameras) | solid
-        _look_in(model, hull_distance(possible, box) < self.region_margin)
-        _begin_at(model, hull_distance(solid, box), "the density warm-up", seed)
+        model.sampler.restrict_to(hull_distance(possible, box) < self.region_margin)
+        _fit_shape(model, hull_distance(solid, box), "the density warm-up", seed)
 
 
-def draw_what_is_looked_at(batches: Any, model: Model) -> None:
-    """Let batches without masks draw only pixels that see where the sampler looks.
+def restrict_pixels(pixel_sampler: PixelSampler, model: Model) -> None:
+    """Restrict pixels without masks to those that see the sampled region.
 
-    It looks at the model as it is, so a resumed run draws the same.
+    Depends on the model's current state only, so a resumed run draws the same pixels.
     """
-    sampler = model.sampler
-    narrows = isinstance(batches, UniformBatches | PatchBatches)
-    if not narrows or not isinstance(sampler, OccupancySampler):
+    region = model.sampler.region
+    if region is None or pixel_sampler.views.mask is not None or region.all():
         return
-    if batches.views.mask is None and not sampler.grid.region.all():
-        region = sampler.grid.region.permute(2, 1, 0).cpu()
-        batches.narrow(silhouettes(region, model.field.box.cpu(), batches.views.cameras.to("cpu")))
+    cameras = pixel_sampler.views.cameras.to("cpu")
+    pixel_sampler.restrict_to(silhouettes(region.cpu(), model.field.box.cpu(), cameras))
 
 
 def _from_masks(model: Model, views: Views, *, fit: bool, seed: int) -> None:
-    """Begin from the visual hull; an SDF takes its shape if ``fit``."""
+    """Initialize box and sampled region from the visual hull, and an SDF if ``fit``."""
     box = fit_box(views).cpu()
     model.field.set_box(box.to(model.field.box))
-    if isinstance(model.sampler, OccupancySampler):
-        # Wider masks: a cache is interpolated, and silhouettes are known to a pixel or two.
-        _look_in(model, visual_hull(views, box, model.sampler.grid.resolution, dilate=3))
+    region = model.sampler.region
+    if region is not None:
+        # Dilated masks: the sampler's grid is interpolated, and masks are off by a pixel or two.
+        model.sampler.restrict_to(visual_hull(views, box, len(region), dilate=3))
     if fit:
         distance = hull_distance(visual_hull(views, box, FIT_RESOLUTION), box)
-        _begin_at(model, distance, "the visual hull", seed)
+        _fit_shape(model, distance, "the visual hull", seed)
 
 
-def _look_in(model: Model, region: Bool[Tensor, "x y z"]) -> None:
-    """Let a sampler with a cache look in the region only, and in cells that touch it."""
-    if isinstance(model.sampler, OccupancySampler):
-        grid = model.sampler.grid
-        size = (grid.resolution,) * 3
-        wide = interpolate(region[None, None].float(), size, mode="trilinear")[0, 0] > 0
-        grid.region.copy_(_z_first(wide))
-
-
-def _begin_at(model: Model, distance: Float[Tensor, "x y z"], what: str, seed: int) -> None:
-    """Give an SDF its first shape; a density has none to take."""
+def _fit_shape(model: Model, distance: Float[Tensor, "x y z"], source: str, seed: int) -> None:
+    """Fit an SDF field to signed distances; no effect on a density field."""
     if "sdf" in model.field.offers:
-        grid = _z_first(distance).to(model.field.box)
+        # Indexed [z, y, x], as `torch.nn.functional.grid_sample` requires.
+        grid = distance.permute(2, 1, 0).contiguous().to(model.field.box)
         error = fit_distance(model.field, grid, seed=seed)
-        log.info("began from %s: mean distance to it %.4f scene units", what, error)
-
-
-def _z_first(grid: Tensor) -> Tensor:
-    """Reorder a grid indexed [x, y, z] to [z, y, x], as torch's samplers of volumes want it."""
-    return grid.permute(2, 1, 0).contiguous()
+        log.info("initialized from %s: mean distance to it %.4f scene units", source, error)

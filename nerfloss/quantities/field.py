@@ -12,12 +12,17 @@ class Field(Protocol):
     """A field inside a box, in scene units.
 
     ``offers`` names the quantities that it computes at points. ``appearance`` computes colours from
-    the quantities that its positional parameters name. A field may also have ``heads``, a mapping
-    from a quantity's name to a network of the same kind, with ``moves_surface``; the results of
-    heads are composited along rays.
+    the quantities that its positional parameters name. ``heads``, which may be empty, maps names of
+    further quantities to networks of the same kind, with ``moves_surface``; the results of heads
+    are composited along rays.
     """
 
     appearance: Any
+
+    @property
+    def heads(self) -> Mapping[str, Any] | nn.ModuleDict:
+        """Networks by the name of the quantity that they composite to."""
+        ...
 
     @property
     def box(self) -> Float[Tensor, "2 3"]:
@@ -45,6 +50,7 @@ class TrainedField(Field, Protocol):
     """A field whose parameters are trained; ``advance`` sets its schedules to a step."""
 
     def advance(self, step: int) -> None: ...
+    def set_box(self, box: Float[Tensor, "2 3"]) -> None: ...
     def implicit(self, points: Float[Tensor, "points 3"]) -> Float[Tensor, "points"]: ...
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]: ...
     def state_dict(self) -> dict[str, Any]: ...

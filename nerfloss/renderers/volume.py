@@ -102,9 +102,9 @@ class VolumeRenderer:
             return ("weights", *laid_out), values
 
         rules = {**self._rules, **made, "colors": Rule(*bright(field.appearance), of_samples=True)}
-        for name, head in getattr(field, "heads", {}).items():
+        for name, head in field.heads.items():
             needs, values = bright(head)
-            values = partial(_composited, values, head.moves_surface, self.backend)
+            values = partial(_composited, values, bool(head.moves_surface), self.backend)
             rules[name] = Rule(needs, values, of_samples=True)
         return rules
 

@@ -1,31 +1,29 @@
-"""A coarse copy of a field on a regular grid: cheap to look up, refreshed in part now and then."""
+"""A cached copy of a field on a coarse regular grid, updated at intervals."""
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from torch.nn.functional import grid_sample
+from torch.nn.functional import grid_sample, interpolate
 
 from nerfloss.kernels.async_host_copy import HostCopy
 from nerfloss.kernels.point_ops import points_in_cells, region_cells_below
 from nerfloss.quantities.field import Field
 
 CHUNK = 1 << 16
-# Of cells that hold no density one in so many is looked at, others each time: seldom does one get
-# some.
-RARELY = 5
+# One in so many of the empty cells is updated at a time (round robin).
+EMPTY_CELL_INTERVAL = 5
 
 
 class CachedGrid(nn.Module):
     """Values of ``sdf`` or ``densities`` at the centres of ``resolution^3`` cells of a box.
 
-    ``region`` marks the cells where there may be something (a visual hull, say; by default all).
-    Elsewhere a density counts as 0, and an SDF is read once, at the start: a distance that stopped
-    would be one that rays cannot rely on.
+    ``region`` marks the cells that are sampled and updated (by default all; e.g. a visual hull).
+    Outside of it a density counts as 0, and an SDF keeps its first value.
     """
 
     values: Float[Tensor, "depth height width"]
     region: Bool[Tensor, "depth height width"]
-    fresh: Bool[Tensor, ""]
+    filled: Bool[Tensor, ""]
 
     def __init__(self, resolution: int) -> None:
         super().__init__()
@@ -36,31 +34,31 @@ class CachedGrid(nn.Module):
         # Indexed [z, y, x], as grid_sample wants it.
         self.register_buffer("values", torch.zeros(shape))
         self.register_buffer("region", torch.ones(shape, dtype=torch.bool))
-        self.register_buffer("fresh", torch.tensor(False))
-        # Neither changes from step to step: a GPU need not be asked again.
-        self._box, self._fresh = HostCopy(), HostCopy()
+        self.register_buffer("filled", torch.tensor(False))
+        # Host copies of values that rarely change, to avoid device synchronisation.
+        self._box, self._filled = HostCopy(), HostCopy()
 
     def cell(self, box: Float[Tensor, "2 3"]) -> float:
-        """Smallest edge of a cell, in scene units."""
-        here = self._box(box)
-        return float((here[1] - here[0]).min()) / self.resolution
+        """Return the shortest edge of a cell, in scene units."""
+        box = self._box(box)
+        return float((box[1] - box[0]).min()) / self.resolution
 
     @property
-    def known(self) -> bool:
-        """Whether there was a first look at the field."""
-        return bool(self._fresh(self.fresh))
+    def initialized(self) -> bool:
+        """True after the first update."""
+        return bool(self._filled(self.filled))
 
-    def refresh_sdf(self, field: Field, *, reach: float) -> None:
-        """Renew the SDF in cells of the region within ``reach`` of the surface, as cached.
+    def refresh_sdf(self, field: Field, *, band: float) -> None:
+        """Update the SDF in cells of the region within ``band`` of the cached surface.
 
-        The first call renews all cells, one with an infinite reach those of the region.
+        The first call updates all cells.
         """
-        if self.known:
-            index = region_cells_below(self.values, self.region, reach)
+        if self.initialized:
+            index = region_cells_below(self.values, self.region, band)
         else:
             index = torch.arange(self.values.numel(), device=self.values.device)
         self.values.view(-1)[index] = self._evaluate(field, "sdf", index, None)
-        self.fresh.fill_(True)
+        self.filled.fill_(True)
 
     def refresh_density(
         self,
@@ -68,24 +66,24 @@ class CachedGrid(nn.Module):
         *,
         decay: float,
         generator: torch.Generator | None,
-        above: float = 0.0,
+        threshold: float = 0.0,
         turn: int | None = None,
     ) -> None:
-        """Renew the densities: the larger of the decayed old value and one at a random point.
+        """Update densities to the maximum of the decayed old value and one at a random point.
 
-        With a ``turn`` only cells of more than ``above``, and of the others every RARELY-th.
+        With a ``turn``, only cells above ``threshold`` and every EMPTY_CELL_INTERVAL-th other.
         """
         index = region_cells_below(self.values, self.region, float("inf"))
         if turn is not None:
-            dense = self.values.view(-1)[index] > above
-            index = index[dense | (index % RARELY == turn % RARELY)]
+            dense = self.values.view(-1)[index] > threshold
+            index = index[dense | (index % EMPTY_CELL_INTERVAL == turn % EMPTY_CELL_INTERVAL)]
         new = self._evaluate(field, "densities", index, generator)
         values = self.values.view(-1)
         values[index] = torch.maximum(values[index] * decay, new)
-        self.fresh.fill_(True)
+        self.filled.fill_(True)
 
     def sdf_at(self, points: Float[Tensor, "*points 3"], box: Tensor) -> Float[Tensor, "*points"]:
-        """Trilinear look-up; beyond the box the nearest border value."""
+        """Interpolate trilinearly; outside the box the nearest border value."""
         unit = (points - box[0]) / (box[1] - box[0]) * 2 - 1
         values = grid_sample(
             self.values[None, None],
@@ -99,11 +97,17 @@ class CachedGrid(nn.Module):
     def density_at(
         self, points: Float[Tensor, "*points 3"], box: Tensor
     ) -> Float[Tensor, "*points"]:
-        """Value of the cell that holds a point."""
+        """Return the value of the cell that contains a point."""
         return self.values.view(-1)[self._cell_of(points, box)]
 
+    def restrict_to(self, region: Bool[Tensor, "x y z"]) -> None:
+        """Set the region to the cells that touch the given one, of any resolution."""
+        size = (self.resolution,) * 3
+        touched = interpolate(region[None, None].float(), size, mode="trilinear")[0, 0] > 0
+        self.region.copy_(touched.permute(2, 1, 0))
+
     def in_region(self, points: Float[Tensor, "*points 3"], box: Tensor) -> Bool[Tensor, "*points"]:
-        """Whether a point's cell belongs to the region."""
+        """Return True for points in cells of the region."""
         return self.region.view(-1)[self._cell_of(points, box)]
 
     def _cell_of(self, points: Tensor, box: Tensor) -> Int[Tensor, "*points"]:
@@ -122,7 +126,7 @@ class CachedGrid(nn.Module):
         index: Int[Tensor, "cells"],
         generator: torch.Generator | None,
     ) -> Float[Tensor, "cells"]:
-        """The field's ``name`` at cell centres, or at random points of the cells."""
+        """Evaluate a quantity at cell centres, or with a generator at random points in cells."""
         points = points_in_cells(index, self.resolution, field.box, generator)
         found = [field(some, {name})[name] for some in points.split(CHUNK)]
         return torch.cat(found) if found else points.new_zeros(0)

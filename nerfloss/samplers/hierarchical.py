@@ -1,4 +1,4 @@
-"""Hierarchical sampling: refine where the SDF, as known so far, says that the surface is."""
+"""Hierarchical sampling: NeuS's up-sampling near the surface of the SDF."""
 
 from collections.abc import Iterator
 
@@ -16,17 +16,17 @@ STEEPEST = -1e3
 
 
 class HierarchicalSampler(torch.nn.Module):
-    """NeuS's up-sampling: ``coarse`` regular distances, then ``rounds`` of ``fine`` new ones.
+    """Place ``coarse`` regular distances, then ``fine`` new ones in each of ``rounds`` rounds.
 
-    Round i weighs the intervals between known distances by a NeuS opacity of the fixed sharpness
-    ``64 * 2^i`` and draws from them. The distances bound the samples.
+    Round i computes compositing weights of the current intervals with a NeuS opacity of sharpness
+    ``64 * 2^i`` and draws new distances from them. The distances are the bounds of the samples.
 
     Reference: Wang et al., "NeuS", NeurIPS 2021, sec. 3.3 and its released code.
     """
 
     offers: frozenset[str] = frozenset()
-    looks_ahead = False
     learns_from: str | None = None
+    supports_prefetch = False
 
     def __init__(self, *, coarse: int = 64, fine: int = 16, rounds: int = 4) -> None:
         super().__init__()
@@ -44,8 +44,8 @@ class HierarchicalSampler(torch.nn.Module):
         """Sample each ray; jittered in training (``generator`` given), regular without."""
         if "sdf" not in field.offers:
             raise ValueError(
-                "sampler=hierarchical refines by 'sdf', which this field does not offer; "
-                "take sampler=uniform or sampler=occupancy, or an SDF model (neus, volsdf)"
+                "sampler=hierarchical needs 'sdf', which this field does not offer; "
+                "use sampler=uniform or sampler=occupancy, or an SDF model (neus, volsdf)"
             )
         t = stratified_edges(*intersect_box(rays, field.box), self.coarse - 1, generator)
         sdf = _sdf_along(field, rays, t)
@@ -60,7 +60,15 @@ class HierarchicalSampler(torch.nn.Module):
         return None
 
     def refresh(self, field: Field, step: int, generator: torch.Generator | None = None) -> None:
-        """Nothing to keep up to date."""
+        """Do nothing: there is no state."""
+
+    @property
+    def region(self) -> None:
+        """None: the sampler cannot be restricted to a region."""
+        return None
+
+    def restrict_to(self, region: Bool[Tensor, "x y z"]) -> None:
+        """Do nothing: the sampler cannot be restricted to a region."""
 
     def _sharpnesses(self) -> Iterator[float]:
         return (64.0 * 2**round_ for round_ in range(self.rounds))
@@ -71,7 +79,7 @@ def _sdf_along(
 ) -> Float[Tensor, "rays points"]:
     points = rays.origins[:, None] + t[..., None] * rays.directions[:, None]
     sdf = torch.zeros_like(t)
-    # A ray that misses the box has all its distances at 0, outside: nothing to evaluate.
+    # A ray that misses the box has all its distances at 0: nothing to evaluate.
     inside = (t[:, -1] > t[:, 0]).nonzero().squeeze(-1)
     if len(inside):
         sdf[inside] = field(points[inside].reshape(-1, 3), {"sdf"})["sdf"].reshape(len(inside), -1)
@@ -81,7 +89,7 @@ def _sdf_along(
 def _interval_weights(
     t: Float[Tensor, "rays edges"], sdf: Float[Tensor, "rays edges"], sharpness: float
 ) -> Float[Tensor, "rays edges-1"]:
-    """Compositing weights of intervals whose two ends are known, by the steeper recent slope."""
+    """Return compositing weights of intervals, using the steeper of two consecutive SDF slopes."""
     length = t[:, 1:] - t[:, :-1]
     slope = (sdf[:, 1:] - sdf[:, :-1]) / length.clamp_min(1e-5)
     previous = torch.cat([torch.zeros_like(slope[:, :1]), slope[:, :-1]], -1)

@@ -1,4 +1,4 @@
-"""Drawing intervals where a histogram along the ray has its mass."""
+"""Inverse-CDF sampling of a histogram along each ray."""
 
 import torch
 from jaxtyping import Float
@@ -13,10 +13,10 @@ def invert_cdf(
     samples: int,
     generator: torch.Generator | None,
 ) -> Float[Tensor, "rays samples"]:
-    """Distances at evenly spaced quantiles of a piecewise constant density along each ray.
+    """Return distances at evenly spaced quantiles of a piecewise constant density along each ray.
 
-    With a generator the quantiles are shifted together by a random part of their spacing, without
-    one they are the centres. A ray without mass is sampled as if it were even.
+    With a generator all quantiles of a ray are shifted by one random fraction of their spacing,
+    without one by half of it. A ray without mass is sampled uniformly.
 
     Reference: Barron et al., "Mip-NeRF 360", CVPR 2022, appendix.
     """

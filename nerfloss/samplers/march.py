@@ -1,12 +1,11 @@
-"""Marching through a cached copy of a field, and placing few samples where the light is stopped.
+"""March rays through a cached grid of a field and place few samples.
 
-This is the definition, in tensors, for any device; `nerfloss.kernels.numba.march` and
+This is the reference in tensors, for any device; `nerfloss.kernels.numba.march` and
 `nerfloss.kernels.triton.march` compute the same in one pass. Every ray takes equal steps through
-the box. *Candidates* are the steps worth sampling: within the band of the cached surface, or in
-cells that are dense enough, as long as there is light left. A ray without any explores: a few short
-intervals spread over its steps in the region, so that a surface can appear where none is yet. They
-are short because opacity is extrapolated over an interval: a long one that passes a surface would
-seem to hit it.
+the box. Candidates are the steps in the band around the cached surface, or in cells with enough
+density, while transmittance lasts. A ray without candidates gets a few exploration intervals,
+spread over its steps in the sampled region, so that a surface can appear there. They are short
+because opacity is extrapolated over an interval: a long one near a surface would seem to hit it.
 """
 
 from dataclasses import dataclass
@@ -23,30 +22,30 @@ from nerfloss.maths.compositing import density_alphas, transmittance
 from nerfloss.maths.per_ray_random import per_ray
 from nerfloss.samplers.cached_grid import CachedGrid
 
-# Behind this little light nothing is worth a sample.
-DARK = 1e-3
-# An exploring interval is at most so many steps long.
-EXPLORING = 2.0
-# So many dense steps are candidates behind where the cache thinks a density dark: it remembers the
-# largest values of late, so it thinks so too soon.
-BEYOND = 4.0
+# Steps behind this transmittance are no candidates.
+MIN_TRANSMITTANCE = 1e-3
+# Largest length of an exploration interval, in steps.
+MAX_EXPLORATION_STEPS = 2.0
+# Dense steps that remain candidates behind MIN_TRANSMITTANCE: the grid keeps recent maxima, so it
+# overestimates density.
+EXTRA_DENSE_STEPS = 4.0
 
 
 @dataclass(frozen=True)
 class March:
-    """How to march: step length and band in scene units, and what makes a step a candidate.
+    """Settings of a march: step length and band in scene units, and the candidate thresholds.
 
-    With ``sharpness`` the cache holds an SDF, without (None) a density with its ``threshold``.
-    ``mix`` is the share of samples that spreads evenly over the candidates, ``explore`` the number
-    of intervals of a ray without candidates.
+    If ``sharpness`` is None the grid holds a density, with its ``threshold``; otherwise an SDF.
+    ``uniform_fraction`` of the samples is spread evenly over the candidates, and a ray without
+    candidates has ``exploration_samples`` intervals.
     """
 
     step: float
     band: float
     sharpness: float | None
     threshold: float
-    mix: float
-    explore: int
+    uniform_fraction: float
+    exploration_samples: int
 
 
 def place_samples(
@@ -59,10 +58,10 @@ def place_samples(
     *,
     backend: str = "auto",
 ) -> Samples:
-    """Place up to ``count`` intervals per ray, steps and quantiles shifted at random or by a half.
+    """Place up to ``count`` intervals per ray.
 
-    In a density a step has at most two, so a ray with few candidates has few of them. ``backend``
-    is what `nerfloss.kernels.backend_selection` calls one.
+    Steps and quantiles are shifted at random with a generator, by a half without. In a density each
+    candidate step has at most two intervals. ``backend``: see `nerfloss.kernels.backend_selection`.
     """
     shape, device = (2, len(rays)), rays.origins.device
     shifts = torch.full(shape, 0.5, device=device)
@@ -88,14 +87,21 @@ def _place_with(
         band=march.band,
         sharpness=march.sharpness or 0.0,
         threshold=march.threshold,
-        uniform_share=march.mix,
-        min_transmittance=DARK,
-        exploring_steps=EXPLORING,
-        dark_steps=BEYOND,
+        uniform_share=march.uniform_fraction,
+        min_transmittance=MIN_TRANSMITTANCE,
+        exploring_steps=MAX_EXPLORATION_STEPS,
+        dark_steps=EXTRA_DENSE_STEPS,
     )
     is_sdf, fields = march.sharpness is not None, (grid.values, grid.region, box)
     return kernel.place(
-        rays.origins, rays.directions, shifts, *fields, is_sdf, parameters, count, march.explore
+        rays.origins,
+        rays.directions,
+        shifts,
+        *fields,
+        is_sdf,
+        parameters,
+        count,
+        march.exploration_samples,
     )
 
 
@@ -109,26 +115,28 @@ def _place(
     middle = starts + 0.5 * march.step
     inside = (middle > enter[:, None]) & (middle < leave[:, None])
     points = rays.origins[:, None] + middle[..., None] * rays.directions[:, None]
-    candidates, alphas = _look(points, grid, box, march)
+    candidates, alphas = _candidates(points, grid, box, march)
     light = transmittance(alphas * inside)
     candidates = candidates & inside
-    beyond = torch.cumsum(candidates & (light <= DARK), -1)
-    candidates = candidates & (beyond <= (BEYOND if march.sharpness is None else 0))
-    lost = ~candidates.any(-1)
-    candidates[lost] = inside[lost] & grid.in_region(points[lost], box)
-    mass = _mixed(light * alphas * ~lost[:, None], candidates, march.mix)
-    number = 2 * candidates.sum(-1) if march.sharpness is None else count + 0 * lost
-    number = torch.where(lost, march.explore, number).clamp(max=count)[:, None]
-    starts, ends = _cut(starts, march.step, candidates, mass, shifts[1][:, None], number, count)
+    behind = torch.cumsum(candidates & (light <= MIN_TRANSMITTANCE), -1)
+    candidates = candidates & (behind <= (EXTRA_DENSE_STEPS if march.sharpness is None else 0))
+    empty = ~candidates.any(-1)
+    candidates[empty] = inside[empty] & grid.in_region(points[empty], box)
+    mass = _with_uniform(light * alphas * ~empty[:, None], candidates, march.uniform_fraction)
+    number = 2 * candidates.sum(-1) if march.sharpness is None else count + 0 * empty
+    number = torch.where(empty, march.exploration_samples, number).clamp(max=count)[:, None]
+    starts, ends = _split(starts, march.step, candidates, mass, shifts[1][:, None], number, count)
     middle, half = 0.5 * (starts + ends), 0.5 * (ends - starts)
-    half = torch.where(lost[:, None], half.clamp_max(0.5 * EXPLORING * march.step), half)
+    half = torch.where(
+        empty[:, None], half.clamp_max(0.5 * MAX_EXPLORATION_STEPS * march.step), half
+    )
     return middle - half, middle + half
 
 
-def _look(
+def _candidates(
     points: Float[Tensor, "rays steps 3"], grid: CachedGrid, box: Tensor, march: March
 ) -> tuple[Bool[Tensor, "rays steps"], Float[Tensor, "rays steps"]]:
-    """Which steps the cache thinks worth sampling, and how opaque it thinks each is."""
+    """Return candidate steps, and the opacity of each step, from the cached grid."""
     if march.sharpness is None:
         density = grid.density_at(points, box)
         zero = torch.zeros_like(density)
@@ -139,20 +147,20 @@ def _look(
     return sdf.abs() < march.band, ((before - after) / (before + 1e-6)).clamp(0, 1)
 
 
-def _mixed(
-    mass: Float[Tensor, "rays steps"], candidates: Bool[Tensor, "rays steps"], mix: float
+def _with_uniform(
+    mass: Float[Tensor, "rays steps"], candidates: Bool[Tensor, "rays steps"], fraction: float
 ) -> Float[Tensor, "rays steps"]:
-    """Mass that sums to 1 over a ray's candidates: blurred, then ``mix`` of it spread evenly."""
-    # The largest of a step and its neighbours: the cache may be off by a cell.
+    """Return mass that sums to 1 over a ray's candidates, ``fraction`` of it spread evenly."""
+    # Maximum over a step and its neighbours: the grid may be off by a cell.
     blurred = max_pool1d((mass * candidates)[:, None], 3, stride=1, padding=1)[:, 0] * candidates
     total = blurred.sum(-1, keepdim=True)
     even = candidates / candidates.sum(-1, keepdim=True).clamp_min(1)
     known = total > 1e-6
-    sharp = torch.where(known, (1 - mix) * blurred / total.clamp_min(1e-6), 0.0)
-    return sharp + torch.where(known, mix, 1.0) * even
+    sharp = torch.where(known, (1 - fraction) * blurred / total.clamp_min(1e-6), 0.0)
+    return sharp + torch.where(known, fraction, 1.0) * even
 
 
-def _cut(
+def _split(
     starts: Tensor,
     step: float,
     candidates: Tensor,
@@ -161,11 +169,11 @@ def _cut(
     number: Tensor,
     count: int,
 ) -> tuple[Float[Tensor, "rays count"], Float[Tensor, "rays count"]]:
-    """Cut each ray's candidate steps, joined end to end, into ``number`` intervals of equal mass.
+    """Split each ray's candidate steps, concatenated, into ``number`` intervals of equal mass.
 
-    The rest of the ``count`` intervals have no length.
+    The rest of the ``count`` intervals have length 0.
     """
-    # u: length along the joined candidates, in steps; n: their number.
+    # u: length along the concatenated candidates, in steps; n: their number.
     taken = candidates.to(mass.dtype)
     u_after = torch.cumsum(taken, -1)
     n = u_after[:, -1:]

@@ -1,4 +1,4 @@
-"""Occupancy sampling: march through a cached copy of the field, spend few samples where it is."""
+"""Occupancy sampling: march through a cached grid of the field and place few samples."""
 
 import torch
 from jaxtyping import Bool, Float
@@ -13,22 +13,23 @@ from nerfloss.samplers.march import March, place_samples
 
 
 class OccupancySampler(torch.nn.Module):
-    """Place at most ``samples`` intervals per ray by inverse-CDF on a cached grid of the field.
+    """Place at most ``samples`` intervals per ray by inverse CDF on a cached grid of the field.
 
-    The cache holds the SDF or the density. Of an SDF the band around its surface is worth samples,
-    as sharp as the field was when last looked at, but at most ``sharpest``; of a density the cells
-    above ``threshold``. ``mix`` is the share of samples that spreads evenly over these candidates,
-    ``density_mix`` that in a density, which keeps fog and floaters where nobody looks. A ray
-    without candidates that crosses the cache's region has ``explore`` short intervals there: a
-    surface can appear where none is yet. ``backend`` computes it, as it does the field's grid.
+    The grid holds the SDF or the density. Candidate steps lie in the band around the cached
+    surface, for the field's sharpness clamped to ``max_sharpness``, or in cells with more than
+    ``density_threshold``. The fraction ``uniform_fraction`` of the samples is spread evenly over
+    the candidates (``density_uniform_fraction`` for a density; higher values re-sample free space
+    and remove floaters). A ray without candidates that crosses the sampled region gets
+    ``exploration_samples`` short intervals there, so that a surface can appear. ``density_decay``
+    multiplies the old densities at each update, every ``refresh_every`` steps. ``backend`` selects
+    the kernels.
     """
 
-    # What it sees of the field is its own copy: it may sample a step before the field has moved.
-    looks_ahead = True
     offers: frozenset[str] = frozenset()
-    sharpness: Float[Tensor, ""]
-
     learns_from: str | None = None
+    # Samples depend on the cached grid only, so the next step's can be placed early.
+    supports_prefetch = True
+    sharpness: Float[Tensor, ""]
 
     def __init__(
         self,
@@ -36,68 +37,84 @@ class OccupancySampler(torch.nn.Module):
         samples: int = 10,
         eval_samples: int = 24,
         resolution: int = 96,
-        mix: float = 0.3,
-        density_mix: float = 0.6,
-        sharpest: float = 100.0,
-        threshold: float = 1.0,
-        explore: int = 4,
-        decay: float = 0.9,
+        uniform_fraction: float = 0.3,
+        density_uniform_fraction: float = 0.6,
+        max_sharpness: float = 100.0,
+        density_threshold: float = 1.0,
+        exploration_samples: int = 4,
+        density_decay: float = 0.9,
         refresh_every: int = 25,
         backend: str = "auto",
     ) -> None:
         super().__init__()
-        mixes = (mix, density_mix)
-        if min(samples, eval_samples, refresh_every) < 1 or not all(0 < x <= 1 for x in mixes):
+        fractions = (uniform_fraction, density_uniform_fraction)
+        if min(samples, eval_samples, refresh_every) < 1 or not all(0 < x <= 1 for x in fractions):
             raise ValueError(
-                "the occupancy sampler needs samples, eval_samples, refresh_every >= 1 and mix, "
-                f"density_mix in (0, 1], got {samples}, {eval_samples}, {refresh_every} and {mixes}"
+                "the occupancy sampler needs samples, eval_samples, refresh_every >= 1 and "
+                "uniform_fraction, density_uniform_fraction in (0, 1], got "
+                f"{samples}, {eval_samples}, {refresh_every} and {fractions}"
             )
         self.grid = CachedGrid(resolution)
         self.register_buffer("sharpness", torch.tensor(0.0))
         self.samples, self.eval_samples = samples, eval_samples
-        self.mix, self.density_mix = mix, density_mix
-        self.sharpest, self.threshold = sharpest, threshold
-        self.explore, self.decay, self.refresh_every = explore, decay, refresh_every
-        self.backend = backend
-        self._read = StaleScalar()
+        self.uniform_fraction = uniform_fraction
+        self.density_uniform_fraction = density_uniform_fraction
+        self.max_sharpness, self.density_threshold = max_sharpness, density_threshold
+        self.exploration_samples, self.density_decay = exploration_samples, density_decay
+        self.refresh_every, self.backend = refresh_every, backend
+        self._host_sharpness = StaleScalar()
+
+    @property
+    def region(self) -> Bool[Tensor, "x y z"]:
+        """Cells of the field's box to which sampling is restricted."""
+        return self.grid.region.permute(2, 1, 0)
+
+    def restrict_to(self, region: Bool[Tensor, "x y z"]) -> None:
+        """Place samples in cells that touch the region only, given at any resolution."""
+        self.grid.restrict_to(region)
 
     @torch.no_grad()
     def forward(
         self, field: Field, rays: Rays, generator: torch.Generator | None = None
     ) -> Samples:
         """Sample each ray; jittered in training (``generator`` given), regular without."""
-        if not self.grid.known:
+        if not self.grid.initialized:
             self.refresh(field, 0, generator)
         count = self.eval_samples if generator is None else self.samples
-        plan, backend = self._march(field), self.backend
-        return place_samples(rays, self.grid, field.box, plan, count, generator, backend=backend)
+        march, backend = self._march(field), self.backend
+        return place_samples(rays, self.grid, field.box, march, count, generator, backend=backend)
 
     @torch.no_grad()
     def refresh(self, field: Field, step: int, generator: torch.Generator | None = None) -> None:
-        """Renew the cache when it is due: more often early, all of it every eighth time.
+        """Update the grid if it is due: three times as often early in training.
 
-        The sharpness by which it is read is the field's at this step.
+        Of an SDF, the cells near the surface are updated, and all cells at every eighth update.
+        The sharpness is that of the field at this step.
         """
         if "sdf" in field.offers:
-            self.sharpness.copy_(field.constants()["sharpness"].detach().clamp_max(self.sharpest))
-        # Late, a fourth as often would save a tenth of a step, and cost in geometry.
+            sharpness = field.constants()["sharpness"].detach()
+            self.sharpness.copy_(sharpness.clamp_max(self.max_sharpness))
+        # Updating a fourth as often late in training would save 10 % of a step but cost geometry.
         every = self.refresh_every if step > 4 * self.refresh_every else self.refresh_every // 3 + 1
-        # All at once: a few planes at every step would make steps alike, but where planes of unlike
-        # age meet the cache has edges that no field has, and one run of two lost two decibels.
-        if self.grid.known and step % every:
+        # All planes at once: cells of different age create edges that the field does not have.
+        if self.grid.initialized and step % every:
             return
         if "sdf" in field.offers:
-            everything = step // every % 8 == 0
-            reach = float("inf") if everything else 6 * self.grid.cell(field.box)
-            self.grid.refresh_sdf(field, reach=reach)
+            update_all = step // every % 8 == 0
+            band = float("inf") if update_all else 6 * self.grid.cell(field.box)
+            self.grid.refresh_sdf(field, band=band)
         else:
-            if not self.grid.known:
-                # An untrained density says nothing yet: look everywhere.
-                self.grid.values.copy_(self.grid.region * 2 * self.threshold)
-            # Everywhere while the density is still finding its place.
+            if not self.grid.initialized:
+                # An untrained density carries no information: mark every cell as occupied.
+                self.grid.values.copy_(self.grid.region * 2 * self.density_threshold)
+            # Empty cells are updated in turn, but all of them while the density is still forming.
             turn = None if step < 8 * self.refresh_every else step // every
             self.grid.refresh_density(
-                field, decay=self.decay, generator=generator, above=self.threshold, turn=turn
+                field,
+                decay=self.density_decay,
+                generator=generator,
+                threshold=self.density_threshold,
+                turn=turn,
             )
 
     @torch.no_grad()
@@ -107,7 +124,7 @@ class OccupancySampler(torch.nn.Module):
         For an SDF they are those in the band around its surface, and its inside. None before the
         first refresh.
         """
-        if not self.grid.known:
+        if not self.grid.initialized:
             return None
         march = self._march(field)
         if march.sharpness is None:
@@ -118,9 +135,11 @@ class OccupancySampler(torch.nn.Module):
         return (wide & within).permute(2, 1, 0)
 
     def _march(self, field: Field) -> March:
-        step = self.grid.cell(field.box)
+        step, threshold = self.grid.cell(field.box), self.density_threshold
         if "sdf" not in field.offers:
-            return March(step, 0.0, None, self.threshold, self.density_mix, self.explore)
-        sharpness = self._read(self.sharpness)
+            fraction = self.density_uniform_fraction
+            return March(step, 0.0, None, threshold, fraction, self.exploration_samples)
+        sharpness = self._host_sharpness(self.sharpness)
         band = max(1.5 * step, 4 / sharpness)
-        return March(step, band, sharpness, self.threshold, self.mix, self.explore)
+        fraction = self.uniform_fraction
+        return March(step, band, sharpness, threshold, fraction, self.exploration_samples)

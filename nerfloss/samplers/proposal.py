@@ -1,6 +1,6 @@
-"""Proposals: a small density, learned along, says where the field is worth looking at."""
+"""Proposal sampling: a small density field, trained with the main field, places the samples."""
 
-from typing import Any
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
@@ -13,35 +13,42 @@ from nerfloss.samplers.inverse_cdf import invert_cdf
 from nerfloss.samplers.uniform import stratified_edges
 
 
-class ProposalSampler(nn.Module):
-    """Weigh ``proposals`` equal intervals by ``density``, place ``samples`` where the weight is.
+@runtime_checkable
+class Density(Protocol):
+    """Density at world points, inside a box that follows that of the main field."""
 
-    The intervals and their weights become the quantities ``proposal_t_starts``,
-    ``proposal_t_ends`` and ``proposal_weights``. Through the last the term `interlevel` teaches the
-    density; the samples themselves carry no gradient. At first the weights count little: they are
-    raised to a power that rises from 0 to 1 over ``anneal_steps``, early fast by ``slope``. A share
-    ``mix`` of the samples always spreads evenly, to see what is not proposed.
+    def __call__(self, points: Float[Tensor, "points 3"]) -> Float[Tensor, "points"]: ...
+    def set_box(self, box: Float[Tensor, "2 3"]) -> None: ...
+
+
+class ProposalSampler(nn.Module):
+    """Weight ``proposals`` equal intervals by ``density`` and draw ``samples`` from them.
+
+    The intervals and their weights are the quantities ``proposal_t_starts``, ``proposal_t_ends``
+    and ``proposal_weights``; the term `interlevel` trains the density through the last. Samples
+    carry no gradient. Weights are annealed: raised to a power that rises from 0 to 1 over
+    ``anneal_steps``, with the initial slope ``anneal_slope``. The fraction ``uniform_fraction`` of
+    the samples is distributed uniformly.
 
     Reference: Barron et al., "Mip-NeRF 360: Unbounded Anti-Aliased Neural Radiance Fields", CVPR
     2022, section 3 and the appendix on annealing.
     """
 
     offers = frozenset({"proposal_t_starts", "proposal_t_ends", "proposal_weights"})
-    looks_ahead = False
-    # The quantity through which a recipe has to teach it.
-    learns_from: str | None = "proposal_weights"
+    learns_from = "proposal_weights"
+    supports_prefetch = False
     power: Float[Tensor, ""]
 
     def __init__(
         self,
-        density: Any,
+        density: Density,
         *,
         proposals: int = 64,
         samples: int = 16,
         eval_samples: int = 32,
-        mix: float = 0.1,
+        uniform_fraction: float = 0.1,
         anneal_steps: int = 300,
-        slope: float = 10.0,
+        anneal_slope: float = 10.0,
     ) -> None:
         super().__init__()
         if min(proposals - 1, samples, eval_samples) < 1:
@@ -49,21 +56,22 @@ class ProposalSampler(nn.Module):
                 "the proposal sampler needs proposals >= 2, samples >= 1 and eval_samples >= 1, "
                 f"got {proposals}, {samples} and {eval_samples}"
             )
-        if not (0 < mix <= 1 and anneal_steps >= 0 and slope > 0):
+        if not (0 < uniform_fraction <= 1 and anneal_steps >= 0 and anneal_slope > 0):
             raise ValueError(
-                "the proposal sampler needs mix in (0, 1], anneal_steps >= 0 and slope > 0, got "
-                f"{mix}, {anneal_steps} and {slope}"
+                "the proposal sampler needs uniform_fraction in (0, 1], anneal_steps >= 0 and "
+                f"anneal_slope > 0, got {uniform_fraction}, {anneal_steps} and {anneal_slope}"
             )
         self.density = density
         self.proposals, self.samples, self.eval_samples = proposals, samples, eval_samples
-        self.mix, self.anneal_steps, self.slope = mix, anneal_steps, slope
+        self.uniform_fraction, self.anneal_steps = uniform_fraction, anneal_steps
+        self.anneal_slope = anneal_slope
         self.register_buffer("power", torch.zeros(()))
 
     def forward(
         self, field: Field, rays: Rays, generator: torch.Generator | None = None
     ) -> Samples:
         """Sample each ray; jittered in training (``generator`` given), regular without."""
-        self.density.span(field.box)
+        self.density.set_box(field.box)
         edges = stratified_edges(*intersect_box(rays, field.box), self.proposals, generator)
         weights = self._weights(rays, edges)
         count = self.eval_samples if generator is None else self.samples
@@ -80,9 +88,17 @@ class ProposalSampler(nn.Module):
         return None
 
     def refresh(self, field: Field, step: int, generator: torch.Generator | None = None) -> None:  # noqa: ARG002
-        """Let the weights count as much as is due at a step."""
+        """Set the annealing power of a step."""
         done = min(step / self.anneal_steps, 1.0) if self.anneal_steps else 1.0
-        self.power.fill_(self.slope * done / ((self.slope - 1) * done + 1))
+        self.power.fill_(self.anneal_slope * done / ((self.anneal_slope - 1) * done + 1))
+
+    @property
+    def region(self) -> None:
+        """None: the sampler cannot be restricted to a region."""
+        return None
+
+    def restrict_to(self, region: Bool[Tensor, "x y z"]) -> None:
+        """Do nothing: the sampler cannot be restricted to a region."""
 
     def _weights(
         self, rays: Rays, edges: Float[Tensor, "rays edges"]
@@ -101,10 +117,10 @@ class ProposalSampler(nn.Module):
     def _mass(
         self, weights: Float[Tensor, "rays proposals"], edges: Float[Tensor, "rays edges"]
     ) -> Float[Tensor, "rays proposals"]:
-        """Shares of the samples: of annealed weight, and ``mix`` of length."""
+        """Return the density to sample: annealed weights, mixed with the intervals' lengths."""
         length = edges[:, 1:] - edges[:, :-1]
         even = length / length.sum(-1, keepdim=True).clamp_min(1e-12)
-        # The floor: with a power below 1 even what has no weight gets some of the samples.
+        # The floor gives intervals without weight some samples while the power is below 1.
         likely = (weights + 1e-6) ** self.power * (length > 0)
         likely = likely / likely.sum(-1, keepdim=True).clamp_min(1e-12)
-        return (1 - self.mix) * likely + self.mix * even
+        return (1 - self.uniform_fraction) * likely + self.uniform_fraction * even

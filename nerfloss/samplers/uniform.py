@@ -1,4 +1,4 @@
-"""Uniform sampling: intervals of equal length between where a ray enters the box and leaves it."""
+"""Uniform sampling: intervals of equal length between entry into and exit from the box."""
 
 import torch
 from jaxtyping import Bool, Float
@@ -15,7 +15,7 @@ def stratified_edges(
     samples: int,
     generator: torch.Generator | None,
 ) -> Float[Tensor, "rays edges"]:
-    """Bounds of equal intervals; inner ones are moved by up to half a length if ``generator``."""
+    """Return the bounds of equal intervals; with a generator inner bounds are jittered."""
     steps = torch.linspace(0, 1, samples + 1, device=enter.device).expand(len(enter), -1)
     if generator is not None:
         jitter = per_ray((len(enter), samples - 1), generator, enter.device)
@@ -28,8 +28,8 @@ class UniformSampler(torch.nn.Module):
     """Place ``samples`` intervals of equal length inside the field's box."""
 
     offers: frozenset[str] = frozenset()
-    looks_ahead = False
     learns_from: str | None = None
+    supports_prefetch = False
 
     def __init__(self, *, samples: int = 64) -> None:
         super().__init__()
@@ -49,4 +49,12 @@ class UniformSampler(torch.nn.Module):
         return None
 
     def refresh(self, field: Field, step: int, generator: torch.Generator | None = None) -> None:
-        """Nothing to keep up to date."""
+        """Do nothing: there is no state."""
+
+    @property
+    def region(self) -> None:
+        """None: the sampler cannot be restricted to a region."""
+        return None
+
+    def restrict_to(self, region: Bool[Tensor, "x y z"]) -> None:
+        """Do nothing: the sampler cannot be restricted to a region."""

@@ -37,7 +37,7 @@ class PreparedStep:
 class Prefetcher:
     """Prepare the inputs of a step, ahead of time where the sampler allows it.
 
-    A sampler that ``looks_ahead`` reads only the field's box and its own cached copy of the field,
+    A sampler that ``supports_prefetch`` reads only the field's box and its cached copy of the field,
     which is refreshed before the update of the step. The next step's inputs can then be prepared on
     another thread while this step runs, with identical results.
 
@@ -74,11 +74,11 @@ class Prefetcher:
         Where the sampler does not allow it, only pixels that must be copied to the device are
         drawn ahead.
         """
-        ahead = self.model.sampler.looks_ahead
+        ahead = self.model.sampler.supports_prefetch
         if ahead:
             # A refresh is parallel in itself; the remaining work takes one thread.
             self._refresh(step)
-        if self.batches.streams:
+        if self.batches.needs_transfer:
             self._drawn = submit(lambda: self.batches.draw(step, rays))
         elif ahead:
             # A GPU has one queue: a second thread would not speed it up.

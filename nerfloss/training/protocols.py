@@ -25,14 +25,14 @@ class Batch(Protocol):
 class BatchSource(Protocol):
     """A source of training batches: the same step always draws the same batch.
 
-    ``least_rays`` is the smallest number of rays that a batch can have. ``streams`` is True where
-    batches are copied to the device, so that drawing one ahead of time hides the copy.
+    ``least_rays`` is the smallest number of rays that a batch can have. ``needs_transfer`` is True
+    where batches are copied to the device, so that drawing one ahead of time hides the copy.
     """
 
     @property
     def least_rays(self) -> int: ...
     @property
-    def streams(self) -> bool: ...
+    def needs_transfer(self) -> bool: ...
     def draw(self, step: int, rays: int) -> Batch: ...
 
 
@@ -40,11 +40,11 @@ class BatchSource(Protocol):
 class Sampler(Protocol):
     """A module that places samples along rays.
 
-    ``looks_ahead`` is True where the samples of a step do not depend on the previous update of the
+    ``supports_prefetch`` is True where samples of a step do not depend on the previous update of the
     field, because the sampler reads a cached copy that only ``refresh`` updates.
     """
 
-    looks_ahead: bool
+    supports_prefetch: bool
 
     def __call__(self, field: Any, rays: Rays, generator: torch.Generator | None) -> Samples: ...
     def refresh(self, field: Any, step: int, generator: torch.Generator | None = None) -> None: ...

@@ -1,5 +1,3 @@
-from types import SimpleNamespace
-
 import pytest
 
 from nerfloss.data.synthetic.dataset import AnalyticDataset
@@ -12,11 +10,11 @@ from nerfloss.data.synthetic.dataset import AnalyticDataset
 def test_what_stands_behind_masks_depends_on_the_field(model, masks, settled):
     scene = AnalyticDataset(views=3, test_views=1, size=8, masks=masks).load()
     offers = {"sdf"} if model == "neus" else {"densities"}
-    learned = scene.learned_by(SimpleNamespace(offers=offers))
+    learned = scene.resolve_background(offers)
     assert scene.background == "auto"
     assert learned.background == learned.conventions["background"] == settled
 
 
 def test_a_background_that_was_chosen_is_kept():
     scene = AnalyticDataset(views=3, test_views=1, size=8, background="black").load()
-    assert scene.learned_by(SimpleNamespace(offers={"sdf"})) is scene
+    assert scene.resolve_background({"sdf"}) is scene

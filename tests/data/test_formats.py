@@ -8,7 +8,7 @@ from small_scenes import small_scene, write_blender, write_neus
 
 from nerfloss.data.formats.blender import BlenderDataset
 from nerfloss.data.formats.neus import NeusDataset
-from nerfloss.data.pixel_samplers.uniform import image_batch
+from nerfloss.data.pixel_samplers.batch import image_batch
 from nerfloss.data.scene import Dataset
 
 

@@ -7,8 +7,8 @@ from small_scenes import small_scene
 
 from nerfloss.assembly.build import assemble
 from nerfloss.data.global_targets import nearest_views, projections, with_global_targets
-from nerfloss.data.pixel_samplers.patch import Patches
-from nerfloss.data.pixel_samplers.uniform import UniformBatches
+from nerfloss.data.pixel_samplers.patch import PatchSampling
+from nerfloss.data.pixel_samplers.uniform import UniformPixelSampler
 from nerfloss.data.synthetic.camera_layouts import cameras_at, fibonacci_sphere
 from nerfloss.data.views import Views
 from nerfloss.recipe import RecipeError
@@ -56,11 +56,11 @@ def test_there_are_at_most_as_many_neighbours_as_other_views(views):
 
 def test_a_single_view_has_no_neighbours(views):
     with pytest.raises(ValueError, match="needs at least 2 views to train on and found 1"):
-        UniformBatches(views[:1], needs={"view_neighbours"})
-    UniformBatches(views[:1], needs={"view_images"})
+        UniformPixelSampler(views[:1], needs={"view_neighbours"})
+    UniformPixelSampler(views[:1], needs={"view_images"})
 
 
-@pytest.mark.parametrize("kind", [UniformBatches, Patches(height=4, width=4)])
+@pytest.mark.parametrize("kind", [UniformPixelSampler, PatchSampling(height=4, width=4)])
 def test_every_step_gets_the_same_objects_and_none_that_nobody_needs(views, kind):
     batches = kind(views, needs=NAMES)
     first, second = (batches.draw(step, 16).targets for step in (0, 1))
@@ -75,13 +75,13 @@ def test_views_are_offered_with_masks_where_there_are_masks(views):
     assert with_global_targets(frozenset({"target_rgb"})) == {"target_rgb", *NAMES} - {"view_masks"}
     assert with_global_targets(views.offers) == views.offers | NAMES
     bare = Views(views.cameras, views.names, views.rgb)
-    assert "view_masks" not in UniformBatches(bare, needs=NAMES).draw(0, 4).targets
+    assert "view_masks" not in UniformPixelSampler(bare, needs=NAMES).draw(0, 4).targets
 
 
 @pytest.mark.parametrize("name", ["points", "neighbours"])
 def test_a_setting_below_one_is_refused(views, name):
     with pytest.raises(ValueError, match=rf"batch\.{name} must be at least 1, got 0"):
-        UniformBatches(views, **{name: 0})
+        UniformPixelSampler(views, **{name: 0})
 
 
 def looks(prediction, target):

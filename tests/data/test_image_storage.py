@@ -16,8 +16,8 @@ from nerfloss.data import views as views_module
 from nerfloss.data.formats.blender import BlenderDataset
 from nerfloss.data.formats.neus import NeusDataset
 from nerfloss.data.image_storage import ImageStorage, storage_for
-from nerfloss.data.pixel_samplers.patch import Patches
-from nerfloss.data.pixel_samplers.uniform import UniformBatches
+from nerfloss.data.pixel_samplers.patch import PatchSampling
+from nerfloss.data.pixel_samplers.uniform import UniformPixelSampler
 from nerfloss.data.synthetic.camera_layouts import cameras_at, fibonacci_sphere
 from nerfloss.data.synthetic.dataset import AnalyticDataset
 from nerfloss.data.views import Views
@@ -52,9 +52,11 @@ def same(one, other):
 
 
 @pytest.mark.parametrize("background", ["white", "random"])
-@pytest.mark.parametrize("kind", [UniformBatches, Patches(5, 5)], ids=["pixels", "patches"])
+@pytest.mark.parametrize(
+    "kind", [UniformPixelSampler, PatchSampling(5, 5)], ids=["pixels", "patches"]
+)
 def test_batches_have_the_same_bits_from_memory_and_from_disk(scene, kind, background):
-    there = scene.train.kept(ImageStorage(on_disk=True))
+    there = scene.train.stored_in(ImageStorage(on_disk=True))
     here, away = (kind(views, background=background, seed=3) for views in (scene.train, there))
     for step in range(3):
         same(here.draw(step, 100), away.draw(step, 100))
@@ -76,8 +78,8 @@ def test_images_from_files_are_the_same_on_disk_and_leave_nothing_there(
     there = dataset(**settings, image_storage="disk").load()
     assert len(mapped_files()) > before
     for one, other in ((here.train, there.train), (here.test, there.test)):
-        for name, images in one.observed.items():
-            assert torch.equal(images, other.observed[name])
+        for name, images in one.images.items():
+            assert torch.equal(images, other.images[name])
     assert not list(Path(tempfile.gettempdir()).glob("nerfloss_images*"))
 
 
@@ -107,7 +109,7 @@ def test_pixels_with_a_way_to_go_set_out_a_step_ahead_and_change_nothing(tmp_pat
         return drawn, [p.detach() for p in run.model.field.parameters()]
 
     _, usual = learned("usual")
-    monkeypatch.setattr(UniformBatches, "streams", True)
+    monkeypatch.setattr(UniformPixelSampler, "needs_transfer", True)
     drawn, streamed = learned("streamed")
     assert drawn == [(0, 0), *((step + 1, step) for step in range(6))]
     assert all(torch.equal(one, other) for one, other in zip(usual, streamed, strict=True))
@@ -129,22 +131,22 @@ def test_images_go_to_the_device_if_they_fit_into_half_of_what_is_free(
     with_free(monkeypatch, free)
     views = replace(scene.train, image_storage=image_storage)
     with caplog.at_level(logging.INFO):
-        settled = views.settled(META)
-    assert {image.device.type for image in settled.observed.values()} == {"meta" if goes else "cpu"}
+        settled = views.stored_for_training(META)
+    assert {image.device.type for image in settled.images.values()} == {"meta" if goes else "cpu"}
     assert settled.cameras is views.cameras
     lines = [record.getMessage() for record in caplog.records]
     assert len(lines) == (image_storage in ("auto", "device")), (
         "one line where something was decided"
     )
     assert all("dataset.image_storage" in line for line in lines)
-    assert views.settled(torch.device("cpu")) is views
+    assert views.stored_for_training(torch.device("cpu")) is views
 
 
 def test_only_pixels_from_elsewhere_have_a_way_to_go(scene):
-    assert not UniformBatches(scene.train).streams
-    assert not Patches(5, 5)(scene.train).streams
-    assert UniformBatches(scene.train, device=META).streams
-    assert not UniformBatches(scene.train.placed(META), device=META).streams
+    assert not UniformPixelSampler(scene.train).needs_transfer
+    assert not PatchSampling(5, 5)(scene.train).needs_transfer
+    assert UniformPixelSampler(scene.train, device=META).needs_transfer
+    assert not UniformPixelSampler(scene.train.images_to(META), device=META).needs_transfer
 
 
 def test_images_too_large_for_memory_are_decoded_onto_the_disk(monkeypatch, caplog):
@@ -152,7 +154,7 @@ def test_images_too_large_for_memory_are_decoded_onto_the_disk(monkeypatch, capl
     assert not storage_for("auto", 500).on_disk
     with caplog.at_level(logging.INFO):
         assert storage_for("auto", 501).on_disk
-    assert "501 bytes of images, 1 kB of memory free" in caplog.text
+    assert "images: 501 bytes, free memory: 1 kB" in caplog.text
     assert not storage_for("host", 10**15).on_disk
     assert storage_for("disk", 1).on_disk
 
@@ -181,7 +183,7 @@ class Counted(TorchDispatchMode):
 
 
 @pytest.mark.parametrize(
-    "kind", [UniformBatches, Patches(5, 5, near_mask=2)], ids=["uniform", "patches"]
+    "kind", [UniformPixelSampler, PatchSampling(5, 5, near_mask=2)], ids=["uniform", "patches"]
 )
 def test_what_a_batch_costs_does_not_grow_with_the_number_of_images(kind):
     def numbers(count):
@@ -203,8 +205,8 @@ def test_choosing_observed_points_does_not_grow_with_views_that_nobody_looks_thr
     torch.manual_seed(0)
     seen = torch.rand(400, 50) < 0.02
     looked = torch.tensor([3, 3, 17, 399])
-    points = SparsePoints(torch.rand(50, 3), torch.ones(50), seen=seen)
+    points = SparsePoints(torch.rand(50, 3), torch.ones(50), visible=seen)
     expected = seen[looked].any(0).nonzero()[:, 0]
     with Counted() as counted:
-        assert torch.equal(points.seen_from(looked), expected)
+        assert torch.equal(points.visible_from(looked), expected)
     assert counted.numbers < 400

@@ -4,7 +4,7 @@ import pytest
 import torch
 from small_scenes import small_scene
 
-from nerfloss.data.pixel_samplers.uniform import image_batch
+from nerfloss.data.pixel_samplers.batch import image_batch
 from nerfloss.data.synthetic.analytic_scenes import MODELS
 from nerfloss.data.synthetic.dataset import AnalyticDataset
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from small_scenes import small_scene
 
-from nerfloss.data.pixel_samplers.patch import Patches
+from nerfloss.data.pixel_samplers.patch import PatchSampling
 from nerfloss.data.views import Views
 from nerfloss.quantities import patches as patch_rules
 from nerfloss.quantities.resolve import Quantities, rules_in
@@ -29,7 +29,7 @@ def as_patches(batch):
 
 
 def test_a_patch_is_a_piece_of_an_image(views):
-    batch = Patches(height=5, width=7)(views, background="none").draw(0, 300)
+    batch = PatchSampling(height=5, width=7)(views, background="none").draw(0, 300)
     found = as_patches(batch)
     assert found["patch_target_rgb"].shape == (8, 5, 7, 3)
     assert found["patch_target_depth"].shape == (8, 5, 7, 1)
@@ -44,7 +44,7 @@ def test_a_patch_is_a_piece_of_an_image(views):
 
 
 def test_rays_of_a_patch_pass_through_its_pixels(views):
-    batch = Patches(height=4, width=6)(views).draw(1, 100)
+    batch = PatchSampling(height=4, width=6)(views).draw(1, 100)
     found = as_patches(batch)
     points = found["patch_origins"] + 2 * found["patch_directions"]
     for index, (view, row, column) in enumerate(corners(batch)):
@@ -55,14 +55,14 @@ def test_rays_of_a_patch_pass_through_its_pixels(views):
 
 
 def test_patches_lie_whole_inside_their_images_and_reach_every_corner_of_them(views):
-    batch = Patches(height=17, width=18)(views).draw(0, 300 * 17 * 18)
+    batch = PatchSampling(height=17, width=18)(views).draw(0, 300 * 17 * 18)
     places = set(corners(batch))
     assert places == {(v, r, c) for v in range(4) for r in range(4) for c in range(3)}
 
 
 @pytest.mark.parametrize("reach", [0, 2])
 def test_near_the_mask_is_where_the_middle_of_a_patch_is(views, reach):
-    batches = Patches(height=6, width=5, near_mask=reach)(views)
+    batches = PatchSampling(height=6, width=5, near_mask=reach)(views)
     near = torch.zeros_like(views.mask, dtype=torch.bool)
     for view, row, column in (views.mask > 0).nonzero().tolist():
         rows = slice(max(row - reach, 0), row + reach + 1)
@@ -81,41 +81,41 @@ def test_near_the_mask_is_where_the_middle_of_a_patch_is(views, reach):
 def test_narrowed_patches_have_their_middle_where_it_is_marked(views):
     seen = torch.zeros_like(views.mask)
     seen[1:, 5:9, 6:10] = 255
-    batches = Patches(height=5, width=5, near_mask=4)(views.without_masks("white"))
+    batches = PatchSampling(height=5, width=5, near_mask=4)(views.without_masks("white"))
     assert batches.corners == 4 * 16 * 16
-    batches.narrow(seen)
+    batches.restrict_to(seen)
     assert batches.corners == 3 * 4 * 4
     middles = [(v, r + 2, c + 2) for v, r, c in corners(batches.draw(0, 2500))]
     assert all(seen[middle] == 255 for middle in middles)
     beside_every_middle = torch.zeros_like(seen)
     beside_every_middle[:, 0, 0] = 255
-    batches.narrow(beside_every_middle)
+    batches.restrict_to(beside_every_middle)
     assert batches.corners == 3 * 4 * 4
-    everywhere = Patches(height=5, width=5, near_mask=None)(views.without_masks("white"))
-    everywhere.narrow(seen)
+    everywhere = PatchSampling(height=5, width=5, near_mask=None)(views.without_masks("white"))
+    everywhere.restrict_to(seen)
     assert everywhere.corners == 4 * 16 * 16
 
 
 @pytest.mark.parametrize(("rays", "drawn"), [(64, 64), (127, 64), (128, 128), (1, 64)])
 def test_rays_are_rounded_down_to_whole_patches_and_one_at_least(views, rays, drawn):
-    batch = Patches(height=8, width=8)(views).draw(0, rays)
+    batch = PatchSampling(height=8, width=8)(views).draw(0, rays)
     assert len(batch.rays) == len(batch.targets["target_rgb"]) == drawn
     assert batch.targets["patch_shape"] == (8, 8)
 
 
 def test_a_batch_depends_on_seed_step_and_size_only(views):
-    one, two = (Patches(height=4, width=4)(views, seed=3) for _ in range(2))
+    one, two = (PatchSampling(height=4, width=4)(views, seed=3) for _ in range(2))
     one.draw(0, 64)
     same, again = one.draw(7, 64), two.draw(7, 64)
     assert torch.equal(same.rays.pixel, again.rays.pixel)
     assert torch.equal(same.targets["target_rgb"], again.targets["target_rgb"])
     assert not torch.equal(same.rays.pixel, two.draw(8, 64).rays.pixel)
-    other = Patches(height=4, width=4)(views, seed=4).draw(7, 64)
+    other = PatchSampling(height=4, width=4)(views, seed=4).draw(7, 64)
     assert not torch.equal(same.rays.pixel, other.rays.pixel)
 
 
 def test_a_random_background_has_one_colour_per_patch(views):
-    batch = Patches(height=6, width=6)(views, background="random").draw(0, 36 * 20)
+    batch = PatchSampling(height=6, width=6)(views, background="random").draw(0, 36 * 20)
     behind = batch.rays.background.reshape(20, 36, 3)
     assert (behind == behind[:, :1]).all()
     assert len(behind[:, 0].unique(dim=0)) == 20
@@ -124,14 +124,16 @@ def test_a_random_background_has_one_colour_per_patch(views):
 
 
 def test_a_patch_as_large_as_the_image_is_the_image(views):
-    batch = Patches(height=20, width=20, near_mask=None)(views, background="none").draw(0, 400)
+    batch = PatchSampling(height=20, width=20, near_mask=None)(views, background="none").draw(
+        0, 400
+    )
     view = int(batch.rays.view[0])
     assert torch.equal(as_patches(batch)["patch_target_depth"][0, ..., 0], views.depth[view])
 
 
 def test_a_patch_larger_than_the_images_is_refused(views):
     with pytest.raises(ValueError, match=r"batch\.height=21 x batch\.width=4 .* 20 x 20; lower"):
-        Patches(height=21, width=4)(views)
+        PatchSampling(height=21, width=4)(views)
 
 
 def test_masks_that_no_patch_comes_near_are_named(views):
@@ -139,19 +141,19 @@ def test_masks_that_no_patch_comes_near_are_named(views):
     mask[:, :2, :2] = 255
     cornered = Views(views.cameras, views.names, views.rgb, mask)
     with pytest.raises(ValueError, match=r"no patch of batch\.height=8 .* batch\.near_mask=null"):
-        Patches(height=8, width=8, near_mask=0)(cornered)
-    assert Patches(height=8, width=8, near_mask=3)(cornered).corners == 4
+        PatchSampling(height=8, width=8, near_mask=0)(cornered)
+    assert PatchSampling(height=8, width=8, near_mask=3)(cornered).corners == 4
 
 
 def test_a_random_background_without_masks_is_refused(views):
     with pytest.raises(ValueError, match="'random' needs masks"):
-        Patches()(Views(views.cameras, views.names, views.rgb), background="random")
+        PatchSampling()(Views(views.cameras, views.names, views.rgb), background="random")
 
 
 @pytest.mark.parametrize("name", ["height", "width", "points", "neighbours"])
 def test_a_setting_below_one_is_refused_before_any_image_is_read(name):
     with pytest.raises(ValueError, match=rf"batch\.{name} must be at least 1, got 0"):
-        Patches(**{name: 0})
+        PatchSampling(**{name: 0})
 
 
 def test_rays_that_make_no_whole_patches_are_refused():

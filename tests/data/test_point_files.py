@@ -63,7 +63,7 @@ def test_every_kind_of_ply_gives_the_same_points(tmp_path, points, kind):
     expected = torch.linspace(-0.2, 1.2, 50).clamp(0, 1)
     torch.testing.assert_close(found.confidence, expected)
     assert offered_by(path) == {*PLAIN, "target_point_normals"}
-    assert found.seen is None
+    assert found.visible is None
 
 
 def test_a_point_cloud_that_another_program_wrote_is_read(tmp_path, points):

@@ -6,8 +6,8 @@ import pytest
 import torch
 from small_scenes import small_scene
 
-from nerfloss.data.pixel_samplers.patch import Patches
-from nerfloss.data.pixel_samplers.uniform import UniformBatches
+from nerfloss.data.pixel_samplers.patch import PatchSampling
+from nerfloss.data.pixel_samplers.uniform import UniformPixelSampler
 from nerfloss.data.sparse_points import SparsePoints
 from nerfloss.data.synthetic.analytic_scenes import MODELS
 from nerfloss.data.synthetic.camera_layouts import cameras_at, fibonacci_sphere
@@ -68,7 +68,7 @@ def test_a_view_sees_a_point_where_nothing_lies_between_them(name, cameras):
         until = (away - 0.02) / away
         path = eye + (share * until.T)[..., None] * offset
         free = (sdf(path.reshape(-1, 3)).reshape(2000, -1) > 0).all(0)
-        seen = found.seen[view]
+        seen = found.visible[view]
         assert not (seen & ~free).any()
         assert not (seen & ~facing).any()
         # What just grazes another piece of the surface may go either way.
@@ -79,18 +79,18 @@ def test_a_view_sees_a_point_where_nothing_lies_between_them(name, cameras):
 def test_every_point_is_seen_and_surveys_repeat_themselves(cameras):
     sdf = MODELS["toys"]().sdf
     one, two = (survey(sdf, cameras, 300, noise=0.01, seed=5) for _ in range(2))
-    assert one.seen.any(0).float().mean() > 0.99
+    assert one.visible.any(0).float().mean() > 0.99
     assert torch.equal(one.positions, two.positions)
-    assert torch.equal(one.seen, two.seen)
+    assert torch.equal(one.visible, two.visible)
     other = survey(sdf, cameras, 300, noise=0.01, seed=6)
     assert not torch.equal(one.positions, other.positions)
 
 
 def test_a_step_gets_points_that_one_of_its_views_sees(views):
-    batches = UniformBatches(views, needs=NAMES, points=400)
+    batches = UniformPixelSampler(views, needs=NAMES, points=400)
     for step in range(5):
         batch = batches.draw(step, 2)
-        seen = views.points.seen[batch.rays.view].any(0)
+        seen = views.points.visible[batch.rays.view].any(0)
         allowed = {tuple(point) for point in views.points.positions[seen].tolist()}
         drawn = [tuple(point) for point in batch.targets["target_points"].tolist()]
         assert len(drawn) == 400
@@ -99,7 +99,7 @@ def test_a_step_gets_points_that_one_of_its_views_sees(views):
 
 
 def test_what_is_drawn_of_points_belongs_together_and_repeats_itself(views):
-    batches = Patches(height=4, width=4, points=50)(views, needs=NAMES)
+    batches = PatchSampling(height=4, width=4, points=50)(views, needs=NAMES)
     first, again = (batches.draw(4, 32).targets for _ in range(2))
     place = {tuple(p): i for i, p in enumerate(views.points.positions.tolist())}
     index = torch.tensor([place[tuple(p)] for p in first["target_points"].tolist()])
@@ -111,29 +111,29 @@ def test_what_is_drawn_of_points_belongs_together_and_repeats_itself(views):
 
 
 def test_points_do_not_move_which_pixels_are_drawn(views):
-    with_points = UniformBatches(views, background="random", needs=NAMES).draw(2, 60)
-    without = UniformBatches(views, background="random").draw(2, 60)
+    with_points = UniformPixelSampler(views, background="random", needs=NAMES).draw(2, 60)
+    without = UniformPixelSampler(views, background="random").draw(2, 60)
     assert torch.equal(with_points.rays.pixel, without.rays.pixel)
     assert torch.equal(with_points.rays.background, without.rays.background)
 
 
 def test_points_that_nobody_needs_are_not_drawn(views):
-    targets = UniformBatches(views, needs={"target_points"}).draw(0, 8).targets
+    targets = UniformPixelSampler(views, needs={"target_points"}).draw(0, 8).targets
     assert targets.keys() & NAMES == {"target_points"}
-    assert not UniformBatches(views, needs={"rgb"}).draw(0, 8).targets.keys() & NAMES
+    assert not UniformPixelSampler(views, needs={"rgb"}).draw(0, 8).targets.keys() & NAMES
 
 
 def test_where_visibility_is_unknown_or_nothing_is_seen_all_points_are_drawn():
     generator = torch.Generator().manual_seed(0)
     positions = torch.arange(12.0).reshape(4, 3)
     for seen in (None, torch.zeros(2, 4, dtype=torch.bool)):
-        points = SparsePoints(positions, torch.ones(4), seen=seen)
+        points = SparsePoints(positions, torch.ones(4), visible=seen)
         drawn = points.draw(torch.tensor([0, 1]), 200, generator, {"target_points"})
         assert len(drawn["target_points"].unique(dim=0)) == 4
-    assert set(points.observed) == {"target_points", "target_point_confidence"}
+    assert set(points.quantities) == {"target_points", "target_point_confidence"}
 
 
 def test_some_of_the_views_keep_what_they_see(views):
     part = views[2:4]
-    assert torch.equal(part.points.seen, views.points.seen[2:4])
+    assert torch.equal(part.points.visible, views.points.visible[2:4])
     assert part.offers == views.offers

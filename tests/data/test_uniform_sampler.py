@@ -2,7 +2,9 @@ import pytest
 import torch
 from small_scenes import small_scene
 
-from nerfloss.data.pixel_samplers.uniform import UniformBatches, image_batch, pixels_near
+from nerfloss.data.pixel_samplers.batch import image_batch
+from nerfloss.data.pixel_samplers.pixel_runs import PixelRuns
+from nerfloss.data.pixel_samplers.uniform import UniformPixelSampler
 from nerfloss.data.synthetic.camera_layouts import cameras_at, fibonacci_sphere
 from nerfloss.data.views import Views
 
@@ -19,17 +21,19 @@ def where(batch):
 
 
 def test_a_batch_depends_on_seed_step_and_size_only(views):
-    one, two = UniformBatches(views, seed=3), UniformBatches(views, seed=3)
+    one, two = UniformPixelSampler(views, seed=3), UniformPixelSampler(views, seed=3)
     one.draw(0, 50)
     same, again = one.draw(7, 50), two.draw(7, 50)
     assert torch.equal(same.rays.pixel, again.rays.pixel)
     assert torch.equal(same.targets["target_rgb"], again.targets["target_rgb"])
     assert not torch.equal(same.rays.pixel, two.draw(8, 50).rays.pixel)
-    assert not torch.equal(same.rays.pixel, UniformBatches(views, seed=4).draw(7, 50).rays.pixel)
+    assert not torch.equal(
+        same.rays.pixel, UniformPixelSampler(views, seed=4).draw(7, 50).rays.pixel
+    )
 
 
 def test_targets_are_what_the_images_hold_at_the_rays_pixels(views):
-    batch = UniformBatches(views, background="none").draw(0, 200)
+    batch = UniformPixelSampler(views, background="none").draw(0, 200)
     at = where(batch)
     torch.testing.assert_close(batch.targets["target_rgb"], views.rgb[at] / 255.0)
     torch.testing.assert_close(batch.targets["target_mask"], views.mask[at] / 255.0)
@@ -37,12 +41,15 @@ def test_targets_are_what_the_images_hold_at_the_rays_pixels(views):
     assert torch.equal(batch.targets["target_normal"], views.normal[at])
     assert torch.equal(batch.targets["target_label"], views.label[at].long())
     assert torch.equal(batch.targets["target_instance"], views.instance[at].long())
-    assert set(batch.targets) == {f"target_{name}" for name in views.observed}
+    assert set(batch.targets) == {f"target_{name}" for name in views.images}
     assert batch.rays.view.dtype == torch.int64
 
 
 def test_only_what_is_needed_is_gathered_and_always_what_a_run_is_watched_by(views):
-    whole, part = UniformBatches(views), UniformBatches(views, needs={"target_depth", "rgb"})
+    whole, part = (
+        UniformPixelSampler(views),
+        UniformPixelSampler(views, needs={"target_depth", "rgb"}),
+    )
     batch = part.draw(3, 50)
     assert set(batch.targets) == {"target_rgb", "target_mask", "target_depth"}
     same = whole.draw(3, 50)
@@ -51,7 +58,7 @@ def test_only_what_is_needed_is_gathered_and_always_what_a_run_is_watched_by(vie
 
 
 def test_rays_start_at_their_camera_and_pass_through_their_pixel(views):
-    rays = UniformBatches(views).draw(0, 100).rays
+    rays = UniformPixelSampler(views).draw(0, 100).rays
     for view in range(4):
         mine = rays[rays.view == view]
         seen, _ = views.cameras.project(mine.origins + 2 * mine.directions, view)
@@ -60,7 +67,7 @@ def test_rays_start_at_their_camera_and_pass_through_their_pixel(views):
 
 @pytest.mark.parametrize(("background", "value"), [("white", 1.0), ("black", 0.0)])
 def test_colour_is_composited_on_the_background(views, background, value):
-    batch = UniformBatches(views, background=background).draw(0, 300)
+    batch = UniformPixelSampler(views, background=background).draw(0, 300)
     at = where(batch)
     alpha = views.mask[at][:, None] / 255.0
     expected = alpha * views.rgb[at] / 255.0 + (1 - alpha) * value
@@ -69,7 +76,7 @@ def test_colour_is_composited_on_the_background(views, background, value):
 
 
 def test_a_random_background_differs_from_ray_to_ray_and_shows_where_the_mask_is_empty(views):
-    batch = UniformBatches(views, background="random").draw(0, 300)
+    batch = UniformPixelSampler(views, background="random").draw(0, 300)
     empty = batch.targets["target_mask"] == 0
     assert torch.equal(batch.targets["target_rgb"][empty], batch.rays.background[empty])
     assert len(batch.rays.background.unique(dim=0)) == 300
@@ -78,11 +85,11 @@ def test_a_random_background_differs_from_ray_to_ray_and_shows_where_the_mask_is
 def test_a_random_background_without_masks_is_refused(views):
     bare = Views(views.cameras, views.names, views.rgb)
     with pytest.raises(ValueError, match="'random' needs masks and found none; use white or none"):
-        UniformBatches(bare, background="random")
+        UniformPixelSampler(bare, background="random")
 
 
 def test_every_pixel_is_drawn_equally_often(views):
-    batch = UniformBatches(views).draw(0, 160_000)
+    batch = UniformPixelSampler(views).draw(0, 160_000)
     view, row, column = where(batch)
     counts = torch.bincount((view * 20 + row) * 20 + column, minlength=1600)
     # 100 draws each: a Poisson count strays beyond five deviations once in a million.
@@ -93,7 +100,7 @@ def test_every_pixel_is_drawn_equally_often(views):
 @pytest.mark.parametrize("reach", [0, 1, 3])
 def test_near_the_mask_means_within_so_many_rows_and_columns(views, reach):
     drawn = torch.zeros(4, 20, 20, dtype=torch.bool)
-    batches = UniformBatches(views, near_mask=reach)
+    batches = UniformPixelSampler(views, near_mask=reach)
     drawn[where(batches.draw(0, 60_000))] = True
     expected = torch.zeros_like(drawn)
     for view, row, column in (views.mask > 0).nonzero().tolist():
@@ -105,38 +112,38 @@ def test_near_the_mask_means_within_so_many_rows_and_columns(views, reach):
 
 def test_without_masks_every_pixel_counts_as_near(views):
     bare = Views(views.cameras, views.names, views.rgb)
-    assert UniformBatches(bare, near_mask=2).pixels == 1600
+    assert UniformPixelSampler(bare, near_mask=2).pixels == 1600
 
 
 def test_narrowed_batches_draw_what_is_marked_unless_all_was_asked_for(views):
     seen = torch.zeros_like(views.mask)
     seen[1:, 5:9, 3:7] = 255
     photographs = views.without_masks("white")
-    near = UniformBatches(photographs, near_mask=4)
-    near.narrow(torch.zeros_like(seen))
+    near = UniformPixelSampler(photographs, near_mask=4)
+    near.restrict_to(torch.zeros_like(seen))
     assert near.pixels == 4 * 20 * 20
-    near.narrow(seen)
+    near.restrict_to(seen)
     assert near.pixels == 3 * 4 * 4
     assert (seen[where(near.draw(0, 300))] == 255).all()
-    everything = UniformBatches(photographs, near_mask=None)
-    everything.narrow(seen)
+    everything = UniformPixelSampler(photographs, near_mask=None)
+    everything.restrict_to(seen)
     assert everything.pixels == 4 * 20 * 20
 
 
 def test_pools_of_pixels_are_far_smaller_than_images():
     masks = torch.zeros(3, 270, 480, dtype=torch.uint8)
     masks[:, 60:200, 100:400] = 255
-    starts, bounds = pixels_near(masks, 8)
-    assert starts.nbytes + bounds.nbytes < 0.1 * masks.nbytes
+    runs = PixelRuns.near_masks(masks, 8)
+    assert runs.starts.nbytes + runs.bounds.nbytes < 0.1 * masks.nbytes
 
 
 def test_a_thousand_full_hd_views_fit_into_nine_gigabytes():
     cameras = cameras_at(fibonacci_sphere(2), size=18, fov=40.0)
     masks = torch.full((2, 18, 18), 255, dtype=torch.uint8)
     views = Views(cameras, ("a", "b"), masks[..., None].repeat(1, 1, 1, 3), masks)
-    held = sum(image.nbytes for image in views.observed.values())
-    batches = UniformBatches(views, near_mask=4)
-    pool = batches._pool.starts.nbytes + batches._pool.bounds.nbytes
+    held = sum(image.nbytes for image in views.images.values())
+    batches = UniformPixelSampler(views, near_mask=4)
+    pool = batches._runs.starts.nbytes + batches._runs.bounds.nbytes
     assert held == 4 * 2 * 18 * 18
     # What grows with the number of pixels is the images; pools grow with rows.
     assert held / (2 * 18 * 18) * 1000 * 1920 * 1080 < 9e9
@@ -158,8 +165,8 @@ def test_test_images_of_a_random_background_are_white(views):
 
 @pytest.mark.parametrize("background", ["white", "black"])
 def test_photographs_show_what_masked_views_do_on_their_background(views, background):
-    masked = UniformBatches(views, background=background).draw(0, 400).targets
-    plain = UniformBatches(views.without_masks(background), background=background).draw(0, 400)
+    masked = UniformPixelSampler(views, background=background).draw(0, 400).targets
+    plain = UniformPixelSampler(views.without_masks(background), background=background).draw(0, 400)
     assert "target_mask" not in plain.targets
     assert "target_depth" in plain.targets
     # Rounded to 8 bit.

@@ -321,7 +321,7 @@ def test_a_baseline_that_fails_has_a_reason_and_the_mesh_has_scores(ball, ground
 def test_a_mesh_that_memory_cannot_hold_is_refused_before_it_is_made(
     ball, ground_truth, monkeypatch
 ):
-    monkeypatch.setattr(mesh_extraction, "free_on", lambda _: 4 * 10**9)
+    monkeypatch.setattr(mesh_extraction, "free_memory", lambda _: 4 * 10**9)
     evaluator = small(mesh=MeshExtraction(resolution=1024))
     result = evaluator(model_of(ball), [darker(view_of(ball))], ground_truth)
     reason = str(result.scores["chamfer_l1"].reason)

@@ -9,7 +9,7 @@ import torch
 from small_runs import assembled
 from small_scenes import small_scene
 
-from nerfloss.data.pixel_samplers.uniform import UniformBatches
+from nerfloss.data.pixel_samplers.uniform import UniformPixelSampler
 from nerfloss.kernels.async_host_copy import AsyncScalar, HostCopy, StaleScalar
 
 pytestmark = [
@@ -47,9 +47,9 @@ def waits():
 @pytest.mark.parametrize("image_storage", ["device", "host"])
 def test_drawing_a_batch_does_not_synchronise_for_any_image_storage(image_storage):
     views = small_scene("craters", views=4, test_views=1, size=20).train
-    placed = views.placed(CUDA) if image_storage == "device" else views
-    batches = UniformBatches(placed, device=CUDA, background="random", near_mask=4, seed=3)
-    expected = UniformBatches(views, background="random", near_mask=4, seed=3).draw(1, 300)
+    placed = views.images_to(CUDA) if image_storage == "device" else views
+    batches = UniformPixelSampler(placed, device=CUDA, background="random", near_mask=4, seed=3)
+    expected = UniformPixelSampler(views, background="random", near_mask=4, seed=3).draw(1, 300)
     batches.draw(0, 300)
     torch.cuda.synchronize()
     with waiting("error"):
@@ -61,7 +61,7 @@ def test_drawing_a_batch_does_not_synchronise_for_any_image_storage(image_storag
 
 def test_batches_have_the_same_bits_from_the_device_and_from_the_host():
     views = small_scene("craters", views=4, test_views=1, size=20).train
-    here, there = (UniformBatches(v, device=CUDA) for v in (views.placed(CUDA), views))
+    here, there = (UniformPixelSampler(v, device=CUDA) for v in (views.images_to(CUDA), views))
     for step in range(3):
         one, other = here.draw(step, 200), there.draw(step, 200)
         for name in one.targets:

@@ -9,7 +9,7 @@ from nerfloss.initialization.free_space_carving import (
     FreeSpaceCarving,
     box_around,
     densities_in,
-    in_an_image,
+    in_any_image,
 )
 
 UNIT = torch.tensor([[-1.0, -1.0, -1.0], [1.0, 1.0, 1.0]])
@@ -70,7 +70,7 @@ def test_what_no_image_shows_is_empty(scene):
     cameras = scene.train.cameras[:1]
     density = torch.full(3 * [RESOLUTION], 200.0)
     solid = FreeSpaceCarving()(density, 2 * UNIT, cameras).reshape(-1)
-    shown = in_an_image(cell_centers(2 * UNIT, RESOLUTION), cameras)
+    shown = in_any_image(cell_centers(2 * UNIT, RESOLUTION), cameras)
     assert 0.1 < shown.float().mean() < 0.9
     # Some cells on the border of the image have their centres beside it.
     assert solid[~shown].float().mean() < 0.03

@@ -10,7 +10,7 @@ from small_runs import assembled, composed
 from nerfloss.assembly.instantiation import build
 from nerfloss.data.visual_hull import hull_distance, visual_hull
 from nerfloss.initialization.density_warmup import DensityWarmup
-from nerfloss.initialization.initialization import Initialization, draw_what_is_looked_at
+from nerfloss.initialization.initialization import Initialization, restrict_pixels
 
 UNIT = [[-1, -1, -1], [1, 1, 1]]
 QUICK = DensityWarmup(
@@ -96,7 +96,7 @@ def test_without_masks_only_pixels_are_drawn_that_see_where_the_sampler_looks(tm
     run = small(tmp_path, "dataset.scene=rings", "dataset.masks=false", "batch.near_mask=4")
     model, batches = initialized(run), run.batches
     pixels = batches.pixels
-    draw_what_is_looked_at(batches, model)
+    restrict_pixels(batches, model)
     assert 0.1 * pixels < batches.pixels < 0.9 * pixels
     rays, grid, box = batches.draw(0, 500).rays, model.sampler.grid, model.field.box
     distance = hull_distance(grid.region.permute(2, 1, 0), box)
@@ -115,7 +115,7 @@ def test_with_masks_and_from_a_sphere_no_pixel_is_left_out(tmp_path):
     for settings in (["dataset.masks=true"], ["dataset.masks=false", "initialization=sphere"]):
         run = assembled(tmp_path, *settings)
         pixels = run.batches.pixels
-        draw_what_is_looked_at(run.batches, initialized(run, source="sphere"))
+        restrict_pixels(run.batches, initialized(run, source="sphere"))
         assert run.batches.pixels == pixels
 
 

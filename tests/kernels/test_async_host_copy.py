@@ -48,11 +48,11 @@ def test_on_a_cpu_numbers_are_read_at_once():
 def test_a_loaded_cache_counts_as_refreshed():
     old, new = CachedGrid(8), CachedGrid(8)
     box = torch.tensor([[0.0, 0, 0], [1, 2, 4]])
-    assert not new.known
+    assert not new.initialized
     assert new.cell(box) == 1 / 8
-    old.fresh.fill_(True)
+    old.filled.fill_(True)
     new.load_state_dict(old.state_dict())
-    assert new.known
+    assert new.initialized
     assert new.cell(2 * box) == 2 / 8
 
 

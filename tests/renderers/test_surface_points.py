@@ -1,5 +1,7 @@
 """Surface points along rays: on the near side of the surface, and moved by what moves it."""
 
+from types import MappingProxyType
+
 import torch
 
 from nerfloss.geometry import Rays, Samples
@@ -10,6 +12,7 @@ from nerfloss.renderers.volume import VolumeRenderer
 class Sphere:
     """The SDF of a sphere with a radius that can be learned."""
 
+    heads = MappingProxyType({})
     offers = frozenset({"sdf", "gradients"})
     box = torch.tensor([[-1.0, -1, -1], [1, 1, 1]])
 

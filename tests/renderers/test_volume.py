@@ -1,5 +1,7 @@
 """The renderer makes what is asked for, nothing else, and only where samples have length."""
 
+from types import MappingProxyType
+
 import pytest
 import torch
 
@@ -22,6 +24,7 @@ class CountingAppearance(torch.nn.Module):
 class CountingSphere:
     """The SDF of a sphere of radius 0.5, which counts the points and names it is asked for."""
 
+    heads = MappingProxyType({})
     offers = frozenset({"sdf", "gradients", "embeddings"})
     box = torch.tensor([[-1.0, -1, -1], [1, 1, 1]])
 

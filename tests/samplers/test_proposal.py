@@ -1,5 +1,7 @@
 """Proposals: they learn from `interlevel` alone, and samples go where they say."""
 
+from types import MappingProxyType
+
 import pytest
 import torch
 from small_runs import assembled, composed
@@ -23,6 +25,7 @@ class Box:
     box = torch.tensor([[-1.0, -1, -1], [1, 1, 1]])
     offers = frozenset({"densities"})
     appearance = None
+    heads = MappingProxyType({})
 
     def __call__(self, points, needs):
         raise AssertionError(f"{needs} at {len(points)} points")
@@ -144,7 +147,9 @@ def test_another_sampler_does_not_offer_proposals(tmp_path):
         assemble(composed("+loss/term@loss.terms.interlevel=interlevel"), tmp_path)
 
 
-@pytest.mark.parametrize("setting", [{"samples": 0}, {"mix": 0.0}, {"slope": -1.0}])
+@pytest.mark.parametrize(
+    "setting", [{"samples": 0}, {"uniform_fraction": 0.0}, {"anneal_slope": -1.0}]
+)
 def test_settings_that_cannot_sample_are_refused(setting):
     with pytest.raises(ValueError, match="the proposal sampler needs"):
         small_sampler(**setting)

@@ -1,9 +1,12 @@
 """Samplers: intervals in order inside the box, few of them, and where the surface is."""
 
+from types import MappingProxyType
+
 import pytest
 import torch
 
 from nerfloss.geometry import Rays, intersect_box, intersect_sphere
+from nerfloss.kernels.numba import march as numba_march
 from nerfloss.quantities import derived
 from nerfloss.samplers import march
 from nerfloss.samplers.hierarchical import HierarchicalSampler
@@ -19,6 +22,7 @@ class Sphere:
 
     box = BOX
     appearance = None
+    heads = MappingProxyType({})
 
     def __init__(self, offers=("sdf",), radius=0.5):
         self.offers, self.radius, self.points = frozenset(offers), radius, 0
@@ -121,7 +125,7 @@ def test_occupancy_leaves_out_rays_that_pass_the_object_of_a_density():
 
 
 def test_occupancy_explores_with_short_intervals_where_its_cache_knows_no_surface():
-    sampler = OccupancySampler(resolution=16, samples=8, explore=3)
+    sampler = OccupancySampler(resolution=16, samples=8, exploration_samples=3)
     far = Sphere(radius=-5.0)  # positive everywhere: no surface at all
     samples = sampler(far, rays_towards(torch.zeros(1, 3)), torch.Generator().manual_seed(0))
     assert samples.occupied.sum() == 3
@@ -153,7 +157,7 @@ def test_of_a_density_what_is_empty_is_looked_at_in_turns_and_found_where_it_app
     sampler, field = OccupancySampler(resolution=16, refresh_every=10), Sphere(("densities",))
     for step in range(0, 400, 10):
         sampler.refresh(field, step)
-    dense = int((sampler.grid.values > sampler.threshold).sum())
+    dense = int((sampler.grid.values > sampler.density_threshold).sum())
     field.points = 0
     sampler.refresh(field, 400)
     assert dense < field.points < 16**3 / 2
@@ -161,7 +165,7 @@ def test_of_a_density_what_is_empty_is_looked_at_in_turns_and_found_where_it_app
     found = []
     for step in range(410, 460, 10):
         sampler.refresh(field, step)
-        found.append(int((sampler.grid.values > sampler.threshold).sum()))
+        found.append(int((sampler.grid.values > sampler.density_threshold).sum()))
     assert dense < found[0] < found[-1]
     centers = _cell_centers(16)
     assert found[-1] == int((centers.norm(dim=-1) < 0.9).sum())
@@ -197,7 +201,7 @@ def test_the_hierarchical_sampler_names_the_remedy_for_a_field_without_sdf():
     [
         (lambda: UniformSampler(samples=1), "at least 2, got 1"),
         (lambda: HierarchicalSampler(fine=0), "fine=0"),
-        (lambda: OccupancySampler(mix=0.0), "mix in"),
+        (lambda: OccupancySampler(uniform_fraction=0.0), "uniform_fraction, "),
         (lambda: OccupancySampler(resolution=2), "at least 8, got 2"),
     ],
 )
@@ -217,7 +221,7 @@ def test_the_compiled_march_places_samples_where_the_definition_does(offers):
     box, plan = field.box, sampler._march(field)
     shifts = torch.rand(2, len(rays), generator=torch.Generator().manual_seed(3))
     inputs = (rays, shifts, sampler.grid, box, plan, 8)
-    starts, ends = march._place_in_one("cpu_march", *inputs)
+    starts, ends = march._place_with(numba_march, *inputs)
     starts_too, ends_too = march._place(*inputs)
     has_length = ends_too > starts_too + 1e-5
     same = ((starts - starts_too).abs() < 1e-3) & ((ends - ends_too).abs() < 1e-3)

@@ -127,7 +127,7 @@ class BlenderDataset:
         if not alpha:
             return Views(cameras, names, pixels, image_storage=self.image_storage)
         # Apart, so that each is contiguous: gathering pixels is twice as fast.
-        rgb, mask = (storage.keep(part) for part in (pixels[..., :3], pixels[..., 3]))
+        rgb, mask = (storage.store(part) for part in (pixels[..., :3], pixels[..., 3]))
         check_masks(mask, paths)
         return Views(cameras, names, rgb, mask, image_storage=self.image_storage)
 

@@ -1,7 +1,7 @@
 """The interface of pixel samplers: the settings group ``batch``, and what it builds for a run."""
 
 from collections.abc import Collection
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import UInt8
@@ -11,6 +11,7 @@ from nerfloss.data.pixel_samplers.batch import Batch
 from nerfloss.data.views import Views
 
 
+@runtime_checkable
 class PixelSampler(Protocol):
     """Draws the pixels of each training step. The same (seed, step, rays) give the same batch."""
 
@@ -38,6 +39,7 @@ class PixelSampler(Protocol):
         ...
 
 
+@runtime_checkable
 class PixelSampling(Protocol):
     """Settings of a pixel sampler, known before any image is read."""
 

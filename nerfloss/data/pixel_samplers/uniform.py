@@ -69,7 +69,6 @@ class UniformPixelSampler:
     least_rays = 1
 
     # A batch can have a single ray.
-    least_rays = 1
 
     def __init__(
         self,

@@ -31,8 +31,8 @@ class AnalyticDataset:
     the arrangement of cameras. Along edges a pixel averages ``supersampling``^2 rays. Without
     ``masks`` the training views are photographs on the background; test views keep theirs, to be
     judged by. ``one_sided_views``: all cameras to train on stand where x > 0. ``mesh`` names a file
-    to be judged by instead of the exact surface. So many ``points`` of the surface are observed beside
-    the images, those of no confidence off it by ``point_noise`` scene units (`survey`).
+    to evaluate against instead of the exact surface. ``points`` is the number of sparse surface
+    points, with noise of ``point_noise`` scene units at confidence 0.
     ``image_storage`` says where the images are kept (`Views`).
     """
 
@@ -85,9 +85,9 @@ class AnalyticDataset:
         names = [f"train_{i:03d}" for i in range(self.views)]
         names += [f"test_{i:03d}" for i in range(self.test_views)]
         views = photograph(model, cameras, tuple(names), self.supersampling)
-        size = sum(image.nbytes for image in views.observed.values())
+        size = sum(image.nbytes for image in views.images.values())
         views = replace(
-            views.kept(storage_for(self.image_storage, size)), image_storage=self.image_storage
+            views.stored_in(storage_for(self.image_storage, size)), image_storage=self.image_storage
         )
         train = self._with_points(model, views[: self.views])
         return Scene(
