@@ -37,7 +37,7 @@ class PreparedStep:
 class Prefetcher:
     """Prepare the inputs of a step, ahead of time where the sampler allows it.
 
-    A sampler that ``supports_prefetch`` reads only the field's box and its cached copy of the field,
+    A sampler that ``supports_prefetch`` reads only the field's box and its own copy of the field,
     which is refreshed before the update of the step. The next step's inputs can then be prepared on
     another thread while this step runs, with identical results.
 

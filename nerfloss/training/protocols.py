@@ -40,7 +40,7 @@ class BatchSource(Protocol):
 class Sampler(Protocol):
     """A module that places samples along rays.
 
-    ``supports_prefetch`` is True where samples of a step do not depend on the previous update of the
+    ``supports_prefetch`` is True where samples of a step do not depend on the last update of the
     field, because the sampler reads a cached copy that only ``refresh`` updates.
     """
 
