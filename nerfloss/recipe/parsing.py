@@ -134,7 +134,7 @@ def _faults_of_settings(term: str, fn: Callable) -> Iterator[str]:
     yield from unknown_settings(term, bound - set(quantities), settings)
     for name, default in settings.items():
         if default is inspect.Parameter.empty and name not in bound:
-            yield f"leaves its setting '{name}' without a value: bind it beside '_target_'"
+            yield f"leaves its setting '{name}' without a value: bind it next to '_target_'"
     yield from faults_of_values(term, fn)
 
 

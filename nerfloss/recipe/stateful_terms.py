@@ -1,4 +1,4 @@
-"""Terms with state: what a module may define beside ``forward``, and how a recipe calls it."""
+"""Terms with state: methods that a module may define in addition to ``forward``, and their calls."""
 
 from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
