@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 
 from nerfloss.quantities.signature import settings_of
 from nerfloss.recipe import RecipeError
-from nerfloss.recipe.parsing import unknown_settings
+from nerfloss.recipe.parsing import faults_of_keys, unknown_settings
 
 
 def build(node: Any, **more: Any) -> Any:
@@ -30,6 +30,17 @@ def build(node: Any, **more: Any) -> Any:
         raise
 
 
+def check_terms(terms: Mapping[str, Any]) -> None:
+    """Check the keys and the names of the settings of a recipe's terms; builds none of them.
+
+    Raises RecipeError with every fault.
+    """
+    faults = [f"  {name}: {fault}" for name in terms for fault in faults_of_keys(name, terms)]
+    faults += filter(None, (_unknown_settings(name, terms[name].get("fn") or {}) for name in terms))
+    if faults:
+        raise RecipeError("the loss recipe cannot be built:\n" + "\n".join(faults))
+
+
 def _error_of_term(node: Any, error: InstantiationException) -> RecipeError | None:
     """Return the error of a term that is a module, with the keys of the settings at fault."""
     cause, key = error.__cause__, str(error).rpartition("full_key: ")[2].strip()
@@ -45,10 +56,11 @@ def _error_of_term(node: Any, error: InstantiationException) -> RecipeError | No
 
 
 def _unknown_settings(term: str, fn: Mapping[str, Any]) -> str:
-    """Return a line for each setting that the class of a term does not have."""
-    target = get_object(fn["_target_"]) if "_target_" in fn else None
-    if not inspect.isclass(target):
+    """Return a line for each setting that the function or the class of a term does not have."""
+    if "_target_" not in fn:
         return ""
+    target = get_object(fn["_target_"])
     given = [name for name in fn if not name.startswith("_")]
-    faults = unknown_settings(term, given, settings_of(target.__init__))
+    known = settings_of(target.__init__ if inspect.isclass(target) else target)
+    faults = unknown_settings(term, given, known)
     return "\n".join(f"  {term}: {fault}" for fault in faults)

@@ -1,4 +1,4 @@
-"""Diagnostics of a run: now and then a look at its terms, written where it can be read later."""
+"""Gradient diagnostics of a run: values, gradients and health of its terms, in a CSV file."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -19,14 +19,14 @@ from nerfloss.training.step import Step
 
 log = logging.getLogger(__name__)
 FILE = "diagnostics.csv"
-OF_A_TERM = ("value", "weight", "share", "gradient_norm", "gradient_share")
+TERM_COLUMNS = ("value", "weight", "share", "gradient_norm", "gradient_share")
 GAP = "gap/psnr"
 
 
 def columns_of(terms: Sequence[str]) -> list[str]:
-    """The columns of diagnostics.csv after ``step``, in order, for terms in a recipe's order."""
+    """Return the columns of diagnostics.csv after ``step``, for terms in a recipe's order."""
     return [
-        *(f"{term}/{name}" for term in terms for name in OF_A_TERM),
+        *(f"{term}/{name}" for term in terms for name in TERM_COLUMNS),
         *(f"conflict/{one}/{other}" for one, other in combinations(terms, 2)),
         *(f"health/{term}" for term in terms),
         GAP,
@@ -34,11 +34,11 @@ def columns_of(terms: Sequence[str]) -> list[str]:
 
 
 class Diagnostics(Callback):
-    """Look every ``every`` steps at the gradient of each term; `Health` states the other settings.
+    """Measure the gradient of each term every ``every`` steps; `Health` has the other settings.
 
-    A look takes one backward pass for each term that acts, and changes nothing of the run. A term
-    that does not act yet has empty cells and a weight of 0. The file is the memory: what a resumed
-    run knows of its terms' health is read from the rows that it keeps.
+    A measurement takes one backward pass for each active term and does not change the run. An
+    inactive term has empty cells and a weight of 0. A resumed run restores the health of its terms
+    from the rows of the file.
     """
 
     def __init__(
@@ -56,12 +56,12 @@ class Diagnostics(Callback):
         self._new_health: Callable[[], Health] = partial(
             Health, dead=dead, vanishing=vanishing, exploding=exploding, window=window
         )
-        self._new_health()  # settings that do not fit are an error here, not in training
+        self._new_health()  # raises ValueError for invalid settings before training
         self._health: dict[str, Health] = {}
-        self._verdicts: dict[str, str] = {}
+        self._last_health: dict[str, str] = {}
         self._shared: Sequence[nn.Parameter] = ()
         self._try = BestEffortWriter(FILE)
-        self._exchange: AllReduce | None = None
+        self._all_reduce: AllReduce | None = None
 
     def setup(self, context: CallbackContext) -> None:
         """Open the run's file, in the main process; numbers are also written to TensorBoard.
@@ -70,7 +70,7 @@ class Diagnostics(Callback):
         """
         group, recipe = context.process_group, context.recipe
         self._shared = recipe.shared_parameters(context.parameters)
-        self._exchange = group.mean_gradient_rows if group.size > 1 else None
+        self._all_reduce = group.mean_gradient_rows if group.size > 1 else None
         if group.is_main:
             self._open(context)
 
@@ -82,13 +82,13 @@ class Diagnostics(Callback):
         )
         self._curves = () if curves is None else (curves,)
         self._health = {term: self._new_health() for term in terms}
-        self._verdicts = dict.fromkeys(terms, OK)
+        self._last_health = dict.fromkeys(terms, OK)
         for row in self._table.rows():
             for term in terms:
                 if row[f"{term}/gradient_norm"]:
-                    # As it was measured: nine digits say which float32 it is.
+                    # Nine digits identify the float32 that was measured.
                     norm = float(np.float32(row[f"{term}/gradient_norm"]))
-                    self._verdicts[term] = self._health[term].classify(norm)
+                    self._last_health[term] = self._health[term].classify(norm)
 
     def after_forward(self, trainer: TrainerState, step: Step) -> None:
         """Measure the gradients of a step that is due, before its update frees the graph."""
@@ -98,16 +98,16 @@ class Diagnostics(Callback):
                 self._measure(number, step.report)
 
     def _measure(self, step: int, report: Any) -> None:
-        found = take_snapshot(report, self._shared, self._exchange)
+        found = take_snapshot(report, self._shared, self._all_reduce)
         if not self._health:
             return
-        verdicts = {name: self._health[name].classify(norm) for name, norm in found.norms.items()}
-        self._tell(step, verdicts)
+        health = {name: self._health[name].classify(norm) for name, norm in found.norms.items()}
+        self._log_changes(step, health)
         numbers = _numbers(found)
         idle = {f"{name}/weight": 0.0 for name in self._health if name not in found.norms}
-        healthy = {f"health/{name}": verdict for name, verdict in verdicts.items()}
+        healthy = {f"health/{name}": state for name, state in health.items()}
         self._try(self._table.write, step, {**numbers, **idle, **healthy})
-        as_numbers = {name: float(verdict == OK) for name, verdict in healthy.items()}
+        as_numbers = {name: float(state == OK) for name, state in healthy.items()}
         for logger in self._curves:
             self._try(logger.write, step, {**numbers, **idle, **as_numbers})
 
@@ -117,18 +117,18 @@ class Diagnostics(Callback):
         for logger in (self._table, *self._curves):
             self._try(logger.write, step, {GAP: gap})
 
-    def _tell(self, step: int, verdicts: Mapping[str, str]) -> None:
-        for name, verdict in verdicts.items():
-            if verdict != self._verdicts[name]:
-                level = logging.INFO if verdict == OK else logging.WARNING
-                log.log(level, "step %d: the gradient of loss term '%s' is %s", step, name, verdict)
-        self._verdicts |= verdicts
+    def _log_changes(self, step: int, health: Mapping[str, str]) -> None:
+        for name, state in health.items():
+            if state != self._last_health[name]:
+                level = logging.INFO if state == OK else logging.WARNING
+                log.log(level, "step %d: the gradient of loss term '%s' is %s", step, name, state)
+        self._last_health |= health
 
 
 def _numbers(found: GradientSnapshot) -> dict[str, float]:
-    """A look's numbers by column."""
+    """Return the numbers of a snapshot by column."""
     parts = zip(
-        OF_A_TERM,
+        TERM_COLUMNS,
         (found.values, found.weights, found.shares, found.norms, found.gradient_shares),
         strict=True,
     )

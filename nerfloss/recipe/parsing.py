@@ -46,10 +46,21 @@ def _term(spec: Mapping[str, Any]) -> Term:
 
 
 def _faults(name: str, specs: Mapping[str, Any]) -> Iterator[str]:
+    yield from faults_of_keys(name, specs)
     spec = specs[name]
+    if not isinstance(spec, Mapping):
+        return
+    if not _is_missing(spec.get("fn")):
+        yield from _faults_of_function(name, spec["fn"], spec.get("inputs"))
+    yield from _faults_of_values(spec)
+
+
+def faults_of_keys(name: str, specs: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a message for each fault of a term's name and keys; ``fn`` may still be a mapping."""
     if not isinstance(name, str) or not name or "." in name:
         yield f"the name {name!r} of a term has to be a word without dots"
         return
+    spec = specs[name]
     if not isinstance(spec, Mapping):
         yield f"is {spec!r}, not a term: give it the keys {', '.join(KEYS)}"
         return
@@ -57,8 +68,7 @@ def _faults(name: str, specs: Mapping[str, Any]) -> Iterator[str]:
         if key not in KEYS:
             hint = suggestion(str(key), KEYS) or f": a term has the keys {', '.join(KEYS)}"
             yield f"has the unknown key '{key}'{hint}"
-    fn = spec.get("fn")
-    if fn is None or isinstance(fn, Mapping):
+    if _is_missing(fn := spec.get("fn")):
         keys = ", ".join(f"'{key}'" for key in spec) or "nothing"
         missing = "'fn'" if fn is None else "function ('fn._target_')"
         hint = suggestion(name, specs.keys() - {name})
@@ -67,9 +77,11 @@ def _faults(name: str, specs: Mapping[str, Any]) -> Iterator[str]:
             f"choose one of its own, or add yours with "
             f"+loss/term@loss.terms.{name}=<file in conf/loss/term>"
         )
-    else:
-        yield from _faults_of_function(name, fn, spec.get("inputs"))
-    yield from _faults_of_values(spec)
+
+
+def _is_missing(fn: Any) -> bool:
+    """Return True where ``fn`` is neither a function nor a mapping that names one."""
+    return fn is None or (isinstance(fn, Mapping) and "_target_" not in fn)
 
 
 def _faults_of_values(spec: Mapping[str, Any]) -> Iterator[str]:

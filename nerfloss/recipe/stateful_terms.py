@@ -1,4 +1,4 @@
-"""Terms with state: methods that a module may define in addition to ``forward``, and their calls."""
+"""Terms with state: optional methods of a module in addition to ``forward``, and their calls."""
 
 from collections.abc import Mapping
 from typing import Protocol, runtime_checkable

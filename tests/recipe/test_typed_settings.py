@@ -6,7 +6,7 @@ from omegaconf import OmegaConf
 
 from nerfloss.assembly.config_files import conf_dir, named, read_yaml
 from nerfloss.assembly.hydra_resolvers import register_resolvers
-from nerfloss.assembly.instantiation import build
+from nerfloss.assembly.instantiation import build, check_terms
 from nerfloss.cli.reference.term_files import term_files
 from nerfloss.recipe import RecipeError
 
@@ -63,8 +63,11 @@ def test_a_setting_that_no_yaml_states_reaches_the_function():
     ],
 )
 def test_a_misspelt_setting_is_refused_by_name(overrides, message):
+    loss = composed(*overrides)
     with pytest.raises(RecipeError, match=message):
-        build(composed(*overrides))
+        build(loss)
+    with pytest.raises(RecipeError, match=message):
+        check_terms(loss.terms)
 
 
 def weights_of_defaults(content, of_recipes):

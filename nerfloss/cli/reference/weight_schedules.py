@@ -10,12 +10,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nerfloss.assembly.build import compose_train
-from nerfloss.assembly.instantiation import build
+from nerfloss.assembly.instantiation import build, check_terms
 from nerfloss.cli.reference.loss_curves import Curves
 from nerfloss.cli.reference.svg_plots import HEIGHT, WIDTH, as_svg
 from nerfloss.experiments.report.figures import PALETTE, drawing
 from nerfloss.experiments.report.table import Table
-from nerfloss.recipe.parsing import KEYS, RecipeError
 from nerfloss.recipe.term import Term
 
 POINTS = 2000  # at most; every step of shorter runs
@@ -39,14 +38,7 @@ def term_weights(overrides: Sequence[str]) -> TermWeights:
     do not have, and ValueError for a weight that is not a number.
     """
     cfg = compose_train(overrides)
-    unknown = [
-        f"loss.terms.{name}.{key}"
-        for name, spec in cfg.loss.terms.items()
-        for key in spec
-        if key not in KEYS
-    ]
-    if unknown:
-        raise RecipeError(f"a term has the keys {', '.join(KEYS)}, got {', '.join(unknown)}")
+    check_terms(cfg.loss.terms)
     last = cfg.trainer.max_steps
     steps = torch.linspace(0, last, min(last, POINTS) + 1, dtype=torch.float64).round()
     terms = {
