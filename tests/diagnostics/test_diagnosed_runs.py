@@ -10,7 +10,7 @@ from small_runs import assembled, composed
 from nerfloss.assembly.build import assemble
 from nerfloss.assembly.config_files import conf_dir
 from nerfloss.assembly.saved_config import saved_config
-from nerfloss.diagnostics import gradient_logger as logbook
+from nerfloss.diagnostics import gradient_logger
 from nerfloss.diagnostics.gradient_logger import Diagnostics
 from nerfloss.training.callbacks.checkpointing import Checkpointing
 
@@ -86,7 +86,7 @@ def diagnosed(tmp_path_factory):
 def test_the_columns_are_those_of_all_terms_from_the_beginning(diagnosed):
     found, _ = diagnosed
     terms = ["rgb", "eikonal", "mask", "sparsity"]
-    assert list(found[0]) == ["step", *logbook.columns_of(terms)]
+    assert list(found[0]) == ["step", *gradient_logger.columns_of(terms)]
     assert "conflict/eikonal/sparsity" in found[0]
 
 
