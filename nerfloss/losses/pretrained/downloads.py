@@ -63,7 +63,8 @@ def download(file: PublishedFile, folder: Path) -> Path:
             error.close()
             reason = _failures[file.url] = f"{host} answers {error.code} {error.reason}"
         except urllib.error.URLError as error:
-            reason = _failures[host] = f"no connection to {host}: {error.reason}"
+            why = error.reason.strerror if isinstance(error.reason, OSError) else None
+            reason = _failures[host] = f"no connection to {host}: {why or error.reason}"
         except (OSError, http.client.HTTPException, MissingWeights) as error:
             reason = _failures[file.url] = str(error) or type(error).__name__
     raise MissingWeights(

@@ -1,4 +1,4 @@
-"""A loss that learns which errors are outliers."""
+"""Robust loss with a learned scale."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 
 class Inliers(nn.Module):
-    """Squared error that levels off for outliers: ``s^2 e^2 / (s^2 + e^2)`` per ray.
+    """Squared error that saturates for outliers: ``s^2 e^2 / (s^2 + e^2)`` per ray.
 
-    ``e`` is the root mean square over the colours of a ray. The scale ``s`` follows the
-    ``quantile`` of the errors: after each step, an optimizer of its own descends their pinball
-    loss. Below 1e-3 it counts as 1e-3.
+    ``e`` is the root mean square error over the colours of a ray. The scale ``s``, floored at 1e-3,
+    follows the ``quantile`` of the errors: after each step, its own optimizer takes a step on their
+    pinball loss.
 
     Reference: Geman and McClure, "Statistical methods for tomographic image reconstruction", 1987,
     for the shape; Koenker and Bassett, "Regression Quantiles", 1978, for the pinball loss.
@@ -33,12 +33,12 @@ class Inliers(nn.Module):
     ) -> Float[Tensor, "rays"]:
         squares = (rgb - target_rgb).square().mean(-1)
         self._errors = squares.detach().sqrt()
-        # What the scale is must not depend on what would make this loss small.
+        # Detached: the scale must not be a way to lower this loss.
         scale = self.scale.detach().clamp_min(1e-3).square()
         return scale * squares / (scale + squares)
 
     def after_step(self, step: int) -> Mapping[str, float] | None:
-        """Take one step of our own; ``step`` counts the run's."""
+        """Train the scale for one step; ``step`` is that of the run."""
         if self._errors is None:
             return None
         above = self._errors - self.scale
@@ -49,7 +49,7 @@ class Inliers(nn.Module):
         return {"scale": self.scale.item(), "outliers": (above > 0).float().mean().item()}
 
     def get_extra_state(self) -> dict[str, Any]:
-        """What a checkpoint holds beside parameters and buffers."""
+        """Return the state that is saved in addition to parameters and buffers."""
         return {"optimizer": self.optimizer.state_dict()}
 
     def set_extra_state(self, state: Mapping[str, Any]) -> None:

@@ -11,13 +11,13 @@ from nerfloss.losses.settings_checks import positive
 def colour_angle(
     rgb: Float[Tensor, "rays 3"], target_rgb: Float[Tensor, "rays 3"], *, black: float = 1e-2
 ) -> Float[Tensor, "rays"]:
-    """Compare colours whatever their brightness: ``1 - cos(rgb, target_rgb)``, in [0, 1].
+    """Return the angular difference of colours, ``1 - cos(rgb, target_rgb)``, in [0, 1].
 
-    A colour shorter than ``black`` has hardly a direction: it counts as if it were that long.
+    Lengths are floored at ``black``, as the direction of a dark colour is mostly noise.
 
     Reference: ours.
     """
-    # The floor also keeps the root's slope finite at 0.
+    # The floor also keeps the derivative of the root finite at 0.
     ours, theirs = (
         c / c.square().sum(-1, keepdim=True).clamp_min(black**2).sqrt() for c in (rgb, target_rgb)
     )

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 
 def pulses(every: int, length: int) -> Callable[[float], float]:
-    """1 during the first ``length`` of ``every`` steps, else 0."""
+    """Return a schedule that is 1 in the first ``length`` of ``every`` steps, else 0."""
     if not 0 < length <= every:
         raise ValueError(f"pulses needs 0 < length <= every, got length={length}, every={every}")
     return lambda step: float(step % every < length)

@@ -1,4 +1,4 @@
-"""How far the light of a ray is spread along it: a quantity, a loss and a metric."""
+"""Variance of depth along a ray: a quantity, a loss and a metric."""
 
 from jaxtyping import Float
 from torch import Tensor
@@ -12,13 +12,13 @@ def depth_variance(
     t_ends: Float[Tensor, "rays samples"],
     depth: Float[Tensor, "rays"],
 ) -> Float[Tensor, "rays"]:
-    """Variance of depth along a ray, ``sum_i w_i (t_i - depth)^2``, in squared scene units."""
+    """Return the variance of depth, ``sum_i w_i (t_i - depth)^2``, in squared scene units."""
     middles = (t_starts + t_ends) / 2
     return (weights * (middles - depth[:, None]).square()).sum(-1)
 
 
 def depth_spread(depth_variance: Float[Tensor, "rays"]) -> Float[Tensor, "rays"]:
-    """Penalize the standard deviation of depth, in scene units; below 1e-4 it counts as 1e-4.
+    """Return the standard deviation of depth, in scene units, floored at 1e-4.
 
     Reference: ours.
     """
@@ -28,7 +28,7 @@ def depth_spread(depth_variance: Float[Tensor, "rays"]) -> Float[Tensor, "rays"]
 def mean_spread(
     depth_variance: Float[Tensor, "height width"], opacity: Float[Tensor, "height width"]
 ) -> Float[Tensor, ""]:
-    """Mean standard deviation of depth over what is opaque, in scene units."""
+    """Return the mean standard deviation of depth over opaque pixels, in scene units."""
     opaque = opacity > 0.5
     if not opaque.any():
         raise UndefinedMetric("the rendering shows no object")
