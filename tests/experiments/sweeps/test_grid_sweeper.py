@@ -88,7 +88,7 @@ def test_scores_that_nothing_explains_are_not_taken_for_this_runs(sweep, play, c
     (play.folder / "seed=0").mkdir(parents=True)
     (play.folder / "seed=0" / "metrics.json").write_text('{"psnr": 30.0}')
     assert sweep("seed=0,1") == 2
-    assert "no provenance.json" in capsys.readouterr().err
+    assert "without provenance.json" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -151,6 +151,6 @@ def test_what_cannot_be_searched_is_refused_before_any_job(sweep, play, capsys, 
 
 def test_without_optuna_the_extra_is_named(sweep, play, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
-    assert sweep(*STUDY) == 1
+    assert sweep(*STUDY) == 2
     assert "pip install 'nerfloss[sweep]'" in capsys.readouterr().err
     assert play.started == []
