@@ -169,7 +169,7 @@ def test_single_precision_survives_the_text(tmp_path: Path) -> None:
 
 def test_a_csv_file_of_another_program_is_refused(tmp_path: Path) -> None:
     (tmp_path / "history.csv").write_text("epoch,loss\n1,2\n")
-    with pytest.raises(ValueError, match=r"history\.csv is no history of ours"):
+    with pytest.raises(ValueError, match=r"history\.csv is not a log of nerfloss"):
         CsvLogger(tmp_path / "history.csv", start=11)
 
 
