@@ -12,7 +12,7 @@ from nerfloss.assembly.training_visibility import TrainingVisibility
 from nerfloss.data.pixel_samplers.batch import image_batch
 from nerfloss.data.scene import Scene
 from nerfloss.data.views import Views
-from nerfloss.data.visual_hull import hull_mesh, visual_hull
+from nerfloss.data.visual_hull import cell_centers, hull_mesh, visual_hull
 from nerfloss.evaluation.image_rendering import View
 from nerfloss.evaluation.inputs import EvaluatedModel, GroundTruth
 from nerfloss.evaluation.region import Region
@@ -57,13 +57,19 @@ def evaluated_model(model: Model, at: Mapping[str, Any], training: Views) -> Eva
 
 
 def sampled_region(model: Model, training: Views) -> Region | None:
-    """Return where samples are placed, inside the training masks' visual hull; None: everywhere."""
+    """Return where samples are placed, as far as the training masks allow; None: everywhere.
+
+    With masks that is inside their visual hull and the unit ball.
+    """
     box = model.field.box
     sampled = model.sampler.sampled_region(model.field)
     cells = None if sampled is None else sampled.cpu().numpy()
     if training.mask is not None:
         resolution = HULL_RESOLUTION if cells is None else len(cells)
         hull = visual_hull(training, box.cpu(), resolution, dilate=HULL_MARGIN)
+        # The object lies in the unit ball; in the corners beyond it few images reach.
+        distance = cell_centers(box.cpu(), resolution).norm(dim=1)
+        hull &= (distance <= 1).reshape(hull.shape)
         # One cell more: a hull holds the cells whose centres are inside.
         wide = torch.nn.functional.max_pool3d(hull[None].float(), 3, stride=1, padding=1)[0] > 0
         cells = wide.numpy() if cells is None else cells & wide.numpy()

@@ -1,5 +1,6 @@
 """Visibility of surface points from the training cameras, by rendering rays towards them."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +12,8 @@ from nerfloss.evaluation.image_rendering import Render
 from nerfloss.evaluation.oom_retry import ChunkSize
 
 VIEWS = 32  # cameras at most, evenly spread over the training views
-ENOUGH_VIEWS = 2  # that have to see a point; one where there is only one camera
+MIN_VIEWS = 2  # that have to see a point; one where there is only one camera
+MIN_VIEW_FRACTION = 0.1  # of the cameras have to see a point
 TRANSMITTANCE = 0.1  # that has to be left in front of the point
 WEIGHT = 0.05  # that the ray's samples near the point have to have
 CHUNK = 16384  # rays
@@ -33,7 +35,10 @@ class TrainingVisibility:
     def __call__(
         self, points: Float[Tensor, "points 3"], tolerance: float
     ) -> Bool[Tensor, "points"]:
-        """Return which points at least two views see; a surface may be ``tolerance`` off."""
+        """Return which points two views, and a tenth of them, see; the surface may be off.
+
+        ``tolerance`` is the distance by which the rendered surface may be off, in scene units.
+        """
         count = min(len(self.cameras), VIEWS)
         seen = torch.zeros(len(points), dtype=torch.int64, device=points.device)
         chunk = ChunkSize(CHUNK, "eval.mesh.chunk")
@@ -49,7 +54,7 @@ class TrainingVisibility:
 
             found = [*chunk.results(sees, len(index)), index.new_zeros(0)]
             seen[index] += torch.cat([part.long() for part in found])
-        return seen >= min(ENOUGH_VIEWS, count)
+        return seen >= min(max(MIN_VIEWS, math.ceil(MIN_VIEW_FRACTION * count)), count)
 
     def _sees(
         self,

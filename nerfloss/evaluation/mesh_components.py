@@ -15,7 +15,7 @@ from torch import Tensor
 Components = Literal["supported", "largest", "all"]
 COMPONENTS = ("supported", "largest", "all")
 MIN_AREA = 1e-4  # of the whole area: smaller parts are noise of the field
-MIN_VISIBLE = 1 / 8  # of a part's points have to be visible
+MIN_VISIBLE = 1 / 4  # of a part's points have to be visible
 POINTS, MIN_POINTS, MAX_POINTS = 8192, 4, 32  # sampled in all, and per part
 
 # Which points the training views see; the distance is how far a rendered surface may be off them.
@@ -50,7 +50,7 @@ def select_components(
     """Return the parts of a mesh that a rule keeps.
 
     ``all`` keeps every part, ``largest`` the one with the most area. ``supported`` keeps those with
-    at least 0.01 % of the area of whose points at least 1/8 are ``visible`` from the training
+    at least 0.01 % of the area of whose points at least a quarter are ``visible`` from the training
     views; without ``visible`` the area alone counts. The largest part is always kept.
     ``tolerance`` is the distance, in scene units, at which a rendered surface still counts as the
     part's own.

@@ -1,4 +1,4 @@
-"""A disk of one's own, so small that it is soon full."""
+"""A file system of one megabyte, which tests can fill."""
 
 import shutil
 import subprocess
@@ -8,19 +8,19 @@ from pathlib import Path
 import pytest
 
 SIZE = 1 << 20
-# A file system in memory that only this process and its parent see; it ends with its input.
+# In memory, seen by this process and its parent only; unmounted when its input ends.
 MOUNT = 'mount -t tmpfs -o size={size} tmpfs "{folder}" && echo mounted && read end'
 
 
 class SmallDisk:
-    """A folder on the disk, which can be filled to a given number of free bytes."""
+    """A folder on a disk that can be filled to a given number of free bytes."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._filler = folder / "filler"
 
     def fill(self, left: int = 0) -> None:
-        """Leave so many bytes free: a file takes the others."""
+        """Leave ``left`` bytes free."""
         free = shutil.disk_usage(self.folder).free
         self._filler.write_bytes(bytes(max(free - left, 0)))
 
@@ -30,7 +30,7 @@ class SmallDisk:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
-    """A megabyte of real file system; skipped where nobody but root may mount one."""
+    """Yield a real file system of one megabyte; skip where the user may not mount one."""
     inside = tmp_path / "disk"
     inside.mkdir()
     command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
@@ -45,11 +45,11 @@ def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
     )
     with process:
         assert process.stdout is not None
-        seen_from_here = Path(f"/proc/{process.pid}/root{inside}")
-        if process.stdout.readline() != "mounted\n" or not _is_small(seen_from_here):
+        mounted = Path(f"/proc/{process.pid}/root{inside}")
+        if process.stdout.readline() != "mounted\n" or not _is_small(mounted):
             process.kill()
-            pytest.skip("this system lets nobody mount a small file system")
-        yield SmallDisk(seen_from_here)
+            pytest.skip("this system does not allow to mount a small file system")
+        yield SmallDisk(mounted)
         process.kill()
 
 

@@ -1,4 +1,4 @@
-"""A full disk: the last good checkpoint stays, the numbers that there are stay readable."""
+"""A full disk: the last checkpoint and all numbers written so far stay readable."""
 
 import contextlib
 import csv
@@ -28,7 +28,7 @@ def warnings_of(caplog):
 
 @contextlib.contextmanager
 def files_of_at_most(size):
-    """Within it a write beyond so many bytes fails, as on a full disk."""
+    """Let writes beyond ``size`` bytes per file fail, as on a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
@@ -60,9 +60,7 @@ def test_a_file_beyond_the_limit_of_its_size_is_not_written_in_part(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_run_on_a_full_disk_ends_clearly_and_goes_on_when_there_is_room(
-    small_disk, tmp_path, caplog
-):
+def test_a_run_on_a_full_disk_ends_with_an_error_and_resumes(small_disk, tmp_path, caplog):
     settings = ["trainer.max_steps=12", "trainer.checkpoint_every=4"]
     settings += ["trainer.preview_every=6", "sampler.resolution=8"]
     whole = assembled(tmp_path / "whole", *settings)
@@ -101,26 +99,26 @@ def rows_of(path):
         return list(csv.DictReader(file))
 
 
-def test_a_row_that_does_not_fit_spoils_no_other(small_disk, caplog):
+def test_a_row_that_does_not_fit_damages_no_other(small_disk, caplog):
     path = small_disk.folder / "history.csv"
     table = CsvLogger(path, every=1)
-    sinks = Loggers([table])
+    loggers = Loggers([table])
     # A page of a file system is 4096 bytes.
     words = {f"number {i}": 1 / (i + 3) for i in range(300)}
-    sinks.write(1, words)
+    loggers.write(1, words)
     small_disk.fill()
     for step in (2, 3, 4):
-        sinks.write(step, words)
+        loggers.write(step, words)
     assert [row["step"] for row in rows_of(path)] == ["1"]
-    sinks.write(5, {"late": 1.0})
+    loggers.write(5, {"late": 1.0})
     assert "late" not in rows_of(path)[0], "a column that does not fit, neither"
     small_disk.make_room()
-    sinks.write(6, {**words, "late": 1.0})
+    loggers.write(6, {**words, "late": 1.0})
     assert [(row["step"], row["late"]) for row in rows_of(path)] == [("1", ""), ("6", "1")]
     assert len(warnings_of(caplog)) == 1
 
 
-def test_the_row_of_a_step_outlives_what_cannot_be_added_to_it(small_disk):
+def test_a_row_survives_a_failed_extension(small_disk):
     table = CsvLogger(small_disk.folder / "history.csv", every=1)
     table.write(1, {"word": "x" * 3000, "psnr": 1.0})
     small_disk.fill()
@@ -131,13 +129,13 @@ def test_the_row_of_a_step_outlives_what_cannot_be_added_to_it(small_disk):
 
 # TensorBoard's own thread dies with an error.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_curves_that_do_not_fit_end_no_run(small_disk, caplog):
-    sinks = Loggers([TensorBoardLogger(small_disk.folder / "tensorboard", every=1)])
+def test_tensorboard_events_that_do_not_fit_end_no_run(small_disk, caplog):
+    loggers = Loggers([TensorBoardLogger(small_disk.folder / "tensorboard", every=1)])
     small_disk.fill()
-    with sinks:
+    with loggers:
         for step in range(1, 40):
-            sinks.write(step, {"loss/total": 1.0})
-            sinks.image(step, "preview", np.zeros((64, 64, 3), np.uint8))
+            loggers.write(step, {"loss/total": 1.0})
+            loggers.image(step, "preview", np.zeros((64, 64, 3), np.uint8))
     assert len(warnings_of(caplog)) == 1
 
 
@@ -146,6 +144,8 @@ def test_scores_are_written_where_the_mesh_does_not_fit(small_disk, caplog):
     small_disk.fill(left=40_000)
     Evaluation({"psnr": Score(30.0)}, (), mesh).write(small_disk.folder / "run")
     assert json.loads((small_disk.folder / "run" / "metrics.json").read_text())["psnr"] == 30.0
+    content = json.loads((small_disk.folder / "run" / "metrics.json").read_text())
+    assert "No space left" in content["reasons"]["mesh.ply"]
     assert {p.name for p in (small_disk.folder / "run").iterdir()} == {"metrics.json"}
     assert [said.startswith("no mesh.") for said in warnings_of(caplog)] == [True, True]
 
@@ -158,7 +158,7 @@ def test_scores_that_do_not_fit_leave_those_from_before(small_disk):
     assert json.loads((small_disk.folder / "metrics.json").read_text())["psnr"] == 30.0
 
 
-def test_a_picture_that_does_not_fit_is_a_warning(small_disk, caplog):
+def test_an_image_that_does_not_fit_is_a_warning(small_disk, caplog):
     small_disk.fill()
     picture = {"rgb": torch.rand(64, 64, 3)}
     assert not write_image_grid(picture, small_disk.folder / "images" / "a.png")
@@ -167,7 +167,7 @@ def test_a_picture_that_does_not_fit_is_a_warning(small_disk, caplog):
     assert write_image_grid(picture, small_disk.folder / "images" / "a.png")
 
 
-def test_how_a_run_ended_is_not_hidden_by_a_disk_that_cannot_be_told(small_disk, caplog):
+def test_the_error_of_a_run_is_not_hidden_by_a_full_disk(small_disk, caplog):
     def fail():
         with recorded(small_disk.folder, {"trainer": {}, "seed": 0}, overrides=[]):
             small_disk.fill()

@@ -1,5 +1,6 @@
-"""Too little memory in training: what to lower is said, and the last checkpoint goes on."""
+"""Too little memory: the error names the setting to lower, and no result so far is lost."""
 
+import json
 import logging
 
 import pytest
@@ -9,15 +10,15 @@ from small_runs import assembled, history
 from nerfloss.memory import OutOfMemory, free_memory, ran_out
 from nerfloss.training import checkpoint
 
-SAID = "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 8.00 GiB."
+MESSAGE = "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 8.00 GiB."
 
 
 def warnings_of(caplog):
     return [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
 
 
-def test_errors_of_every_kind_are_told_apart():
-    assert ran_out(torch.OutOfMemoryError(SAID))
+def test_out_of_memory_errors_are_recognised():
+    assert ran_out(torch.OutOfMemoryError(MESSAGE))
     assert ran_out(MemoryError())
     assert ran_out(RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"))
     assert ran_out(RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"))
@@ -25,18 +26,18 @@ def test_errors_of_every_kind_are_told_apart():
     assert not ran_out(OutOfMemory("lower eval.chunk"))
 
 
-def test_the_memory_of_this_machine_is_known_and_not_all_taken():
+def test_free_memory_is_known_or_none():
     free = free_memory(torch.device("cpu"))
     assert free is None or 2**20 < free < 2**50
 
 
 def out_of_memory_at(run, step):
-    """Let the field of a run find no memory at a step."""
+    """Return the run, its field out of memory at a step."""
     advance = run.model.field.advance
 
     def advance_or_fail(at):
         if run.trainer.step == step:
-            raise torch.OutOfMemoryError(SAID)
+            raise torch.OutOfMemoryError(MESSAGE)
         advance(at)
 
     run.model.field.advance = advance_or_fail
@@ -46,7 +47,7 @@ def out_of_memory_at(run, step):
 SHORT = ["trainer.max_steps=10", "trainer.checkpoint_every=3", "trainer.preview_every=99"]
 
 
-def test_training_names_what_to_lower_and_goes_on_from_the_last_checkpoint(tmp_path):
+def test_training_names_the_settings_to_lower_and_resumes(tmp_path):
     run = out_of_memory_at(assembled(tmp_path, *SHORT), 7)
     with pytest.raises(OutOfMemory) as raised:
         run.train()
@@ -66,7 +67,7 @@ def test_training_names_what_to_lower_and_goes_on_from_the_last_checkpoint(tmp_p
     assert history(tmp_path)[-1]["step"] == "10"
 
 
-def test_a_run_that_saved_nothing_yet_is_told_so(tmp_path):
+def test_without_a_checkpoint_the_error_says_that_nothing_was_saved(tmp_path):
     with pytest.raises(OutOfMemory, match="nothing was saved yet"):
         out_of_memory_at(assembled(tmp_path, *SHORT), 1).train()
 
@@ -80,3 +81,14 @@ def test_a_preview_without_memory_is_a_warning(tmp_path, caplog):
     object.__setattr__(run.evaluator, "render_quantities", render_quantities)
     assert run.train()
     assert any("no preview at step 2: out of memory" in said for said in warnings_of(caplog))
+
+
+def test_a_mesh_too_large_for_memory_leaves_the_image_scores(tmp_path, caplog):
+    run = assembled(tmp_path, "eval.mesh.resolution=100000", "eval.images=false")
+    run.evaluate()
+    content = json.loads((tmp_path / "metrics.json").read_text())
+    assert content["psnr"] > 0
+    assert content["chamfer_l1"] is None
+    assert "eval.mesh.resolution=100000 needs about" in content["reasons"]["chamfer_l1"]
+    assert any("are free; use eval.mesh.resolution=" in said for said in warnings_of(caplog))
+    assert "Traceback" not in caplog.text
