@@ -1,4 +1,4 @@
-"""Fields whose answers are known in closed form, and a small real one."""
+"""Fields known in closed form, and a small real one."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""Adversarial terms: the papers' losses, a discriminator that learns apart, state that survives."""
+"""Adversarial terms: formulas of the papers, training of the discriminator, saved state."""
 
 import copy
 
@@ -47,7 +47,7 @@ def test_vanilla_is_the_cross_entropy_of_logits():
     torch.testing.assert_close(generator_loss(OTHERS, mode="vanilla"), entropy(OTHERS, real))
 
 
-def test_the_other_modes_are_the_loops_that_the_papers_write():
+def test_other_modes_equal_the_formulas_of_the_papers():
     real, fake = SCORES.flatten().tolist(), OTHERS.flatten().tolist()
     pairs = list(zip(real, fake, strict=True))
     expected = {
@@ -65,7 +65,7 @@ def test_the_other_modes_are_the_loops_that_the_papers_write():
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_the_generator_raises_what_the_discriminator_lowers(mode):
+def test_generator_and_discriminator_have_opposite_gradients(mode):
     real, fake = SCORES.clamp(-0.9, 0.9).requires_grad_(), OTHERS.clamp(-0.9, 0.9).requires_grad_()
     of_real, of_fake = torch.autograd.grad(discriminator_loss(real, fake, mode=mode), (real, fake))
     assert (of_real < 0).all(), "descending raises the scores of real patches"
@@ -76,7 +76,7 @@ def test_the_generator_raises_what_the_discriminator_lowers(mode):
     assert (wanted < 0).all()
 
 
-def test_scores_that_satisfy_the_discriminator_cost_it_nothing():
+def test_discriminator_loss_is_0_for_separated_scores():
     ones = torch.ones(4)
     assert discriminator_loss(ones, -ones, mode="hinge") == 0
     assert discriminator_loss(ones, 0 * ones, mode="least_squares") == 0
@@ -110,7 +110,7 @@ def test_a_discriminator_of_slope_one_is_not_penalised_and_a_flat_one_is():
     assert gradient_penalty(lambda x: (0 * x).sum((2, 3)), real, fake, generator) > 0.99
 
 
-def test_a_score_depends_on_its_own_patch_and_on_what_lies_around_it():
+def test_a_score_depends_on_its_receptive_field_only():
     torch.manual_seed(0)
     discriminator = PatchDiscriminator(channels=4, layers=2)
     both, one = patches(1, 2, 48), patches(1, 2, 48)[:1]
@@ -154,7 +154,7 @@ def test_the_discriminator_learns_to_tell_noise_from_smooth_patches(mode):
     assert reports[-1]["discriminator"] < reports[0]["discriminator"]
 
 
-def test_descending_the_term_makes_patches_that_the_discriminator_takes_for_real():
+def test_gradient_descent_raises_the_scores_of_patches():
     term = small(learning_rate=5e-3)
     train(term, 30)
     fake = patches(1).requires_grad_()
@@ -164,7 +164,7 @@ def test_descending_the_term_makes_patches_that_the_discriminator_takes_for_real
     assert term.judge(better)[-1].mean() > term.judge(fake)[-1].mean()
 
 
-def test_nothing_happens_after_a_step_in_which_the_term_did_not_act():
+def test_after_step_does_nothing_without_a_forward_pass():
     term = small()
     assert term.after_step(0) is None
     train(term, 1)
@@ -200,7 +200,7 @@ def test_feature_matching_is_the_loop_over_blocks_without_the_scores():
     assert (term(ours, ours) == 0).all()
 
 
-def test_the_run_does_not_train_a_discriminator_a_second_time():
+def test_the_run_does_not_optimize_the_discriminator():
     terms = {"a": {"fn": small()}, "b": {"fn": small(FeatureMatching)}}
     assert LossRecipe(terms).trainable_parameters() == []
 
@@ -228,6 +228,6 @@ def test_the_pure_functions_refuse_an_unknown_mode():
         discriminator_loss(SCORES, OTHERS, mode="wgan")
 
 
-def test_the_terms_go_by_their_names_in_the_configuration():
+def test_terms_have_the_names_of_the_configuration():
     assert module.adversarial is Adversarial
     assert perceptual.feature_matching is FeatureMatching

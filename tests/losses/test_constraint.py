@@ -1,4 +1,4 @@
-"""Soft constraints: nothing to pay where they hold, squares where they do not."""
+"""Soft constraints: 0 where they hold, squares where they do not."""
 
 import math
 
@@ -42,7 +42,7 @@ def test_sums_over_the_last_axis():
         assert float(conserve(x, y)[k]) == pytest.approx((total - other) ** 2)
 
 
-def test_however_it_is_spread_what_is_conserved_costs_nothing():
+def test_conserve_ignores_the_distribution():
     weights = fake("weights", dtype=torch.float64)
     torch.testing.assert_close(
         conserve(weights, weights.flip(-1)), torch.zeros(6, dtype=torch.float64)
@@ -52,13 +52,13 @@ def test_however_it_is_spread_what_is_conserved_costs_nothing():
     )
 
 
-def test_a_rising_sequence_costs_nothing_and_a_fall_its_square():
+def test_monotone_sequence_penalises_decreases():
     assert monotone_sequence(fake("t_ends")).eq(0).all()
     x = torch.tensor([[0.0, 2.0, 1.5, 1.5, -0.5]])
     torch.testing.assert_close(monotone_sequence(x), torch.tensor([[0.0, 0.25, 0.0, 4.0]]))
 
 
-def test_straight_lines_are_smooth_and_bends_cost_their_square():
+def test_laplacian_smooth_is_0_for_straight_lines():
     line = 3 * torch.arange(6, dtype=torch.float64) - 1
     torch.testing.assert_close(laplacian_smooth(line), torch.zeros(4, dtype=torch.float64))
     x = numbers(2, 5)
@@ -85,7 +85,7 @@ def test_fixed_is_the_squared_distance_from_a_constant():
         (lambda x: fixed(x, value=1.0), [3.0, 0.0], [-1, 1]),
     ],
 )
-def test_descending_leads_to_where_the_constraint_holds(term, x, step):
+def test_gradient_descent_satisfies_the_constraint(term, x, step):
     x = torch.tensor(x, requires_grad=True)
     term(x).sum().backward()
     assert (-x.grad).sign().tolist() == step

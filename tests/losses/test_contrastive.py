@@ -1,4 +1,4 @@
-"""Contrastive terms: mining as a brute-force search finds it, and a bank that remembers."""
+"""Contrastive terms: mining against brute force, and updates of the memory bank."""
 
 import itertools
 import math
@@ -44,7 +44,7 @@ def brute_force(features, instance, margin, mining):
 
 @pytest.mark.parametrize("mining", ["semi_hard", "hard"])
 @pytest.mark.parametrize("seed", range(4))
-def test_triplets_are_those_that_a_search_over_all_finds(mining, seed):
+def test_triplets_equal_a_brute_force_search(mining, seed):
     features, instance = rays(seed=seed)
     instance[seed] = -1  # unknown
     instance[-1] = 9  # alone
@@ -53,7 +53,7 @@ def test_triplets_are_those_that_a_search_over_all_finds(mining, seed):
 
 
 @pytest.mark.parametrize("mining", ["semi_hard", "hard"])
-def test_blocks_give_the_values_and_the_gradient_of_the_whole(mining, monkeypatch):
+def test_blocks_have_the_same_values_and_gradient(mining, monkeypatch):
     features, instance = rays(count=30)
     results = []
     for pairs in (2**22, 30 * 7):
@@ -66,7 +66,7 @@ def test_blocks_give_the_values_and_the_gradient_of_the_whole(mining, monkeypatc
 
 
 @pytest.mark.parametrize("mining", ["semi_hard", "hard"])
-def test_clusters_that_lie_apart_cost_nothing(mining):
+def test_separated_clusters_cost_nothing(mining):
     features = torch.eye(3).repeat_interleave(4, 0)
     instance = torch.arange(3).repeat_interleave(4)
     assert (triplet(features, instance, mining=mining) == 0).all()
@@ -159,7 +159,7 @@ def test_the_bank_moves_towards_each_instances_mean_and_leaves_the_absent_alone(
     torch.testing.assert_close(term.bank[3], before[3])
 
 
-def test_an_instance_out_of_sight_still_pushes():
+def test_instances_outside_the_batch_are_negatives():
     both = rays(seed=1, instances=2)
     features = both[0][both[1] == 0]
     alone = torch.zeros(len(features), dtype=torch.int64)
@@ -227,7 +227,7 @@ def test_a_resumed_bank_goes_on_bit_by_bit(tmp_path):
     assert torch.equal(term.bank, whole.bank)
 
 
-def test_nothing_is_moved_twice():
+def test_the_bank_is_updated_once_per_step():
     term = warm(rays())
     assert term.after_step(1) is None
 
@@ -241,5 +241,5 @@ def test_wrong_settings_of_info_nce_are_refused_as_the_term_is_made(settings, re
         InfoNCE(**settings)
 
 
-def test_the_module_goes_by_its_name_in_the_configuration():
+def test_the_module_has_the_name_of_the_configuration():
     assert contrastive.info_nce is InfoNCE

@@ -1,4 +1,4 @@
-"""Normals against depth maps: planes and spheres seen by a camera agree with their own normals."""
+"""Consistency of normals and depth maps of planes and spheres."""
 
 import pytest
 import torch

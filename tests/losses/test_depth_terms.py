@@ -1,4 +1,4 @@
-"""Depth terms: equal to least squares and to loops, and blind to what they promise to ignore."""
+"""Depth terms: equal to least squares and to loops, with the invariances of the papers."""
 
 import math
 from statistics import NormalDist

@@ -1,4 +1,4 @@
-"""Terms on SDFs and normals: exact distances cost nothing, and slopes point the right way."""
+"""Terms on SDFs and normals: 0 for exact distances, and directions of gradients."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Learnable Chamfer distance: weighed matches, and a network that looks for the worst of them."""
+"""Learnable Chamfer distance: weighted matches, and training of the attention network."""
 
 import pytest
 import torch
@@ -138,5 +138,5 @@ def test_wrong_settings_are_refused_as_the_term_is_made(settings):
         LearnableChamfer(**settings)
 
 
-def test_it_goes_by_its_name_among_the_terms_on_points():
+def test_learnable_chamfer_is_exported_by_the_points_module():
     assert terms.learnable_chamfer is LearnableChamfer

@@ -1,4 +1,4 @@
-"""Mask terms and the entropy along a ray: their values, their slopes, and what is empty."""
+"""Mask terms and ray entropy: values, gradients, and empty masks."""
 
 import math
 
@@ -35,14 +35,14 @@ def test_mask_focal_without_focus_is_half_of_mask_bce(pair):
     torch.testing.assert_close(mask_focal(*pair, gamma=0.0, alpha=0.5), 0.5 * mask_bce(*pair))
 
 
-def test_mask_focal_looks_away_from_rays_that_are_right():
+def test_mask_focal_down_weights_rays_that_are_right():
     opacity = torch.tensor([0.9, 0.4], dtype=torch.float64)
     mask = torch.ones(2, dtype=torch.float64)
     ratio = mask_focal(opacity, mask) / mask_bce(opacity, mask)
     torch.testing.assert_close(ratio, 0.25 * (1 - opacity) ** 2)
 
 
-def test_mask_hinge_falls_along_a_line_to_0_at_the_mask():
+def test_mask_hinge_is_linear_and_0_at_the_mask():
     opacity = torch.tensor([0.0, 0.25, 1.0])
     assert mask_hinge(opacity, torch.ones(3)).tolist() == [2.0, 1.5, 0.0]
     assert mask_hinge(opacity, torch.zeros(3)).tolist() == [0.0, 0.5, 2.0]
@@ -55,7 +55,7 @@ def test_mask_iou_and_dice_equal_the_loops_over_rays(pair):
     assert float(mask_dice(*pair)) == pytest.approx(1 - 2 * both / (ours + theirs))
 
 
-def test_of_hard_masks_iou_and_dice_are_the_sets():
+def test_iou_and_dice_of_hard_masks_equal_set_counts():
     opacity = torch.tensor([1.0, 1, 1, 0, 0])
     mask = torch.tensor([0.0, 1, 1, 1, 0])
     torch.testing.assert_close(mask_iou(opacity, mask), torch.tensor(1 - 2 / 4))
@@ -80,7 +80,7 @@ def test_mask_terms_are_least_at_the_mask_and_pull_towards_it(term):
 
 
 @pytest.mark.parametrize("term", [mask_iou, mask_dice])
-def test_where_both_masks_are_empty_nothing_is_wrong(term):
+def test_empty_masks_have_loss_and_gradient_0(term):
     opacity = torch.zeros(5, requires_grad=True)
     value = term(opacity, torch.zeros(5))
     value.backward()
@@ -105,13 +105,13 @@ def test_ray_entropy_is_0_for_one_sample_and_greatest_for_equal_ones():
     assert value[0] < value[2] < value[1]
 
 
-def test_ray_entropy_does_not_depend_on_how_much_is_stopped():
+def test_ray_entropy_is_invariant_to_opacity():
     weights = fake("weights")
     whole = ray_entropy(weights / weights.sum(-1, keepdim=True), torch.ones(6))
     torch.testing.assert_close(ray_entropy(weights, weights.sum(-1)), whole)
 
 
-def test_ray_entropy_leaves_rays_alone_that_hardly_meet_anything():
+def test_ray_entropy_is_0_below_the_opacity_threshold():
     weights = torch.full((2, 5), 0.01, requires_grad=True)
     value = ray_entropy(weights, weights.sum(-1), threshold=0.1)
     value.sum().backward()

@@ -1,4 +1,4 @@
-"""Terms over many views: a textured sphere looks alike from everywhere only where it really is."""
+"""Multi-view terms on a textured sphere with known images."""
 
 import pytest
 import textured_sphere as sphere
@@ -58,7 +58,7 @@ def ncc(scene, points, view, pixel, field=fake_field, hit=None, **settings):
     return patch_ncc(field, points, hit, pixel, view, *given, **settings)
 
 
-def test_patches_at_the_surface_look_alike_and_elsewhere_they_do_not(scene):
+def test_patch_ncc_is_low_at_the_surface_only(scene):
     view, pixel, centres, directions, distance = some_rays(scene)
     found = {
         shift: float(
@@ -72,7 +72,7 @@ def test_patches_at_the_surface_look_alike_and_elsewhere_they_do_not(scene):
     assert found[0.005] < found[0.02]
 
 
-def test_its_gradient_pulls_points_back_along_their_rays(scene):
+def test_patch_ncc_gradient_moves_points_to_the_surface(scene):
     view, pixel, centres, directions, distance = some_rays(scene)
     for shift in (-0.003, 0.003):
         points = (centres + (distance + shift)[:, None] * directions).requires_grad_()
@@ -81,7 +81,7 @@ def test_its_gradient_pulls_points_back_along_their_rays(scene):
         assert float((along > 0).double().mean()) > 0.9
 
 
-def test_its_gradient_turns_normals_back(scene):
+def test_patch_ncc_gradient_corrects_normals(scene):
     view, pixel, centres, directions, distance = some_rays(scene)
     points = centres + distance[:, None] * directions
     across = torch.tensor([0.3, -0.2, 0.1]).double()
@@ -162,7 +162,7 @@ def test_rays_without_a_hit_or_without_a_source_cost_nothing(scene):
     assert ncc(scene, points, view, at_the_rim).eq(0).all()
 
 
-def test_when_fewer_rays_are_compared_their_mean_stands_for_all(scene):
+def test_values_of_compared_rays_are_scaled_to_all_hits(scene):
     view, pixel, centres, directions, distance = some_rays(scene)
     points = centres + (distance + 0.005)[:, None] * directions
     value = ncc(scene, points, view, pixel, rays=10)
@@ -191,7 +191,7 @@ def test_images_smaller_than_a_patch_are_refused_by_name(scene):
         ncc(small, centres, view, pixel)
 
 
-def test_the_visual_hull_of_a_sphere_carves_what_lies_outside_and_nothing_within(whole):
+def test_visual_hull_penalises_points_outside_of_a_sphere_only(whole):
     generator = torch.Generator().manual_seed(0)
     points = 2 * torch.rand(2000, 3, generator=generator, dtype=torch.float64) - 1
     taken = torch.full((2000,), -0.2, dtype=torch.float64)

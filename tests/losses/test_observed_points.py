@@ -1,4 +1,4 @@
-"""Terms at observed surface points: what an exact field owes them, and where they pull."""
+"""Terms at observed surface points: values for exact fields, and directions of gradients."""
 
 import torch
 from known_fields import plane_field, small_sdf_field

@@ -1,4 +1,4 @@
-"""Residuals of equations: 0 for their exact solutions, finite differences of known energies."""
+"""Residuals of equations: 0 for their exact solutions, and known energies."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Perceptual terms: features compared as the papers say, through networks that stay as they are."""
+"""Perceptual terms: equal to naive loops over features, with frozen networks."""
 
 from pathlib import Path
 
@@ -123,7 +123,7 @@ def test_a_step_down_the_gradient_brings_the_patch_nearer(term):
     assert term(prediction.detach() - step * slope, target).sum() < before
 
 
-def test_the_network_is_neither_trained_nor_saved_and_moves_along(term):
+def test_the_network_is_frozen_not_saved_and_moved_with_the_term(term):
     prediction = patches(1).requires_grad_()
     term(prediction, patches(0)).sum().backward()
     assert prediction.grad is not None
@@ -132,13 +132,13 @@ def test_the_network_is_neither_trained_nor_saved_and_moves_along(term):
     assert term.to(torch.float64)(patches(1).double(), patches(0).double()).dtype == torch.float64
 
 
-def test_patches_that_are_too_small_are_told_which_setting_to_raise(term):
+def test_too_small_patches_are_refused_with_the_setting_to_raise(term):
     small = patches(side=16)
     with pytest.raises(ValueError, match=r"at least 17 pixels a side, got 16 x 16: raise batch\.h"):
         term(small, small)
 
 
-def test_style_does_not_see_where_things_are_but_perceptual_does(squeeze_file):
+def test_style_is_invariant_to_shifts_and_perceptual_is_not(squeeze_file):
     settings = {"backbone": "squeeze", "layers": ["relu1"], "weights": squeeze_file}
     # A pattern of 8 pixels, which 18 pixels at stride 2 see twice, wherever they begin.
     tile = patches(0, 1, 8).repeat(1, 3, 3, 1)
@@ -148,7 +148,7 @@ def test_style_does_not_see_where_things_are_but_perceptual_does(squeeze_file):
     assert perceptual(moved, here) > 0.5 * perceptual(noise, here)
 
 
-def test_real_features_tell_a_blur_from_a_shift_of_tone(test_data):
+def test_real_features_separate_a_blur_from_a_tone_shift(test_data):
     term = Perceptual(backbone="squeeze", weights=str(test_data / "weights" / SQUEEZE))
     sharp = torch.zeros(1, 32, 32, 3)
     sharp[:, ::8] = 1
@@ -191,5 +191,5 @@ def test_a_file_of_another_network_is_refused(squeeze_file, weights_folder):
         )
 
 
-def test_the_terms_go_by_their_names_in_the_configuration():
+def test_terms_have_the_names_of_the_configuration():
     assert (terms.perceptual, terms.style, terms.lpips) == (Perceptual, Style, Lpips)

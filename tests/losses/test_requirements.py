@@ -1,4 +1,4 @@
-"""Requirements are declared at a loss, which stays the function that it was."""
+"""Requirements are declared at a loss without changing the function."""
 
 import copy
 import inspect

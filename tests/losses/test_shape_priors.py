@@ -1,4 +1,4 @@
-"""Priors on shapes: mirrored shapes, empty borders and areas that are known in closed form."""
+"""Shape priors: mirrored shapes, empty boundaries and areas known in closed form."""
 
 import math
 

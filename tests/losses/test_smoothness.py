@@ -1,4 +1,4 @@
-"""Terms on how normals change: 0 for planes, known for spheres, and steps that stay tangent."""
+"""Smoothness terms: 0 for planes, closed forms for spheres, tangent steps."""
 
 import math
 
@@ -44,7 +44,7 @@ def test_a_normal_that_turns_round_has_a_tangent_curvature_of_one():
     torch.testing.assert_close(value, torch.ones_like(value))
 
 
-def test_the_second_normal_is_looked_up_a_step_away_along_the_surface():
+def test_the_second_normal_is_one_tangent_step_away():
     field, positions = Recorder(fake_field), fake("positions")
     tangent_curvature(field, positions, fake("generator"), step=0.02)
     first, second = field.asked
@@ -97,7 +97,7 @@ def test_normal_smoothness_is_the_squared_distance_of_normals_within_the_radius(
         assert math.isclose(float(value[ray]), float(((a - b) ** 2).sum()), rel_tol=1e-9)
 
 
-def test_smoothness_moves_the_field_but_not_where_it_is_looked_at():
+def test_smoothness_has_gradients_to_the_field_but_not_the_points():
     field = small_sdf_field()
     points = (0.5 * fake("normals")).requires_grad_()
     total = tangent_curvature(field, points, fake("generator"), step=0.05).mean()

@@ -1,4 +1,4 @@
-"""Spatial-BCE: two parabolas away from a threshold, and a threshold that finds the gap."""
+"""Spatial-BCE: the piecewise polynomial of the paper, and training of the threshold."""
 
 import pytest
 import torch
@@ -56,7 +56,7 @@ def test_the_threshold_moves_into_the_gap_between_two_groups(begin):
     assert 0.15 < found < 0.8
 
 
-def test_the_larger_group_does_not_decide_where_the_threshold_goes():
+def test_the_threshold_does_not_depend_on_group_sizes():
     more = train(SpatialBce(learning_rate=0.02), 300, many=2000)
     assert more == pytest.approx(train(SpatialBce(learning_rate=0.02), 300), abs=0.02)
 
@@ -93,7 +93,7 @@ def test_a_resumed_threshold_goes_on_bit_by_bit(tmp_path):
     assert train(resumed, 3, begin=3) == expected
 
 
-def test_nothing_happens_after_a_step_in_which_the_term_did_not_act():
+def test_after_step_does_nothing_without_a_forward_pass():
     term = SpatialBce()
     assert term.after_step(0) is None
     assert term.threshold == 0.5
@@ -105,5 +105,5 @@ def test_wrong_settings_are_refused_as_the_term_is_made(settings):
         SpatialBce(**settings)
 
 
-def test_it_goes_by_its_name_among_the_mask_terms():
+def test_spatial_bce_is_exported_by_the_mask_module():
     assert mask.spatial_bce is SpatialBce

@@ -1,4 +1,4 @@
-"""Spectral terms: equal to sums over waves, and what their normalisation promises."""
+"""Spectral terms: equal to sums over waves, with the promised normalisation."""
 
 import cmath
 
@@ -89,7 +89,7 @@ def test_focal_frequency_without_focus_is_the_mean_square(pair):
     torch.testing.assert_close(focal_frequency(*pair, alpha=0.0).mean(), l2(*pair).mean())
 
 
-def test_focal_frequency_holds_its_weights_still(pair):
+def test_focal_frequency_weights_have_no_gradient(pair):
     a, b = pair
     a.requires_grad_()
     (slope,) = torch.autograd.grad(focal_frequency(a, b).sum(), a)

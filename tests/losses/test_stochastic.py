@@ -1,4 +1,4 @@
-"""S3IM: equal to SSIM of the image that it lays out, for any number of rays."""
+"""S3IM: equal to SSIM of the composed image, for any number of rays."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Structural terms: equal to the published implementations, and what they do not see."""
+"""Structural terms: equal to published implementations and naive loops."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Terms on densities, proposals and grids: loops, bounds that hold, and grids that are flat."""
+"""Terms on densities, proposals and grids: equal to loops, bounds, constant grids."""
 
 import math
 
@@ -66,7 +66,7 @@ def test_interlevel_equals_the_loop_where_intervals_have_gaps_and_padding():
     assert expected > 0
 
 
-def test_a_coarser_view_of_the_same_weights_is_a_bound():
+def test_interlevel_is_0_for_a_coarser_histogram_of_the_same_weights():
     weights, starts, ends = (fake(name, dtype=torch.float64) for name in INTERLEVEL[:3])
     weights, starts, ends = weights[:, :4], starts[:, :4], ends[:, :4]
     coarse = weights[:, ::2] + weights[:, 1::2]
@@ -74,7 +74,7 @@ def test_a_coarser_view_of_the_same_weights_is_a_bound():
     torch.testing.assert_close(value, torch.zeros(6, dtype=torch.float64))
 
 
-def test_interlevel_raises_the_proposal_where_weight_is_missing_and_teaches_it_alone():
+def test_interlevel_trains_the_proposal_only():
     given = [fake(name, dtype=torch.float64) for name in INTERLEVEL]
     weights = given[0].requires_grad_()
     proposed = (0.2 * given[3]).requires_grad_()
@@ -159,7 +159,7 @@ def test_descending_the_variation_smooths_the_grid():
     assert float(grid_tv(field, generator).mean().detach()) < 0.5 * before
 
 
-def test_levels_that_are_not_active_yet_are_left_alone():
+def test_inactive_levels_are_ignored():
     field = fields()[0]
     grid_of(field).set_active(2)
     assert len(field.grid_levels()) == 2

@@ -1,4 +1,4 @@
-"""A sphere with a smooth texture, seen by cameras that stand around it: images in closed form."""
+"""A sphere with a smooth texture, and images of it in closed form."""
 
 import math
 

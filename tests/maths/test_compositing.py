@@ -27,7 +27,7 @@ def test_weights_equal_the_loop():
     torch.testing.assert_close(compositing_weights(a), expected)
 
 
-def test_weights_and_remaining_light_sum_to_one():
+def test_weights_and_remaining_transmittance_sum_to_one():
     a = alphas()
     left = transmittance(a)[:, -1] * (1 - a[:, -1])
     torch.testing.assert_close(compositing_weights(a).sum(-1) + left, torch.ones(len(a)).double())
@@ -44,7 +44,7 @@ def test_gradient_is_finite_for_transparent_and_opaque_samples(value):
     assert a.grad.isfinite().all()
 
 
-def test_a_sample_without_length_stops_nothing():
+def test_a_sample_of_length_0_has_opacity_0():
     t = torch.tensor([[1.0, 2.0]])
     assert density_alphas(torch.tensor([[1e6, 1e6]]), t, t).tolist() == [[0, 0]]
 

@@ -1,4 +1,4 @@
-"""Directions are unit, fill the sphere evenly, and offsets fill the ball."""
+"""Directions are unit and uniform on the sphere; offsets are uniform in the ball."""
 
 import torch
 
@@ -9,7 +9,7 @@ def drawn(function, *settings):
     return function(torch.empty(20_000, 3), *settings, torch.Generator().manual_seed(0))
 
 
-def test_unit_keeps_directions_and_gives_up_on_nothing():
+def test_unit_keeps_directions_and_floors_lengths():
     vectors = torch.tensor([[3.0, 0, 4.0], [0, 1e-3, 0], [0, 0, 0]])
     expected = torch.tensor([[0.6, 0, 0.8], [0, 1, 0], [0, 0, 0]])
     torch.testing.assert_close(unit(vectors), expected)

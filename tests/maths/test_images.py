@@ -1,4 +1,4 @@
-"""Brightness between pixels is torch's bilinear sampling, without a copy of the images."""
+"""Interpolation of grey values equals torch.nn.functional.grid_sample."""
 
 import torch
 from torch.nn import functional

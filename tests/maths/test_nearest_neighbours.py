@@ -1,4 +1,4 @@
-"""Nearest neighbours by comparing pairs: as scipy finds them, in blocks of any size."""
+"""Nearest neighbours equal those of scipy, for blocks of any size."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Cameras as matrices: projecting and going back along rays undo each other."""
+"""Cameras as matrices: projection and rays through pixels are inverse to each other."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""Numbers are drawn from what is passed, and otherwise from torch's own stream."""
+"""Random numbers come from the passed generator, or from torch without one."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Opacity from a signed distance: the properties that the papers derive."""
+"""Opacity from a signed distance: properties derived in the papers."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""Groups of different sizes: what is summed, and which pairs there are."""
+"""Groups of different sizes: sums, and pairs within groups."""
 
 import itertools
 

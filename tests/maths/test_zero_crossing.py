@@ -1,4 +1,4 @@
-"""The first crossing of a surface: against a loop, differentiable, finite where there is none."""
+"""First crossing of a surface: equal to a loop, differentiable, finite without a crossing."""
 
 import pytest
 import torch
@@ -21,7 +21,7 @@ def random_rays(rays=200, samples=9, dtype=torch.float64):
     return sdf, t, torch.arange(samples) < count
 
 
-def test_the_first_crossing_is_that_of_a_walk_along_the_ray():
+def test_first_crossing_equals_the_loop_along_the_ray():
     sdf, t, known = random_rays()
     distance, hit = first_crossing(sdf, t, known)
     expected = [by_loop(*ray) for ray in zip(sdf, t, known, strict=True)]
@@ -43,7 +43,7 @@ def test_a_plane_is_met_exactly():
 @pytest.mark.parametrize(
     "sdf", [[0.5, 0.2, 0.1], [-0.5, -0.2, -0.1], [-0.5, -0.1, 0.4], [0.0, 0.0, 0.0], [1.0, 2.0, 0]]
 )
-def test_without_a_way_in_there_is_no_crossing(sdf):
+def test_rays_that_do_not_enter_have_no_crossing(sdf):
     sdf = torch.tensor([sdf], requires_grad=True)
     known = torch.tensor([[True, True, False]])  # the last one is padding
     distance, hit = first_crossing(sdf, torch.tensor([[1.0, 2.0, 2.0]]), known)
@@ -53,7 +53,7 @@ def test_without_a_way_in_there_is_no_crossing(sdf):
     assert sdf.grad.tolist() == [[0, 0, 0]]
 
 
-def test_the_way_out_of_what_a_ray_starts_in_is_no_crossing_but_the_next_way_in_is():
+def test_leaving_the_object_is_no_crossing_but_the_next_entry_is():
     t = torch.tensor([[1.0, 2, 3, 4]])
     sdf = torch.tensor([[-1.0, 1, 1, -1]])
     distance, hit = first_crossing(sdf, t, torch.ones(1, 4, dtype=torch.bool))
@@ -62,7 +62,7 @@ def test_the_way_out_of_what_a_ray_starts_in_is_no_crossing_but_the_next_way_in_
 
 
 @pytest.mark.parametrize("samples", [1, 2])
-def test_rays_with_hardly_a_sample_are_fine(samples):
+def test_rays_with_few_samples(samples):
     sdf = torch.ones(3, samples)
     distance, hit = first_crossing(sdf, sdf, sdf > 0)
     assert distance.tolist() == [0, 0, 0]

@@ -1,4 +1,4 @@
-"""Weights are downloaded once, verified, and what fails is one line; the server is a local one."""
+"""Downloads of weights from a local server: verified, atomic, one line per failure."""
 
 import hashlib
 import http.server
@@ -137,7 +137,7 @@ def test_a_folder_that_cannot_be_written_is_the_reason(server, tmp_path):
         download(published(server, "good"), tmp_path / "file")
 
 
-def test_what_is_on_disk_is_not_downloaded_and_what_is_missing_is(server, tmp_path, monkeypatch):
+def test_only_missing_files_are_downloaded(server, tmp_path, monkeypatch):
     monkeypatch.setattr(weight_files, "cache_folder", lambda: tmp_path / "cache")
     monkeypatch.setattr(weight_files, "package_folder", lambda _: None)
     monkeypatch.setitem(weight_files.PUBLISHED, "alex", published(server, "good"))

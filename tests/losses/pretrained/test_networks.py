@@ -1,4 +1,4 @@
-"""Backbones: the published architectures, tapped where one likes, frozen without a trace."""
+"""Backbones: published architectures, taps, and freezing."""
 
 import pytest
 import torch
@@ -27,7 +27,7 @@ def test_below_the_smallest_side_no_pixel_is_left(name):
         network(torch.zeros(1, 3, network.smallest - 1, network.smallest - 1))
 
 
-def test_other_taps_give_the_same_layers_and_leave_out_what_lies_behind():
+def test_tapped_at_drops_the_layers_behind_the_last_tap():
     whole = vgg16()
     part = whole.tapped_at(["relu1_1", "relu2_2"])
     image = torch.rand(1, 3, 8, 8)
@@ -38,12 +38,12 @@ def test_other_taps_give_the_same_layers_and_leave_out_what_lies_behind():
 
 
 @pytest.mark.parametrize("names", [["relu9_9"], [], ["relu2_2", "relu1_1"], ["relu1_1", "relu1_1"]])
-def test_taps_that_cannot_be_are_refused(names):
+def test_invalid_taps_are_refused(names):
     with pytest.raises(ValueError, match="layers"):
         vgg16().tapped_at(names)
 
 
-def test_a_frozen_network_computes_the_same_and_leaves_nothing_to_train_or_to_save():
+def test_a_frozen_network_has_the_same_output_and_no_parameters_or_state():
     network = squeeze()
     image = torch.rand(1, 3, 20, 20)
     before = network(image)
