@@ -70,8 +70,8 @@ def residual(
     Reference: Raissi, Perdikaris and Karniadakis, "Physics-Informed Neural Networks", Journal of
     Computational Physics 378, 2019.
     """
-    found = field(space_points, {"sdf", "gradients", "laplacian"})
-    return equation(found["sdf"], found["gradients"], found["laplacian"]).square()
+    values = field(space_points, {"sdf", "gradients", "laplacian"})
+    return equation(values["sdf"], values["gradients"], values["laplacian"]).square()
 
 
 def eikonal_equation(

@@ -87,9 +87,9 @@ def depth_listnet(
     """
     known = (target_depth > 0).nonzero()[:, 0]
     groups = Segments.of(view[known])
-    wanted = groups.log_softmax(-target_depth[known] / temperature).exp()
-    found = groups.log_softmax(-depth[known] / temperature)
-    values = -groups.sizes()[groups.index] * wanted * found
+    observed = groups.log_softmax(-target_depth[known] / temperature).exp()
+    rendered = groups.log_softmax(-depth[known] / temperature)
+    values = -groups.sizes()[groups.index] * observed * rendered
     return torch.zeros_like(depth).index_copy(0, known, values)
 
 

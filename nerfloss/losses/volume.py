@@ -95,11 +95,11 @@ def grid_tv(
     Reference: Fridovich-Keil et al., "Plenoxels: Radiance Fields without Neural Networks", CVPR
     2022, its total variation term.
     """
-    found = []
+    variations = []
     for own, *ahead in field.grid_neighbours(generator, vertices):
         squares = torch.stack([(each - own).square() for each in ahead]).sum(0)
-        found.append(squares.clamp_min(1e-12).sqrt().mean())
-    return torch.stack(found)
+        variations.append(squares.clamp_min(1e-12).sqrt().mean())
+    return torch.stack(variations)
 
 
 def grid_decay(field: GridField) -> Float[Tensor, ""]:

@@ -17,8 +17,8 @@ class Segments:
     @classmethod
     def of(cls, labels: Int[Tensor, "items"]) -> "Segments":
         """Return the groups of items with equal labels; a label may be any integer."""
-        found, index = labels.unique(return_inverse=True)
-        return cls(index, len(found))
+        unique, index = labels.unique(return_inverse=True)
+        return cls(index, len(unique))
 
     def sizes(self) -> Int[Tensor, "groups"]:
         """Return the number of items of each group."""
