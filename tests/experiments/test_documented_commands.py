@@ -121,7 +121,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.syspath_prepend(home)
     write_sweeps(home / "multirun")
     for loss in ("neus", "neus_eikonal"):
-        where = home / "outputs" / "analytic" / loss / "yesterday"
+        where = home / "outputs" / "analytic" / loss / "today"
         write_run(where, {"psnr": 30.0}, terms={"rgb": {"weight": float(len(loss))}})
     yield home
     for name in [name for name in sys.modules if name.partition(".")[0] == "mylab"]:
@@ -229,7 +229,7 @@ def test_a_documented_command_of_nerfloss_succeeds(command, capsys):
         pytest.skip("see NOT_TYPED")
     words = in_words(command.line)
     assert main(words[1:]) == 0
-    if words[1] == "report":
+    if "multirun" in command.line:
         assert "Against" in capsys.readouterr().out
 
 

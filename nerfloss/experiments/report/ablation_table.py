@@ -90,7 +90,7 @@ def ablation_table(lines: Sequence[AblationLine]) -> Table:
         for line in lines
     )
     return Table(
-        (*heads, "difference", "95 % of it", "significance", "against", "effect"),
+        (*heads, "difference", "95 % interval", "significance", "against", "effect"),
         rows,
         title="Ablation",
         notes=(*how_to_read([line.contrast for line in lines]), *effects_by_scene(lines)),

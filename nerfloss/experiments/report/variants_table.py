@@ -38,7 +38,7 @@ def variants_table(lines: Sequence[Contrast], baseline: Variant) -> Table:
         for line in shown
     )
     return Table(
-        (*heads, "95 % of the mean", "difference", "95 % of it", "significance"),
+        (*heads, "95 % interval of the mean", "difference", "95 % interval", "significance"),
         rows,
         title=f"Against {baseline.name}",
         notes=(*omitted, *how_to_read(lines), *truncated(disagreements(shown), "cases")),

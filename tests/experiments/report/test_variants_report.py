@@ -29,7 +29,7 @@ def test_an_variant_over_seeds_has_an_interval_and_a_significance(tmp_path, caps
     said = reported(capsys, tmp_path)
     base, better, noise = rows_of(said, "Against eikonal.weight=0")
     assert base["mean ± std"] == "30.7 ± 0.7"
-    assert base["95 % of the mean"] == "28.96 to 32.44"
+    assert base["95 % interval of the mean"] == "28.96 to 32.44"
     assert (base["difference"], base["significance"]) == ("", "")
     assert (better["difference"], better["significance"]) == ("+1", "better")
     assert noise["significance"] == "not significant"
