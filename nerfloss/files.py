@@ -6,14 +6,14 @@ from pathlib import Path
 
 
 class WriteError(OSError):
-    """A file that could not be written: what was there before is as it was."""
+    """A file could not be written; its previous content is unchanged."""
 
 
 def atomic_write(path: Path, content: bytes | memoryview, *, durable: bool = False) -> None:
-    """Write beside the destination, then rename over it.
+    """Write to a temporary file in the same folder, then rename it over the destination.
 
-    With ``durable`` it survives a power cut once this returns. Raises Unwritten, an OSError that
-    says how much room was wanted, and leaves nothing half written.
+    With ``durable`` the content survives a power failure after this returns. Raises WriteError, an
+    OSError that states the required space, and leaves no partial file.
     """
     # One fixed name, so that what a killed run leaves behind is overwritten by the next one.
     unfinished = path.with_name(path.name + ".unfinished")

@@ -1,4 +1,4 @@
-"""Rays and the samples along them: frozen bundles of tensors, and where rays meet simple shapes."""
+"""Rays, samples along them, and intersections with boxes and spheres."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -12,8 +12,8 @@ from torch import Tensor
 class Rays:
     """A batch of rays in the world frame.
 
-    ``pixel`` is the (column, row) of the pixel's centre, ``view`` says which image a ray belongs
-    to, and ``background`` is the colour that shows where the scene lets light through.
+    ``pixel`` is the (column, row) of the pixel's centre, ``view`` the index of its image, and
+    ``background`` the colour behind the scene.
     """
 
     origins: Float[Tensor, "rays 3"]
@@ -26,24 +26,24 @@ class Rays:
         return self.origins.shape[0]
 
     def __getitem__(self, which: slice | Tensor) -> "Rays":
-        """The rays that ``which`` selects: a slice, an index or a mask over rays."""
+        """Return the rays selected by a slice, an index or a mask."""
         return Rays(**{f.name: getattr(self, f.name)[which] for f in fields(self)})
 
     def to(self, device: torch.device | str) -> "Rays":
         return replace(self, **{f.name: getattr(self, f.name).to(device) for f in fields(self)})
 
     def chunks(self, size: int) -> Iterator["Rays"]:
-        """The same rays in order, at most ``size`` at a time."""
+        """Yield the rays in order, at most ``size`` at a time."""
         for begin in range(0, len(self), size):
             yield self[begin : begin + size]
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Intervals along rays, dense: a ray with fewer samples ends in intervals of length zero.
+    """Intervals along rays; rays with fewer samples are padded with intervals of length zero.
 
-    ``more`` are quantities that the sampler made on its way, by name; ``count`` is how many
-    intervals have length, where somebody has counted.
+    ``more`` holds quantities computed by the sampler, by name; ``count`` is the number of intervals
+    of non-zero length, None if not known.
     """
 
     rays: Rays
@@ -54,17 +54,17 @@ class Samples:
 
     @property
     def occupied(self) -> Tensor:
-        """Where an interval has length: only there is a field evaluated. Shape: rays samples."""
+        """True for intervals of non-zero length, where the field is evaluated. Shape: rays samples."""
         return self.t_ends > self.t_starts
 
 
 def intersect_box(
     rays: Rays, box: Float[Tensor, "2 3"]
 ) -> tuple[Float[Tensor, "rays"], Float[Tensor, "rays"]]:
-    """Distances at which rays enter and leave an axis-aligned box, from its two corners.
+    """Return the distances at which rays enter and leave an axis-aligned box.
 
-    A ray that starts inside enters at 0. A ray that misses enters and leaves at the same
-    distance, 0, so that whatever is sampled between has length zero.
+    A ray that starts inside enters at 0. A ray that misses the box enters and leaves at 0, so that
+    its samples have length zero.
     """
     # A component of zero divides to infinity: right unless the origin lies on the slab's plane.
     safe = torch.where(rays.directions.abs() < 1e-12, 1e-12, rays.directions)
@@ -79,7 +79,7 @@ def intersect_box(
 def intersect_sphere(
     rays: Rays, radius: float = 1.0
 ) -> tuple[Float[Tensor, "rays"], Float[Tensor, "rays"]]:
-    """Distances at which rays enter and leave the sphere of ``radius`` around the origin.
+    """Return the distances at which rays enter and leave the sphere of ``radius`` at the origin.
 
     A ray that starts inside enters at 0; a ray that misses enters and leaves at 0.
     """

@@ -1,32 +1,32 @@
-"""Memory: whether an error says that it ran out, and how much of it is free."""
+"""Out-of-memory errors, and the free memory of a device."""
 
 import os
 from pathlib import Path
 
 import torch
 
-# What torch and the vendors' libraries say where no class of error of its own says it.
-_SAYINGS = ("out of memory", "can't allocate memory", "not enough memory", "ALLOC_FAILED")
+# Messages of torch and vendor libraries that raise a plain RuntimeError.
+_MESSAGES = ("out of memory", "can't allocate memory", "not enough memory", "ALLOC_FAILED")
 
 
 class OutOfMemory(MemoryError):
-    """There was too little memory, and the message says which setting to lower."""
+    """Out of memory, with a message that names the setting to lower."""
 
 
 def ran_out(error: BaseException) -> bool:
-    """Whether an error means that there was too little memory, and nobody has said what to do."""
+    """Return True for an out-of-memory error that has no advice yet."""
     if isinstance(error, OutOfMemory):
         return False
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(said in str(error) for said in _SAYINGS)
+    return isinstance(error, RuntimeError) and any(message in str(error) for message in _MESSAGES)
 
 
 def free_memory(device: torch.device) -> int | None:
-    """Bytes that are free on a device, those that torch keeps for itself included.
+    """Return the free memory of a device in bytes, including torch's cached blocks.
 
-    On a CPU what the system can give without swapping, and what a container's limit leaves of it.
-    None where nobody says.
+    On a CPU: memory available without swapping, at most what the container's limit leaves. None if
+    unknown.
     """
     if device.type == "cuda":
         kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
@@ -36,7 +36,7 @@ def free_memory(device: torch.device) -> int | None:
 
 
 def _available() -> int | None:
-    """What Linux says is available; elsewhere the pages that nobody has."""
+    """Return MemAvailable on Linux, the free pages on other systems, None if unknown."""
     try:
         for line in Path("/proc/meminfo").read_text().splitlines():
             if line.startswith("MemAvailable:"):
@@ -50,7 +50,7 @@ def _available() -> int | None:
 
 
 def _left_to_container(folder: Path = Path("/sys/fs/cgroup")) -> int | None:
-    """What a limit on this group of processes leaves; None where there is none."""
+    """Return what the control group's memory limit leaves; None without a limit."""
     for limit, used in (
         ("memory.max", "memory.current"),
         ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
