@@ -54,7 +54,7 @@ class Samples:
 
     @property
     def occupied(self) -> Tensor:
-        """True for intervals of non-zero length, where the field is evaluated. Shape: rays samples."""
+        """True for intervals of non-zero length; the field is evaluated there only."""
         return self.t_ends > self.t_starts
 
 

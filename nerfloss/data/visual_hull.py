@@ -1,4 +1,4 @@
-"""The visual hull: whatever all silhouettes agree on, as a grid, a distance and a mesh."""
+"""The visual hull of the masks, as a grid, a signed distance and a mesh."""
 
 import numpy as np
 import torch
@@ -20,10 +20,10 @@ OPAQUE = 128
 def visual_hull(
     views: Views, box: Float[Tensor, "2 3"], resolution: int, dilate: int = 0
 ) -> Bool[Tensor, "x y z"]:
-    """Cells of a box whose centres no view sees beside its mask.
+    """Return the cells of a box whose centres project into the mask of every view.
 
-    Where an image does not reach it says nothing. ``dilate`` widens the masks by that many pixels,
-    so that parts thinner than a cell survive. Raises ValueError without masks.
+    Views in which a cell lies outside of the image are ignored. ``dilate`` widens the masks by that
+    many pixels, to keep parts thinner than a cell. Raises ValueError without masks.
     """
     if views.mask is None:
         raise ValueError("a visual hull needs masks, and these views have none; use the whole box")
@@ -34,7 +34,7 @@ def visual_hull(
 def hull_distance(
     inside: Bool[Tensor, "x y z"], box: Float[Tensor, "2 3"]
 ) -> Float[Tensor, "x y z"]:
-    """Signed distance of cell centres to the hull's border, negative inside, in scene units.
+    """Return signed distances of cell centres to the hull's border, negative inside.
 
     Distances between centres on either side of the border are a cell too long in all: half a
     cell comes off on each side, so zero lies between them. Raises ValueError for an empty hull.
@@ -52,7 +52,7 @@ def hull_distance(
 
 
 def hull_mesh(inside: Bool[Tensor, "x y z"], box: Float[Tensor, "2 3"]) -> trimesh.Trimesh:
-    """The hull's border as a closed mesh in scene units, faces outward."""
+    """Return the hull's border as a closed mesh in scene units, faces oriented outward."""
     cell = ((box[1] - box[0]) / torch.tensor(inside.shape)).numpy()
     values = hull_distance(inside, box).numpy()
     # Two cells of outside all around, so that no face is cut off.
@@ -63,9 +63,9 @@ def hull_mesh(inside: Bool[Tensor, "x y z"], box: Float[Tensor, "2 3"]) -> trime
 
 
 def fit_box(views: Views, margin: float = 0.05, resolution: int = 64) -> Float[Tensor, "2 3"]:
-    """The hull's bounding box inside [-1, 1]^3, grown by ``margin`` but not beyond.
+    """Return the hull's bounding box, grown by ``margin`` and clipped to [-1, 1]^3.
 
-    Without masks, the whole of [-1, 1]^3. Raises DataError where the silhouettes share nothing.
+    Without masks, [-1, 1]^3. Raises DataError if the hull is empty.
     """
     whole = torch.tensor([[-1.0, -1.0, -1.0], [1.0, 1.0, 1.0]])
     if views.mask is None:
@@ -83,7 +83,7 @@ def fit_box(views: Views, margin: float = 0.05, resolution: int = 64) -> Float[T
 
 
 def cell_centers(box: Float[Tensor, "2 3"], resolution: int) -> Float[Tensor, "cells 3"]:
-    """Centres of ``resolution``^3 equal cells of a box, z running fastest."""
+    """Return the centres of ``resolution``^3 equal cells of a box, z varying fastest."""
     share = (torch.arange(resolution) + 0.5) / resolution
     axes = [box[0, i] + share * (box[1, i] - box[0, i]) for i in range(3)]
     return torch.cartesian_prod(*axes)
@@ -92,7 +92,7 @@ def cell_centers(box: Float[Tensor, "2 3"], resolution: int) -> Float[Tensor, "c
 def _cell_to_pixel(
     cameras: Cameras, box: Float[Tensor, "2 3"], resolution: int
 ) -> Float[Tensor, "views 3 4"]:
-    """What takes the index of a cell to its centre's pixel (column, row, 1) times its depth."""
+    """Return the matrices from cell indices to (column, row, 1) times depth."""
     lower, upper = box.cpu().double()
     cell = (upper - lower) / resolution
     poses = cameras.poses.cpu().double()

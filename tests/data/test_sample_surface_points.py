@@ -11,7 +11,7 @@ from nerfloss.data.pixel_samplers.uniform import UniformPixelSampler
 from nerfloss.data.sparse_points import SparsePoints
 from nerfloss.data.synthetic.analytic_scenes import MODELS
 from nerfloss.data.synthetic.camera_layouts import cameras_at, fibonacci_sphere
-from nerfloss.data.synthetic.sample_surface_points import LEAST_COSINE, survey
+from nerfloss.data.synthetic.sample_surface_points import LEAST_COSINE, sample_surface_points
 from nerfloss.data.synthetic.shapes import sdf_gradient
 
 NAMES = {"target_points", "target_point_normals", "target_point_confidence"}
@@ -30,7 +30,7 @@ def views():
 @pytest.mark.parametrize("name", MODELS)
 def test_without_noise_points_lie_on_the_surface_with_its_normals(name, cameras):
     sdf = MODELS[name]().sdf
-    found = survey(sdf, cameras, 500, noise=0.0, seed=0)
+    found = sample_surface_points(sdf, cameras, 500, noise=0.0, seed=0)
     assert len(found) == 500
     assert sdf(found.positions).abs().max() < 2e-3
     gradient = torch.nn.functional.normalize(sdf_gradient(sdf, found.positions), dim=-1)
@@ -41,7 +41,7 @@ def test_without_noise_points_lie_on_the_surface_with_its_normals(name, cameras)
 
 def test_points_stray_further_the_less_they_are_trusted(cameras):
     sdf = MODELS["sphere"]().sdf
-    found = survey(sdf, cameras, 20_000, noise=0.02, seed=0)
+    found = sample_surface_points(sdf, cameras, 20_000, noise=0.02, seed=0)
     off = sdf(found.positions)
     for low in (0.0, 0.25, 0.5, 0.75):
         mine = (found.confidence >= low) & (found.confidence < low + 0.25)
@@ -57,7 +57,7 @@ def test_points_stray_further_the_less_they_are_trusted(cameras):
 @pytest.mark.parametrize("name", ["craters", "cage"])
 def test_a_view_sees_a_point_where_nothing_lies_between_them(name, cameras):
     sdf = MODELS[name]().sdf
-    found = survey(sdf, cameras, 200, noise=0.0, seed=3)
+    found = sample_surface_points(sdf, cameras, 200, noise=0.0, seed=3)
     share = torch.linspace(0.0, 1.0, 2000)[:, None]
     for view in range(len(cameras)):
         eye = cameras.poses[view, :, 3]
@@ -78,11 +78,11 @@ def test_a_view_sees_a_point_where_nothing_lies_between_them(name, cameras):
 
 def test_every_point_is_seen_and_surveys_repeat_themselves(cameras):
     sdf = MODELS["toys"]().sdf
-    one, two = (survey(sdf, cameras, 300, noise=0.01, seed=5) for _ in range(2))
+    one, two = (sample_surface_points(sdf, cameras, 300, noise=0.01, seed=5) for _ in range(2))
     assert one.visible.any(0).float().mean() > 0.99
     assert torch.equal(one.positions, two.positions)
     assert torch.equal(one.visible, two.visible)
-    other = survey(sdf, cameras, 300, noise=0.01, seed=6)
+    other = sample_surface_points(sdf, cameras, 300, noise=0.01, seed=6)
     assert not torch.equal(one.positions, other.positions)
 
 

@@ -12,7 +12,7 @@ from nerfloss.data.synthetic.analytic_scenes import MODELS, Model
 from nerfloss.data.synthetic.camera_layouts import cameras_at, train_and_test_positions
 from nerfloss.data.synthetic.ground_truth_mesh import surface_mesh
 from nerfloss.data.synthetic.rendering import photograph
-from nerfloss.data.synthetic.sample_surface_points import survey
+from nerfloss.data.synthetic.sample_surface_points import sample_surface_points
 from nerfloss.data.views import Views
 
 CAMERA_RADIUS = 2.7
@@ -112,5 +112,7 @@ class AnalyticDataset:
         if not self.points:
             return views
         noise = float(self.point_noise)
-        found = survey(model.sdf, views.cameras, self.points, noise=noise, seed=self.seed)
+        found = sample_surface_points(
+            model.sdf, views.cameras, self.points, noise=noise, seed=self.seed
+        )
         return replace(views, points=found)

@@ -1,4 +1,4 @@
-"""Surface points of an exact scene as its photographs would give them: scattered, and uncertain."""
+"""Sample sparse, noisy surface points of a synthetic scene, with visibility per view."""
 
 import torch
 from jaxtyping import Bool, Float
@@ -17,8 +17,10 @@ LEAST_COSINE = 0.2
 CLEARANCE = 5e-3
 
 
-def survey(sdf: Sdf, cameras: Cameras, count: int, *, noise: float, seed: int) -> SparsePoints:
-    """Observe ``count`` points where random pixels see the surface, and which views see each.
+def sample_surface_points(
+    sdf: Sdf, cameras: Cameras, count: int, *, noise: float, seed: int
+) -> SparsePoints:
+    """Sample ``count`` surface points through random pixels, with the views that see each.
 
     A point of confidence c, uniform in [0, 1], lies off the surface by a normal deviate of
     standard deviation ``noise (1 - c)`` per axis, in scene units. Normals are those of the surface
