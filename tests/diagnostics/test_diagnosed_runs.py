@@ -149,7 +149,7 @@ def test_a_resumed_run_has_the_rows_of_an_uninterrupted_one(tmp_path):
     healths = [callback_of(run, Diagnostics)._health for run in (first, second)]
     assert healths[0]
     assert healths[1]
-    assert healths[0]["rgb"]._lengths == healths[1]["rgb"]._lengths
+    assert healths[0]["rgb"]._norms == healths[1]["rgb"]._norms
 
 
 def test_a_term_whose_gradient_stays_0_is_reported_dead(tmp_path, caplog):
