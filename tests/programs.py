@@ -1,4 +1,4 @@
-"""Run the two programs as a user does, and read the scores that they leave."""
+"""Run train.py, eval.py and other programs in processes of their own, and read their scores."""
 
 import json
 import subprocess
@@ -9,15 +9,16 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def program(*words, succeeds=True):
-    """Run a program of ours; what it printed."""
+    """Run ``python <words>`` in the root of the repository; return stdout and stderr."""
     done = subprocess.run(
         [sys.executable, *words], cwd=ROOT, capture_output=True, text=True, timeout=300
     )
-    said = done.stdout + done.stderr
-    assert (done.returncode == 0) == succeeds, said
-    return said
+    printed = done.stdout + done.stderr
+    assert (done.returncode == 0) == succeeds, printed
+    return printed
 
 
 def scores(folder):
-    found = json.loads((folder / "metrics.json").read_text())
-    return {name: value for name, value in found.items() if isinstance(value, float)}
+    """Return the numbers in the metrics.json of a run or an evaluation."""
+    content = json.loads((folder / "metrics.json").read_text())
+    return {name: value for name, value in content.items() if isinstance(value, float)}

@@ -1,6 +1,7 @@
 """The groups of conf/: their choices, what each choice is, and the default one."""
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from nerfloss.assembly.config_files import conf_dir, read_yaml
@@ -24,6 +25,12 @@ def default_choices(config_name: str) -> dict[str, str]:
         if isinstance(entry, Mapping):
             found |= {str(group): str(choice) for group, choice in entry.items()}
     return found
+
+
+def closest(name: str, known: Iterable[str]) -> str:
+    """Return "; did you mean ...?" with the most similar names, or an empty text."""
+    found = difflib.get_close_matches(name, list(known), n=3)
+    return f"; did you mean {' or '.join(found)}?" if found else ""
 
 
 def description_of(path: Path) -> str:

@@ -1,6 +1,5 @@
-"""The configuration of a run that has begun, with settings changed for going on or evaluating."""
+"""The configuration of a run that has begun, with settings changed to continue or evaluate it."""
 
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
 from nerfloss.assembly.config_files import read_yaml
+from nerfloss.assembly.config_groups import closest
 from nerfloss.assembly.renamed_settings import dotted_keys, refuse_renamed, refuse_renamed_keys
 
 # Parts that act while a model is trained: an evaluation would ignore a change of them.
@@ -40,7 +40,7 @@ def saved_config(folder: Path, overrides: Sequence[str]) -> DictConfig:
 
 
 def settings_of_evaluation(overrides: Sequence[str]) -> list[str]:
-    """Return the overrides that change settings of the run to be evaluated.
+    """Return those of the overrides of ``nerfloss eval`` that change settings of the run.
 
     Raises ValueError for settings that act only while a model is trained.
     """
@@ -53,7 +53,9 @@ def settings_of_evaluation(overrides: Sequence[str]) -> list[str]:
                 f"cannot change it. Train another run: nerfloss train {override.input_line}"
             )
         if first not in _OWN:
-            found.append(str(override.input_line))
+            typed = str(override.input_line)
+            # The command adds the + to settings of the run; they must exist there.
+            found.append(typed if first == "eval" else typed.removeprefix("+"))
     return found
 
 
@@ -66,10 +68,9 @@ def _change(cfg: DictConfig, override: Override, folder: Path) -> None:
         )
     parent, _, last = key.rpartition(".")
     node = OmegaConf.select(cfg, parent) if parent else cfg
-    if not isinstance(node, DictConfig):
-        raise ValueError(f"{typed}: the run in {folder} has no setting '{key}'{_closest(key, cfg)}")
-    if last not in node and not override.is_add():
-        raise ValueError(f"{typed}: the run in {folder} has no setting '{key}'{_closest(key, cfg)}")
+    if not isinstance(node, DictConfig) or (last not in node and not override.is_add()):
+        hint = closest(key, dotted_keys(cfg))
+        raise ValueError(f"{typed}: the run in {folder} has no setting '{key}'{hint}")
     OmegaConf.update(cfg, key, override.value(), force_add=True)
 
 
@@ -87,8 +88,3 @@ def _example(cfg: DictConfig, key: str) -> str:
     node = OmegaConf.select(cfg, part)
     names = [str(name) for name in node if name != "_target_"] if OmegaConf.is_dict(node) else []
     return f"{part}.{names[0] if names else '<setting>'}=..."
-
-
-def _closest(key: str, cfg: DictConfig) -> str:
-    found = difflib.get_close_matches(key, list(dotted_keys(cfg)), n=2)
-    return f"; did you mean {' or '.join(found)}?" if found else ""

@@ -1,9 +1,8 @@
 """Errors of Hydra and OmegaConf in one line each, with the key and the remedy."""
 
-import difflib
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from hydra.errors import (
@@ -14,6 +13,8 @@ from hydra.errors import (
     OverrideParseException,
 )
 from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
+
+from nerfloss.assembly.config_groups import closest, config_groups
 
 _SETTING_MISTAKES = (TypeError, ValueError, ImportError, AttributeError, KeyError)
 
@@ -43,12 +44,6 @@ def hydra_message(error: BaseException) -> str | None:
     ):
         return f"hydra.searchpath: {found[1]} is not available: no such package or folder"
     return None
-
-
-def closest(name: str, known: Sequence[str]) -> str:
-    """Return "; did you mean ...?" with the most similar names, or an empty text."""
-    found = difflib.get_close_matches(name, known, n=3)
-    return f"; did you mean {' or '.join(found)}?" if found else ""
 
 
 def _unknown_choice(error: MissingConfigException) -> str:
@@ -119,7 +114,6 @@ def _first_line(error: Any) -> str:
 def _names() -> Iterator[str]:
     """Return the groups and the settings of the default configuration, by their dotted keys."""
     from nerfloss.assembly.composition import compose_config
-    from nerfloss.assembly.config_groups import config_groups
     from nerfloss.assembly.renamed_settings import dotted_keys
 
     groups = config_groups()

@@ -38,18 +38,14 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _asked(kind: str | None) -> dict[str, str]:
-    from nerfloss.assembly.config_groups import config_groups
+    from nerfloss.assembly.config_groups import closest, config_groups
 
     groups = config_groups()
     if kind is None:
         return {name: group for name, group in NAMES.items() if name != "terms" and group in groups}
     group = NAMES.get(kind, NAMES.get(f"{kind}s", kind))
     if group not in groups:
-        from nerfloss.cli.hydra_messages import closest
-
         known = [*NAMES, *groups]
-        raise ValueError(
-            f"nothing to list by the name '{kind}'"
-            f"{closest(kind, known) or f': take one of {chr(44).join(known)}'}"
-        )
+        hint = closest(kind, known) or f": take one of {', '.join(known)}"
+        raise ValueError(f"nothing to list by the name '{kind}'{hint}")
     return {kind: group}

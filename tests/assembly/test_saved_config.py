@@ -56,4 +56,5 @@ def test_an_evaluation_changes_no_setting_of_training(word: str) -> None:
 
 def test_an_evaluation_changes_data_and_rendering() -> None:
     words = ["run=x", "device=cpu", "+dataset.path=/new", "eval.split=train", "+sampler.samples=9"]
-    assert settings_of_evaluation(words) == words[2:]
+    changed = ["dataset.path=/new", "eval.split=train", "sampler.samples=9"]
+    assert settings_of_evaluation(words) == changed
