@@ -1,4 +1,4 @@
-"""A density field: how much light each point stops, and what it emits."""
+"""A density field with view-dependent colour."""
 
 from collections.abc import Callable, Collection, Mapping
 
@@ -10,7 +10,7 @@ from nerfloss.fields.hash_grid import HashGrid
 from nerfloss.fields.heads import head_parameters, heads_on
 from nerfloss.fields.mlp import MLP
 
-# exp(12) stops all light within 1e-4 scene units; beyond it only overflow is to be had.
+# exp(12) is opaque within 1e-4 scene units; larger values only overflow.
 LARGEST_LOG_DENSITY = 12.0
 
 
@@ -67,7 +67,7 @@ class DensityField(nn.Module):
         return self.surface_density - self(points, {"densities"})["densities"]
 
     def constants(self) -> Mapping[str, Tensor]:
-        """Quantities that are the same everywhere: none."""
+        """Return the quantities that do not depend on the point: none."""
         return {}
 
     def advance(self, step: int) -> None:
@@ -79,7 +79,7 @@ class DensityField(nn.Module):
         self.grid.set_box(box)
 
     def grid_levels(self) -> tuple[Float[Tensor, "rows features"], ...]:
-        """What the grid has learned, level by level: for terms on its size."""
+        """Return the grid's features level by level, for regularizers."""
         return self.grid.levels()
 
     def grid_neighbours(

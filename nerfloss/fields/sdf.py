@@ -66,11 +66,11 @@ class SDFField(nn.Module):
 
     @torch.no_grad()
     def implicit(self, points: Float[Tensor, "points 3"]) -> Float[Tensor, "points"]:
-        """The signed distance, without its history: what a mesh is made from."""
+        """Return the signed distance without gradients, for mesh extraction."""
         return self._sdf(points)
 
     def constants(self) -> Mapping[str, Tensor]:
-        """Quantities that are the same everywhere."""
+        """Return the quantities that do not depend on the point."""
         return {"sharpness": torch.exp(SHARPNESS_RATE * self.log_sharpness)}
 
     def advance(self, step: int) -> None:
@@ -82,7 +82,7 @@ class SDFField(nn.Module):
         self.network.grid.set_box(box)
 
     def grid_levels(self) -> tuple[Float[Tensor, "rows features"], ...]:
-        """What the grid has learned, level by level: for terms on its size."""
+        """Return the grid's features level by level, for regularizers."""
         return self.network.grid.levels()
 
     def grid_neighbours(
@@ -125,7 +125,7 @@ class SDFField(nn.Module):
         """``H g``: the change of the gradient along its own direction, times its length."""
         step = self.difference_step()
         length = gradients.square().sum(-1, keepdim=True).clamp_min(1e-12).sqrt()
-        # Where to look is not to be learned from this difference, only what is found there.
+        # No gradient flows into the offset, only into the values there.
         along = (step * gradients / length).detach()
         _, both = self.network.with_gradients(torch.cat([points + along, points - along]))
         ahead, behind = both.chunk(2)

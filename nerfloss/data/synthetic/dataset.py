@@ -1,4 +1,4 @@
-"""Exact toy scenes: rendered on the spot from signed distances, so every truth is known."""
+"""Synthetic scenes, rendered from exact signed distances, with full ground truth."""
 
 from dataclasses import dataclass, replace
 
@@ -25,7 +25,7 @@ POINTS = frozenset({"target_points", "target_point_normals", "target_point_confi
 
 @dataclass(frozen=True)
 class AnalyticDataset:
-    """One of the scenes in the gallery, seen by cameras all around it; nothing to download.
+    """One of `analytic_scenes`, seen by cameras on a sphere around it.
 
     ``views`` to train on and ``test_views`` between them, ``size`` pixels square. ``seed`` turns
     the arrangement of cameras. Along edges a pixel averages ``supersampling``^2 rays. Without
