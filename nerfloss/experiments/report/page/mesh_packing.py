@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import trimesh
 from jaxtyping import Float, Int, UInt8
+from trimesh.visual import ColorVisuals
 
 INT16_MAX = 32767
 
@@ -28,7 +29,7 @@ class Surface:
 def surface_of(mesh: trimesh.Trimesh) -> Surface:
     """Convert a mesh; it has colors if the mesh has vertex colors."""
     visual = mesh.visual
-    colored = visual is not None and getattr(visual, "kind", None) == "vertex"
+    colored = isinstance(visual, ColorVisuals) and visual.kind == "vertex"
     colors = np.asarray(visual.vertex_colors)[:, :3] if colored else None  # type: ignore[union-attr]
     return Surface(
         np.asarray(mesh.vertices, dtype=float),
