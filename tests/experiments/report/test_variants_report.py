@@ -18,7 +18,7 @@ def shifted(by: float, *wobble: float) -> list[float]:
     return [value + by + w for value, w in zip(SEEDS, wobble or (0.05, -0.05, 0.0), strict=True)]
 
 
-def report_failures(capsys: pytest.CaptureFixture[str], folder: Path, *options: str) -> str:
+def reported(capsys: pytest.CaptureFixture[str], folder: Path, *options: str) -> str:
     capsys.readouterr()
     assert main(["report", str(folder), "-f", "markdown", *options]) == 0
     return capsys.readouterr().out
