@@ -1,8 +1,8 @@
-"""A step asks its device for no number, as far as that can be seen without a GPU.
+"""A training step performs no device synchronisation, as far as that shows without a GPU.
 
-What would make the host wait for a GPU are operations that return a number, or as many rows as a
-count on the device says. Here they are looked for among the operations of a step on the CPU whose
-kernels are Triton's, interpreted. `tests/gpu/test_synchronisation.py` asks CUDA itself.
+Operations that return a number, or as many rows as a count on the device says, synchronise on a
+GPU. This test looks for them among the operations of a step on the CPU with interpreted Triton
+kernels. `tests/gpu/test_synchronisation.py` asks CUDA itself.
 """
 
 import traceback
@@ -27,10 +27,10 @@ READS = {
     "aten.unique_dim", "aten.bincount", "aten.repeat_interleave",
 }  # fmt: skip
 BY_INDEX = {"aten.index", "aten.index_put", "aten.index_put_", "aten._unsafe_index"}
-# Numbers that set out early and are read late; pixels, which are drawn on the host.
-MAY = ("kernels/host_numbers.py", "data/")
-# Functions that read what HostCopy has on the host already.
-ON_THE_HOST = {"cell", "known"}
+# Asynchronous copies, which are read a step later; pixels, which are drawn on the host.
+MAY = ("kernels/async_host_copy.py", "data/")
+# Functions that read values that HostCopy holds on the host.
+ON_THE_HOST = {"cell", "initialized"}
 TINY = [
     "kernels.backend=triton", "trainer.batch_size.samples=24", "trainer.batch_size.rays=6",
     "trainer.max_steps=9", "sampler.resolution=8", "sampler.samples=6",
@@ -38,7 +38,7 @@ TINY = [
 
 
 class Asked(TorchDispatchMode):
-    """Counts, by file and line of the package, the operations that would ask a GPU."""
+    """Counts the operations that would synchronise, by file and line of the package."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class Asked(TorchDispatchMode):
 
 @pytest.fixture(autouse=True)
 def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No compiled loops for a CPU, and one thread: the interpreter bears no second."""
+    """Without compiled CPU loops, and with one thread, since the interpreter is not thread-safe."""
     monkeypatch.setattr(point_ops, "_use_loops", lambda *_: False)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -101,4 +101,4 @@ def test_operations_that_synchronise_are_detected(tmp_path: Path) -> None:
     found = asked_in_a_step(run)
     assert any("aten.nonzero in renderers/volume.py" in place for place in found)
     nonfinite_check(run).deferred = True
-    assert len(asked_in_a_step(run)) < len(found), "whether the loss was finite was asked as well"
+    assert len(asked_in_a_step(run)) < len(found), "the check synchronises too"
