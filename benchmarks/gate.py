@@ -31,11 +31,11 @@ def ratios() -> dict[str, float]:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     points, found = torch.rand(32768, 3), {}
-    for log2_table in (15, 19):
-        layout = GridLayout(16, 2, log2_table, 16, 2048)
+    for log2_hashmap_size in (15, 19):
+        layout = GridLayout(16, 2, log2_hashmap_size, 16, 2048)
         for name, contenders in hash_grid.steps(layout, points).items():
             taken = hash_grid.measure(contenders, 5)
-            found[f"{name}, table 2^{log2_table}"] = (
+            found[f"{name}, table 2^{log2_hashmap_size}"] = (
                 taken[hash_grid.EXPLICIT] / taken[hash_grid.COMPILED]
             )
     for name, taken in networks.ratios(4096).items():

@@ -39,13 +39,13 @@ PLAIN_POINTS = 2**18  # the reference's memory grows by about 3 kB a point
 def sweep(*, dry: bool) -> Iterator[Setting]:
     """One thing varied at a time."""
     if dry:
-        yield Setting(points=64, log2_table=7, levels=2, dtype=torch.float16, order="rays")
+        yield Setting(points=64, log2_hashmap_size=7, levels=2, dtype=torch.float16, order="rays")
         return
     yield Setting()
     yield Setting(order="rays")
     yield from (Setting(points=2**n) for n in (16, 17, 19, 20))
     yield from (Setting(dtype=dtype) for dtype in (torch.float16, torch.bfloat16))
-    yield from (Setting(log2_table=n) for n in (15, 17, 21, 22))
+    yield from (Setting(log2_hashmap_size=n) for n in (15, 17, 21, 22))
     yield from (Setting(levels=n) for n in (8, 12))
     yield from (Setting(2**20, order="rays", dtype=d) for d in (torch.float32, torch.float16))
 

@@ -22,9 +22,10 @@ def tcnn_rows(setting: Setting, device: torch.device, timed: Callable) -> Iterat
         "otype": "HashGrid",
         "n_levels": layout.levels,
         "n_features_per_level": layout.features,
-        "log2_hashmap_size": layout.log2_table,
-        "base_resolution": layout.base,
-        "per_level_scale": (layout.finest / layout.base) ** (1 / max(1, layout.levels - 1)),
+        "log2_hashmap_size": layout.log2_hashmap_size,
+        "base_resolution": layout.base_resolution,
+        "per_level_scale": (layout.max_resolution / layout.base_resolution)
+        ** (1 / max(1, layout.levels - 1)),
     }
     encoding = tinycudann.Encoding(3, config, dtype=setting.dtype).to(device)
     sets = [inputs(setting, device, seed) for seed in (2, 3, 4)]

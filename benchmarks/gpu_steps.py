@@ -46,7 +46,7 @@ def sizes(model: str, asked: argparse.Namespace) -> tuple[str, ...]:
     """Overrides for a model as it is on a GPU; tiny in a dry run."""
     small = (
         f"{GRID[model]}.levels=2",
-        f"{GRID[model]}.log2_table=8",
+        f"{GRID[model]}.log2_hashmap_size=8",
         "trainer.batch_size.samples=256",
     )
     few = (*small, *TINY, "trainer.batch_size.rays=32", "device=cpu") if asked.dry else ()

@@ -31,7 +31,7 @@ Rows = Iterator[dict[str, Any]]
 def tuning_rows(device: torch.device, timed: Callable[..., float], *, dry: bool) -> Rows:
     """Reading with jacobian and scattering both orders, on random points and along rays."""
     for order in ("rays",) if dry else ("random", "rays"):
-        size = {"points": 64, "log2_table": 7, "levels": 2} if dry else {"points": 2**20}
+        size = {"points": 64, "log2_hashmap_size": 7, "levels": 2} if dry else {"points": 2**20}
         setting = Setting(**size, order=order)
         sets = [inputs(setting, device, seed) for seed in (2, 3)]
         for way, tuning in list(WAYS.items())[: 2 if dry else None]:

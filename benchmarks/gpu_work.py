@@ -26,18 +26,18 @@ class Setting:
     """One point of the sweep."""
 
     points: int = 2**18
-    log2_table: int = 19
+    log2_hashmap_size: int = 19
     levels: int = 16
     dtype: torch.dtype = torch.float32
     order: str = "random"  # or "rays"
 
     @property
     def layout(self) -> GridLayout:
-        return GridLayout(self.levels, 2, self.log2_table, 16, 2048)
+        return GridLayout(self.levels, 2, self.log2_hashmap_size, 16, 2048)
 
     def name(self) -> str:
         kind = str(self.dtype).removeprefix("torch.")
-        table = f"table 2^{self.log2_table}, {self.levels} levels, {kind}"
+        table = f"table 2^{self.log2_hashmap_size}, {self.levels} levels, {kind}"
         return f"{self.points} points ({self.order}), {table}"
 
 

@@ -57,9 +57,9 @@ def network(layout: GridLayout, backend: str) -> SDFNetwork:
     grid = HashGrid(
         levels=layout.levels,
         features=layout.features,
-        log2_table=layout.log2_table,
-        base=layout.base,
-        finest=layout.finest,
+        log2_hashmap_size=layout.log2_hashmap_size,
+        base_resolution=layout.base_resolution,
+        max_resolution=layout.max_resolution,
         backend=backend,
     )
     return SDFNetwork(grid)
@@ -130,7 +130,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, nargs="+", default=[torch.get_num_threads()])
     parser.add_argument("--points", type=int, default=32768)
     parser.add_argument("--levels", type=int, default=16)
-    parser.add_argument("--finest", type=int, default=2048)
+    parser.add_argument("--max-resolution", type=int, default=2048)
     parser.add_argument("--rounds", type=int, default=5)
     asked = parser.parse_args()
     console = Console(width=110)
@@ -141,13 +141,13 @@ def main() -> None:
     )
     torch.manual_seed(0)
     points = torch.rand(asked.points, 3)
-    for log2_table in asked.tables:
-        layout = GridLayout(asked.levels, 2, log2_table, 16, asked.finest)
+    for log2_hashmap_size in asked.tables:
+        layout = GridLayout(asked.levels, 2, log2_hashmap_size, 16, asked.max_resolution)
         for threads in asked.threads:
             torch.set_num_threads(threads)
             contenders = operations(layout, points) | steps(layout, points)
             rows = {name: measure(each, asked.rounds) for name, each in contenders.items()}
-            title = f"{asked.levels} x 2, table 2^{log2_table}, {threads} threads"
+            title = f"{asked.levels} x 2, table 2^{log2_hashmap_size}, {threads} threads"
             report(f"{asked.points} points, {title}", rows, asked.points, console)
             ratio = rows["NeuS step"][EXPLICIT] / rows["NeuS step"][COMPILED]
             verdict = "holds" if ratio >= REQUIRED else "FAILS"

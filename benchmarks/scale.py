@@ -22,7 +22,7 @@ SWEEPS = {
     "views": ("dataset.views", (15, 60, 240)),
     "pixels along an edge": ("dataset.size", (64, 128, 256)),
     "samples per step": ("trainer.batch_size.samples", (2048, 4096, 8192, 16384)),
-    "log2 of the table": ("model.field.network.grid.log2_table", (14, 16, 18, 19)),
+    "log2 of the table": ("model.field.network.grid.log2_hashmap_size", (14, 16, 18, 19)),
     "levels": ("model.field.network.grid.levels", (4, 8, 12, 16)),
 }
 SHORT = ("views", "samples per step")

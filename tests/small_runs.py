@@ -36,8 +36,8 @@ TINY_PATCHES = [
     "trainer.batch_size.rays=288",
     "trainer.batch_size.max_rays=432",
 ]
-TINY_SDF = ["model.field.network.grid.log2_table=10", "initialization=sphere"]
-TINY_DENSITY = ["model.field.grid.log2_table=10"]
+TINY_SDF = ["model.field.network.grid.log2_hashmap_size=10", "initialization=sphere"]
+TINY_DENSITY = ["model.field.grid.log2_hashmap_size=10"]
 
 
 def tiny(model: str = "neus", dataset: str = "analytic") -> list[str]:

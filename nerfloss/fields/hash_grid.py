@@ -39,16 +39,18 @@ class HashGrid(nn.Module):
         *,
         levels: int = 8,
         features: int = 2,
-        log2_table: int = 16,
-        base: int = 16,
-        finest: int = 256,
+        log2_hashmap_size: int = 16,
+        base_resolution: int = 16,
+        max_resolution: int = 256,
         backend: str = "auto",
         start_levels: int = 4,
         steps_per_level: int = 0,
         precision: str = "float32",
     ) -> None:
         super().__init__()
-        self.layout = GridLayout(levels, features, log2_table, base, finest)
+        self.layout = GridLayout(
+            levels, features, log2_hashmap_size, base_resolution, max_resolution
+        )
         table = torch.empty(self.layout.entries, features).uniform_(-1e-4, 1e-4)
         check_backend(backend)  # what cannot run is an error here, not in training
         self.table = nn.Parameter(table)

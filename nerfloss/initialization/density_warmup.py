@@ -35,8 +35,8 @@ class WarmupResult:
 class DensityWarmup:
     """Train a small density field for ``steps`` steps of about ``samples`` samples each.
 
-    ``finest`` is the resolution of the grid's finest level, ``occupancy_resolution`` that of the
-    occupancy cache. The hash grid uses ``learning_rate``, the networks the lower
+    ``max_resolution`` is the resolution of the grid's finest level, ``occupancy_resolution`` that
+    of the occupancy cache. The hash grid uses ``learning_rate``, the networks the lower
     ``network_learning_rate``: at the grid's rate all density can vanish before colour is learned.
     Both rates rise over ``warmup_steps`` and decay to ``end_factor`` times their value. ``backend``
     selects the kernels.
@@ -49,7 +49,7 @@ class DensityWarmup:
     network_learning_rate: float = 3e-3
     end_factor: float = 0.3
     warmup_steps: int = 5
-    finest: int = 64
+    max_resolution: int = 64
     occupancy_resolution: int = 32
     backend: str = "auto"
 
@@ -83,7 +83,12 @@ class DensityWarmup:
         # The warm-up must not advance the global generator that initializes the run's own model.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            grid = HashGrid(levels=6, log2_table=15, finest=self.finest, backend=self.backend)
+            grid = HashGrid(
+                levels=6,
+                log2_hashmap_size=15,
+                max_resolution=self.max_resolution,
+                backend=self.backend,
+            )
             appearance = RadianceColor(hidden=1, width=32, backend=self.backend)
             field = DensityField(grid, appearance, width=32).to(device)
         sampler = OccupancySampler(

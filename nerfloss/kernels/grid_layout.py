@@ -27,8 +27,9 @@ class Level:
 class GridLayout:
     """Grids of increasing resolution over the unit cube, stored in one table ``entries features``.
 
-    Resolutions grow geometrically from ``base`` to ``finest`` cells per axis. A level whose
-    vertices fit into ``2^log2_table`` rows is stored densely, the others share that many rows.
+    Resolutions grow geometrically from ``base_resolution`` to ``max_resolution`` cells per axis. A
+    level whose vertices fit into ``2^log2_hashmap_size`` rows is stored densely, the others share
+    that many rows.
 
     Reference: Müller et al., "Instant Neural Graphics Primitives with a Multiresolution Hash
     Encoding", SIGGRAPH 2022.
@@ -36,19 +37,23 @@ class GridLayout:
 
     levels: int = 8
     features: int = 2
-    log2_table: int = 16
-    base: int = 16
-    finest: int = 256
+    log2_hashmap_size: int = 16
+    base_resolution: int = 16
+    max_resolution: int = 256
 
     def __post_init__(self) -> None:
-        for name in ("levels", "features", "log2_table", "base"):
+        for name in ("levels", "features", "log2_hashmap_size", "base_resolution"):
             if (value := getattr(self, name)) < 1:
                 raise ValueError(f"a grid needs {name} >= 1, got {name}={value}")
-        if self.log2_table > 30:
-            raise ValueError(f"a grid needs log2_table <= 30, got log2_table={self.log2_table}")
-        if self.finest < self.base:
+        if self.log2_hashmap_size > 30:
             raise ValueError(
-                f"a grid needs base <= finest, got base={self.base}, finest={self.finest}"
+                "a grid needs log2_hashmap_size <= 30, got "
+                f"log2_hashmap_size={self.log2_hashmap_size}"
+            )
+        if self.max_resolution < self.base_resolution:
+            raise ValueError(
+                "a grid needs base_resolution <= max_resolution, got "
+                f"base_resolution={self.base_resolution}, max_resolution={self.max_resolution}"
             )
         if self.entries >= 2**32:
             raise ValueError(f"a grid needs less than 2^32 rows, got {self.entries}: {self}")
@@ -56,13 +61,13 @@ class GridLayout:
     @cached_property
     def grids(self) -> tuple[Level, ...]:
         """Return the levels, coarsest first."""
-        growth = (self.finest / self.base) ** (1 / max(1, self.levels - 1))
+        growth = (self.max_resolution / self.base_resolution) ** (1 / max(1, self.levels - 1))
         grids, offset = [], 0
         for level in range(self.levels):
-            resolution = round(self.base * growth**level)
+            resolution = round(self.base_resolution * growth**level)
             vertices = (resolution + 1) ** 3
-            dense = vertices <= 2**self.log2_table
-            entries = vertices if dense else 2**self.log2_table
+            dense = vertices <= 2**self.log2_hashmap_size
+            entries = vertices if dense else 2**self.log2_hashmap_size
             grids.append(Level(resolution, offset, entries, dense))
             offset += entries
         return tuple(grids)

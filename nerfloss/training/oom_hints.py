@@ -15,7 +15,7 @@ STEP_SETTINGS = (
     "model.renderer.space_points",
 )
 # Settings of the size of a model or a sampler, by the last part of their name.
-MODEL_SETTINGS = ("log2_table", "levels", "resolution")
+MODEL_SETTINGS = ("log2_hashmap_size", "levels", "resolution")
 
 
 @contextmanager

@@ -71,19 +71,21 @@ def test_on_a_gpu_auto_means_more_per_step_and_finer_grids(tmp_path, model):
     assert made.trainer.batch_size.samples == 2**18
     assert made.sampler.resolution > usual.sampler.resolution
     grids = [c.model.field.get("grid") or c.model.field.network.grid for c in (made, usual)]
-    for name in ("levels", "log2_table", "finest"):
+    for name in ("levels", "log2_hashmap_size", "max_resolution"):
         assert grids[0][name] > grids[1][name]
     # Enough rays for that many samples, and no key that nothing reads.
     assert (
         made.trainer.batch_size.max_rays * made.sampler.samples >= made.trainer.batch_size.samples
     )
-    small = [f"model.field.{'' if model == 'nerf' else 'network.'}grid.log2_table=10"]
+    small = [f"model.field.{'' if model == 'nerf' else 'network.'}grid.log2_hashmap_size=10"]
     build_model(asked(f"model={model}", "hardware=gpu", *small), torch.device("cpu"))
 
 
 @pytest.mark.parametrize("sampler", ["uniform", "hierarchical", "proposal"])
 def test_the_preset_fits_every_sampler(sampler):
-    cfg = asked("hardware=gpu", f"sampler={sampler}", "model.field.network.grid.log2_table=10")
+    cfg = asked(
+        "hardware=gpu", f"sampler={sampler}", "model.field.network.grid.log2_hashmap_size=10"
+    )
     build_model(cfg, torch.device("cpu"))
 
 
@@ -91,7 +93,7 @@ def test_the_preset_fits_every_sampler(sampler):
 def test_an_experiment_and_the_command_line_win_over_the_preset(tmp_path):
     made = begun(tmp_path, "experiment=small/sdf", "eval.chunk=100")
     assert made.trainer.batch_size.samples == 2048
-    assert made.model.field.network.grid.log2_table == 14
+    assert made.model.field.network.grid.log2_hashmap_size == 14
     assert made.eval.chunk == 100
     assert made.eval.mesh.chunk == 2**20
 

@@ -22,7 +22,7 @@ def benchmarks(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_sectors_are_counted_once_for_neighbours_that_share_them() -> None:
     from gpu_work import Setting, sectors
 
-    setting = Setting(points=64, log2_table=19, levels=1)
+    setting = Setting(points=64, log2_hashmap_size=19, levels=1)
     together = torch.full((64, 3), 0.501)
     # 8 corners in 4 rows of the grid along x; two features of 4 bytes: a row holds 4 in a sector
     assert 4 <= 32 * sectors(together, setting, 4) <= 8
@@ -34,7 +34,7 @@ def test_sectors_are_counted_once_for_neighbours_that_share_them() -> None:
 def test_the_bytes_that_reading_moves_are_those_of_its_arguments() -> None:
     from gpu_work import Setting, inputs, moved
 
-    setting = Setting(points=64, log2_table=7, levels=2)
+    setting = Setting(points=64, log2_hashmap_size=7, levels=2)
     given = inputs(setting, torch.device("cpu"), seed=0)
     ordered, read, added = moved(setting, given["points"])["features and jacobian"]
     written = 64 * setting.layout.channels * 4
@@ -50,7 +50,7 @@ def test_a_wrong_kernel_is_found_out(benchmarks: Path) -> None:
     from nerfloss.kernels.reference import hash_grid as reference
 
     assert benchmarks.is_dir()
-    setting = Setting(points=64, log2_table=7, levels=2)
+    setting = Setting(points=64, log2_hashmap_size=7, levels=2)
     right = errors(reference, setting, torch.device("cpu"))
     assert max(right.values()) == 0
 

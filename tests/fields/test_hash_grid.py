@@ -9,7 +9,12 @@ BOX = torch.tensor([[-1.0, -0.5, 0.0], [3.0, 0.5, 0.25]])
 
 
 def small(**settings: int) -> HashGrid:
-    grid = HashGrid(**({"levels": 4, "log2_table": 6, "base": 2, "finest": 9} | settings))
+    grid = HashGrid(
+        **(
+            {"levels": 4, "log2_hashmap_size": 6, "base_resolution": 2, "max_resolution": 9}
+            | settings
+        )
+    )
     grid.set_box(BOX)
     torch.nn.init.normal_(grid.table)
     return grid
@@ -53,7 +58,10 @@ def test_levels_that_wait_give_zero() -> None:
 
 
 def test_the_state_survives_a_checkpoint() -> None:
-    before, after = small(), HashGrid(levels=4, log2_table=6, base=2, finest=9)
+    before, after = (
+        small(),
+        HashGrid(levels=4, log2_hashmap_size=6, base_resolution=2, max_resolution=9),
+    )
     before.set_active(3)
     after.load_state_dict(before.state_dict())
     assert after.active_levels == 3

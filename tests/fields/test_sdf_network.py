@@ -22,7 +22,9 @@ class WithGradients(nn.Module):
 
 def small(backend: str = "auto", hidden: int = 1) -> SDFNetwork:
     """A network of no particular shape, in double precision."""
-    grid = HashGrid(levels=3, log2_table=5, base=2, finest=5, backend=backend)
+    grid = HashGrid(
+        levels=3, log2_hashmap_size=5, base_resolution=2, max_resolution=5, backend=backend
+    )
     grid.set_box(torch.tensor([[-1.0, -0.8, -0.7], [0.9, 0.7, 0.8]]))
     grid.set_active(2)
     network = SDFNetwork(grid, hidden=hidden, width=4, embedding=2, beta=3.0).double()
@@ -66,7 +68,7 @@ def test_compiled_and_reference_train_alike_in_single_precision() -> None:
     points = torch.rand(2000, 3) * 2 - 1
     for backend in ("cpu", "reference"):
         torch.manual_seed(1)
-        network = SDFNetwork(HashGrid(backend=backend, log2_table=12))
+        network = SDFNetwork(HashGrid(backend=backend, log2_hashmap_size=12))
         nn.init.uniform_(network.grid.table, -0.1, 0.1)
         outputs, slopes = network.with_gradients(points)
         loss = outputs.square().mean() + (slopes.norm(dim=-1) - 1).square().mean()
@@ -79,7 +81,7 @@ def test_compiled_and_reference_train_alike_in_single_precision() -> None:
 @pytest.mark.parametrize("hidden", [1, 2])
 @pytest.mark.parametrize("radius", [0.3, 0.5])
 def test_at_first_the_distance_is_a_spheres(hidden: int, radius: float) -> None:
-    network = SDFNetwork(HashGrid(log2_table=12), hidden=hidden, radius=radius)
+    network = SDFNetwork(HashGrid(log2_hashmap_size=12), hidden=hidden, radius=radius)
     points = nn.functional.normalize(torch.randn(5000, 3)) * torch.rand(5000, 1).add(0.1)
     outputs, gradients = network.with_gradients(points)
     error = (outputs[:, 0] - (points.norm(dim=-1) - radius)).abs()
@@ -92,7 +94,7 @@ def test_at_first_the_distance_is_a_spheres(hidden: int, radius: float) -> None:
 
 
 def test_inside_out_the_distance_is_positive_inside() -> None:
-    network = SDFNetwork(HashGrid(log2_table=12), inside_out=True)
+    network = SDFNetwork(HashGrid(log2_hashmap_size=12), inside_out=True)
     points = torch.tensor([[0.1, 0.0, 0.0], [0.0, 0.9, 0.0]])
     expected = 0.5 - points.norm(dim=-1)
     torch.testing.assert_close(network(points)[:, 0], expected, rtol=0, atol=0.08)
@@ -116,7 +118,9 @@ def test_a_kept_graph_can_be_differentiated_twice_over() -> None:
 
 
 def test_no_points_give_no_outputs() -> None:
-    outputs, gradients = SDFNetwork(HashGrid(log2_table=12)).with_gradients(torch.empty(0, 3))
+    outputs, gradients = SDFNetwork(HashGrid(log2_hashmap_size=12)).with_gradients(
+        torch.empty(0, 3)
+    )
     (outputs.sum() + gradients.sum()).backward()
     assert outputs.shape == (0, 16)
     assert gradients.shape == (0, 3)
@@ -133,4 +137,4 @@ def test_frozen_layers_receive_no_gradient() -> None:
 
 def test_a_network_needs_a_hidden_layer() -> None:
     with pytest.raises(ValueError, match="hidden >= 1, got hidden=0"):
-        SDFNetwork(HashGrid(log2_table=12), hidden=0)
+        SDFNetwork(HashGrid(log2_hashmap_size=12), hidden=0)

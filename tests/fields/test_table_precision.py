@@ -7,7 +7,13 @@ from nerfloss.fields.hash_grid import HashGrid
 from nerfloss.fields.sdf_network import SDFNetwork
 
 HALVES = {"float16": torch.float16, "bfloat16": torch.bfloat16}
-SIZES = {"levels": 4, "log2_table": 8, "base": 4, "finest": 32, "backend": "reference"}
+SIZES = {
+    "levels": 4,
+    "log2_hashmap_size": 8,
+    "base_resolution": 4,
+    "max_resolution": 32,
+    "backend": "reference",
+}
 
 
 def grids(precision):

@@ -10,7 +10,9 @@ from nerfloss.kernels.grid_layout import GridLayout
 from nerfloss.kernels.reference import hash_grid as reference
 
 pytestmark = pytest.mark.gpu
-LAYOUT = GridLayout(levels=16, features=2, log2_table=19, base=16, finest=2048)
+LAYOUT = GridLayout(
+    levels=16, features=2, log2_hashmap_size=19, base_resolution=16, max_resolution=2048
+)
 
 
 @pytest.fixture

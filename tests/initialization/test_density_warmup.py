@@ -9,7 +9,12 @@ from small_scenes import small_scene
 from nerfloss.initialization.density_warmup import DensityWarmup
 
 QUICK = DensityWarmup(
-    steps=40, samples=512, rays=128, occupancy_resolution=16, finest=32, network_learning_rate=1e-2
+    steps=40,
+    samples=512,
+    rays=128,
+    occupancy_resolution=16,
+    max_resolution=32,
+    network_learning_rate=1e-2,
 )
 
 

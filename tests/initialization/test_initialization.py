@@ -31,7 +31,7 @@ def small(folder, *overrides, **settings):
     """Return a run on a scene that the warm-up can reconstruct."""
     sizes = ["dataset.views=24", "dataset.size=40", "dataset.supersampling=2"]
     if settings.get("model") != "nerf":  # a shape takes a table that can hold it
-        sizes.append("model.field.network.grid.log2_table=14")
+        sizes.append("model.field.network.grid.log2_hashmap_size=14")
     return assembled(folder, *sizes, *overrides, **settings)
 
 

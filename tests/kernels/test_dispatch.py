@@ -15,7 +15,7 @@ from nerfloss.kernels.hash_grid import encode, select_kernel
 from nerfloss.kernels.numba import hash_grid as numba_hash_grid
 from nerfloss.kernels.reference import hash_grid as reference
 
-LAYOUT = GridLayout(levels=2, log2_table=8, base=2, finest=4)
+LAYOUT = GridLayout(levels=2, log2_hashmap_size=8, base_resolution=2, max_resolution=4)
 
 
 def test_the_fastest_kernel_that_can_run_is_chosen() -> None:
@@ -145,7 +145,9 @@ def test_an_old_gpu_is_named_with_what_it_lacks(gpu) -> None:
 
 @pytest.mark.usefixtures("gpu")
 def test_a_table_in_cpu_memory_is_refused_when_it_is_read_not_when_it_is_built() -> None:
-    grid = HashGrid(levels=1, log2_table=4, base=2, finest=2, backend="triton")
+    grid = HashGrid(
+        levels=1, log2_hashmap_size=4, base_resolution=2, max_resolution=2, backend="triton"
+    )
     with pytest.raises(ValueError, match="needs a CUDA device, the table is on cpu"):
         grid(torch.rand(1, 3))
 

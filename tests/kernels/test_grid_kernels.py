@@ -11,7 +11,7 @@ from nerfloss.kernels.hash_grid import encode
 from nerfloss.kernels.numba import hash_grid as numba_hash_grid
 from nerfloss.kernels.reference import hash_grid as reference
 
-LAYOUT = GridLayout(levels=5, features=2, log2_table=9, base=3, finest=40)
+LAYOUT = GridLayout(levels=5, features=2, log2_hashmap_size=9, base_resolution=3, max_resolution=40)
 KERNELS = pytest.mark.parametrize("kernel", [numba_hash_grid, reference], ids=["cpu", "reference"])
 
 
@@ -106,7 +106,9 @@ def test_features_are_those_of_the_naive_loop(kernel: ModuleType) -> None:
     ],
 )
 def test_kernels_agree_for_every_number_of_features(features: int, dtype: torch.dtype) -> None:
-    layout = GridLayout(levels=3, features=features, log2_table=9, base=3, finest=40)
+    layout = GridLayout(
+        levels=3, features=features, log2_hashmap_size=9, base_resolution=3, max_resolution=40
+    )
     given = problem(700, layout, dtype)
     assert_same(results(numba_hash_grid, given, layout, 3), results(reference, given, layout, 3))
 
@@ -204,7 +206,9 @@ def test_slopes_say_what_reading_the_table_again_would(kernel: ModuleType) -> No
 
 @KERNELS
 def test_collisions_add_up(kernel: ModuleType) -> None:
-    tiny = GridLayout(levels=1, features=2, log2_table=1, base=30, finest=30)
+    tiny = GridLayout(
+        levels=1, features=2, log2_hashmap_size=1, base_resolution=30, max_resolution=30
+    )
     given = problem(500, tiny, torch.float64)
     found = kernel.scatter(given["points"], given["grad"], None, None, tiny, 1)
     torch.testing.assert_close(found.sum(0), given["grad"].sum(0))
@@ -212,7 +216,9 @@ def test_collisions_add_up(kernel: ModuleType) -> None:
 
 @pytest.mark.parametrize("backend", ["cpu", "reference"])
 def test_derivatives_of_encode_are_exact(backend: str) -> None:
-    layout = GridLayout(levels=4, features=2, log2_table=5, base=2, finest=9)
+    layout = GridLayout(
+        levels=4, features=2, log2_hashmap_size=5, base_resolution=2, max_resolution=9
+    )
     given = problem(5, layout, torch.float64)
     points = (1.2 * given["points"] - 0.1).requires_grad_()
     table = given["table"].requires_grad_()
@@ -221,7 +227,9 @@ def test_derivatives_of_encode_are_exact(backend: str) -> None:
 
 def test_second_derivatives_flow_through_the_reference() -> None:
     given = problem(3, dtype=torch.float64)
-    layout = GridLayout(levels=2, features=1, log2_table=5, base=2, finest=4)
+    layout = GridLayout(
+        levels=2, features=1, log2_hashmap_size=5, base_resolution=2, max_resolution=4
+    )
     inputs = (given["points"].requires_grad_(), torch.randn(layout.entries, 1).double())
     inputs[1].requires_grad_()
     assert torch.autograd.gradgradcheck(

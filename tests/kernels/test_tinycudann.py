@@ -17,7 +17,7 @@ from nerfloss.kernels.grid_layout import GridLayout
 from nerfloss.kernels.reference import hash_grid as reference
 
 # Dense levels whose rows are no multiple of 8, and hashed ones.
-LAYOUT = GridLayout(levels=4, features=2, log2_table=9, base=3, finest=24)
+LAYOUT = GridLayout(levels=4, features=2, log2_hashmap_size=9, base_resolution=3, max_resolution=24)
 
 
 @pytest.fixture
@@ -77,7 +77,11 @@ def test_a_distance_and_its_gradient_train_through_first_derivatives_alone(
 ) -> None:
     """The stand-in refuses to be differentiated twice: the explicit gradient never asks for it."""
     torch.manual_seed(0)
-    network = SDFNetwork(HashGrid(levels=3, log2_table=9, base=3, finest=12, backend="reference"))
+    network = SDFNetwork(
+        HashGrid(
+            levels=3, log2_hashmap_size=9, base_resolution=3, max_resolution=12, backend="reference"
+        )
+    )
     points = torch.rand(60, 3) - 0.5
 
     def derivatives() -> list[Tensor]:

@@ -24,7 +24,7 @@ from nerfloss.kernels.triton.tuning import Tuning
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 # One level of each kind: dense, and hashed with many collisions.
-LAYOUT = GridLayout(levels=2, features=2, log2_table=7, base=3, finest=17)
+LAYOUT = GridLayout(levels=2, features=2, log2_hashmap_size=7, base_resolution=3, max_resolution=17)
 # numpy, which interprets the kernels, warns of what they do on purpose with NaN and infinity.
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 
@@ -56,7 +56,9 @@ def rays(count: int, samples: int) -> Tensor:
 
 @pytest.mark.parametrize("features", [1, 2, 3, 8])
 def test_it_agrees_for_every_number_of_features(features: int) -> None:
-    layout = GridLayout(levels=2, features=features, log2_table=7, base=3, finest=17)
+    layout = GridLayout(
+        levels=2, features=features, log2_hashmap_size=7, base_resolution=3, max_resolution=17
+    )
     given = problem(30, layout)
     assert_same(by_triton(given, layout), results(reference, given, layout, 2))
 
@@ -157,7 +159,9 @@ def test_tuning_changes_no_result(tuning: Tuning) -> None:
 
 
 def test_only_crowded_levels_have_copies_and_they_fit() -> None:
-    layout = GridLayout(levels=16, features=2, log2_table=19, base=16, finest=2048)
+    layout = GridLayout(
+        levels=16, features=2, log2_hashmap_size=19, base_resolution=16, max_resolution=2048
+    )
     copies = Tuning().copies_of(layout, 2**20)
     assert copies[0] == 32
     assert copies[-1] == 1
@@ -176,7 +180,7 @@ def test_gradients_can_be_accumulated_in_half_precision() -> None:
 
 
 def test_a_distance_and_its_gradient_have_the_derivatives_that_the_reference_gives() -> None:
-    sizes = {"levels": 2, "log2_table": 7, "base": 3, "finest": 17}
+    sizes = {"levels": 2, "log2_hashmap_size": 7, "base_resolution": 3, "max_resolution": 17}
     network = SDFNetwork(HashGrid(**sizes, backend="triton"), width=8).to(DEVICE)
     points = torch.rand(40, 3, device=DEVICE) - 0.5
 

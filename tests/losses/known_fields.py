@@ -37,7 +37,7 @@ class Recorder:
 
 def small_sdf_field(noise=0.05):
     """A hash-grid field of radius 1/2, roughened so that no normal is that of a sphere."""
-    grid = HashGrid(levels=3, log2_table=10, base=4, finest=16)
+    grid = HashGrid(levels=3, log2_hashmap_size=10, base_resolution=4, max_resolution=16)
     torch.nn.init.uniform_(grid.table, -noise, noise)
     network = SDFNetwork(grid, width=16, embedding=3)
     with torch.no_grad():

@@ -88,7 +88,10 @@ def test_interlevel_trains_the_proposal_only():
 
 
 def fields():
-    sdf_grid, density_grid = (HashGrid(levels=3, log2_table=7, base=3, finest=9) for _ in range(2))
+    sdf_grid, density_grid = (
+        HashGrid(levels=3, log2_hashmap_size=7, base_resolution=3, max_resolution=9)
+        for _ in range(2)
+    )
     return [
         SDFField(SDFNetwork(sdf_grid, embedding=3), SurfaceColor(embedding=3)),
         DensityField(density_grid, RadianceColor(embedding=4), embedding=4),
@@ -131,7 +134,7 @@ def test_a_flat_grid_has_no_variation_and_a_ramp_has_that_of_its_steps(field):
 
 
 def test_neighbours_in_a_hashed_level_are_what_the_grid_interpolates_between():
-    grid = HashGrid(levels=3, log2_table=7, base=3, finest=9)
+    grid = HashGrid(levels=3, log2_hashmap_size=7, base_resolution=3, max_resolution=9)
     torch.nn.init.normal_(grid.table)
     assert not grid.layout.grids[-1].dense
     generator = torch.Generator().manual_seed(3)

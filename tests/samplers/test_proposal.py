@@ -16,7 +16,7 @@ from nerfloss.recipe import RecipeError
 from nerfloss.samplers.proposal import ProposalSampler
 
 TAUGHT = ["sampler=proposal", "+loss/term@loss.terms.interlevel=interlevel"]
-SMALL = ["sampler.density.grid.log2_table=10", "sampler.proposals=24", "sampler.samples=8"]
+SMALL = ["sampler.density.grid.log2_hashmap_size=10", "sampler.proposals=24", "sampler.samples=8"]
 
 
 class Box:
@@ -35,7 +35,7 @@ class Box:
 
 
 def small_sampler(**settings):
-    grid = HashGrid(levels=4, log2_table=12, base=8, finest=32)
+    grid = HashGrid(levels=4, log2_hashmap_size=12, base_resolution=8, max_resolution=32)
     return ProposalSampler(ProposalDensity(grid), proposals=32, **settings)
 
 

@@ -54,7 +54,7 @@ def test_training_names_the_settings_to_lower_and_resumes(tmp_path):
     said = str(raised.value)
     assert "Tried to allocate 2.00 GiB" in said
     assert "trainer.batch_size.samples=512" in said
-    assert "model.field.network.grid.log2_table=10" in said
+    assert "model.field.network.grid.log2_hashmap_size=10" in said
     assert "sampler.resolution=96" in said
     assert f"trainer.resume={tmp_path} trainer.batch_size.samples=256" in said
     saved = checkpoint.load(tmp_path / "checkpoints" / "last.pt")
