@@ -60,7 +60,7 @@ def separation(
     return ((other - own) / torch.maximum(own, other).clamp_min(1e-6)).mean()
 
 
-def told_apart(
+def instance_accuracy(
     features: Float[Tensor, "height width channels"],
     target_instance: Int[Tensor, "height width"],
 ) -> Float[Tensor, ""]:

@@ -56,7 +56,7 @@ METRICS: Mapping[str, Callable] = {
     "sharpness": measures.sharpness,
     "sharpness_error": measures.sharpness_error,
     "separation": measures.separation,
-    "told_apart": measures.told_apart,
+    "instance_accuracy": measures.instance_accuracy,
     "label_accuracy": measures.label_accuracy,
 }
 LOWER_OF_OURS = {"stray", "sharpness_error"}
