@@ -45,7 +45,7 @@ def test_every_term_is_on_the_page_with_its_function_and_a_reference(pages):
 
 def test_a_section_has_signature_formula_plot_and_terms(pages):
     section = pages["losses.md"].split("\n### huber\n")[1].split("\n### ")[0]
-    assert "`huber(prediction, target, *, delta=0.1)`" in section
+    assert "```python\nhuber(prediction, target, *, delta=0.1)\n```" in section
     assert "d^2 / 2" in section
     assert "![huber](images/losses/huber.svg)" in section
     assert "| `depth_huber` | 0.1 | 0.1, as sdfstudio weighs L1" in section

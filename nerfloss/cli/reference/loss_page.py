@@ -20,18 +20,28 @@ from nerfloss.quantities.signature import inputs_of, settings_of, underlying
 from nerfloss.quantities.vocabulary import VOCABULARY
 
 IMAGES = "images/losses"
+WIDTH = 100  # characters of a line in a code block
 INTRODUCTION = """\
 # The losses
 
 <!-- Written by `nerfloss docs` from docstrings and conf/loss: change those, then run it again. -->
 
 A *function* computes a loss; a *term* is a YAML file in `conf/loss/term` that gives it quantities,
-settings and a weight. Add a term to any recipe with
-`+loss/term@loss.terms.NAME=NAME`; bind a function without a fitting term by `inputs`:
-`'+loss.terms.mine={weight: 1.0, fn: {_target_: nerfloss.losses.photometric.l1, _partial_: true},
-inputs: {prediction: depth, target: target_depth}}'`. Values are unreduced unless stated
-otherwise: the recipe takes their mean over the elements that `where` selects. Plots use the
-settings of the first term.
+settings and a weight. Add a term to any recipe:
+
+```bash
+nerfloss train +loss/term@loss.terms.curvature=curvature
+```
+
+Use a function without a fitting term by binding its parameters with `inputs`:
+
+```bash
+nerfloss train '+loss.terms.mine={weight: 1, inputs: {prediction: depth, target: target_depth}}' \\
+    '+loss.terms.mine.fn={_target_: nerfloss.losses.photometric.l1, _partial_: true}'
+```
+
+Values are unreduced unless stated otherwise: the recipe takes their mean over the elements that
+`where` selects. Plots use the settings of the first term.
 """
 
 
@@ -96,7 +106,7 @@ def _plot(uses: list[TermFile]) -> str | None:
 
 
 def _section(name: str, function: Callable, uses: list[TermFile], plotted: bool) -> str:
-    parts = [f"### {name}", "", f"`{_signature(name, function)}`", ""]
+    parts = [f"### {name}", "", "```python", _signature(name, function), "```", ""]
     parts += [_markdown(_documentation(function)), ""]
     if plotted:
         parts += [f"![{name}]({IMAGES}/{name}.svg)", ""]
@@ -108,17 +118,24 @@ def _section(name: str, function: Callable, uses: list[TermFile], plotted: bool)
 
 
 def _signature(name: str, function: Callable) -> str:
-    """Return the signature in one line: quantities, then keyword-only settings with defaults."""
+    """Return the signature: quantities, then keyword-only settings with their defaults.
+
+    A signature that is wider than a line has one parameter per line.
+    """
     is_class = isinstance(function, type)
     parameters = inspect.signature(underlying(function)).parameters
-    quantities = [_said(each, parameters[each].default) for each in inputs_of(function)]
+    quantities = [_parameter(each, parameters[each].default) for each in inputs_of(function)]
     settings = settings_of(function.__init__ if is_class else function)
-    said = [_said(key, default) for key, default in settings.items()]
     given = quantities[1:] if is_class else quantities
-    return f"{name}({', '.join([*given, *(['*', *said] if said else [])])})"
+    if settings:
+        given += ["*", *(_parameter(key, default) for key, default in settings.items())]
+    line = f"{name}({', '.join(given)})"
+    if len(line) <= WIDTH:
+        return line
+    return "\n".join([f"{name}(", *(f"    {each}," for each in given), ")"])
 
 
-def _said(name: str, default: Any) -> str:
+def _parameter(name: str, default: Any) -> str:
     return name if default is inspect.Parameter.empty else f"{name}={default!r}"
 
 
