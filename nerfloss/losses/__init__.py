@@ -37,7 +37,10 @@ def _loss_files() -> list[ModuleType]:
 
 def __getattr__(name: str) -> Any:
     if not name.startswith("_"):
-        for module in _loss_files():
+        modules = _loss_files()
+        if name in globals():  # a file of that name, bound to the package by its import
+            return globals()[name]
+        for module in modules:
             loss = vars(module).get(name)
             if getattr(loss, "__module__", None) == module.__name__:
                 return loss

@@ -1,6 +1,8 @@
 """Every loss function is reached by its name in ``nerfloss.losses``."""
 
 import inspect
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,3 +34,10 @@ def test_a_loss_that_shares_the_name_of_its_file_is_callable_there():
 def test_an_unknown_loss_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no loss 'eikonall'"):
         nerfloss.losses.eikonall  # noqa: B018 (reading it is the test)
+
+
+def test_the_first_access_by_name_gives_the_file_of_that_name():
+    """Hydra reads ``nerfloss.losses.eikonal.eikonal`` attribute by attribute."""
+    program = "import nerfloss.losses; print(nerfloss.losses.eikonal.eikonal.__name__)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.strip() == "eikonal", done.stderr
