@@ -8,12 +8,15 @@ from nerfloss.assembly.config_files import conf_dir, read_yaml
 
 
 def config_groups() -> dict[str, list[str]]:
-    """Return the choices of every group in conf/, by the group's name; Hydra's own left out."""
+    """Return the choices of every group in conf/, by the group's name.
+
+    Hydra's own groups are left out, and folders called ``parts``: files that choices share.
+    """
     root = conf_dir()
     found: dict[str, list[str]] = {}
     for path in sorted(root.rglob("*.yaml")):
         group = path.parent.relative_to(root).as_posix()
-        if group != "." and not group.startswith("hydra"):
+        if group != "." and not group.startswith("hydra") and path.parent.name != "parts":
             found.setdefault(group, []).append(path.stem)
     return found
 
