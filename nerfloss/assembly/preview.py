@@ -7,8 +7,8 @@ from typing import Any
 
 from nerfloss.assembly.eval_adapter import evaluated_model, nearest_training_view, view_at
 from nerfloss.data.scene import Scene
-from nerfloss.evaluation.evaluator import Evaluator, write_image_grid
-from nerfloss.evaluation.image_grid import image_grid
+from nerfloss.evaluation.evaluator import Evaluator
+from nerfloss.evaluation.image_grid import image_grid, write_image_grid
 from nerfloss.evaluation.image_rendering import View
 from nerfloss.evaluation.view_scores import score_view
 from nerfloss.memory import OutOfMemory

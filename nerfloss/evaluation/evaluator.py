@@ -6,12 +6,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import imageio.v3 as iio
 import trimesh
 from torch import Tensor
 
 from nerfloss.evaluation.errors import reason_for
-from nerfloss.evaluation.image_grid import RENDERED, image_grid
+from nerfloss.evaluation.image_grid import RENDERED, write_image_grid
 from nerfloss.evaluation.image_rendering import View, render_view
 from nerfloss.evaluation.inputs import EvaluatedModel, GroundTruth, LoadMesh
 from nerfloss.evaluation.mesh_extraction import (
@@ -24,9 +23,8 @@ from nerfloss.evaluation.metrics.metadata import Metric, metadata_of, settings_u
 from nerfloss.evaluation.oom_retry import ChunkSize
 from nerfloss.evaluation.scores import Evaluation, Score, mean_score
 from nerfloss.evaluation.surface_samples import Surface, SurfacePair
-from nerfloss.evaluation.surface_scores import score_surface
+from nerfloss.evaluation.surface_scores import dropped_part_scores, score_surface
 from nerfloss.evaluation.view_scores import quantities_to_render, score_view
-from nerfloss.files import atomic_write
 
 log = logging.getLogger(__name__)
 
@@ -204,26 +202,3 @@ class Evaluator:
         known = {key: value for key, value in ground_truth.conventions.items() if key != "units"}
         own = {"split": self.split, **metadata_of(metric).conventions, "mean": "over views"}
         return {**known, **own, **settings_used(metric)}
-
-
-def dropped_part_scores(extracted: ExtractedMesh) -> dict[str, Score]:
-    """Return what was dropped from the mesh, as scores without a better direction."""
-    found = extracted.components
-    area = "fraction of the extracted area"
-    return {
-        "mesh_parts": Score(float(found.parts), {"units": "connected parts", "better": None}),
-        "mesh_parts_dropped": Score(
-            float(found.dropped), {"units": "connected parts", "better": None}
-        ),
-        "mesh_area_dropped": Score(found.dropped_area, {"units": area, "better": None}),
-    }
-
-
-def write_image_grid(quantities: Mapping[str, Tensor], path: Path) -> bool:
-    """Write a view's image grid as a PNG; False, with a warning, where it cannot be written."""
-    try:
-        atomic_write(path, iio.imwrite("<bytes>", image_grid(quantities), extension=".png"))
-    except OSError as error:
-        log.warning("no image grid: %s", error)
-        return False
-    return True

@@ -1,19 +1,35 @@
 """One image per view: the rendering beside the target, their difference, depth and normals."""
 
+import logging
 from collections.abc import Mapping
+from pathlib import Path
 
+import imageio.v3 as iio
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from nerfloss.evaluation.colormaps import INFERNO, apply_colormap
+from nerfloss.files import atomic_write
+
+log = logging.getLogger(__name__)
 
 RENDERED = ("rgb", "opacity", "depth", "normal")  # quantities of the model that are shown
 ERROR_SCALE = 0.2  # the same for all views and runs, so that grids can be compared
 TITLE, GAP, SMALLEST = 16, 4, 128  # pixels
 
 Picture = UInt8[np.ndarray, "height width 3"]
+
+
+def write_image_grid(quantities: Mapping[str, Tensor], path: Path) -> bool:
+    """Write a view's image grid as a PNG; False, with a warning, where it cannot be written."""
+    try:
+        atomic_write(path, iio.imwrite("<bytes>", image_grid(quantities), extension=".png"))
+    except OSError as error:
+        log.warning("no image grid: %s", error)
+        return False
+    return True
 
 
 def image_grid(quantities: Mapping[str, Tensor]) -> UInt8[np.ndarray, "height width 3"]:

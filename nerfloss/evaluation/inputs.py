@@ -12,8 +12,8 @@ from torch import Tensor
 from nerfloss.evaluation.image_rendering import Render
 from nerfloss.evaluation.mesh_components import VisiblePoints
 from nerfloss.evaluation.mesh_extraction import Colors, transformed
-from nerfloss.evaluation.octree_sampling import ImplicitFunction
 from nerfloss.evaluation.region import Region
+from nerfloss.evaluation.sparse_lattice import ImplicitFunction
 
 LoadMesh = Callable[[], trimesh.Trimesh]
 LoadMeshIfKnown = Callable[[], trimesh.Trimesh | None]

@@ -20,15 +20,15 @@ from nerfloss.evaluation.mesh_components import (
     VisiblePoints,
     select_components,
 )
-from nerfloss.evaluation.octree_sampling import (
+from nerfloss.evaluation.octree_sampling import sample_near_surface
+from nerfloss.evaluation.oom_retry import ChunkSize
+from nerfloss.evaluation.region import Region
+from nerfloss.evaluation.sparse_lattice import (
     COARSEST,
     FieldSampler,
     ImplicitFunction,
     SparseLattice,
-    sample_near_surface,
 )
-from nerfloss.evaluation.oom_retry import ChunkSize
-from nerfloss.evaluation.region import Region
 from nerfloss.files import format_bytes
 from nerfloss.memory import free_memory
 

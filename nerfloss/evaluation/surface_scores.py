@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nerfloss.evaluation.errors import reason_for
+from nerfloss.evaluation.mesh_extraction import ExtractedMesh
 from nerfloss.evaluation.metrics.metadata import Metric, metadata_of, settings_used
 from nerfloss.evaluation.scores import Score
 from nerfloss.evaluation.surface_samples import SurfacePair
@@ -45,3 +46,16 @@ def _conventions(
         points = min(sampled.points, pair.exact_points) if exact else sampled.points
         entries.update(points=points, seed=sampled.seed)
     return entries
+
+
+def dropped_part_scores(extracted: ExtractedMesh) -> dict[str, Score]:
+    """Return what was dropped from the mesh, as scores without a better direction."""
+    found = extracted.components
+    area = "fraction of the extracted area"
+    return {
+        "mesh_parts": Score(float(found.parts), {"units": "connected parts", "better": None}),
+        "mesh_parts_dropped": Score(
+            float(found.dropped), {"units": "connected parts", "better": None}
+        ),
+        "mesh_area_dropped": Score(found.dropped_area, {"units": area, "better": None}),
+    }

@@ -1,51 +1,15 @@
 """Perceptual terms: distances of the features of networks instead of pixels."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from nerfloss.losses.adversarial import Adversarial
-from nerfloss.losses.pretrained.loading import LpipsDistance, pretrained
-from nerfloss.losses.pretrained.networks import Backbone
+from nerfloss.losses.pretrained.layer_sum import LayerSum, check_patch_size
+from nerfloss.losses.pretrained.loading import LpipsDistance
 from nerfloss.losses.requirements import Requirements, Size
-from nerfloss.maths.deep_features import gram_matrix, network_input
-
-
-class LayerSum(nn.Module):
-    """Weighted sum over the layers of a frozen network of some distance between features.
-
-    ``backbone`` is vgg16, vgg19, alex or squeeze; ``layers`` are names such as relu2_2 (VGG), relu2
-    (AlexNet) or fire3 (SqueezeNet), null for the end of each block; ``layer_weights`` are one per
-    layer, null for 1; ``weights`` is the file of the network's state dict, null for torchvision's.
-    """
-
-    def __init__(
-        self,
-        backbone: str,
-        layers: Sequence[str] | None,
-        layer_weights: Sequence[float] | None,
-        weights: str | None,
-    ) -> None:
-        super().__init__()
-        self.network = pretrained(backbone, layers, weights)
-        self.layer_weights = _checked(layer_weights, len(self.network.taps))
-
-    def forward(
-        self,
-        patches: Float[Tensor, "patches height width 3"],
-        others: Float[Tensor, "patches height width 3"],
-        distance: Callable[[Tensor, Tensor], Float[Tensor, "patches"]],
-    ) -> Float[Tensor, "patches"]:
-        """Return the sum for each pair of patches."""
-        _check_size(self.network, patches)
-        pairs = zip(
-            self.network(network_input(patches)), self.network(network_input(others)), strict=True
-        )
-        total = patches.new_zeros(len(patches))
-        for weight, (x, y) in zip(self.layer_weights, pairs, strict=True):
-            total = total + weight * distance(x, y)
-        return total
+from nerfloss.maths.deep_features import gram_matrix
 
 
 class Perceptual(nn.Module):
@@ -146,7 +110,7 @@ class Lpips(nn.Module):
         patch_target_rgb: Float[Tensor, "patches height width 3"],
     ) -> Float[Tensor, "patches"]:
         """Return the distance of each patch; 0 where they are equal."""
-        _check_size(self.distance.network, patch_rgb)
+        check_patch_size(self.distance.network, patch_rgb)
         return self.distance(patch_rgb, patch_target_rgb)
 
 
@@ -201,27 +165,6 @@ class FeatureMatching(nn.Module):
     def after_step(self, step: int) -> dict[str, float] | None:
         """Train the discriminator for one step on the patches of this step."""
         return self.adversary.after_step(step)
-
-
-def _checked(layer_weights: Sequence[float] | None, layers: int) -> tuple[float, ...]:
-    if layer_weights is None:
-        return (1.0,) * layers
-    if len(layer_weights) != layers or min(layer_weights) < 0 or max(layer_weights) == 0:
-        raise ValueError(
-            f"layer_weights has to hold one weight, 0 or more and not all 0, for each of the "
-            f"{layers} layers, got {list(layer_weights)}"
-        )
-    return tuple(map(float, layer_weights))
-
-
-def _check_size(network: Backbone, patches: Float[Tensor, "patches height width 3"]) -> None:
-    """Raise ValueError where the patches are too small for the deepest layer."""
-    height, width = patches.shape[1:3]
-    if min(height, width) < network.smallest:
-        raise ValueError(
-            f"these layers need patches of at least {network.smallest} pixels a side, got "
-            f"{height} x {width}: raise batch.height and batch.width, or take shallower layers"
-        )
 
 
 # Names of the terms in conf/loss/term/.

@@ -11,7 +11,8 @@ FULL = [
     "loss=neus_full",
     "trainer.max_steps=2000",
     "loss.terms.curvature.weight=0.5",
-    "+loss.terms.distortion.schedule={_target_: nerfloss.recipe.schedules.window, begin: 10, end: 20}",
+    "+loss.terms.distortion.schedule="
+    "{_target_: nerfloss.recipe.schedules.window, begin: 10, end: 20}",
     "loss.terms.distortion.weight=3.0",
 ]
 

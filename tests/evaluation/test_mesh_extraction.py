@@ -15,7 +15,7 @@ from nerfloss.evaluation.mesh_extraction import (
     with_vertex_colors,
 )
 from nerfloss.evaluation.mesh_files import write_mesh
-from nerfloss.evaluation.octree_sampling import SparseLattice
+from nerfloss.evaluation.sparse_lattice import SparseLattice
 
 BOX = torch.tensor([[-1.0, -1, -1], [1, 1, 1]])
 

@@ -13,7 +13,7 @@ import trimesh
 from small_runs import assembled, history
 
 from nerfloss.assembly.provenance import read_provenance, recorded
-from nerfloss.evaluation.evaluator import write_image_grid
+from nerfloss.evaluation.image_grid import write_image_grid
 from nerfloss.evaluation.scores import Evaluation, Score
 from nerfloss.files import WriteError, atomic_write
 from nerfloss.training import checkpoint
