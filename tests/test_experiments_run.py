@@ -4,6 +4,7 @@ import json
 
 import pytest
 from random_weights import supply_weights
+from slow_params import slow_but
 from small_runs import TINY_PATCHES, composed
 from small_scenes import small_scene, write_blender, write_neus
 
@@ -11,6 +12,8 @@ from nerfloss.assembly.build import assemble
 from nerfloss.assembly.config_files import conf_dir, named, read_yaml
 
 EXPERIMENTS = named(conf_dir() / "experiment")
+# One of each kind: an exact scene, each format on disk, patches with a stateful term.
+FAST = ("toy", "lego", "dtu65", "study_adversarial")
 WRITERS = {"blender": write_blender, "neus": write_neus}
 
 
@@ -27,7 +30,7 @@ def patches_for(cfg):
     return [*TINY_PATCHES, *size]
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("name", slow_but(FAST, EXPERIMENTS))
 def test_an_experiment_takes_two_steps_and_is_scored(tmp_path, weights_folder, name):
     path = EXPERIMENTS[name]
     overrides = [f"experiment={name}", "trainer.max_seconds=null"]

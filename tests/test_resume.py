@@ -39,14 +39,14 @@ def same(first, second):
     ("model", "overrides"),
     [
         ("neus", ["loss=neus_full", "initialization=auto"]),
-        ("neus", ["dataset.masks=false", *QUICK_WARMUP]),
+        pytest.param("neus", ["dataset.masks=false", *QUICK_WARMUP], marks=pytest.mark.slow),
         ("nerf", ["loss=nerf_robust"]),
-        ("volsdf", ["loss=volsdf", "sampler=hierarchical"]),
+        pytest.param("volsdf", ["loss=volsdf", "sampler=hierarchical"], marks=pytest.mark.slow),
         (
             "nerf",
             ["loss=nerf", "sampler=proposal", "+loss/term@loss.terms.interlevel=interlevel"],
         ),
-        (
+        pytest.param(
             "neus",
             [
                 *(f"+loss/term@loss.terms.{name}={name}" for name in LEARNED),
@@ -55,6 +55,7 @@ def same(first, second):
                 "dataset.scene=toys",
                 *TINY_PATCHES,
             ],
+            marks=pytest.mark.slow,
         ),
     ],
 )

@@ -5,6 +5,7 @@ import csv
 import pytest
 import torch
 from omegaconf import OmegaConf
+from slow_params import slow_but
 from small_runs import assembled, composed
 
 from nerfloss.assembly.build import assemble
@@ -48,7 +49,7 @@ def trained(folder, *overrides, model="neus"):
     return run
 
 
-@pytest.mark.parametrize("balancer", BALANCERS)
+@pytest.mark.parametrize("balancer", slow_but(("none", "pcgrad"), BALANCERS))
 def test_diagnostics_do_not_change_the_run_with_any_balancer(tmp_path, balancer):
     settings = [*RECIPE, f"loss/balancer={balancer}", "trainer.max_steps=5"]
     plain = state(trained(tmp_path / "plain", *settings))

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from slow_params import slow_but
 from small_runs import assembled, composed
 
 from nerfloss.assembly.instantiation import build
@@ -66,7 +67,7 @@ def test_a_density_field_without_masks_is_left_unchanged(tmp_path):
     assert model.sampler.grid.region.all()
 
 
-@pytest.mark.parametrize("scene", ["blobs", "rings"])
+@pytest.mark.parametrize("scene", slow_but(("blobs",), ("blobs", "rings")))
 def test_without_masks_a_surface_begins_near_the_true_one(tmp_path, scene):
     run = small(tmp_path, f"dataset.scene={scene}", "dataset.masks=false")
     model = initialized(run)
@@ -92,6 +93,7 @@ def test_warmup_finds_concavities_that_the_hull_covers(tmp_path):
     assert found["density_warmup"] < 0.7 * found["visual_hull"]
 
 
+@pytest.mark.slow
 def test_without_masks_only_pixels_are_drawn_that_see_where_the_sampler_looks(tmp_path):
     run = small(tmp_path, "dataset.scene=rings", "dataset.masks=false", "batch.near_mask=4")
     model, batches = initialized(run), run.batches
@@ -119,6 +121,7 @@ def test_with_masks_and_from_a_sphere_no_pixel_is_left_out(tmp_path):
         assert run.batches.pixels == pixels
 
 
+@pytest.mark.slow
 def test_a_density_field_can_be_initialized_by_a_warmup(tmp_path):
     settings = ["model=nerf", "loss=nerf", "dataset.masks=false", "dataset.scene=rings"]
     run = small(tmp_path, *settings, model="nerf")
