@@ -7,6 +7,7 @@ Files are imported when a name is first used. Where a file has the name of its l
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from importlib.util import find_spec
 from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any
@@ -36,6 +37,8 @@ def _loss_files() -> list[ModuleType]:
 
 
 def __getattr__(name: str) -> Any:
+    if find_spec(f"{__name__}.{name}") is not None:
+        return import_module(f"{__name__}.{name}")  # a path in a configuration goes through it
     if not name.startswith("_"):
         modules = _loss_files()
         if name in globals():  # a file of that name, bound to the package by its import

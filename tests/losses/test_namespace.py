@@ -31,6 +31,14 @@ def test_a_loss_that_shares_the_name_of_its_file_is_callable_there():
     assert list(inspect.signature(nerfloss.losses.eikonal).parameters) == ["gradients"]
 
 
+@pytest.mark.parametrize("path", ["eikonal", "eikonal.eikonal", "photometric.charbonnier", "huber"])
+def test_a_path_is_found_in_a_fresh_interpreter(path):
+    check = (
+        f"from hydra.utils import get_object; assert callable(get_object('nerfloss.losses.{path}'))"
+    )
+    subprocess.run([sys.executable, "-c", check], check=True, timeout=300)
+
+
 def test_an_unknown_loss_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no loss 'eikonall'"):
         nerfloss.losses.eikonall  # noqa: B018 (reading it is the test)
