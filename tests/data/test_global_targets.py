@@ -93,7 +93,8 @@ def looks(prediction, target):
 def term(quantity):
     return (
         f"+loss.terms.looks_{quantity}="
-        f"{{fn: {{_target_: test_global_targets.looks, _partial_: true}}, inputs: {{prediction: opacity, target: {quantity}}}}}"
+        f"{{fn: {{_target_: test_global_targets.looks, _partial_: true}}, "
+        f"inputs: {{prediction: opacity, target: {quantity}}}}}"
     )
 
 
