@@ -4,13 +4,13 @@ import numpy as np
 import torch
 import trimesh
 from jaxtyping import Bool, Float
+from scipy.ndimage import distance_transform_edt
 from skimage.measure import marching_cubes
 from torch import Tensor
 
 from nerfloss.data.cameras.pinhole import Cameras
 from nerfloss.data.errors import DataError
 from nerfloss.data.views import Views
-from nerfloss.kernels.numba.distance_transform import distance_to
 from nerfloss.kernels.numba.visual_hull import carve
 
 # Half opaque or more is object.
@@ -46,9 +46,15 @@ def hull_distance(
     cell = ((box[1] - box[0]) / torch.tensor(inside.shape)).tolist()
     # The ring of outside cells around the grid closes a hull that fills it.
     padded = torch.nn.functional.pad(inside, (1,) * 6)
-    outer, inner = (distance_to(kind, cell)[1:-1, 1:-1, 1:-1] for kind in (padded, ~padded))
+    outer, inner = (_distance_to_false(kind, cell)[1:-1, 1:-1, 1:-1] for kind in (~padded, padded))
     half = 0.5 * sum(cell) / 3
     return torch.where(inside, half - inner, outer - half)
+
+
+def _distance_to_false(cells: Bool[Tensor, "x y z"], cell: list[float]) -> Float[Tensor, "x y z"]:
+    """Return the distance from each cell's centre to that of the nearest False cell."""
+    distance = distance_transform_edt(cells.numpy(), sampling=cell)
+    return torch.from_numpy(np.asarray(distance, dtype=np.float32))
 
 
 def hull_mesh(inside: Bool[Tensor, "x y z"], box: Float[Tensor, "2 3"]) -> trimesh.Trimesh:

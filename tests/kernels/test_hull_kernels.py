@@ -1,9 +1,8 @@
-"""Carving and distances against naive loops."""
+"""Carving of the visual hull, compared with naive loops."""
 
 import pytest
 import torch
 
-from nerfloss.kernels.numba.distance_transform import distance_to
 from nerfloss.kernels.numba.visual_hull import VIEWS, carve
 
 
@@ -71,18 +70,3 @@ def test_carving_is_the_same_on_any_number_of_threads(threads):
     finally:
         torch.set_num_threads(before)
     assert found.sum() == carve(masks, to_pixels, 60, opaque=128).sum()
-
-
-@pytest.mark.parametrize("shape", [(9, 9, 9), (5, 1, 12)], ids=str)
-def test_distances_are_those_to_the_nearest_target(shape):
-    targets = torch.rand(shape) < 0.05
-    targets[2, 0, 3] = True
-    size = torch.tensor([0.1, 0.25, 0.07])
-    places = size * torch.stack(torch.meshgrid(*map(torch.arange, shape), indexing="ij"), -1)
-    offsets = places.reshape(-1, 1, 3) - places[targets]
-    expected = offsets.norm(dim=-1).amin(1).reshape(shape)
-    assert torch.allclose(distance_to(targets, size.tolist()), expected, atol=1e-6)
-
-
-def test_without_targets_every_distance_is_infinite():
-    assert distance_to(torch.zeros(3, 4, 5, dtype=torch.bool), [1.0, 1.0, 1.0]).isinf().all()
