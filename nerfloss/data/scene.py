@@ -74,11 +74,15 @@ class Dataset(Protocol):
         ...
 
 
-def check_background(background: str, masks: bool = True) -> None:
-    """Raise ValueError for an unknown background, or a random one without masks."""
+def check_background(background: str) -> None:
+    """Raise ValueError for an unknown background."""
     if background not in BACKGROUNDS:
         choices = ", ".join(BACKGROUNDS)
         raise ValueError(f"dataset.background={background!r} is none of {choices}; choose one")
+
+
+def check_random_background(background: str, masks: bool | str) -> None:
+    """Raise ValueError for a random background without masks."""
     if background == "random" and not masks:
         raise ValueError(
             "dataset.background=random needs masks, which dataset.masks=false disables; "
@@ -86,6 +90,6 @@ def check_background(background: str, masks: bool = True) -> None:
         )
 
 
-def describe_masks(meaning: str, used: bool) -> str:
+def describe_masks(meaning: str, used: bool | str) -> str:
     """Describe the source of the masks, and whether training uses them."""
     return meaning if used or meaning == "none" else f"{meaning}; of test views only"

@@ -69,7 +69,7 @@ def test_a_folder_of_another_format_is_named_with_what_is_missing(blender, neus)
     remedy = "no such file; dataset.path must be a NeRF-synthetic scene"
     fails(BlenderDataset(str(blender)), blender / "transforms_train.json", remedy)
     (neus / "cameras_sphere.npz").unlink()
-    fails(NeusDataset(str(neus)), neus / "cameras_sphere.npz", "no such file, nor cameras.npz")
+    fails(NeusDataset(str(neus)), neus / "cameras_sphere.npz", "no such file, and no cameras.npz")
 
 
 def test_a_missing_image_is_named(blender, neus):
@@ -81,7 +81,7 @@ def test_a_missing_image_is_named(blender, neus):
 
 def test_missing_test_views_are_named_with_a_way_out(blender):
     (blender / "transforms_test.json").unlink()
-    message = "no such file, nor a _val one; restore the file, or hold views out"
+    message = "no such file, and no transforms_val.json; restore the file, or select test"
     fails(BlenderDataset(str(blender)), blender / "transforms_test.json", message)
 
 
@@ -112,7 +112,7 @@ def test_an_image_of_another_size_is_named(blender, neus):
     fails(BlenderDataset(str(blender)), path, message)
     for mask in (neus / "mask").iterdir():
         Image.new("L", (20, 16), 255).save(mask)
-    with pytest.raises(DataError, match=r"mask.*20 x 16 pixels, where the image has 16 x 16"):
+    with pytest.raises(DataError, match=r"mask.*20 x 16 pixels, the image has 16 x 16"):
         NeusDataset(str(neus)).load()
 
 
@@ -166,7 +166,7 @@ def test_a_transforms_file_that_is_no_json_is_named(blender):
         ("world_mat_2", np.zeros((4, 4)), "world_mat_2 is singular"),
         ("world_mat_2", np.eye(3), r"world_mat_2 has shape \(3, 3\)"),
         ("world_mat_2", None, r"4 cameras \(world_mat_i\) for 5 images"),
-        ("scale_mat_3", None, "holds no scale_mat_3"),
+        ("scale_mat_3", None, "scale_mat_3 is missing"),
         ("scale_mat_3", np.eye(4), "scale_mat_3 differs from scale_mat_0"),
     ],
 )
@@ -208,8 +208,8 @@ def test_a_downscale_that_does_not_divide_the_image_is_refused(neus):
     ("content", "message"),
     [
         (None, "no such mesh; set dataset.mesh"),
-        (b"ply\nformat nonsense", "not a mesh that can be read|holds no triangles"),
-        (b"v 0 0 0\nv 1 0 0\n", "holds no triangles|not a mesh that can be read"),
+        (b"ply\nformat nonsense", "not a readable mesh|no triangles"),
+        (b"v 0 0 0\nv 1 0 0\n", "no triangles|not a readable mesh"),
     ],
 )
 def test_a_broken_mesh_is_named(neus, tmp_path, content, message):

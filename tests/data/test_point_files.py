@@ -10,7 +10,7 @@ from small_scenes import small_scene, write_blender, write_neus
 from nerfloss.data.errors import DataError
 from nerfloss.data.formats.blender import BlenderDataset
 from nerfloss.data.formats.neus import NeusDataset
-from nerfloss.data.formats.point_files import offered_by, read_points
+from nerfloss.data.formats.point_files import point_quantities, read_points
 
 PLAIN = {"target_points", "target_point_confidence"}
 
@@ -62,7 +62,7 @@ def test_every_kind_of_ply_gives_the_same_points(tmp_path, points, kind):
     torch.testing.assert_close(found.normals.double(), torch.from_numpy(2 * points))
     expected = torch.linspace(-0.2, 1.2, 50).clamp(0, 1)
     torch.testing.assert_close(found.confidence, expected)
-    assert offered_by(path) == {*PLAIN, "target_point_normals"}
+    assert point_quantities(path) == {*PLAIN, "target_point_normals"}
     assert found.visible is None
 
 
@@ -72,7 +72,7 @@ def test_a_point_cloud_that_another_program_wrote_is_read(tmp_path, points):
     torch.testing.assert_close(
         read_points(path, np.eye(4)).positions, torch.from_numpy(points).float()
     )
-    assert offered_by(path) == PLAIN
+    assert point_quantities(path) == PLAIN
     assert (read_points(path, np.eye(4)).confidence == 1).all()
 
 
@@ -102,16 +102,16 @@ def test_normals_turn_with_the_scene_and_unknown_ones_stay_zero(tmp_path, points
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "not a PLY file"),
-        (b"v 1 2 3\n", "not a PLY file"),
-        (b"ply\nformat ascii 1.0\nelement face 0\nend_header\n", "first element is no vertex"),
+        (b"", "not a PLY file with vertices"),
+        (b"v 1 2 3\n", "not a PLY file with vertices"),
+        (b"ply\nformat ascii 1.0\nelement face 0\nend_header\n", "not a PLY file with vertices"),
         (
             b"ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nend_header\n1\n",
-            "vertices have only x",
+            "not a PLY file with vertices.*'y'.*have x, y and z",
         ),
         (
             b"ply\nformat ascii 1.0\nelement vertex 1\nproperty list int int x\nend_header\n1 1\n",
-            "properties that are no numbers",
+            "not a PLY file with vertices",
         ),
         (
             b"ply\nformat ascii 1.0\nelement vertex 2\nproperty float x\nproperty float y\n"
@@ -121,7 +121,7 @@ def test_normals_turn_with_the_scene_and_unknown_ones_stay_zero(tmp_path, points
         (
             b"ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nproperty float y\n"
             b"property float z\nend_header\n0 zero 0\n",
-            "not a PLY file that can be read",
+            "not a PLY file with vertices",
         ),
         (
             b"ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nproperty float y\n"
@@ -138,8 +138,8 @@ def test_a_broken_file_is_named_with_what_is_wrong(tmp_path, content, message):
 
 
 def test_a_file_that_is_missing_is_named(tmp_path):
-    with pytest.raises(DataError, match=r"nowhere.ply: no such file; dataset.points names a PLY"):
-        offered_by(tmp_path / "nowhere.ply")
+    with pytest.raises(DataError, match=r"nowhere.ply: no such file; set dataset.points to a PLY"):
+        point_quantities(tmp_path / "nowhere.ply")
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,7 @@ def test_the_true_mesh_is_only_made_when_asked_for(monkeypatch):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"scene": "teapot"}, "'teapot' is no exact scene; choose from craters, sphere"),
+        ({"scene": "teapot"}, "'teapot' is not an analytic scene; choose from craters, sphere"),
         ({"views": 0}, "views must be at least 1, got 0"),
         ({"background": "green"}, "'green' is none of auto, white, black, random, none"),
         ({"points": -1}, "dataset.points must not be negative, got -1"),

@@ -1,32 +1,30 @@
-"""NeRF-synthetic scenes: transforms_{train,val,test}.json beside RGBA images, OpenGL axes."""
+"""NeRF-synthetic scenes: transforms_{train,val,test}.json and RGBA images, OpenGL axes."""
 
 import json
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
 from nerfloss.data.cameras.pinhole import Cameras
-from nerfloss.data.errors import DataError, existing
-from nerfloss.data.formats.meshes import read_mesh
-from nerfloss.data.formats.point_files import offered_by, read_points
-from nerfloss.data.formats.pose_matrices import checked_pose
+from nerfloss.data.errors import DataError
+from nerfloss.data.formats.pose_matrices import check_pose
 from nerfloss.data.image_files import ENDINGS, check_masks, image_header, read_images
-from nerfloss.data.image_storage import check_image_storage, storage_for
-from nerfloss.data.scene import Scene, check_background, describe_masks
+from nerfloss.data.image_storage import storage_for
+from nerfloss.data.scene import Scene, check_random_background, describe_masks
+from nerfloss.data.settings import FileSettings, SceneSettings
 from nerfloss.data.splits import describe_rule, split_views
 from nerfloss.data.views import Views
 
-HOLDS = "a NeRF-synthetic scene (a folder with transforms_train.json)"
+CONTENT = "a NeRF-synthetic scene (a folder with transforms_train.json)"
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One entry of a transforms file: where the image lies, and the pose in scene units."""
+    """One entry of a transforms file: path of the image, pose in scene units, angle in radians."""
 
     path: Path
     pose: np.ndarray
@@ -34,59 +32,48 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class BlenderDataset:
-    """A scene in the layout of NeRF-synthetic.
+class BlenderDataset(SceneSettings, FileSettings):
+    """A scene in the layout of NeRF-synthetic; an alpha channel is the mask.
 
-    ``scene_radius``, in the files' units, becomes 1 in scene units: NeRF-synthetic objects lie
-    within 1.5 of the origin, its cameras 4 away. Test views come from transforms_test.json (or
-    _val); ``hold_out`` takes them from the training file instead, by rule or list. ``downscale``
-    averages blocks of pixels. An alpha channel is a mask; with ``masks`` false the training views
-    are photographs on the background, while test views keep theirs, to be judged by. ``mesh`` names
-    a true mesh in the files' coordinates, ``points`` a PLY file of observed surface points.
-    ``image_storage`` says where the images are kept (`Views`).
+    ``scene_radius``, in units of the files, becomes 1 in scene units: NeRF-synthetic objects lie
+    within 1.5 of the origin, the cameras at a distance of 4. Test views come from
+    transforms_test.json or transforms_val.json, or from transforms_train.json if ``hold_out`` is
+    set.
     """
 
-    path: str | None = None
-    background: str = "auto"
     scene_radius: float | int = 1.5
-    downscale: int = 1
-    hold_out: Mapping[str, Any] | str | None = None
-    masks: bool = True
-    mesh: str | None = None
-    points: str | None = None
-    image_storage: str = "auto"
+
+    content: ClassVar[str] = CONTENT
 
     def __post_init__(self) -> None:
-        check_background(self.background, masks=self.masks)
-        check_image_storage(self.image_storage)
+        super().__post_init__()
+        check_random_background(self.background, self.masks)
         if self.scene_radius <= 0:
             raise ValueError(f"dataset.scene_radius must be positive, got {self.scene_radius}")
 
     @property
     def offers(self) -> frozenset[str]:
-        """Known from the header of the first image: a mask wherever there is an alpha channel."""
-        masks = self.masks and self._has_alpha(existing(self.path, HOLDS))
-        points = offered_by(self.points) if self.points else frozenset()
-        return points | {"target_rgb"} | ({"target_mask"} if masks else set())
+        """Names of the quantities; the first image's header says if there is an alpha channel."""
+        return self.offered(masks=bool(self.masks) and self._has_alpha(self.folder()))
 
     def load(self) -> Scene:
-        folder = existing(self.path, HOLDS)
+        folder = self.folder()
         alpha = self._has_alpha(folder)
         if self.background == "random" and not alpha:
             found = "no alpha channel, which a random background needs"
             raise DataError(folder, found, "set dataset.background=white or none")
-        mesh = None if self.mesh is None else read_mesh(self.mesh)
-        kept, held, rule = self._splits(folder)
+        ground_truth = self.load_mesh()
+        train_frames, test_frames, rule = self._splits(folder)
         to_world = np.diag([self.scene_radius] * 3 + [1.0])
-        points = None if self.points is None else read_points(self.points, to_world)
-        train = replace(self._views(kept, alpha), points=points)
+        points = self.load_points(to_world)
+        train = replace(self._views(train_frames, alpha), points=points)
         return Scene(
             name=folder.resolve().name,
             train=train if self.masks else train.without_masks(self.background),
-            test=self._views(held, alpha),
+            test=self._views(test_frames, alpha),
             to_world=to_world,
             background=self.background,
-            ground_truth=None if mesh is None else lambda: mesh,
+            ground_truth=ground_truth,
             conventions={
                 "units": f"scene units: 1 is {self.scene_radius:g} of the files' units",
                 "image_range": "0 to 1, from 8 bit as stored",
@@ -102,22 +89,23 @@ class BlenderDataset:
         return image_header(first.path)[2]
 
     def _splits(self, folder: Path) -> tuple[list[Frame], list[Frame], str]:
-        """Frames to train on, frames to test on, and the rule in words."""
+        """Return the frames for training, those for testing, and a description of the rule."""
         frames = _read_frames(folder / "transforms_train.json", self.scene_radius)
         if self.hold_out is not None:
             names = [frame.path.stem for frame in frames]
-            kept, held = split_views(names, self.hold_out, folder)
+            train, test = split_views(names, self.hold_out, folder)
             rule = describe_rule(self.hold_out)
-            return [frames[i] for i in kept], [frames[i] for i in held], rule
+            return [frames[i] for i in train], [frames[i] for i in test], rule
         for name in ("transforms_test.json", "transforms_val.json"):
             if (folder / name).is_file():
                 return frames, _read_frames(folder / name, self.scene_radius), name
-        remedy = "restore the file, or hold views out: dataset.hold_out={every: 8}"
-        raise DataError(folder / "transforms_test.json", "no such file, nor a _val one", remedy)
+        found = "no such file, and no transforms_val.json"
+        remedy = "restore the file, or select test views: dataset.hold_out={every: 8}"
+        raise DataError(folder / "transforms_test.json", found, remedy)
 
     def _views(self, frames: list[Frame], alpha: bool) -> Views:
         paths = [frame.path for frame in frames]
-        # Twice: what is read, and its parts.
+        # Twice four channels: the images as read, and their copies by channel below.
         size = 8 * len(paths) * math.prod(image_header(paths[0])[:2]) // self.downscale**2
         storage = storage_for(self.image_storage, size)
         pixels = read_images(paths, "RGBA" if alpha else "RGB", self.downscale, storage)
@@ -126,44 +114,43 @@ class BlenderDataset:
         names = tuple(path.stem for path in paths)
         if not alpha:
             return Views(cameras, names, pixels, image_storage=self.image_storage)
-        # Apart, so that each is contiguous: gathering pixels is twice as fast.
+        # Separate contiguous tensors: gathering pixels is twice as fast.
         rgb, mask = (storage.store(part) for part in (pixels[..., :3], pixels[..., 3]))
         check_masks(mask, paths)
         return Views(cameras, names, rgb, mask, image_storage=self.image_storage)
 
 
 def _read_frames(path: Path, scene_radius: float | int) -> list[Frame]:
-    """The frames of one transforms file, poses in OpenCV axes and scene units."""
+    """Read the frames of a transforms file, poses in OpenCV axes and scene units."""
     if not path.is_file():
-        raise DataError(path, "no such file", f"dataset.path must be {HOLDS}")
+        raise DataError(path, "no such file", f"dataset.path must be {CONTENT}")
     try:
         content = json.loads(path.read_text())
         angle, entries = float(content["camera_angle_x"]), content["frames"]
-        named = [(entry["file_path"], entry["transform_matrix"]) for entry in entries]
+        listed = [(entry["file_path"], entry["transform_matrix"]) for entry in entries]
     except (ValueError, TypeError, KeyError) as error:
         found = f"not a NeRF-synthetic transforms file ({type(error).__name__}: {error})"
         remedy = "it needs camera_angle_x, and frames with file_path and transform_matrix"
         raise DataError(path, found, remedy) from error
     if not 0 < angle < math.pi:
         raise DataError(path, f"camera_angle_x={angle}", "give the field of view in radians")
-    if not named:
+    if not listed:
         raise DataError(path, "lists no views", "it needs at least one frame")
-    return [Frame(_image_path(path, n), _pose(m, path, n, scene_radius), angle) for n, m in named]
+    return [Frame(_image_path(path, n), _pose(m, path, n, scene_radius), angle) for n, m in listed]
 
 
 def _image_path(transforms: Path, name: str) -> Path:
-    """The image that an entry names, with or without its ending."""
+    """Return the image that an entry names, with or without its file extension."""
     path = transforms.parent / name
     if path.is_file():
         return path
-    with_ending = [path.with_name(path.name + ending) for ending in ENDINGS]
-    found = [candidate for candidate in with_ending if candidate.is_file()]
-    return found[0] if found else with_ending[0]
+    candidates = [path.with_name(path.name + ending) for ending in ENDINGS]
+    return next((candidate for candidate in candidates if candidate.is_file()), candidates[0])
 
 
 def _pose(matrix: Any, path: Path, name: str, scene_radius: float | int) -> np.ndarray:
-    pose = checked_pose(matrix, path, f"transform_matrix of {name}")[:3].copy()
-    # OpenGL looks along -z with y up, OpenCV along z with y down.
+    pose = check_pose(matrix, path, f"transform_matrix of {name}")[:3].copy()
+    # OpenGL cameras face -z with y up, OpenCV cameras +z with y down.
     pose[:, 1:3] *= -1
     pose[:, 3] /= scene_radius
     return pose

@@ -1,4 +1,4 @@
-"""Ground-truth meshes from files."""
+"""Read ground-truth meshes."""
 
 from pathlib import Path
 
@@ -9,9 +9,9 @@ from nerfloss.data.errors import DataError
 
 
 def read_mesh(path: str | Path) -> trimesh.Trimesh:
-    """A triangle mesh, in the coordinates of its file.
+    """Read a triangle mesh, in the coordinates of its file.
 
-    Raises DataError where the file is missing, cannot be read, or has no finite triangles.
+    Raises DataError if the file is missing or unreadable, or has no finite triangles.
     """
     place = Path(path).expanduser()
     if not place.is_file():
@@ -21,11 +21,11 @@ def read_mesh(path: str | Path) -> trimesh.Trimesh:
     try:
         mesh = trimesh.load_mesh(place)
     except Exception as error:  # trimesh raises whatever its readers do
-        raise DataError(
-            place, f"not a mesh that can be read ({error})", "convert it to PLY"
-        ) from error
+        raise DataError(place, f"not a readable mesh ({error})", "convert it to PLY") from error
     if not isinstance(mesh, trimesh.Trimesh) or len(mesh.faces) == 0:
-        raise DataError(place, "holds no triangles", "a point cloud is not enough: mesh it first")
+        raise DataError(
+            place, "no triangles", "a point cloud is not enough: reconstruct a mesh from it"
+        )
     if not np.isfinite(mesh.vertices).all():
-        raise DataError(place, "vertices hold NaN or infinity", "repair the mesh")
+        raise DataError(place, "vertices with NaN or infinity", "repair the mesh")
     return mesh

@@ -1,17 +1,17 @@
-"""Synthetic scenes, rendered from exact signed distances, with full ground truth."""
+"""Synthetic scenes, rendered from exact signed distances, with ground truth."""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
-from nerfloss.data.formats.meshes import read_mesh
-from nerfloss.data.image_storage import check_image_storage, storage_for
-from nerfloss.data.scene import Scene, check_background, describe_masks
+from nerfloss.data.image_storage import storage_for
+from nerfloss.data.scene import Scene, check_random_background, describe_masks
+from nerfloss.data.settings import SceneSettings
 from nerfloss.data.synthetic.analytic_scenes import MODELS, Model
 from nerfloss.data.synthetic.camera_layouts import cameras_at, train_and_test_positions
 from nerfloss.data.synthetic.ground_truth_mesh import surface_mesh
-from nerfloss.data.synthetic.rendering import photograph
+from nerfloss.data.synthetic.rendering import render_views
 from nerfloss.data.synthetic.sample_surface_points import sample_surface_points
 from nerfloss.data.views import Views
 
@@ -24,16 +24,14 @@ POINTS = frozenset({"target_points", "target_point_normals", "target_point_confi
 
 
 @dataclass(frozen=True)
-class AnalyticDataset:
-    """One of `analytic_scenes`, seen by cameras on a sphere around it.
+class AnalyticDataset(SceneSettings):
+    """One of `analytic_scenes`, with cameras on a sphere around it.
 
-    ``views`` to train on and ``test_views`` between them, ``size`` pixels square. ``seed`` turns
-    the arrangement of cameras. Along edges a pixel averages ``supersampling``^2 rays. Without
-    ``masks`` the training views are photographs on the background; test views keep theirs, to be
-    judged by. ``one_sided_views``: all cameras to train on stand where x > 0. ``mesh`` names a file
-    to evaluate against instead of the exact surface. ``points`` is the number of sparse surface
-    points, with noise of ``point_noise`` scene units at confidence 0.
-    ``image_storage`` says where the images are kept (`Views`).
+    ``views`` training views and ``test_views`` test views, ``size`` x ``size`` pixels each.
+    ``seed`` rotates the camera layout. ``supersampling``^2 rays are averaged per pixel along
+    edges. With ``one_sided_views`` all training cameras are at x > 0. ``mesh`` replaces the exact
+    surface as ground truth. ``points`` is the number of sparse surface points, with noise of
+    ``point_noise`` scene units at confidence 0.
     """
 
     scene: str = "craters"
@@ -42,21 +40,17 @@ class AnalyticDataset:
     size: int = 128
     seed: int = 0
     supersampling: int = 2
-    background: str = "auto"
-    masks: bool = True
     one_sided_views: bool = False
-    mesh: str | None = None
     points: int = 2000
     point_noise: float | int = 0.005
-    image_storage: str = "auto"
 
     def __post_init__(self) -> None:
-        check_background(self.background, masks=self.masks)
-        check_image_storage(self.image_storage)
+        super().__post_init__()
+        check_random_background(self.background, self.masks)
         if self.scene not in MODELS:
             choices = ", ".join(MODELS)
             raise ValueError(
-                f"dataset.scene={self.scene!r} is no exact scene; choose from {choices}"
+                f"dataset.scene={self.scene!r} is not an analytic scene; choose from {choices}"
             )
         for name in ("views", "test_views", "size", "supersampling"):
             if getattr(self, name) < 1:
@@ -72,19 +66,21 @@ class AnalyticDataset:
         return IMAGES | masks | points
 
     def load(self) -> Scene:
-        """Render the scene: a few seconds at the default size."""
-        mesh = None if self.mesh is None else read_mesh(self.mesh)
+        """Render the scene; takes a few seconds at the default size."""
+        ground_truth = self.load_mesh()
         model = MODELS[self.scene]()
         kinds = ("background", *model.kinds)
-        seen, held_out = train_and_test_positions(
+        train_positions, test_positions = train_and_test_positions(
             self.views, self.test_views, CAMERA_RADIUS, self.seed
         )
         if self.one_sided_views:
-            seen = torch.cat([seen[:, :1].abs(), seen[:, 1:]], dim=1)
-        cameras = cameras_at(torch.cat([seen, held_out]), self.size, FIELD_OF_VIEW)
+            x, yz = train_positions.split((1, 2), dim=1)
+            train_positions = torch.cat([x.abs(), yz], dim=1)
+        positions = torch.cat([train_positions, test_positions])
+        cameras = cameras_at(positions, self.size, FIELD_OF_VIEW)
         names = [f"train_{i:03d}" for i in range(self.views)]
         names += [f"test_{i:03d}" for i in range(self.test_views)]
-        views = photograph(model, cameras, tuple(names), self.supersampling)
+        views = render_views(model, cameras, tuple(names), self.supersampling)
         size = sum(image.nbytes for image in views.images.values())
         views = replace(
             views.stored_in(storage_for(self.image_storage, size)), image_storage=self.image_storage
@@ -96,7 +92,7 @@ class AnalyticDataset:
             test=views[self.views :],
             to_world=np.eye(4),
             background=self.background,
-            ground_truth=(lambda: surface_mesh(model.sdf)) if mesh is None else (lambda: mesh),
+            ground_truth=ground_truth or (lambda: surface_mesh(model.sdf)),
             sdf=model.sdf,
             conventions={
                 "units": "scene units: the object fits the unit ball",
@@ -112,7 +108,7 @@ class AnalyticDataset:
         if not self.points:
             return views
         noise = float(self.point_noise)
-        found = sample_surface_points(
+        points = sample_surface_points(
             model.sdf, views.cameras, self.points, noise=noise, seed=self.seed
         )
-        return replace(views, points=found)
+        return replace(views, points=points)

@@ -1,4 +1,4 @@
-"""Photographs of exact scenes: sphere-traced, and antialiased where a pixel sees an edge."""
+"""Render analytic scenes: sphere tracing, with antialiasing along edges."""
 
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
@@ -13,12 +13,14 @@ from nerfloss.data.views import Views
 from nerfloss.geometry import Rays
 
 
-def photograph(model: Model, cameras: Cameras, names: tuple[str, ...], supersampling: int) -> Views:
-    """Render every view: colour, opacity, depth, normal, semantic class and object.
+def render_views(
+    model: Model, cameras: Cameras, names: tuple[str, ...], supersampling: int
+) -> Views:
+    """Render colour, opacity, depth, normal, semantic class and instance of every view.
 
-    Depth, normal, class and object belong to the pixel's centre. So do colour and opacity inside a
-    surface, whose texture is smooth at the scale of pixels; along edges they are means over
-    ``supersampling``^2 rays, colour over those that hit, so that it is straight.
+    All values are those at the pixel's centre, except colour and opacity along edges: these are
+    means over ``supersampling``^2 rays. Colour is averaged over the rays that hit, so it is not
+    premultiplied by the opacity.
     """
     contact = first_contact(model.sdf, cameras)
     start = contact.reshape(-1)
@@ -27,20 +29,20 @@ def photograph(model: Model, cameras: Cameras, names: tuple[str, ...], supersamp
     instance = torch.zeros_like(start, dtype=torch.int64)
     for index in start.isfinite().nonzero()[:, 0].split(PORTION):
         rays = block_rays(cameras, index, 1)
-        depth[index], normal[index], color[index] = look(model, rays, start[index])
-        instance[index] = name_objects(model, rays, depth[index])
+        depth[index], normal[index], color[index] = render_rays(model, rays, start[index])
+        instance[index] = instance_at(model, rays, depth[index])
     opacity[depth > 0] = 1.0
     edges = find_edges(contact.isfinite(), depth.view_as(contact), normal.view(*contact.shape, 3))
     for index in edges.reshape(-1).nonzero()[:, 0].split(PORTION // supersampling**2):
-        color[index], opacity[index] = mean_color(
+        color[index], opacity[index] = supersample(
             model, cameras, index, start[index], supersampling
         )
     shape = contact.shape
     return Views(
         cameras,
         names,
-        rgb=eight_bit(color).reshape(*shape, 3),
-        mask=eight_bit(opacity).reshape(shape),
+        rgb=to_uint8(color).reshape(*shape, 3),
+        mask=to_uint8(opacity).reshape(shape),
         depth=depth.reshape(shape),
         normal=normal.reshape(*shape, 3),
         label=model.classes(instance).to(torch.int16).reshape(shape),
@@ -48,40 +50,44 @@ def photograph(model: Model, cameras: Cameras, names: tuple[str, ...], supersamp
     )
 
 
-def look(
+def render_rays(
     model: Model, rays: Rays, start: Float[Tensor, "rays"]
 ) -> tuple[Float[Tensor, "rays"], Float[Tensor, "rays 3"], Float[Tensor, "rays 3"]]:
-    """What rays see: the distance to the surface, its outward normal and colour; 0 if they miss."""
+    """Return depth, outward normal and colour of rays; 0 for rays that miss.
+
+    ``start`` is a distance along each ray that is free of surfaces.
+    """
     depth, hits = march(model.sdf, rays, start)
     depth[~hits] = 0.0
     normal, color = torch.zeros_like(rays.directions), torch.zeros_like(rays.directions)
     for index in hits.nonzero()[:, 0].split(CHUNK):
-        depth[index], points, normal[index] = settle(model.sdf, rays[index], depth[index])
+        depth[index], points, normal[index] = refine_hits(model.sdf, rays[index], depth[index])
         color[index] = shade(model, points, normal[index])
     return depth, normal, color
 
 
-def name_objects(model: Model, rays: Rays, depth: Float[Tensor, "rays"]) -> Int[Tensor, "rays"]:
-    """Number of the object that each ray meets at its depth, from 1; 0 where the depth is 0."""
+def instance_at(model: Model, rays: Rays, depth: Float[Tensor, "rays"]) -> Int[Tensor, "rays"]:
+    """Return the instance number, from 1, at the depth of each ray; 0 where the depth is 0."""
     instance = torch.zeros_like(depth, dtype=torch.int64)
     for index in (depth > 0).nonzero()[:, 0].split(CHUNK):
-        instance[index] = model.instances(_at(rays[index], depth[index]))
+        instance[index] = model.instances(_points_at(rays[index], depth[index]))
     return instance
 
 
-def settle(
+def refine_hits(
     sdf: Sdf, rays: Rays, distance: Float[Tensor, "rays"]
 ) -> tuple[Float[Tensor, "rays"], Float[Tensor, "rays 3"], Float[Tensor, "rays 3"]]:
-    """Exact distance, point and outward normal, from a distance that is nearly right.
+    """Refine approximate hit distances; return distances, points and outward unit normals.
 
-    Newton steps along the ray: marching alone creeps towards surfaces that it grazes.
+    Two Newton steps along the ray: sphere tracing converges slowly at grazing angles.
     """
     for _ in range(2):
-        points = _at(rays, distance)
+        points = _points_at(rays, distance)
         value, gradient = sdf_and_gradient(sdf, points)
+        # The derivative along the ray is floored at -0.1, which limits the step at grazing angles.
         slope = (gradient * rays.directions).sum(-1).clamp_max(-0.1)
         distance = distance - value / slope
-    points = _at(rays, distance)
+    points = _points_at(rays, distance)
     return distance, points, gradient / length(gradient)[:, None]
 
 
@@ -90,43 +96,43 @@ def find_edges(
     depth: Float[Tensor, "views height width"],
     normal: Float[Tensor, "views height width 3"],
 ) -> Bool[Tensor, "views height width"]:
-    """Touched pixels that a neighbour shows to see more than one smooth piece of surface.
+    """Return the touched pixels along silhouettes, creases and depth discontinuities.
 
-    Outlines, and wherever between neighbours the normal turns by more than 25 degrees or the depth
-    jumps by more than 0.05.
+    An edge is a touched pixel without depth, or a pair of adjacent pixels whose normals differ by
+    more than 25 degrees or whose depths differ by more than 0.05 scene units.
     """
     edges = touched & (depth == 0)
     for axis in (1, 2):
         size = depth.shape[axis] - 1
-        one, two = (lambda x, k=k, a=axis, n=size: x.narrow(a, k, n) for k in (0, 1))
-        turn = (one(normal) * two(normal)).sum(-1) < 0.9
-        jump = (one(depth) - two(depth)).abs() > 0.05
-        one(edges).logical_or_(turn | jump)
-        two(edges).logical_or_(turn | jump)
+        first, second = (lambda x, k=k, a=axis, n=size: x.narrow(a, k, n) for k in (0, 1))
+        crease = (first(normal) * second(normal)).sum(-1) < 0.9
+        jump = (first(depth) - second(depth)).abs() > 0.05
+        first(edges).logical_or_(crease | jump)
+        second(edges).logical_or_(crease | jump)
     return edges & touched
 
 
-def mean_color(
+def supersample(
     model: Model,
     cameras: Cameras,
     index: Int[Tensor, "pixels"],
     start: Float[Tensor, "pixels"],
     supersampling: int,
 ) -> tuple[Float[Tensor, "pixels 3"], Float[Tensor, "pixels"]]:
-    """Mean colour over the rays of a pixel that hit, and the share of them that do."""
+    """Return the mean colour over the rays of each pixel that hit, and the fraction that do."""
     steps = (torch.arange(supersampling) + 0.5) / supersampling - 0.5
-    shifts, many = torch.cartesian_prod(steps, steps), supersampling**2
-    rays = block_rays(cameras, index.repeat_interleave(many), 1, shifts.repeat(len(index), 1))
-    depth, _, color = look(model, rays, start.repeat_interleave(many))
-    count = (depth > 0).reshape(-1, many).sum(-1)
-    return color.reshape(-1, many, 3).sum(1) / count.clamp_min(1)[:, None], count / many
+    shifts, count = torch.cartesian_prod(steps, steps), supersampling**2
+    rays = block_rays(cameras, index.repeat_interleave(count), 1, shifts.repeat(len(index), 1))
+    depth, _, color = render_rays(model, rays, start.repeat_interleave(count))
+    hits = (depth > 0).reshape(-1, count).sum(-1)
+    return color.reshape(-1, count, 3).sum(1) / hits.clamp_min(1)[:, None], hits / count
 
 
-def eight_bit(values: Float[Tensor, "*shape"]) -> UInt8[Tensor, "*shape"]:
-    """Values from 0 to 1 as 0 to 255, rounded."""
+def to_uint8(values: Float[Tensor, "*shape"]) -> UInt8[Tensor, "*shape"]:
+    """Map values in [0, 1] to 0 to 255, rounded."""
     return (values * 255.0 + 0.5).to(torch.uint8)
 
 
-def _at(rays: Rays, distance: Float[Tensor, "rays"]) -> Float[Tensor, "rays 3"]:
-    """Points along rays, their coordinates in rows in memory: shapes take them apart."""
+def _points_at(rays: Rays, distance: Float[Tensor, "rays"]) -> Float[Tensor, "rays 3"]:
+    """Return points along rays, coordinates in rows in memory, as the shapes read them."""
     return torch.addcmul(rays.origins.t().contiguous(), distance, rays.directions.t()).t()
