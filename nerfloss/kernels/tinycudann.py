@@ -11,6 +11,7 @@ Tested with a stand-in, not yet with tinycudann itself.
 """
 
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -155,8 +156,6 @@ def _read(
 @cache
 def _encoding(resolution: int, features: int, log2_rows: int, dtype: torch.dtype) -> Any:
     """An encoding that has this one grid: its scale is one less than its base resolution."""
-    import tinycudann  # pyright: ignore[reportMissingImports]
-
     config = {
         "otype": "HashGrid",
         "n_levels": 1,
@@ -166,4 +165,4 @@ def _encoding(resolution: int, features: int, log2_rows: int, dtype: torch.dtype
         "per_level_scale": 1.0,
         "interpolation": "Linear",
     }
-    return tinycudann.Encoding(3, config, dtype=dtype)
+    return import_module("tinycudann").Encoding(3, config, dtype=dtype)

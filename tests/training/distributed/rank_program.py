@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 ROOT = Path(__file__).resolve().parents[3]
-sys.path += [str(ROOT / "tests"), str(ROOT / "tests" / "distributed")]
+sys.path.append(str(ROOT / "tests"))
 
 from shared_cases import CASES, shared_run  # noqa: E402
 
