@@ -10,6 +10,7 @@ from hydra.version import VersionBase, setbase
 from omegaconf import DictConfig, open_dict
 
 from nerfloss.assembly.config_files import conf_dir
+from nerfloss.assembly.renamed_settings import refuse_renamed
 
 
 def compose_config(
@@ -20,8 +21,9 @@ def compose_config(
     ``searchpath`` lists further folders of configurations, as ``pkg://mylab.conf``. A caller who
     has initialised Hydra keeps that state.
 
-    Raises Hydra's errors for overrides that fit no configuration.
+    Raises Hydra's errors for overrides that fit no configuration, and ValueError for old names.
     """
+    refuse_renamed(overrides)
     words = [f"hydra.searchpath=[{','.join(searchpath)}]"] if searchpath else []
     with _version_base("1.3"):
         loader = ConfigLoaderImpl(create_config_search_path(str(conf_dir())))

@@ -15,7 +15,7 @@ from types import TracebackType
 MISTAKE, BUG, INTERRUPTED = 2, 1, 130
 VARIABLE = "NERFLOSS_TRACEBACK"
 _PACKAGES = ("nerfloss", "hydra_plugins")
-_ALWAYS_BUGS = (AssertionError, NotImplementedError, TypeError, AttributeError)
+_ALWAYS_BUGS = (AssertionError, NotImplementedError, AttributeError)
 
 
 def print_error(error: BaseException) -> int:
@@ -41,8 +41,9 @@ def message_of(error: BaseException) -> str | None:
     if not _raised_here(error):
         return None
     kind = type(error)
+    notes = "".join(f"\n{note}" for note in getattr(error, "__notes__", ()))
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
-    return f"{kind.__name__ if _is_ours(kind.__module__) else 'error'}: {text}"
+    return f"{kind.__name__ if _is_ours(kind.__module__) else 'error'}: {text}{notes}"
 
 
 def short_message(error: BaseException) -> str:

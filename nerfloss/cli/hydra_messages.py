@@ -39,6 +39,8 @@ def hydra_message(error: BaseException) -> str | None:
         return f"{error.full_key}: {_first_line(error)}" if error.full_key else _first_line(error)
     if isinstance(error, HydraException):
         return str(error).strip()
+    if isinstance(error, ValueError) and "group override must be" in str(error):
+        return _choice_that_is_no_name()
     if isinstance(error, UserWarning) and (
         found := re.search(r"searchpath.*path=(\S+)", str(error))
     ):
@@ -71,10 +73,20 @@ def _unreadable_override(error: OverrideParseException) -> str:
     )
 
 
+def _choice_that_is_no_name() -> str:
+    """Return the message for ``loss=null`` and ``loss=3``, which Hydra refuses without the key."""
+    groups = config_groups()
+    typed = [word for word in sys.argv[1:] if word.partition("=")[0].lstrip("+") in groups]
+    named = ", ".join(typed) or "a group"
+    return f"{named}: a group takes the name of a choice; 'nerfloss list GROUP' lists them"
+
+
 def _refused_override(error: ConfigCompositionException) -> str:
     text = str(error)
     if named := re.match(r"Could not override '([^']+)'", text):
         key = named[1]
+        if key.partition("@")[0] in config_groups():
+            return _unchosen_group(key)
         hint = closest(key, list(_names())) or f"; to add a new key, write +{key}=..."
         return f"no setting and no group is called '{key}'{hint}"
     if named := re.match(r"Could not append to config\. An item is already at '([^']+)'", text):
@@ -87,6 +99,16 @@ def _refused_override(error: ConfigCompositionException) -> str:
     keyed = isinstance(cause, OmegaConfBaseException) and cause.full_key
     more = f" ({keyed}: {_first_line(cause)})" if keyed else ""
     return f"{_first_line(error)}{more}"
+
+
+def _unchosen_group(group: str) -> str:
+    """Return the message for a group of which the configuration has no choice to override."""
+    if group == "loss/term":
+        return "loss/term: to add a term, write +loss/term@loss.terms.NAME=TERM"
+    return (
+        f"{group}: a group takes the name of a choice ('nerfloss list {group}' lists them); "
+        f"to choose from a group that is not chosen yet, write +{group}=..."
+    )
 
 
 def _failed_part(error: InstantiationException) -> str | None:
@@ -123,7 +145,7 @@ def _names() -> Iterator[str]:
     for overrides in (chosen, []):
         try:
             cfg = compose_config("train", overrides)
-        except HydraException:
+        except (HydraException, ValueError):
             continue
         yield from (key for key in dotted_keys(cfg) if key not in groups)
         return

@@ -23,6 +23,10 @@ MISTAKES: Sequence[tuple[str, Sequence[str], Sequence[str]]] = [
         ["loss/term=eikonol", "did you mean eikonal"],
     ),
     ("term to remove", ["train", "~loss.terms.curvature"], ["loss.terms.curvature"]),
+    ("null for a group", ["train", "loss=null"], ["a group takes the name of a choice"]),
+    ("number for a group", ["train", "model=3"], ["a group takes the name of a choice"]),
+    ("keys for a group", ["train", "loss={a: 1}"], ["loss: a group takes the name"]),
+    ("term without +", ["train", "loss/term=tv"], ["+loss/term@loss.terms.NAME=TERM"]),
     ("group added twice", ["train", "+model=nerf"], ["model", "leave the + away"]),
     ("tilde", ["train", "dataset.path=~/scene"], ["dataset.path=$HOME/scene"]),
     ("brackets", ["train", "dataset.path=a(b"], ["dataset.path", "quotes"]),
@@ -50,6 +54,16 @@ MISTAKES: Sequence[tuple[str, Sequence[str], Sequence[str]]] = [
         ["quantities.mine", "no.f"],
     ),
     (
+        "loss that returns no tensor",
+        [
+            "train",
+            "loss.terms.eikonal.fn._target_=os.getcwd",
+            "initialization=sphere",
+            "dataset.size=8",
+        ],
+        ["a loss term returns a tensor, got str", "in the loss term 'eikonal'"],
+    ),
+    (
         "recipe that cannot be fed",
         ["train", "model=nerf", "loss=neus_eikonal"],
         ["RecipeError", "eikonal: needs 'gradients'"],
@@ -72,6 +86,16 @@ MISTAKES: Sequence[tuple[str, Sequence[str], Sequence[str]]] = [
     (
         "renamed choice",
         ["train", "start=scout"],
+        ["start=scout was renamed to initialization=density_warmup"],
+    ),
+    (
+        "renamed setting of schedules",
+        ["schedules", "trainer.pace.rays=8"],
+        ["trainer.pace.rays was renamed to trainer.batch_size.rays"],
+    ),
+    (
+        "renamed setting of gradcheck",
+        ["gradcheck", "start=scout"],
         ["start=scout was renamed to initialization=density_warmup"],
     ),
     ("renamed group", ["train", "start=auto"], ["start was renamed to initialization"]),
