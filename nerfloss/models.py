@@ -17,11 +17,11 @@ from nerfloss.quantities.resolve import Quantities
 class Sampler(Protocol):
     """A module that places samples along rays: jittered with a generator, regular without.
 
-    ``offers`` names quantities that come with its samples; ``learns_from`` the one through which a
-    loss term trains it, if any. ``supports_prefetch`` is True where it reads
-    a cached copy of the field that only ``refresh`` updates, so that it can sample for a step while
-    the step before runs. ``region`` holds the cells of the field's box to which ``restrict_to``
-    limits samples, None where that is not supported.
+    ``offers`` names the quantities that come with its samples; ``learns_from`` the one through
+    which a loss term trains it, if any. ``supports_prefetch`` is True if sampling depends only on
+    state that ``refresh`` updates, so that a step can be sampled while the previous one runs.
+    ``region`` is a mask of the cells of the field's box to which ``restrict_to`` limits samples;
+    None if that is not supported.
     """
 
     offers: frozenset[str]
@@ -60,7 +60,7 @@ class Renderer(Protocol):
 class Model:
     """A field, a sampler and a renderer that fit each other.
 
-    The renderer's rules turn what the field offers into opacity.
+    The renderer has rules that compute opacity from the field's quantities.
     """
 
     field: TrainedField

@@ -1,4 +1,4 @@
-"""Colour at a point: networks whose parameters' names say which quantities they look at."""
+"""Colour networks; the parameters of ``forward`` name the quantities that they need."""
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -6,19 +6,19 @@ from torch import Tensor, nn
 from nerfloss.fields.mlp import MLP
 from nerfloss.kernels.directions import spherical_harmonics
 
-HARMONICS = 16
+# Coefficients of an encoded viewing direction: degrees 0 to 3.
+SH_COEFFICIENTS = 16
 
 
-class SurfaceColor(nn.Module):
-    """Colour of a surface point, seen from a direction.
+class _ColorNetwork(nn.Module):
+    """An MLP of an embedding, ``geometry_channels`` further numbers and the viewing direction."""
 
-    Reference: Yariv et al., "Multiview Neural Surface Reconstruction (IDR)", NeurIPS 2020, sec. 3.
-    """
+    geometry_channels = 0
 
     def __init__(
         self,
         *,
-        embedding: int = 15,
+        embedding: int,
         hidden: int = 2,
         width: int = 64,
         backend: str = "auto",
@@ -26,9 +26,23 @@ class SurfaceColor(nn.Module):
     ) -> None:
         super().__init__()
         self.network = MLP(
-            embedding + 3 + HARMONICS, 3, hidden=hidden, width=width, squash=True,
-            backend=backend, precision=precision,
-        )  # fmt: skip
+            embedding + self.geometry_channels + SH_COEFFICIENTS,
+            3,
+            hidden=hidden,
+            width=width,
+            squash=True,
+            backend=backend,
+            precision=precision,
+        )
+
+
+class SurfaceColor(_ColorNetwork):
+    """Colour of a surface point seen from a direction; it depends on the normal.
+
+    Reference: Yariv et al., "Multiview Neural Surface Reconstruction (IDR)", NeurIPS 2020, sec. 3.
+    """
+
+    geometry_channels = 3
 
     def forward(
         self,
@@ -36,36 +50,20 @@ class SurfaceColor(nn.Module):
         normals: Float[Tensor, "points 3"],
         embeddings: Float[Tensor, "points embedding"],
     ) -> Float[Tensor, "points 3"]:
-        """Colours in [0, 1]."""
-        seen_from = spherical_harmonics(directions)
-        return self.network(embeddings, normals, seen_from)
+        """Return colours in [0, 1]."""
+        return self.network(embeddings, normals, spherical_harmonics(directions))
 
 
-class RadianceColor(nn.Module):
-    """Colour that a point of a density field emits in a direction.
+class RadianceColor(_ColorNetwork):
+    """Colour emitted by a point of a density field in a direction.
 
     Reference: Müller et al., "Instant Neural Graphics Primitives", SIGGRAPH 2022, sec. 5.4.
     """
-
-    def __init__(
-        self,
-        *,
-        embedding: int = 16,
-        hidden: int = 2,
-        width: int = 64,
-        backend: str = "auto",
-        precision: str = "float32",
-    ) -> None:
-        super().__init__()
-        self.network = MLP(
-            embedding + HARMONICS, 3, hidden=hidden, width=width, squash=True,
-            backend=backend, precision=precision,
-        )  # fmt: skip
 
     def forward(
         self,
         directions: Float[Tensor, "points 3"],
         embeddings: Float[Tensor, "points embedding"],
     ) -> Float[Tensor, "points 3"]:
-        """Colours in [0, 1]."""
+        """Return colours in [0, 1]."""
         return self.network(embeddings, spherical_harmonics(directions))

@@ -7,18 +7,18 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from nerfloss.fields.hash_grid import HashGrid
-from nerfloss.fields.heads import head_parameters, heads_on
+from nerfloss.fields.heads import build_heads, head_parameters
 from nerfloss.fields.mlp import MLP
 
 # exp(12) is opaque within 1e-4 scene units; larger values only overflow.
-LARGEST_LOG_DENSITY = 12.0
+MAX_LOG_DENSITY = 12.0
 
 
 class DensityField(nn.Module):
-    """Hash grid and a small network: ``densities`` and the ``embeddings`` that colours need.
+    """Hash grid and MLP that compute ``densities`` and ``embeddings`` for the colour network.
 
-    The density is the exponential of the first output, as in instant-ngp. ``heads``, by the name
-    of their quantity, are made for the embeddings.
+    The density is the exponential of the first output, as in instant-ngp. ``heads`` maps names of
+    quantities to functions that build a head for a number of embedding channels.
 
     Reference: Müller et al., "Instant Neural Graphics Primitives", SIGGRAPH 2022, sec. 5.4.
     """
@@ -43,11 +43,11 @@ class DensityField(nn.Module):
         self.network = MLP(
             grid.channels, embedding, hidden=hidden, width=width, backend=grid.backend
         )
-        self.heads = heads_on(embedding, heads)
+        self.heads = build_heads(embedding, heads)
 
     @property
     def box(self) -> Float[Tensor, "2 3"]:
-        """Corners of the box inside which the field lives, in scene units."""
+        """Minimum and maximum corner of the field's box, in scene units."""
         return self.grid.box
 
     def forward(
@@ -56,14 +56,14 @@ class DensityField(nn.Module):
         """Evaluate the quantities in ``needs`` at points, differentiably."""
         outputs = self.network(self.grid(points))
         values = {
-            "densities": torch.exp(outputs[:, 0].clamp_max(LARGEST_LOG_DENSITY)),
+            "densities": torch.exp(outputs[:, 0].clamp_max(MAX_LOG_DENSITY)),
             "embeddings": outputs,
         }
         return {name: values[name] for name in needs}
 
     @torch.no_grad()
     def implicit(self, points: Float[Tensor, "points 3"]) -> Float[Tensor, "points"]:
-        """Negative where the density exceeds ``surface_density``: what a mesh is made from."""
+        """Return ``surface_density`` minus the density, whose zero level set is the mesh."""
         return self.surface_density - self(points, {"densities"})["densities"]
 
     def constants(self) -> Mapping[str, Tensor]:
@@ -71,11 +71,11 @@ class DensityField(nn.Module):
         return {}
 
     def advance(self, step: int) -> None:
-        """Activate the levels of the grid that belong to a scheduled step."""
+        """Activate the grid levels scheduled for a training step."""
         self.grid.set_step(step)
 
     def set_box(self, box: Float[Tensor, "2 3"]) -> None:
-        """Let the grid span another box, before anything is learned."""
+        """Set the box of an untrained field."""
         self.grid.set_box(box)
 
     def grid_levels(self) -> tuple[Float[Tensor, "rows features"], ...]:
@@ -85,11 +85,11 @@ class DensityField(nn.Module):
     def grid_neighbours(
         self, generator: torch.Generator | None, vertices: int
     ) -> list[Float[Tensor, "4 vertices features"]]:
-        """Features at random vertices and their neighbours: for terms on the grid's roughness."""
+        """Return features at random grid vertices and their neighbours, for smoothness terms."""
         return self.grid.neighbours(generator, vertices)
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
-        """Parameters by the name under which the optimizer sets their rate."""
+        """Return the parameters by the name for which the optimizer has settings."""
         return {
             "grid": list(self.grid.parameters()),
             "geometry": list(self.network.parameters()),

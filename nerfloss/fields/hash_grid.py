@@ -1,4 +1,4 @@
-"""A trainable multi-resolution hash grid over a box of the world, released level by level."""
+"""A trainable multi-resolution hash grid over a box, with coarse-to-fine activation of levels."""
 
 from typing import Any
 
@@ -14,22 +14,25 @@ from nerfloss.kernels.point_ops import to_unit_cube
 from nerfloss.kernels.reference.grid_cells import corner_rows
 from nerfloss.maths.random_numbers import uniform
 
-# None: as it is learned.
-STORED = {"float32": None, "float16": torch.float16, "bfloat16": torch.bfloat16}
+# In which the table is read; None: in which it is stored.
+TABLE_DTYPES = {"float32": None, "float16": torch.float16, "bfloat16": torch.bfloat16}
 UNIT_BALL = ((-1.0, -1.0, -1.0), (1.0, 1.0, 1.0))
 
 
 class HashGrid(nn.Module):
-    """Features of world points: ``levels`` grids of ``features`` numbers each, coarsest first.
+    """Features of world points: ``levels`` grids of ``features`` channels each, coarsest first.
 
     The grid spans ``box``, which need not be a cube; points outside have the features of the
-    nearest point on its border. ``box`` and the number of active levels are saved with the weights.
+    nearest point on its border. ``box`` and the number of active levels are part of the state.
 
-    With ``steps_per_level`` > 0, training starts with ``start_levels`` levels and `set_step` adds
-    one every so many steps: coarse shape first. Levels that are not active give 0.
+    With ``steps_per_level`` > 0, training starts with ``start_levels`` levels, and `set_step` adds
+    one every ``steps_per_level`` steps. Inactive levels have features of 0.
 
-    ``precision`` is that in which the table is read: half the bytes with float16 or bfloat16. What
-    is learned, and every sum, stays float32. Neither has been measured on a GPU.
+    The table is read in ``precision``: float16 and bfloat16 halve the memory traffic. Parameters
+    and sums stay float32. Half precision has not been measured on a GPU.
+
+    Reference: Müller et al., "Instant Neural Graphics Primitives", SIGGRAPH 2022; coarse-to-fine:
+    Li et al., "Neuralangelo", CVPR 2023.
     """
 
     box: Tensor
@@ -52,14 +55,16 @@ class HashGrid(nn.Module):
             levels, features, log2_hashmap_size, base_resolution, max_resolution
         )
         table = torch.empty(self.layout.entries, features).uniform_(-1e-4, 1e-4)
-        check_backend(backend)  # what cannot run is an error here, not in training
+        check_backend(backend)
         self.table = nn.Parameter(table)
         self.register_buffer("box", torch.tensor(UNIT_BALL))
         self.backend = backend
         self._here = HostCopy()
-        if precision not in STORED:
-            raise ValueError(f"a grid's precision={precision!r} is none of {', '.join(STORED)}")
-        self.stored = STORED[precision]
+        if precision not in TABLE_DTYPES:
+            raise ValueError(
+                f"a grid's precision={precision!r} is none of {', '.join(TABLE_DTYPES)}"
+            )
+        self.table_dtype = TABLE_DTYPES[precision]
         self.start_levels, self.steps_per_level = start_levels, steps_per_level
         self.active_levels = levels
         if steps_per_level > 0 and not 0 < start_levels <= levels:
@@ -67,28 +72,30 @@ class HashGrid(nn.Module):
         self.set_step(0)
 
     def forward(self, points: Float[Tensor, "points 3"]) -> Float[Tensor, "points channels"]:
-        """Features at world points; differentiable once in points and table."""
+        """Return features at world points; differentiable once in points and table."""
         unit, _ = self.to_unit(points)
-        return encode(unit, self.table, self.layout, self.active_levels, self.backend, self.stored)
+        return encode(
+            unit, self.table, self.layout, self.active_levels, self.backend, self.table_dtype
+        )
 
     @property
     def channels(self) -> int:
-        """Features per point, active or not."""
+        """Number of features per point, those of inactive levels included."""
         return self.layout.channels
 
     def set_step(self, step: int) -> None:
-        """Activate the levels that are due at a training step."""
+        """Activate the levels scheduled for a training step."""
         if self.steps_per_level > 0:
             due = self.start_levels + step // self.steps_per_level
             self.set_active(min(due, self.layout.levels))
 
     def set_active(self, levels: int) -> None:
-        """Use the ``levels`` coarsest levels only. Raises ValueError if there are not so many."""
+        """Activate the ``levels`` coarsest levels only. Raises ValueError if there are fewer."""
         check_active(self.layout, levels)
         self.active_levels = levels
 
     def set_box(self, box: Float[Tensor, "2 3"]) -> None:
-        """Span another box: its lower and upper corner. What was learned is stretched with it.
+        """Set the lower and upper corner of the box; learned features are stretched with it.
 
         Raises ValueError if the box is empty along an axis or not finite.
         """
@@ -98,7 +105,7 @@ class HashGrid(nn.Module):
         self.box.copy_(box)
 
     def cell(self) -> float:
-        """Shortest edge, in world units, of a cell of the finest active level."""
+        """Return the shortest edge of a cell of the finest active level, in world units."""
         finest = self.layout.grids[max(self.active_levels - 1, 0)]
         here = self._here(self.box)
         return float((here[1] - here[0]).min()) / finest.resolution
@@ -106,37 +113,37 @@ class HashGrid(nn.Module):
     def to_unit(
         self, points: Float[Tensor, "points 3"]
     ) -> tuple[Float[Tensor, "points 3"], Float[Tensor, "points 3"]]:
-        """Points in the unit cube, clamped to it, and the derivative of that, axis by axis.
+        """Return points mapped to the unit cube and clamped to it, and the derivative per axis.
 
         The derivative is 1 / extent inside and 0 along the axes in which a point lies outside.
         """
         return to_unit_cube(points, self.box)
 
     def levels(self) -> tuple[Float[Tensor, "rows features"], ...]:
-        """The part of the table that each active level has."""
-        # One split: slices would each send back a gradient of the whole table's size.
+        """Return the part of the table of each active level."""
+        # One split: the gradient of each slice would have the size of the whole table.
         parts = self.table.split([level.entries for level in self.layout.grids])
         return parts[: self.active_levels]
 
     def neighbours(
         self, generator: torch.Generator | None, vertices: int
     ) -> list[Float[Tensor, "4 vertices features"]]:
-        """Features of every active level at random vertices, and one step along x, y and z."""
+        """Return features of every active level at random vertices and their x, y, z neighbours."""
         unit = uniform((vertices, 3), generator, self.table)
-        # Of a cell's corners, x alternating fastest: the first, and those one step away from it.
+        # Corners of a cell, x fastest: the first and its neighbours along the axes.
         corners = [0, 1, 2, 4]
-        found = []
+        features = []
         for part, level in zip(self.levels(), self.layout.grids, strict=False):
             rows = corner_rows(unit, level)[corners]
-            found.append(part.index_select(0, rows.flatten()).unflatten(0, rows.shape))
-        return found
+            features.append(part.index_select(0, rows.flatten()).unflatten(0, rows.shape))
+        return features
 
     def kernel(self) -> HashGridKernel:
-        """The kernel that computes this grid where its table lies."""
-        return select_kernel(self.backend, self.table, self.stored)
+        """Return the kernel for the device and dtype of the table."""
+        return select_kernel(self.backend, self.table, self.table_dtype)
 
     def get_extra_state(self) -> dict[str, int]:
-        """Part of ``state_dict``: evaluation and resuming see the levels that training saw."""
+        """Add the number of active levels to ``state_dict``."""
         return {"active_levels": self.active_levels}
 
     def set_extra_state(self, state: Any) -> None:
@@ -144,7 +151,7 @@ class HashGrid(nn.Module):
 
 
 def check_kernels(*parts: nn.Module) -> None:
-    """Raise ValueError for a grid in them whose backend cannot read it where it lies by now."""
+    """Raise ValueError if the backend of a hash grid cannot run on the device of its table."""
     for grid in (each for part in parts for each in part.modules()):
         if isinstance(grid, HashGrid):
-            select_backend(grid.backend, grid.table.device, grid.stored or grid.table.dtype)
+            select_backend(grid.backend, grid.table.device, grid.table_dtype or grid.table.dtype)

@@ -1,4 +1,4 @@
-"""Heads: small networks that read more from a field's embeddings than its colour."""
+"""Heads: small networks on a field's embeddings, e.g. for semantic logits."""
 
 from collections.abc import Callable, Mapping
 
@@ -8,20 +8,19 @@ from torch import Tensor, nn
 from nerfloss.fields.mlp import MLP
 from nerfloss.quantities.vocabulary import VOCABULARY
 
-# What a head may be called of the names that the vocabulary gives a meaning.
+# Quantities of the vocabulary that a head may compute.
 QUANTITIES = ("logits", "features")
 
 
 class Head(nn.Module):
-    """``channels`` numbers per point, seen along a ray as colours are: ``sum_i w_i h(x_i)``.
+    """View-independent ``channels`` per point, composited along rays: ``sum_i w_i h(x_i)``.
 
-    They do not depend on where a point is seen from. What is composited is not bounded: semantic
-    logits, or an embedding of instances. A loss on it trains the head and, through the embeddings,
-    the field; but it moves the surface through the compositing weights only with
-    ``moves_surface``: labels blur at borders, and would smear the shape there.
+    Outputs are unbounded, e.g. semantic logits or an instance embedding. A loss on them trains the
+    head and, through the embeddings, the field. Gradients reach the compositing weights only with
+    ``moves_surface``: labels are inaccurate at borders, where they would blur the surface.
 
     Reference: Zhi et al., "In-Place Scene Labelling and Understanding with Implicit Scene
-    Representation" (Semantic-NeRF), ICCV 2021, where the weights are descended too.
+    Representation" (Semantic-NeRF), ICCV 2021, where gradients do reach the weights.
     """
 
     def __init__(
@@ -43,16 +42,16 @@ class Head(nn.Module):
     def forward(
         self, embeddings: Float[Tensor, "points embedding"]
     ) -> Float[Tensor, "points channels"]:
-        """The head's numbers at points."""
+        """Return the head's outputs at points."""
         return self.network(embeddings)
 
 
-def heads_on(
+def build_heads(
     embedding: int, heads: Mapping[str, Callable[[int], nn.Module]] | None
 ) -> nn.ModuleDict:
-    """Make the heads of a field, by the name of the quantity that each composites to.
+    """Build the heads of a field, by the name of the composited quantity.
 
-    Raises ValueError for a name that already means something else.
+    Raises ValueError for the name of another quantity of the vocabulary.
     """
     for name in heads or {}:
         if name in VOCABULARY and name not in QUANTITIES:
@@ -64,5 +63,5 @@ def heads_on(
 
 
 def head_parameters(heads: nn.ModuleDict) -> dict[str, list[nn.Parameter]]:
-    """The group of parameters of all heads; none where there is no head."""
+    """Return the parameter group of all heads; empty without heads."""
     return {"heads": list(heads.parameters())} if heads else {}

@@ -8,17 +8,17 @@ from torch import Tensor, nn
 
 from nerfloss.kernels.mlp import apply_mlp
 
-# None: as it is learned. float16 would lose small derivatives.
-ROUNDED = {"float32": None, "bfloat16": torch.bfloat16}
+# In which layers are computed; None: in which they are stored. float16 underflows derivatives.
+LAYER_DTYPES = {"float32": None, "bfloat16": torch.bfloat16}
 
 
 class MLP(nn.Module):
     """``hidden`` layers of ``width`` with ReLU, and a linear layer to ``outputs``.
 
-    With ``squash`` these go through the sigmoid. ``backend`` computes it, as it does a grid.
-    ``precision`` is that of the layers, float32 or bfloat16; what is learned stays float32.
+    ``squash`` applies a sigmoid to the outputs. ``backend`` selects the kernels. ``precision``
+    (float32 or bfloat16) is that of the layers; parameters stay float32. Biases start at 0.
 
-    Weights start as in He et al., "Delving Deep into Rectifiers", ICCV 2015; biases at 0.
+    Reference: He et al., "Delving Deep into Rectifiers", ICCV 2015, for the initial weights.
     """
 
     def __init__(
@@ -33,9 +33,11 @@ class MLP(nn.Module):
         precision: str = "float32",
     ) -> None:
         super().__init__()
-        if precision not in ROUNDED:
-            raise ValueError(f"a network's precision={precision!r} is none of {', '.join(ROUNDED)}")
-        self.rounded = ROUNDED[precision]
+        if precision not in LAYER_DTYPES:
+            raise ValueError(
+                f"a network's precision={precision!r} is none of {', '.join(LAYER_DTYPES)}"
+            )
+        self.layer_dtype = LAYER_DTYPES[precision]
         if hidden < 1:
             raise ValueError(f"a small network needs hidden >= 1, got hidden={hidden}")
         sizes = [inputs, *[width] * hidden, outputs]
@@ -48,10 +50,10 @@ class MLP(nn.Module):
         self.squash, self.backend = squash, backend
 
     def forward(self, *inputs: Float[Tensor, "points _"]) -> Float[Tensor, "points outputs"]:
-        """Outputs of the last layer, for inputs that are laid side by side."""
+        """Return the outputs for the concatenation of all inputs."""
         columns = [each.t() for each in inputs]
         joined = torch.cat(columns) if len(columns) > 1 else columns[0]
         parameters = list(self.layers.parameters())
         return apply_mlp(
-            joined, parameters, squash=self.squash, backend=self.backend, rounded=self.rounded
+            joined, parameters, squash=self.squash, backend=self.backend, rounded=self.layer_dtype
         ).t()

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from nerfloss.fields.density import LARGEST_LOG_DENSITY
+from nerfloss.fields.density import MAX_LOG_DENSITY
 from nerfloss.fields.hash_grid import HashGrid
 from nerfloss.fields.mlp import MLP
 
@@ -24,7 +24,7 @@ class ProposalDensity(nn.Module):
     def forward(self, points: Float[Tensor, "points 3"]) -> Float[Tensor, "points"]:
         """Return densities per scene unit; differentiable."""
         outputs = self.network(self.grid(points))[:, 0]
-        return torch.exp(outputs.clamp_max(LARGEST_LOG_DENSITY))
+        return torch.exp(outputs.clamp_max(MAX_LOG_DENSITY))
 
     def set_box(self, box: Float[Tensor, "2 3"]) -> None:
         """Use the box of the main field, which must have a volume; parameters are kept."""

@@ -1,4 +1,4 @@
-"""A signed distance field: its values, its explicit gradient and its second derivatives."""
+"""A signed distance field with gradient and second derivatives."""
 
 import math
 from collections.abc import Callable, Collection, Mapping
@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from nerfloss.fields.heads import head_parameters, heads_on
+from nerfloss.fields.heads import build_heads, head_parameters
 from nerfloss.fields.sdf_network import SDFNetwork
 
 # The sharpness is exp(10 v), so that one learning rate suits values from 10 to 10 000 (NeuS).
@@ -15,12 +15,12 @@ SHARPNESS_RATE = 10.0
 
 
 class SDFField(nn.Module):
-    """``sdf`` (negative inside), its ``gradients``, and what colours and opacities need.
+    """Signed distance ``sdf`` (negative inside), its derivatives, and embeddings for colours.
 
-    ``sharpness`` (how fast opacity rises across the surface) is learned with the field.
-    Second derivatives are central differences over ``difference_cells`` cells of the finest
-    active level: inside a cell a trilinear grid has no pure second derivatives. ``heads``, by the
-    name of their quantity, are made for the embeddings.
+    ``sharpness``, the inverse width of the opacity's transition at the surface, is learned. Second
+    derivatives are central differences over ``difference_cells`` cells of the finest active level:
+    inside a cell a trilinear grid has no pure second derivatives. ``heads`` maps names of
+    quantities to functions that build a head for a number of embedding channels.
     """
 
     offers = frozenset({"sdf", "gradients", "laplacian", "hessian_gradients", "embeddings"})
@@ -40,12 +40,12 @@ class SDFField(nn.Module):
         self.network = network
         self.appearance = appearance
         self.difference_cells = difference_cells
-        self.heads = heads_on(network.embedding, heads)
+        self.heads = build_heads(network.embedding, heads)
         self.log_sharpness = nn.Parameter(torch.tensor(math.log(sharpness) / SHARPNESS_RATE))
 
     @property
     def box(self) -> Float[Tensor, "2 3"]:
-        """Corners of the box inside which the field lives, in scene units."""
+        """Minimum and maximum corner of the field's box, in scene units."""
         return self.network.grid.box
 
     def forward(
@@ -74,11 +74,11 @@ class SDFField(nn.Module):
         return {"sharpness": torch.exp(SHARPNESS_RATE * self.log_sharpness)}
 
     def advance(self, step: int) -> None:
-        """Activate the levels of the grid that belong to a scheduled step."""
+        """Activate the grid levels scheduled for a training step."""
         self.network.grid.set_step(step)
 
     def set_box(self, box: Float[Tensor, "2 3"]) -> None:
-        """Let the grid span another box, before anything is learned."""
+        """Set the box of an untrained field."""
         self.network.grid.set_box(box)
 
     def grid_levels(self) -> tuple[Float[Tensor, "rows features"], ...]:
@@ -88,11 +88,11 @@ class SDFField(nn.Module):
     def grid_neighbours(
         self, generator: torch.Generator | None, vertices: int
     ) -> list[Float[Tensor, "4 vertices features"]]:
-        """Features at random vertices and their neighbours: for terms on the grid's roughness."""
+        """Return features at random grid vertices and their neighbours, for smoothness terms."""
         return self.network.grid.neighbours(generator, vertices)
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
-        """Parameters by the name under which the optimizer sets their rate."""
+        """Return the parameters by the name for which the optimizer has settings."""
         grid = list(self.network.grid.parameters())
         inner = {id(parameter) for parameter in grid}
         return {
@@ -104,7 +104,7 @@ class SDFField(nn.Module):
         }
 
     def difference_step(self) -> float:
-        """Half-width of the central differences, in scene units."""
+        """Return the half-width of the central differences, in scene units."""
         return self.difference_cells * self.network.grid.cell()
 
     def _sdf(self, points: Float[Tensor, "*points 3"]) -> Float[Tensor, "*points"]:
@@ -113,7 +113,7 @@ class SDFField(nn.Module):
     def _laplacian(
         self, points: Float[Tensor, "points 3"], center: Float[Tensor, "points"]
     ) -> Float[Tensor, "points"]:
-        """Sum over the axes of ``(f(x + h e) - 2 f(x) + f(x - h e)) / h^2``."""
+        """Return the sum over the axes of ``(f(x + h e) - 2 f(x) + f(x - h e)) / h^2``."""
         step = self.difference_step()
         taps = step * torch.cat([torch.eye(3), -torch.eye(3)]).to(points)
         around = self._sdf(points[:, None] + taps)
@@ -122,10 +122,10 @@ class SDFField(nn.Module):
     def _hessian_gradients(
         self, points: Float[Tensor, "points 3"], gradients: Float[Tensor, "points 3"]
     ) -> Float[Tensor, "points 3"]:
-        """``H g``: the change of the gradient along its own direction, times its length."""
+        """Return ``H g``, the Hessian times the gradient, by a difference along the gradient."""
         step = self.difference_step()
         length = gradients.square().sum(-1, keepdim=True).clamp_min(1e-12).sqrt()
-        # No gradient flows into the offset, only into the values there.
+        # The offset is detached: it only chooses where the gradient is evaluated.
         along = (step * gradients / length).detach()
         _, both = self.network.with_gradients(torch.cat([points + along, points - along]))
         ahead, behind = both.chunk(2)

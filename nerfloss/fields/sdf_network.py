@@ -1,9 +1,8 @@
-"""A signed distance as a small network over a hash grid, and its gradient written out.
+"""Signed distance network on a hash grid, with its gradient computed in the forward pass.
 
-The gradient is part of the forward pass: with ``f`` the network's input, made of grid features and
-the point itself, ``g = d sdf / d f`` is the transposed chain of the layers and ``n = J^T g``, with
-``J`` the derivative of ``f`` along the point. Losses on gradients then need one differentiation
-instead of two: a third of the memory, and no kernel with second derivatives in autograd.
+With ``f`` the network's input (grid features and the point), ``g = d sdf / d f`` is the transposed
+chain of the layers, and the gradient is ``J^T g`` with ``J = d f / d point``. Losses on gradients
+then need one differentiation instead of two: a third of the memory, and no double backward.
 """
 
 from itertools import pairwise
@@ -14,17 +13,17 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from nerfloss.fields.geometric_init import geometric_init
 from nerfloss.fields.hash_grid import HashGrid
-from nerfloss.fields.sphere import become_sphere
 from nerfloss.kernels import sdf_mlp
 
 
 class SDFNetwork(nn.Module):
     """Signed distance, in scene units, and an embedding for the colour network, at world points.
 
-    Layers are ``Linear`` with softplus of sharpness ``beta`` between. At first the distance is that
-    of a sphere of ``radius`` around the origin, positive outside (inside with ``inside_out``: the
-    walls of a room).
+    Linear layers with softplus of sharpness ``beta`` between. The initial distance is that of a
+    sphere of ``radius`` around the origin, positive outside, or inside with ``inside_out``, which
+    suits rooms.
     """
 
     def __init__(
@@ -40,16 +39,16 @@ class SDFNetwork(nn.Module):
     ) -> None:
         super().__init__()
         if hidden < 1:
-            raise ValueError(f"a distance network needs hidden >= 1, got hidden={hidden}")
+            raise ValueError(f"an SDF network needs hidden >= 1, got hidden={hidden}")
         self.grid = grid
         sizes = [grid.channels + 3, *[width] * hidden, 1 + embedding]
         layers = [nn.Linear(inner, outer) for inner, outer in pairwise(sizes)]
         self.layers = nn.ModuleList(layers)
         self.beta, self.embedding = beta, embedding
-        become_sphere(layers, radius=radius, beta=beta, inside_out=inside_out)
+        geometric_init(layers, radius=radius, beta=beta, inside_out=inside_out)
 
     def forward(self, points: Float[Tensor, "points 3"]) -> Float[Tensor, "points outputs"]:
-        """Signed distance (first column) and embedding, without gradients: half the price.
+        """Return signed distance (first column) and embedding, at half the cost of gradients too.
 
         Differentiable once in points and parameters.
         """
@@ -58,7 +57,7 @@ class SDFNetwork(nn.Module):
     def with_gradients(
         self, points: Float[Tensor, "points 3"]
     ) -> tuple[Float[Tensor, "points outputs"], Float[Tensor, "points 3"]]:
-        """Signed distance and embedding, and the distance's gradient in world units.
+        """Return signed distance and embedding, and the gradient of the distance.
 
         Both are differentiable once in points and parameters.
         """
@@ -73,7 +72,7 @@ class SDFNetwork(nn.Module):
 
 
 class _Evaluate(torch.autograd.Function):
-    """Outputs and gradients, differentiated with one scatter into the table for both."""
+    """Outputs and gradients; the backward pass scatters into the table once for both."""
 
     @staticmethod
     def forward(
@@ -85,57 +84,52 @@ class _Evaluate(torch.autograd.Function):
         needs_gradients: bool,
         *parameters: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        chosen, at = grid.kernel(), (grid.layout, grid.active_levels)
-        table = table if grid.stored is None else table.to(grid.stored)
+        kernel, active = grid.kernel(), (grid.layout, grid.active_levels)
+        table = table if grid.table_dtype is None else table.to(grid.table_dtype)
         unit, scale = grid.to_unit(points)
         jacobian = points.new_empty(0)
         if needs_gradients:
-            features, jacobian = chosen.features_and_jacobian(unit, table, *at)
+            features, jacobian = kernel.features_and_jacobian(unit, table, *active)
         else:
-            features = chosen.features(unit, table, *at)
+            features = kernel.features(unit, table, *active)
         inputs = torch.cat([features.t(), points.t()])
-        by = grid.backend
         outputs, input_gradient = sdf_mlp.forward(
-            inputs, parameters, beta, needs_gradients, backend=by
+            inputs, parameters, beta, needs_gradients, backend=grid.backend
         )
         ctx.save_for_backward(unit, scale, table, jacobian, inputs, input_gradient, *parameters)
-        ctx.chosen, ctx.at, ctx.beta, ctx.needs_gradients, ctx.by = (
-            chosen,
-            at,
-            beta,
-            needs_gradients,
-            by,
-        )
+        ctx.kernel, ctx.active, ctx.backend = kernel, active, grid.backend
+        ctx.beta, ctx.needs_gradients = beta, needs_gradients
         if not needs_gradients:
-            nothing = points.new_empty(0, 3)
-            ctx.mark_non_differentiable(nothing)
-            return outputs.t(), nothing
-        return outputs.t(), scale * chosen.vjp_from_jacobian(
-            jacobian, input_gradient[:-3].t()
-        ) + input_gradient[-3:].t()
+            empty = points.new_empty(0, 3)
+            ctx.mark_non_differentiable(empty)
+            return outputs.t(), empty
+        through_grid = kernel.vjp_from_jacobian(jacobian, input_gradient[:-3].t())
+        return outputs.t(), scale * through_grid + input_gradient[-3:].t()
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, to_outputs: Tensor, to_gradients: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(
+        ctx: Any, grad_outputs: Tensor, grad_gradients: Tensor
+    ) -> tuple[Tensor | None, ...]:
         unit, scale, table, jacobian, inputs, input_gradient, *parameters = ctx.saved_tensors
-        chosen, at = ctx.chosen, ctx.at
-        tangent = along_grid = None
+        kernel, active = ctx.kernel, ctx.active
+        tangent = grid_gradient = None
         grad_input_gradient = input_gradient
         if ctx.needs_gradients:
-            tangent, along_grid = scale * to_gradients, input_gradient[:-3].t()
+            tangent, grid_gradient = scale * grad_gradients, input_gradient[:-3].t()
             grad_input_gradient = torch.cat(
-                [chosen.jvp_from_jacobian(jacobian, tangent).t(), to_gradients.t()]
+                [kernel.jvp_from_jacobian(jacobian, tangent).t(), grad_gradients.t()]
             )
-        to_inputs, to_parameters = sdf_mlp.backward(
-            inputs, parameters, ctx.beta, to_outputs.t(), grad_input_gradient, backend=ctx.by
+        grad_inputs, grad_parameters = sdf_mlp.backward(
+            inputs, parameters, ctx.beta, grad_outputs.t(), grad_input_gradient, backend=ctx.backend
         )
-        to_features = to_inputs[:-3].t()
-        to_points = to_table = None
+        grad_features = grad_inputs[:-3].t()
+        grad_points = grad_table = None
         if ctx.needs_input_grad[0]:
-            curved = chosen.vjp(unit, table, to_features, *at)
+            curved = kernel.vjp(unit, table, grad_features, *active)
             if tangent is not None:
-                curved = curved + chosen.hvp(unit, table, along_grid, tangent, *at)
-            to_points = scale * curved + to_inputs[-3:].t()
+                curved = curved + kernel.hvp(unit, table, grid_gradient, tangent, *active)
+            grad_points = scale * curved + grad_inputs[-3:].t()
         if ctx.needs_input_grad[1]:
-            to_table = chosen.scatter(unit, to_features, tangent, along_grid, *at)
-        return to_points, to_table, None, None, None, *to_parameters
+            grad_table = kernel.scatter(unit, grad_features, tangent, grid_gradient, *active)
+        return grad_points, grad_table, None, None, None, *grad_parameters

@@ -89,8 +89,8 @@ class DensityWarmup:
                 max_resolution=self.max_resolution,
                 backend=self.backend,
             )
-            appearance = RadianceColor(hidden=1, width=32, backend=self.backend)
-            field = DensityField(grid, appearance, width=32).to(device)
+            appearance = RadianceColor(embedding=16, hidden=1, width=32, backend=self.backend)
+            field = DensityField(grid, appearance, embedding=16, width=32).to(device)
         sampler = OccupancySampler(
             samples=8, resolution=self.occupancy_resolution, refresh_every=16, backend=self.backend
         )

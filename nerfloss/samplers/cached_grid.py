@@ -10,7 +10,7 @@ from nerfloss.kernels.point_ops import points_in_cells, region_cells_below
 from nerfloss.quantities.field import Field
 
 CHUNK = 1 << 16
-# One in so many of the empty cells is updated at a time (round robin).
+# Every n-th empty cell is updated at a time (round robin).
 EMPTY_CELL_INTERVAL = 5
 
 

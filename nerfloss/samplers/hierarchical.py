@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from nerfloss.geometry import Rays, Samples, intersect_box
@@ -11,11 +11,13 @@ from nerfloss.maths.compositing import compositing_weights
 from nerfloss.quantities.field import Field
 from nerfloss.samplers.inverse_cdf import invert_cdf
 from nerfloss.samplers.uniform import stratified_edges
+from nerfloss.samplers.unrestricted import Unrestricted
 
-STEEPEST = -1e3
+# Lower bound of the SDF's derivative along a ray.
+MIN_SLOPE = -1e3
 
 
-class HierarchicalSampler(torch.nn.Module):
+class HierarchicalSampler(Unrestricted, torch.nn.Module):
     """Place ``coarse`` regular distances, then ``fine`` new ones in each of ``rounds`` rounds.
 
     Round i computes compositing weights of the current intervals with a NeuS opacity of sharpness
@@ -23,10 +25,6 @@ class HierarchicalSampler(torch.nn.Module):
 
     Reference: Wang et al., "NeuS", NeurIPS 2021, sec. 3.3 and its released code.
     """
-
-    offers: frozenset[str] = frozenset()
-    learns_from: str | None = None
-    supports_prefetch = False
 
     def __init__(self, *, coarse: int = 64, fine: int = 16, rounds: int = 4) -> None:
         super().__init__()
@@ -55,20 +53,8 @@ class HierarchicalSampler(torch.nn.Module):
             sdf = torch.cat([sdf, _sdf_along(field, rays, new)], -1).gather(-1, order)
         return Samples(rays, t[:, :-1], t[:, 1:])
 
-    def sampled_region(self, field: Field) -> Bool[Tensor, "x y z"] | None:  # noqa: ARG002
-        """Return None: samples are placed everywhere in the field's box."""
-        return None
-
     def refresh(self, field: Field, step: int, generator: torch.Generator | None = None) -> None:
         """Do nothing: there is no state."""
-
-    @property
-    def region(self) -> None:
-        """None: the sampler cannot be restricted to a region."""
-        return None
-
-    def restrict_to(self, region: Bool[Tensor, "x y z"]) -> None:
-        """Do nothing: the sampler cannot be restricted to a region."""
 
     def _sharpnesses(self) -> Iterator[float]:
         return (64.0 * 2**round_ for round_ in range(self.rounds))
@@ -93,7 +79,7 @@ def _interval_weights(
     length = t[:, 1:] - t[:, :-1]
     slope = (sdf[:, 1:] - sdf[:, :-1]) / length.clamp_min(1e-5)
     previous = torch.cat([torch.zeros_like(slope[:, :1]), slope[:, :-1]], -1)
-    change = 0.5 * torch.minimum(previous, slope).clamp(STEEPEST, 0.0) * length
+    change = 0.5 * torch.minimum(previous, slope).clamp(MIN_SLOPE, 0.0) * length
     middle = 0.5 * (sdf[:, 1:] + sdf[:, :-1])
     before = torch.sigmoid(sharpness * (middle - change))
     after = torch.sigmoid(sharpness * (middle + change))

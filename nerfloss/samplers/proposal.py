@@ -3,7 +3,7 @@
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from nerfloss.geometry import Rays, Samples, intersect_box
@@ -11,6 +11,7 @@ from nerfloss.maths.compositing import compositing_weights, density_alphas
 from nerfloss.quantities.field import Field
 from nerfloss.samplers.inverse_cdf import invert_cdf
 from nerfloss.samplers.uniform import stratified_edges
+from nerfloss.samplers.unrestricted import Unrestricted
 
 
 @runtime_checkable
@@ -21,7 +22,7 @@ class Density(Protocol):
     def set_box(self, box: Float[Tensor, "2 3"]) -> None: ...
 
 
-class ProposalSampler(nn.Module):
+class ProposalSampler(Unrestricted, nn.Module):
     """Weight ``proposals`` equal intervals by ``density`` and draw ``samples`` from them.
 
     The intervals and their weights are the quantities ``proposal_t_starts``, ``proposal_t_ends``
@@ -36,7 +37,6 @@ class ProposalSampler(nn.Module):
 
     offers = frozenset({"proposal_t_starts", "proposal_t_ends", "proposal_weights"})
     learns_from = "proposal_weights"
-    supports_prefetch = False
     power: Float[Tensor, ""]
 
     def __init__(
@@ -83,22 +83,10 @@ class ProposalSampler(nn.Module):
         }
         return Samples(rays, t[:, :-1], t[:, 1:], proposed)
 
-    def sampled_region(self, field: Field) -> Bool[Tensor, "x y z"] | None:  # noqa: ARG002
-        """Return None: samples are placed everywhere in the field's box."""
-        return None
-
     def refresh(self, field: Field, step: int, generator: torch.Generator | None = None) -> None:  # noqa: ARG002
         """Set the annealing power of a step."""
         done = min(step / self.anneal_steps, 1.0) if self.anneal_steps else 1.0
         self.power.fill_(self.anneal_slope * done / ((self.anneal_slope - 1) * done + 1))
-
-    @property
-    def region(self) -> None:
-        """None: the sampler cannot be restricted to a region."""
-        return None
-
-    def restrict_to(self, region: Bool[Tensor, "x y z"]) -> None:
-        """Do nothing: the sampler cannot be restricted to a region."""
 
     def _weights(
         self, rays: Rays, edges: Float[Tensor, "rays edges"]

@@ -1,12 +1,13 @@
 """Uniform sampling: intervals of equal length between entry into and exit from the box."""
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from nerfloss.geometry import Rays, Samples, intersect_box
 from nerfloss.maths.per_ray_random import per_ray
 from nerfloss.quantities.field import Field
+from nerfloss.samplers.unrestricted import Unrestricted
 
 
 def stratified_edges(
@@ -24,12 +25,8 @@ def stratified_edges(
     return enter[:, None] + (leave - enter)[:, None] * steps
 
 
-class UniformSampler(torch.nn.Module):
+class UniformSampler(Unrestricted, torch.nn.Module):
     """Place ``samples`` intervals of equal length inside the field's box."""
-
-    offers: frozenset[str] = frozenset()
-    learns_from: str | None = None
-    supports_prefetch = False
 
     def __init__(self, *, samples: int = 64) -> None:
         super().__init__()
@@ -44,17 +41,5 @@ class UniformSampler(torch.nn.Module):
         edges = stratified_edges(*intersect_box(rays, field.box), self.samples, generator)
         return Samples(rays, edges[:, :-1], edges[:, 1:])
 
-    def sampled_region(self, field: Field) -> Bool[Tensor, "x y z"] | None:  # noqa: ARG002
-        """Return None: samples are placed everywhere in the field's box."""
-        return None
-
     def refresh(self, field: Field, step: int, generator: torch.Generator | None = None) -> None:
         """Do nothing: there is no state."""
-
-    @property
-    def region(self) -> None:
-        """None: the sampler cannot be restricted to a region."""
-        return None
-
-    def restrict_to(self, region: Bool[Tensor, "x y z"]) -> None:
-        """Do nothing: the sampler cannot be restricted to a region."""

@@ -1,4 +1,4 @@
-"""Colours in bfloat16: distances, normals, what is learned and its derivatives stay float32."""
+"""Colours in bfloat16: distances, normals, parameters and gradients stay float32."""
 
 import pytest
 import torch
@@ -11,13 +11,13 @@ POINTS = torch.rand(40, 3, generator=torch.Generator().manual_seed(1)) - 0.5
 
 
 def fields(model):
-    """A field whose colours are rounded, and the same in float32."""
-    found = []
+    """Return a field with bfloat16 colours, and the same in float32."""
+    result = []
     for precision in ("bfloat16", "float32"):
         torch.manual_seed(0)
-        asked = [f"model={model}", f"model.field.appearance.precision={precision}"]
-        found.append(build_model(composed(*asked, model=model), torch.device("cpu")).field)
-    return found
+        overrides = [f"model={model}", f"model.field.appearance.precision={precision}"]
+        result.append(build_model(composed(*overrides, model=model), torch.device("cpu")).field)
+    return result
 
 
 @pytest.mark.parametrize("model", ["neus", "nerf"])
@@ -37,13 +37,13 @@ def test_colours_are_nearly_the_same_and_derivatives_float32(model):
     assert float((rounded - exact).norm() / exact.norm()) < 0.05
 
 
-def test_distances_and_normals_do_not_know_of_it():
-    made = [field(POINTS, {"sdf", "gradients"}) for field in fields("neus")]
+def test_distances_and_normals_are_unchanged():
+    values = [field(POINTS, {"sdf", "gradients"}) for field in fields("neus")]
     for name in ("sdf", "gradients"):
-        assert made[0][name].dtype == torch.float32
-        assert torch.equal(made[0][name], made[1][name])
+        assert values[0][name].dtype == torch.float32
+        assert torch.equal(values[0][name], values[1][name])
 
 
-def test_another_precision_is_refused():
+def test_unsupported_precision_is_refused():
     with pytest.raises(ValueError, match="'float16' is none of float32, bfloat16"):
         MLP(3, 3, hidden=1, width=4, precision="float16")

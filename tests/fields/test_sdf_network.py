@@ -1,4 +1,4 @@
-"""The distance network starts as a sphere, and all it returns has exact derivatives."""
+"""The SDF network starts as a sphere, and its outputs have exact derivatives."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from nerfloss.fields.sdf_network import SDFNetwork
 
 
 class WithGradients(nn.Module):
-    """The network's other method as a forward, for `functional_call`."""
+    """`SDFNetwork.with_gradients` as a module, for `functional_call`."""
 
     def __init__(self, network: SDFNetwork) -> None:
         super().__init__()
@@ -21,7 +21,7 @@ class WithGradients(nn.Module):
 
 
 def small(backend: str = "auto", hidden: int = 1) -> SDFNetwork:
-    """A network of no particular shape, in double precision."""
+    """Return a network with random parameters, in double precision."""
     grid = HashGrid(
         levels=3, log2_hashmap_size=5, base_resolution=2, max_resolution=5, backend=backend
     )
@@ -49,7 +49,7 @@ def test_derivatives_of_outputs_and_gradients_are_exact(backend: str, hidden: in
 
 
 @pytest.mark.parametrize("backend", ["cpu", "reference"])
-def test_the_cheap_path_has_the_same_outputs_and_exact_derivatives(backend: str) -> None:
+def test_forward_without_gradients_has_the_same_outputs_and_exact_derivatives(backend: str) -> None:
     network = small(backend)
     points = (torch.rand(5, 3, dtype=torch.float64) * 2 - 1).requires_grad_()
     torch.testing.assert_close(network(points), network.with_gradients(points)[0])
@@ -63,24 +63,24 @@ def test_the_gradient_is_that_of_the_distance() -> None:
     torch.testing.assert_close(network.with_gradients(points)[1], expected)
 
 
-def test_compiled_and_reference_train_alike_in_single_precision() -> None:
+def test_backends_have_equal_gradients_in_single_precision() -> None:
     gradients = []
     points = torch.rand(2000, 3) * 2 - 1
     for backend in ("cpu", "reference"):
         torch.manual_seed(1)
         network = SDFNetwork(HashGrid(backend=backend, log2_hashmap_size=12))
         nn.init.uniform_(network.grid.table, -0.1, 0.1)
-        outputs, slopes = network.with_gradients(points)
-        loss = outputs.square().mean() + (slopes.norm(dim=-1) - 1).square().mean()
+        outputs, normals = network.with_gradients(points)
+        loss = outputs.square().mean() + (normals.norm(dim=-1) - 1).square().mean()
         gradients.append(torch.autograd.grad(loss, list(network.parameters())))
-    for found, expected in zip(*gradients, strict=True):
+    for actual, expected in zip(*gradients, strict=True):
         scale = float(expected.abs().max())
-        torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4 * scale)
+        torch.testing.assert_close(actual, expected, rtol=1e-3, atol=1e-4 * scale)
 
 
 @pytest.mark.parametrize("hidden", [1, 2])
 @pytest.mark.parametrize("radius", [0.3, 0.5])
-def test_at_first_the_distance_is_a_spheres(hidden: int, radius: float) -> None:
+def test_initial_distance_is_that_of_a_sphere(hidden: int, radius: float) -> None:
     network = SDFNetwork(HashGrid(log2_hashmap_size=12), hidden=hidden, radius=radius)
     points = nn.functional.normalize(torch.randn(5000, 3)) * torch.rand(5000, 1).add(0.1)
     outputs, gradients = network.with_gradients(points)
@@ -93,21 +93,21 @@ def test_at_first_the_distance_is_a_spheres(hidden: int, radius: float) -> None:
     assert outward.mean() > 0.99
 
 
-def test_inside_out_the_distance_is_positive_inside() -> None:
+def test_inside_out_distance_is_positive_inside() -> None:
     network = SDFNetwork(HashGrid(log2_hashmap_size=12), inside_out=True)
     points = torch.tensor([[0.1, 0.0, 0.0], [0.0, 0.9, 0.0]])
     expected = 0.5 - points.norm(dim=-1)
     torch.testing.assert_close(network(points)[:, 0], expected, rtol=0, atol=0.08)
 
 
-def test_without_grad_nothing_is_kept_for_a_backward() -> None:
+def test_no_grad_disables_the_backward_pass() -> None:
     with torch.no_grad():
         outputs, gradients = small().with_gradients(torch.rand(3, 3, dtype=torch.float64))
     assert not outputs.requires_grad
     assert not gradients.requires_grad
 
 
-def test_a_kept_graph_can_be_differentiated_twice_over() -> None:
+def test_a_retained_graph_can_be_differentiated_again() -> None:
     network = small()
     outputs, gradients = network.with_gradients(torch.rand(9, 3, dtype=torch.float64))
     loss = outputs.sum() + gradients.square().sum()

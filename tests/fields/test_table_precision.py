@@ -1,4 +1,4 @@
-"""A table that is read in half precision: what is learned, and every sum, stays float32."""
+"""A table that is read in half precision: parameters and sums stay float32."""
 
 import pytest
 import torch
@@ -17,7 +17,7 @@ SIZES = {
 
 
 def grids(precision):
-    """A grid that reads halves, and one whose own numbers are those halves."""
+    """Return a grid read in half precision, and a float32 grid with the rounded table."""
     torch.manual_seed(0)
     half, rounded = (HashGrid(**SIZES, precision=name) for name in (precision, "float32"))
     with torch.no_grad():
@@ -31,15 +31,15 @@ def points():
 
 
 @pytest.mark.parametrize("precision", HALVES)
-def test_features_are_those_of_the_rounded_table_and_gradients_lose_nothing(precision):
+def test_features_are_those_of_the_rounded_table_and_gradients_are_float32(precision):
     half, rounded = grids(precision)
-    found, expected = half(points()), rounded(points())
-    assert found.dtype == torch.float32
-    assert not torch.equal(half.table, rounded.table), "what is learned is not rounded"
-    torch.testing.assert_close(found, expected)
+    actual, expected = half(points()), rounded(points())
+    assert actual.dtype == torch.float32
+    assert not torch.equal(half.table, rounded.table), "parameters are not rounded"
+    torch.testing.assert_close(actual, expected)
     # So small that float16 would call it 0.
-    weights = 1e-9 * torch.randn(found.shape, generator=torch.Generator().manual_seed(2))
-    for value in (found, expected):
+    weights = 1e-9 * torch.randn(actual.shape, generator=torch.Generator().manual_seed(2))
+    for value in (actual, expected):
         (weights * value).sum().backward()
     assert half.table.grad.dtype == torch.float32
     assert half.table.grad.abs().max() > 0
@@ -47,7 +47,7 @@ def test_features_are_those_of_the_rounded_table_and_gradients_lose_nothing(prec
 
 
 @pytest.mark.parametrize("precision", HALVES)
-def test_normals_are_float32_and_exact_for_the_table_that_is_read(precision):
+def test_normals_are_float32_and_exact_for_the_rounded_table(precision):
     networks = [SDFNetwork(grid, width=16, embedding=3) for grid in grids(precision)]
     networks[1].layers.load_state_dict(networks[0].layers.state_dict())
     gradients = []
@@ -61,7 +61,7 @@ def test_normals_are_float32_and_exact_for_the_table_that_is_read(precision):
         torch.testing.assert_close(half, rounded, rtol=1e-4, atol=1e-6)
 
 
-def test_a_step_too_small_for_a_half_is_not_lost():
+def test_updates_below_half_precision_accumulate():
     half, _ = grids("float16")
     before = half.table.detach().clone()
     with torch.no_grad():
@@ -72,6 +72,6 @@ def test_a_step_too_small_for_a_half_is_not_lost():
     )
 
 
-def test_a_precision_that_there_is_not_is_refused():
+def test_unsupported_precision_is_refused():
     with pytest.raises(ValueError, match="'float8' is none of float32, float16, bfloat16"):
         HashGrid(**SIZES, precision="float8")

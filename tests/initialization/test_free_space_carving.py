@@ -1,4 +1,4 @@
-"""Of a density, what the cameras do not look past is solid."""
+"""Free-space carving keeps the cells of a density that cameras do not see through."""
 
 import pytest
 import torch
@@ -27,26 +27,26 @@ def distance(scene):
     return scene.sdf(cell_centers(UNIT, RESOLUTION)).reshape(3 * [RESOLUTION])
 
 
-def test_what_is_opaque_is_solid_and_what_lies_open_is_not(scene, distance):
+def test_opaque_cells_are_solid_and_visible_free_space_is_empty(scene, distance):
     solid = FreeSpaceCarving()(200.0 * (distance < 0), UNIT, scene.train.cameras)
     assert solid[distance < 0].float().mean() > 0.99
     assert solid[distance > 3 * CELL].float().mean() < 0.01
 
 
-def test_bowls_that_no_silhouette_shows_are_empty(scene, distance):
+def test_concavities_outside_of_every_silhouette_are_empty(scene, distance):
     solid = FreeSpaceCarving()(200.0 * (distance < 0), UNIT, scene.train.cameras)
     bowls = visual_hull(scene.train, UNIT, RESOLUTION) & (distance > 2 * CELL)
     assert bowls.sum() > 300
     assert solid[bowls].float().mean() < 0.1
 
 
-def test_the_inside_of_a_shell_is_solid_whatever_its_density(scene, distance):
+def test_the_inside_of_a_shell_is_solid_for_any_density(scene, distance):
     shell = 200.0 * (distance.abs() < 2 * CELL)
     solid = FreeSpaceCarving()(shell, UNIT, scene.train.cameras)
     assert solid[distance < -2 * CELL].all()
 
 
-def test_fog_that_hides_nothing_is_empty(scene, distance):
+def test_transparent_density_is_empty(scene, distance):
     fog = 0.1 * torch.rand(3 * [RESOLUTION], generator=torch.Generator().manual_seed(0))
     plain = FreeSpaceCarving()(200.0 * (distance < 0), UNIT, scene.train.cameras)
     foggy = FreeSpaceCarving()(200.0 * (distance < 0) + fog, UNIT, scene.train.cameras)
@@ -54,7 +54,7 @@ def test_fog_that_hides_nothing_is_empty(scene, distance):
     assert not FreeSpaceCarving()(fog, UNIT, scene.train.cameras).any()
 
 
-def test_a_gap_that_one_view_looks_through_stays_closed(scene, distance):
+def test_a_gap_seen_by_one_view_stays_solid(scene, distance):
     density = 200.0 * (distance < 0)
     before = FreeSpaceCarving()(density, UNIT, scene.train.cameras)
     # A channel one cell wide right along the line of sight of one camera.
@@ -66,25 +66,25 @@ def test_a_gap_that_one_view_looks_through_stays_closed(scene, distance):
     assert (before & ~after).sum() < 40
 
 
-def test_what_no_image_shows_is_empty(scene):
+def test_cells_outside_of_all_images_are_empty(scene):
     cameras = scene.train.cameras[:1]
     density = torch.full(3 * [RESOLUTION], 200.0)
     solid = FreeSpaceCarving()(density, 2 * UNIT, cameras).reshape(-1)
     shown = in_any_image(cell_centers(2 * UNIT, RESOLUTION), cameras)
     assert 0.1 < shown.float().mean() < 0.9
-    # Some cells on the border of the image have their centres beside it.
+    # Centres of some cells at the border of the image lie outside of it.
     assert solid[~shown].float().mean() < 0.03
     assert solid[shown].float().mean() > 0.9
 
 
-def test_no_view_is_asked_beyond_the_limit(scene, distance):
+def test_at_most_max_views_are_used(scene, distance):
     density = 200.0 * (distance < 0)
     some = FreeSpaceCarving(max_views=10)(density, UNIT, scene.train.cameras)
     which = torch.linspace(0, 29, 10).round().long()
     assert torch.equal(some, FreeSpaceCarving()(density, UNIT, scene.train.cameras[which]))
 
 
-def test_the_box_holds_what_is_solid_and_its_margin():
+def test_box_around_contains_solid_cells_and_the_margin():
     solid = torch.zeros(20, 20, 20, dtype=torch.bool)
     solid[4:8, 10:12, 15] = True
     box = box_around(solid, UNIT, 0.1)
@@ -94,7 +94,7 @@ def test_the_box_holds_what_is_solid_and_its_margin():
     assert torch.equal(box_around(torch.zeros_like(solid), UNIT, 0.3), UNIT)
 
 
-def test_densities_are_read_at_the_centres_of_the_cells_of_a_box():
+def test_densities_are_evaluated_at_the_centres_of_the_cells_of_a_box():
     class Ramp:
         box = UNIT
 

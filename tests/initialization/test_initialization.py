@@ -36,7 +36,7 @@ def small(folder, *overrides, **settings):
     return assembled(folder, *sizes, *overrides, **settings)
 
 
-def test_the_box_holds_the_object_and_the_sampler_looks_inside_its_hull(tmp_path):
+def test_box_contains_the_object_and_the_sampler_is_restricted_to_its_hull(tmp_path):
     run = assembled(tmp_path, "dataset.scene=rings")
     model = initialized(run, source="sphere")
     box = model.field.box
@@ -50,7 +50,7 @@ def test_the_box_holds_the_object_and_the_sampler_looks_inside_its_hull(tmp_path
     assert not region.all()
 
 
-def test_from_a_sphere_without_masks_everything_stays_as_it_was(tmp_path):
+def test_sphere_without_masks_leaves_the_model_unchanged(tmp_path):
     run = assembled(tmp_path, "dataset.masks=false")
     points = torch.rand(100, 3)
     before = run.model.field.implicit(points)
@@ -68,7 +68,7 @@ def test_a_density_field_without_masks_is_left_unchanged(tmp_path):
 
 
 @pytest.mark.parametrize("scene", slow_but(("blobs",), ("blobs", "rings")))
-def test_without_masks_a_surface_begins_near_the_true_one(tmp_path, scene):
+def test_without_masks_the_initial_surface_is_near_the_true_one(tmp_path, scene):
     run = small(tmp_path, f"dataset.scene={scene}", "dataset.masks=false")
     model = initialized(run)
     box = model.field.box
@@ -94,7 +94,7 @@ def test_warmup_finds_concavities_that_the_hull_covers(tmp_path):
 
 
 @pytest.mark.slow
-def test_without_masks_only_pixels_are_drawn_that_see_where_the_sampler_looks(tmp_path):
+def test_without_masks_only_pixels_that_see_the_sampled_region_are_drawn(tmp_path):
     run = small(tmp_path, "dataset.scene=rings", "dataset.masks=false", "batch.near_mask=4")
     model, batches = initialized(run), run.batches
     pixels = batches.pixels
@@ -107,13 +107,13 @@ def test_without_masks_only_pixels_are_drawn_that_see_where_the_sampler_looks(tm
         unit = (rays.origins + t * rays.directions - box[0]) / (box[1] - box[0])
         held = unit.clamp(0, 0.999)
         x, y, z = (held * grid.resolution).long().unbind(-1)
-        beside = ((unit - held) * (box[1] - box[0])).norm(dim=-1)
-        nearest = nearest.minimum(distance[x, y, z] + beside)
+        outside = ((unit - held) * (box[1] - box[0])).norm(dim=-1)
+        nearest = nearest.minimum(distance[x, y, z] + outside)
     # Two pixels wide, at most.
     assert nearest.max() < 0.12
 
 
-def test_with_masks_and_from_a_sphere_no_pixel_is_left_out(tmp_path):
+def test_with_masks_or_a_sphere_all_pixels_are_drawn(tmp_path):
     for settings in (["dataset.masks=true"], ["dataset.masks=false", "initialization=sphere"]):
         run = assembled(tmp_path, *settings)
         pixels = run.batches.pixels

@@ -1,4 +1,4 @@
-"""The pixels that see a region, and few others."""
+"""Silhouettes cover the pixels that see a region, and few others."""
 
 from dataclasses import replace
 
@@ -33,14 +33,14 @@ def test_every_point_of_the_region_lies_in_every_silhouette(scene):
         assert (masks[view, row, column] == 255).all()
 
 
-def test_silhouettes_hold_the_object_and_are_only_a_little_wider(scene):
+def test_silhouettes_contain_the_object_and_are_slightly_larger(scene):
     masks = silhouettes(region_of(scene), BOX, scene.train.cameras)
     assert (masks[scene.train.mask > 0] == 255).all()
     wide = torch.nn.functional.max_pool2d((scene.train.mask > 0).float(), 21, 1, 10)
     assert (masks[wide == 0] == 0).all()
 
 
-def test_nothing_has_no_silhouette_and_everything_has_a_whole_one(scene):
+def test_empty_region_has_an_empty_mask_and_the_full_region_a_full_one(scene):
     nothing = torch.zeros(8, 8, 8, dtype=torch.bool)
     assert not silhouettes(nothing, BOX, scene.train.cameras).any()
     around = 3 * BOX
@@ -48,7 +48,7 @@ def test_nothing_has_no_silhouette_and_everything_has_a_whole_one(scene):
     assert (silhouettes(~nothing, around, close) == 255).all()
 
 
-def test_a_camera_in_the_region_sees_it_everywhere(scene):
+def test_mask_of_a_camera_inside_the_region_is_full(scene):
     poses = scene.train.cameras.poses.clone()
     poses[:, :, 3] = 0.0
     ball = (cell_centers(BOX, 16).norm(dim=-1) < 0.15).reshape(16, 16, 16)

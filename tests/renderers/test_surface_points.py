@@ -1,4 +1,4 @@
-"""Surface points along rays: on the near side of the surface, and moved by what moves it."""
+"""Surface points along rays: on the near side of the surface, differentiable in the SDF."""
 
 from types import MappingProxyType
 
@@ -10,7 +10,7 @@ from nerfloss.renderers.volume import VolumeRenderer
 
 
 class Sphere:
-    """The SDF of a sphere with a radius that can be learned."""
+    """SDF of a sphere with a trainable radius."""
 
     heads = MappingProxyType({})
     offers = frozenset({"sdf", "gradients"})
@@ -31,8 +31,8 @@ class Sphere:
         return {"sharpness": torch.tensor(200.0)}
 
 
-def seen(field, origins, directions, needs, padding=0):
-    """Quantities along rays with 200 samples from 1 to 3, ``padding`` of them without length."""
+def render(field, origins, directions, needs, padding=0):
+    """Render 200 samples per ray from 1 to 3, ``padding`` of them of zero length."""
     edges = torch.linspace(1, 3, 201 - padding)
     edges = torch.cat([edges, edges[-1:].expand(padding)]).expand(len(origins), -1)
     index = torch.zeros(len(origins), dtype=torch.int64)
@@ -43,13 +43,15 @@ def seen(field, origins, directions, needs, padding=0):
 
 
 def towards(offsets):
-    """Rays along z that pass the centre at a distance."""
+    """Return rays along z that pass the centre at the given offsets."""
     origins = torch.tensor([[x, 0.0, -2.0] for x in offsets])
     return origins, torch.tensor([[0.0, 0, 1]]).expand(len(offsets), -1)
 
 
 def test_points_lie_on_the_near_side_of_the_surface():
-    out = seen(Sphere(), *towards([0.0, 0.3, -0.45]), {"surface_points", "surface_hit"}, padding=7)
+    out = render(
+        Sphere(), *towards([0.0, 0.3, -0.45]), {"surface_points", "surface_hit"}, padding=7
+    )
     assert out["surface_hit"].all()
     torch.testing.assert_close(
         out["surface_points"].norm(dim=-1), torch.full((3,), 0.5), atol=1e-4, rtol=0
@@ -57,23 +59,23 @@ def test_points_lie_on_the_near_side_of_the_surface():
     assert (out["surface_points"][:, 2] < 0).all()
 
 
-def test_rays_that_miss_have_no_hit_and_numbers_all_the_same():
-    out = seen(Sphere(), *towards([0.0, 0.7]), {"surface_points", "surface_hit"}, padding=7)
+def test_rays_that_miss_have_no_hit_and_finite_points():
+    out = render(Sphere(), *towards([0.0, 0.7]), {"surface_points", "surface_hit"}, padding=7)
     assert out["surface_hit"].tolist() == [True, False]
     assert out["surface_points"].isfinite().all()
 
 
-def test_a_larger_sphere_is_met_earlier_by_what_it_grew():
+def test_distance_decreases_by_the_growth_of_the_radius():
     sphere = Sphere()
-    out = seen(sphere, *towards([0.0, 0.7]), {"surface_distance"})
+    out = render(sphere, *towards([0.0, 0.7]), {"surface_distance"})
     out["surface_distance"].sum().backward()
     torch.testing.assert_close(sphere.radius.grad, torch.tensor(-1.0), atol=1e-4, rtol=0)
 
 
-def test_only_sdf_fields_offer_them_and_opacity_is_not_computed():
+def test_only_sdf_fields_offer_surface_points_and_opacity_is_not_computed():
     renderer = VolumeRenderer({"alphas": neus_alphas})
     names = {"surface_points", "surface_hit"}
     assert names <= renderer.offers(Sphere())
-    out = seen(Sphere(), *towards([0.0]), names)
+    out = render(Sphere(), *towards([0.0]), names)
     assert out["surface_hit"].item()
     assert "alphas" not in set(out)

@@ -1,4 +1,4 @@
-"""The renderer makes what is asked for, nothing else, and only where samples have length."""
+"""The renderer computes only requested quantities, at samples of non-zero length."""
 
 from types import MappingProxyType
 
@@ -22,7 +22,7 @@ class CountingAppearance(torch.nn.Module):
 
 
 class CountingSphere:
-    """The SDF of a sphere of radius 0.5, which counts the points and names it is asked for."""
+    """SDF of a sphere of radius 0.5 that records evaluated points and requested names."""
 
     heads = MappingProxyType({})
     offers = frozenset({"sdf", "gradients", "embeddings"})
@@ -30,11 +30,11 @@ class CountingSphere:
 
     def __init__(self):
         self.appearance = CountingAppearance()
-        self.points, self.asked = 0, set()
+        self.points, self.requested = 0, set()
 
     def __call__(self, points, needs):
         self.points += len(points)
-        self.asked |= set(needs)
+        self.requested |= set(needs)
         length = points.norm(dim=-1)
         values = {"sdf": length - 0.5, "gradients": points / length[:, None], "embeddings": points}
         return {name: values[name] for name in needs}
@@ -44,7 +44,7 @@ class CountingSphere:
 
 
 def samples(rays=3, count=64, empty=0):
-    """Rays towards the centre from distance 2; the last ``empty`` samples have no length."""
+    """Return rays from distance 2 to the centre; the last ``empty`` samples have no length."""
     directions = torch.nn.functional.normalize(torch.randn(rays, 3), dim=-1)
     edges = torch.linspace(1, 3, count - empty + 1)
     edges = torch.cat([edges, edges[-1:].expand(empty)]).expand(rays, -1)
@@ -66,23 +66,23 @@ def test_depth_and_normal_of_a_sphere_are_exact_up_to_the_samples(renderer):
     torch.testing.assert_close(out["opacity"], torch.ones(3), atol=2e-3, rtol=0)
 
 
-def test_nothing_asked_for_evaluates_nothing(renderer):
+def test_without_needs_the_field_is_not_evaluated(renderer):
     field = CountingSphere()
     renderer(field, samples(), set(), given={"progress": 1.0})
     assert field.points == 0
 
 
-def test_opacity_asks_for_no_colour(renderer):
+def test_opacity_does_not_evaluate_colours(renderer):
     field = CountingSphere()
     renderer(field, samples(), {"opacity"}, given={"progress": 1.0})["opacity"]
-    assert field.asked == {"sdf", "gradients"}
+    assert field.requested == {"sdf", "gradients"}
     assert field.appearance.points == 0
 
 
-def test_sdf_alone_asks_for_no_gradient(renderer):
+def test_sdf_alone_does_not_need_gradients(renderer):
     field = CountingSphere()
     renderer(field, samples(), {"sdf"})["sdf"]
-    assert field.asked == {"sdf"}
+    assert field.requested == {"sdf"}
 
 
 def test_the_field_is_evaluated_once_and_only_where_samples_have_length(renderer):
@@ -99,21 +99,21 @@ def test_the_field_is_evaluated_once_and_only_where_samples_have_length(renderer
     assert (out["weights"][:, 8:] == 0).all()
 
 
-def test_colours_are_made_only_where_they_weigh_something(renderer):
+def test_colours_are_evaluated_only_above_the_weight_threshold(renderer):
     field = CountingSphere()
     out = renderer(field, samples(count=256), {"rgb"}, given={"progress": 1.0})
     out["rgb"]
     assert field.appearance.points == int((out["weights"] > 1e-4).sum()) < 3 * 256 / 4
 
 
-def test_background_shows_where_nothing_is_hit(renderer):
+def test_background_is_visible_where_nothing_is_hit(renderer):
     s = samples()
     away = Samples(s.rays, s.t_starts + 5, s.t_ends + 5)
     out = renderer(CountingSphere(), away, {"rgb", "depth"}, given={"progress": 1.0})
     torch.testing.assert_close(out["rgb"], torch.ones(3, 3), atol=1e-5, rtol=0)
 
 
-def test_rays_without_any_sample_show_the_background(renderer):
+def test_rays_without_samples_have_the_background_colour(renderer):
     s = samples()
     nowhere = Samples(s.rays, s.t_starts * 0, s.t_starts * 0)
     out = renderer(CountingSphere(), nowhere, {"rgb"}, given={"progress": 1.0})
@@ -135,14 +135,14 @@ def test_space_quantities_without_a_generator_are_refused(renderer):
         renderer(CountingSphere(), samples(), {"space_sdf"})
 
 
-def test_offers_follow_from_what_the_field_offers(renderer):
+def test_offers_depend_on_those_of_the_field(renderer):
     offers = renderer.offers(CountingSphere(), {"target_depth"})
     assert {"rgb", "normal", "space_gradients", "target_depth_known", "colors"} <= offers
     assert "laplacian" not in offers
     assert "target_depth_known" not in renderer.offers(CountingSphere())
 
 
-def test_a_user_quantity_may_use_any_other():
+def test_a_user_defined_quantity_can_use_any_other():
     def glare(rgb, target_rgb):
         return (rgb - target_rgb).relu()
 

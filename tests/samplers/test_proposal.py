@@ -1,4 +1,4 @@
-"""Proposals: they learn from `interlevel` alone, and samples go where they say."""
+"""Proposal sampling: trained by `interlevel` alone; samples follow the proposal density."""
 
 from types import MappingProxyType
 
@@ -20,7 +20,7 @@ SMALL = ["sampler.density.grid.log2_hashmap_size=10", "sampler.proposals=24", "s
 
 
 class Box:
-    """A field of which nothing but its box is asked."""
+    """A field with a box only."""
 
     box = torch.tensor([[-1.0, -1, -1], [1, 1, 1]])
     offers = frozenset({"densities"})
@@ -50,12 +50,12 @@ def seeded():
 
 
 def on_shell(samples):
-    """All of a ray's weight in the samples that hold the sphere of radius one half: at t = 2.5."""
+    """Return weights concentrated at the sphere of radius 0.5: t = 2.5."""
     holds = (samples.t_starts <= 2.5) & (samples.t_ends > 2.5)
     return holds.float()
 
 
-def test_samples_follow_one_another_inside_the_box():
+def test_samples_are_consecutive_inside_the_box():
     samples = small_sampler(samples=12)(Box(), rays(), seeded())
     assert samples.t_starts.shape == (64, 12)
     assert torch.equal(samples.t_ends[:, :-1], samples.t_starts[:, 1:])
@@ -83,7 +83,7 @@ def test_a_ray_that_misses_the_box_has_no_samples_and_no_proposals():
     assert (samples.more["proposal_weights"] == 0).all()
 
 
-def test_proposals_that_are_taught_find_the_surface():
+def test_trained_proposals_concentrate_at_the_surface():
     sampler, bundle = small_sampler(samples=8, anneal_steps=0), rays(256)
     sampler.refresh(Box(), 0)
     optimizer = torch.optim.Adam(sampler.parameters(), lr=0.02)
@@ -109,7 +109,7 @@ def test_proposals_that_are_taught_find_the_surface():
     assert near() > 2 * before
 
 
-def test_early_the_proposals_count_for_little():
+def test_annealing_flattens_early_proposals():
     sampler = small_sampler(anneal_steps=100)
     sampler.refresh(Box(), 0)
     assert sampler.power.item() == 0
@@ -122,7 +122,7 @@ def test_early_the_proposals_count_for_little():
 
 
 @pytest.mark.parametrize("model", ["nerf", "neus"])
-def test_two_steps_teach_the_proposal_of_every_model_and_it_is_saved(tmp_path, model):
+def test_proposals_are_trained_and_saved_with_every_model(tmp_path, model):
     more = ["loss=nerf"] if model == "nerf" else []
     settings = [f"model={model}", *more, *TAUGHT, *SMALL]
     run = assembled(tmp_path / "run", *settings, model=model)
@@ -137,7 +137,7 @@ def test_two_steps_teach_the_proposal_of_every_model_and_it_is_saved(tmp_path, m
     )
 
 
-def test_proposals_that_nothing_would_teach_are_refused(tmp_path):
+def test_proposals_without_a_term_that_trains_them_are_refused(tmp_path):
     with pytest.raises(RecipeError, match=r"term on 'proposal_weights'.*terms\.interlevel"):
         assemble(composed("sampler=proposal"), tmp_path)
 
@@ -150,6 +150,6 @@ def test_another_sampler_does_not_offer_proposals(tmp_path):
 @pytest.mark.parametrize(
     "setting", [{"samples": 0}, {"uniform_fraction": 0.0}, {"anneal_slope": -1.0}]
 )
-def test_settings_that_cannot_sample_are_refused(setting):
+def test_invalid_settings_are_refused(setting):
     with pytest.raises(ValueError, match="the proposal sampler needs"):
         small_sampler(**setting)

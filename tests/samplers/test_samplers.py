@@ -1,4 +1,4 @@
-"""Samplers: intervals in order inside the box, few of them, and where the surface is."""
+"""Samplers place ordered intervals inside the box, dense at the surface."""
 
 from types import MappingProxyType
 
@@ -18,7 +18,7 @@ BOX = torch.tensor([[-1.0, -1, -1], [1, 1, 1]])
 
 
 class Sphere:
-    """The exact SDF of a sphere, or a density that is high inside it; counts its evaluations."""
+    """Exact SDF of a sphere, or a density that is high inside it; counts evaluations."""
 
     box = BOX
     appearance = None
@@ -38,7 +38,7 @@ class Sphere:
 
 
 def rays_towards(targets):
-    """Rays from (0, 0, -3) through points."""
+    """Return rays from (0, 0, -3) through points."""
     origins = torch.tensor([0.0, 0, -3]).expand(len(targets), 3)
     directions = torch.nn.functional.normalize(targets - origins, dim=-1)
     index = torch.zeros(len(targets), dtype=torch.int64)
@@ -101,7 +101,7 @@ def test_without_a_generator_sampling_is_regular_and_repeatable(name):
 
 
 @pytest.mark.parametrize("name", ["hierarchical", "occupancy_sdf"])
-def test_samples_crowd_where_the_surface_is(name):
+def test_samples_concentrate_at_the_surface(name):
     sampler, offers = SAMPLERS[name]
     rays = some_rays(spread=0.3)
     hit, _ = intersect_sphere(rays, 0.5)
@@ -111,10 +111,10 @@ def test_samples_crowd_where_the_surface_is(name):
     assert nearest.max() < 0.03
 
 
-def test_occupancy_leaves_out_rays_that_pass_the_object_of_a_density():
+def test_occupancy_places_no_samples_on_rays_that_miss_a_density():
     sampler, offers = SAMPLERS["occupancy_density"]
     field = Sphere(offers)
-    # The cache begins full; what is empty fades out of it.
+    # All cells are occupied at first; the values of empty ones decay.
     for _ in range(60):
         sampler.grid.refresh_density(field, decay=0.9, generator=None)
     past = rays_towards(torch.tensor([[0.9, 0.0, 0.0], [0.0, 0.0, 0.0]]))
@@ -124,7 +124,7 @@ def test_occupancy_leaves_out_rays_that_pass_the_object_of_a_density():
     assert occupied.any(-1).tolist() == [False, True]
 
 
-def test_occupancy_explores_with_short_intervals_where_its_cache_knows_no_surface():
+def test_occupancy_explores_with_short_intervals_where_the_cache_has_no_surface():
     sampler = OccupancySampler(resolution=16, samples=8, exploration_samples=3)
     far = Sphere(radius=-5.0)  # positive everywhere: no surface at all
     samples = sampler(far, rays_towards(torch.zeros(1, 3)), torch.Generator().manual_seed(0))
@@ -133,7 +133,7 @@ def test_occupancy_explores_with_short_intervals_where_its_cache_knows_no_surfac
     assert samples.t_ends.max() - samples.t_starts.min() > 1
 
 
-def test_a_cache_that_promises_too_much_room_hides_no_surface():
+def test_an_overestimated_cached_distance_hides_no_surface():
     class Steep(Sphere):
         def __call__(self, points, needs):
             return {name: 3 * value for name, value in super().__call__(points, needs).items()}
@@ -144,7 +144,7 @@ def test_a_cache_that_promises_too_much_room_hides_no_surface():
     assert (middle - hit[:, None]).abs().amin(-1).max() < 0.03
 
 
-def test_occupancy_refreshes_only_near_the_surface_between_full_rounds():
+def test_occupancy_refreshes_only_near_the_surface_between_full_updates():
     sampler, field = OccupancySampler(resolution=32, refresh_every=10), Sphere()
     sampler.refresh(field, 0)
     full, field.points = field.points, 0
@@ -153,7 +153,7 @@ def test_occupancy_refreshes_only_near_the_surface_between_full_rounds():
     assert 0 < field.points < full
 
 
-def test_of_a_density_what_is_empty_is_looked_at_in_turns_and_found_where_it_appears():
+def test_empty_cells_of_a_density_are_refreshed_in_turn():
     sampler, field = OccupancySampler(resolution=16, refresh_every=10), Sphere(("densities",))
     for step in range(0, 400, 10):
         sampler.refresh(field, step)
@@ -205,13 +205,13 @@ def test_the_hierarchical_sampler_names_the_remedy_for_a_field_without_sdf():
         (lambda: OccupancySampler(resolution=2), "at least 8, got 2"),
     ],
 )
-def test_settings_that_make_no_sense_are_refused(make, words):
+def test_invalid_settings_are_refused(make, words):
     with pytest.raises(ValueError, match=words):
         make()
 
 
 @pytest.mark.parametrize("offers", ["sdf", "densities"])
-def test_the_compiled_march_places_samples_where_the_definition_does(offers):
+def test_compiled_march_equals_the_reference(offers):
     sampler, field = OccupancySampler(resolution=32, samples=8), Sphere((offers,))
     sampler.refresh(field, 0)
     if offers == "densities":

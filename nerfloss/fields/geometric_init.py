@@ -1,4 +1,4 @@
-"""First weights of a distance network: those that make it the distance to a sphere."""
+"""Geometric initialization: weights that make an SDF network the distance to a sphere."""
 
 import math
 from collections.abc import Sequence
@@ -10,18 +10,18 @@ from torch.nn.functional import softplus
 
 
 @torch.no_grad()
-def become_sphere(
+def geometric_init(
     layers: Sequence[nn.Linear], *, radius: float, beta: float, inside_out: bool
 ) -> None:
-    """Set the weights so that the first output is ``|x| - radius``, whatever the grid holds.
+    """Set the weights so that the first output is about ``|x| - radius`` for any grid features.
 
     The last three inputs are the point; ``beta`` is the sharpness of the softplus between layers.
     With ``inside_out`` the sign is reversed.
 
-    The first layer sees the point only, from directions spread evenly over the sphere. Further
-    ones are random: right on average over infinitely many units, while 64 of them err by a
-    fifth of the radius. So the last layer, at first all equal, is moved as little as possible
-    towards the least squares.
+    The first layer projects the point on directions spread evenly over the sphere; its weights on
+    grid features are 0. Further layers are random, which gives a sphere in the limit of infinite
+    width, but an error of a fifth of the radius with 64 units. The constant weights of the last
+    layer are therefore corrected by ridge regression at random points.
 
     Reference: Atzmon and Lipman, "SAL: Sign Agnostic Learning of Shapes from Raw Data",
     CVPR 2020.
@@ -53,7 +53,7 @@ def become_sphere(
 
 
 def _even_directions(count: int) -> Float[Tensor, "{count} 3"]:
-    """Unit vectors spread evenly over the sphere: a Fibonacci spiral."""
+    """Return unit vectors spread evenly over the sphere, on a Fibonacci spiral."""
     number = torch.arange(count) + 0.5
     angle = number * math.pi * (1 + math.sqrt(5))
     z = 1 - 2 * number / count
