@@ -1,6 +1,7 @@
 """What every test shares: calm threads, fixed seeds, and where real data lies."""
 
 import os
+import time
 
 # Set before torch and numba load: threads that spin while they wait starve each other.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -101,3 +102,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("gpu"):
             item.add_marker(pytest.mark.skip(reason="needs a CUDA device, and there is none"))
+
+
+def pytest_runtest_setup() -> None:
+    """Skip what begins after NERFLOSS_TEST_DEADLINE, in seconds since the epoch.
+
+    Continuous integration has a limited time for slow tests; the summary counts what it left out.
+    """
+    deadline = os.environ.get("NERFLOSS_TEST_DEADLINE")
+    if deadline and time.time() > float(deadline):
+        pytest.skip("the time for slow tests is up (NERFLOSS_TEST_DEADLINE)")
