@@ -15,7 +15,7 @@ def atomic_write(path: Path, content: bytes | memoryview, *, durable: bool = Fal
     With ``durable`` the content survives a power failure after this returns. Raises WriteError, an
     OSError that states the required space, and leaves no partial file.
     """
-    # One fixed name, so that what a killed run leaves behind is overwritten by the next one.
+    # A fixed name: the next write overwrites the remains of a killed run.
     unfinished = path.with_name(path.name + ".unfinished")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -37,24 +37,23 @@ def _unwritten(path: Path, size: int, error: OSError) -> WriteError:
         free = f"{format_bytes(shutil.disk_usage(path.parent).free)} are free"
     except OSError:
         free = "free space unknown"
-    before = "; the one from before is as it was" if path.exists() else ""
+    previous = "; the previous file is unchanged" if path.exists() else ""
     return WriteError(
         error.errno,
         f"{path} could not be written: {error.strerror or error} "
-        f"({format_bytes(size)} were wanted, "
-        f"{free} there{before}): make room, or see what is wrong with that disk",
+        f"({format_bytes(size)} are needed, {free}{previous}): free disk space, or check the disk",
     )
 
 
 def _remove(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)
-    except OSError:  # a folder that is gone, or may only be read
+    except OSError:  # the folder is missing or read-only
         return
 
 
 def _flush_folder(folder: Path) -> None:
-    """Make a rename in ``folder`` survive a power cut; only POSIX offers and needs this."""
+    """Flush a folder to disk, so that a rename in it is durable; a no-op except on POSIX."""
     if os.name != "posix":
         return
     descriptor = os.open(folder, os.O_RDONLY)

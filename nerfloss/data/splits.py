@@ -1,4 +1,4 @@
-"""Which views are held out for testing: by rule or by file."""
+"""Split views into training and test views, by rule or by list."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -10,11 +10,11 @@ from nerfloss.data.errors import DataError
 def split_views(
     names: Sequence[str], rule: Mapping[str, Any] | str | Path, folder: Path
 ) -> tuple[list[int], list[int]]:
-    """Indices of the views to train on and of those held out.
+    """Return the indices of the training views and of the test views.
 
-    ``rule`` is ``{every: 8}``, which holds out views 0, 8, 16 ..., or a text file (absolute, or in
-    ``folder``) with one name per line; endings and folders of names do not count. Raises DataError
-    for an unknown name, a missing file, or a split that leaves either side empty.
+    ``rule`` is ``{every: 8}`` (test views 0, 8, 16 ...), or a text file (absolute, or in
+    ``folder``) with one name per line; folders and file extensions of names are ignored. Raises
+    DataError for an unknown name, a missing file, or an empty split.
     """
     held = (
         _every(names, rule, folder) if isinstance(rule, Mapping) else _listed(names, rule, folder)
@@ -27,15 +27,15 @@ def split_views(
 
 
 def describe_rule(rule: Mapping[str, Any] | str | Path) -> str:
-    """The rule in words, for the record."""
+    """Return a description of the rule."""
     return f"every {rule['every']}th view" if isinstance(rule, Mapping) else f"listed in {rule}"
 
 
 def _every(names: Sequence[str], rule: Mapping[str, Any], folder: Path) -> set[int]:
     every = rule.get("every")
     if set(rule) != {"every"} or not isinstance(every, int) or every < 2:
-        remedy = "write {every: n} with a whole n of at least 2, or the name of a text file"
-        raise DataError(folder, f"hold_out={dict(rule)} is no rule", remedy)
+        remedy = "write {every: n} with an integer n of at least 2, or the name of a text file"
+        raise DataError(folder, f"hold_out={dict(rule)} is not a rule", remedy)
     return set(range(0, len(names), every))
 
 
@@ -50,7 +50,7 @@ def _listed(names: Sequence[str], rule: str | Path, folder: Path) -> set[int]:
     unknown = sorted(wanted - set(known))
     if unknown:
         some = ", ".join(names[:3])
-        raise DataError(path, f"no view is called {unknown[0]!r}", f"names look like {some}")
+        raise DataError(path, f"no view has the name {unknown[0]!r}", f"the names are {some} ...")
     return {known[name] for name in wanted}
 
 

@@ -26,7 +26,7 @@ class Views:
     outward and in the world frame, 0 where unknown. ``label`` is the semantic class and
     ``instance`` the object that a pixel shows, 0 for the background. ``points`` are surface points
     from another source, e.g. structure from motion. ``image_storage`` names where a run keeps the
-    images: ``device``, ``host`` (memory), ``disk``, or ``auto``, the first of these that has room.
+    images: ``device``, ``host`` (memory), ``disk``, or ``auto``, the first with enough space.
     """
 
     cameras: Cameras

@@ -36,15 +36,15 @@ def hull_distance(
 ) -> Float[Tensor, "x y z"]:
     """Return signed distances of cell centres to the hull's border, negative inside.
 
-    Distances between centres on either side of the border are a cell too long in all: half a
-    cell comes off on each side, so zero lies between them. Raises ValueError for an empty hull.
+    Distances are measured between cell centres; half a cell is subtracted on each side, so that the
+    zero level set lies between inside and outside cells. Raises ValueError for an empty hull.
     """
     if not inside.any():
         raise ValueError(
             "the visual hull is empty: masks and cameras do not agree; check the poses"
         )
     cell = ((box[1] - box[0]) / torch.tensor(inside.shape)).tolist()
-    # The ring of outside cells around the grid closes a hull that fills it.
+    # A border of outside cells closes a hull that fills the grid.
     padded = torch.nn.functional.pad(inside, (1,) * 6)
     outer, inner = (_distance_to_false(kind, cell)[1:-1, 1:-1, 1:-1] for kind in (~padded, padded))
     half = 0.5 * sum(cell) / 3
@@ -61,7 +61,7 @@ def hull_mesh(inside: Bool[Tensor, "x y z"], box: Float[Tensor, "2 3"]) -> trime
     """Return the hull's border as a closed mesh in scene units, faces oriented outward."""
     cell = ((box[1] - box[0]) / torch.tensor(inside.shape)).numpy()
     values = hull_distance(inside, box).numpy()
-    # Two cells of outside all around, so that no face is cut off.
+    # A border of outside values closes the mesh.
     values = np.pad(values, 1, constant_values=float(cell.max()))
     vertices, faces, _, _ = marching_cubes(values, 0.0, spacing=tuple(cell.tolist()))
     corner = box[0].numpy() - 0.5 * cell
@@ -76,16 +76,16 @@ def fit_box(views: Views, margin: float = 0.05, resolution: int = 64) -> Float[T
     whole = torch.tensor([[-1.0, -1.0, -1.0], [1.0, 1.0, 1.0]])
     if views.mask is None:
         return whole
-    places = cell_centers(whole, resolution)
+    centers = cell_centers(whole, resolution)
     inside = visual_hull(views, whole, resolution, dilate=1).reshape(-1)
-    # The object lies in the unit ball: in the corners beyond, few images reach.
-    inside &= places.square().sum(-1) <= 1.0
+    # The object lies in the unit ball; the corners of the cube are visible in few images.
+    inside &= centers.square().sum(-1) <= 1.0
     if not inside.any():
         found = "no point of the unit ball lies inside every mask"
         raise DataError("masks and poses", found, "check the axes, the units and the scene radius")
-    places = places[inside]
+    centers = centers[inside]
     grow = margin + 1.0 / resolution
-    return torch.stack([places.amin(0) - grow, places.amax(0) + grow]).clamp(-1.0, 1.0)
+    return torch.stack([centers.amin(0) - grow, centers.amax(0) + grow]).clamp(-1.0, 1.0)
 
 
 def cell_centers(box: Float[Tensor, "2 3"], resolution: int) -> Float[Tensor, "cells 3"]:

@@ -1,4 +1,4 @@
-"""Whatever is wrong with a data set is named with its path before any training."""
+"""Broken data is reported with its path before training."""
 
 import json
 import re
@@ -53,18 +53,18 @@ def edit_cameras(folder: Path, name: str, value) -> Path:
 
 
 @pytest.mark.parametrize("dataset", [BlenderDataset, NeusDataset])
-def test_a_path_that_is_not_set_is_asked_for(dataset):
+def test_an_unset_path_is_an_error(dataset):
     fails(dataset(), "dataset.path", "not set; set dataset.path=<folder> to where a ")
     with pytest.raises(DataError, match="not set"):
         _ = dataset().offers
 
 
 @pytest.mark.parametrize("dataset", [BlenderDataset, NeusDataset])
-def test_a_folder_that_is_not_there_is_named(dataset, tmp_path):
+def test_a_missing_folder_is_named(dataset, tmp_path):
     fails(dataset(str(tmp_path / "gone")), tmp_path / "gone", "no such file or folder; set dataset")
 
 
-def test_a_folder_of_another_format_is_named_with_what_is_missing(blender, neus):
+def test_a_folder_of_another_format_names_the_missing_file(blender, neus):
     (blender / "transforms_train.json").unlink()
     remedy = "no such file; dataset.path must be a NeRF-synthetic scene"
     fails(BlenderDataset(str(blender)), blender / "transforms_train.json", remedy)
@@ -79,7 +79,7 @@ def test_a_missing_image_is_named(blender, neus):
     fails(NeusDataset(str(neus)), neus / "mask", "5 masks for 4 images")
 
 
-def test_missing_test_views_are_named_with_a_way_out(blender):
+def test_missing_test_views_are_named_with_the_remedy(blender):
     (blender / "transforms_test.json").unlink()
     message = "no such file, and no transforms_val.json; restore the file, or select test"
     fails(BlenderDataset(str(blender)), blender / "transforms_test.json", message)
@@ -94,7 +94,7 @@ def test_a_truncated_image_is_named(blender, neus):
         fails(dataset, path, "truncated or corrupt")
 
 
-def test_a_file_that_is_no_image_is_named(neus):
+def test_a_file_that_is_not_an_image_is_named(neus):
     (neus / "image" / "003.png").write_text("not an image")
     fails(NeusDataset(str(neus)), neus / "image" / "003.png", "not an image that can be read")
 
@@ -153,7 +153,7 @@ def test_a_broken_transforms_file_is_named(blender, change, message):
     fails(BlenderDataset(str(blender)), edit_frames(blender, change), message)
 
 
-def test_a_transforms_file_that_is_no_json_is_named(blender):
+def test_a_transforms_file_that_is_not_json_is_named(blender):
     (blender / "transforms_train.json").write_text("{")
     path = blender / "transforms_train.json"
     fails(BlenderDataset(str(blender)), path, "not a NeRF-synthetic transforms file")
@@ -185,7 +185,7 @@ def test_a_folder_without_images_is_named(neus):
     fails(NeusDataset(str(neus)), neus / "image", "no images; it needs files ending in .png")
 
 
-def test_masks_that_are_asked_for_must_be_there(scene, tmp_path):
+def test_required_masks_must_exist(scene, tmp_path):
     dataset = NeusDataset(str(write_neus(tmp_path, scene, masks=False)), masks=True)
     fails(dataset, tmp_path / "mask", "no such folder, but dataset.masks=true")
 

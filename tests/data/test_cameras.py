@@ -30,7 +30,7 @@ def test_directions_have_unit_length(cameras):
     torch.testing.assert_close(rays.directions.norm(dim=-1), torch.ones(9))
 
 
-def test_the_principal_point_looks_at_the_origin(cameras):
+def test_the_principal_axis_passes_through_the_origin(cameras):
     views = torch.arange(5)
     rays = cameras.rays(views, torch.full((5, 2), 16.0), torch.zeros(5, 3))
     closest = rays.origins - (rays.origins * rays.directions).sum(-1, True) * rays.directions
@@ -44,7 +44,7 @@ def test_world_z_points_up_in_the_image(cameras):
         assert high[0, 1] < low[0, 1]
 
 
-def test_a_camera_right_above_has_a_rotation_for_a_pose():
+def test_the_pose_of_a_vertical_camera_is_a_rotation():
     rotation = cameras_at(torch.tensor([[0.0, 0.0, 3.0]]), 8, 40.0).poses[0, :, :3]
     torch.testing.assert_close(rotation.T @ rotation, torch.eye(3))
     assert torch.linalg.det(rotation) > 0
@@ -55,20 +55,20 @@ def test_a_point_behind_the_camera_has_negative_depth(cameras):
     assert depth[0] < 0
 
 
-def test_pixel_centers_run_along_rows_and_lie_at_halves():
+def test_pixel_centers_are_row_major_at_half_integers():
     centers = pixel_centers(width=3, height=2)
     expected = [[0.5, 0.5], [1.5, 0.5], [2.5, 0.5], [0.5, 1.5], [1.5, 1.5], [2.5, 1.5]]
     assert centers.tolist() == expected
 
 
 @pytest.mark.parametrize("seed", [0, 1, 7])
-def test_test_cameras_stay_away_from_train_cameras(seed):
+def test_test_cameras_keep_a_distance_to_train_cameras(seed):
     train, test = train_and_test_positions(60, 12, 2.7, seed)
     assert torch.cdist(train, test).min() > 0.3
     torch.testing.assert_close(train.norm(dim=-1), torch.full((60,), 2.7))
 
 
-def test_the_seed_turns_the_cameras():
+def test_the_seed_rotates_the_camera_layout():
     assert not torch.equal(
         train_and_test_positions(4, 2, 1.0, 0)[0], train_and_test_positions(4, 2, 1.0, 1)[0]
     )

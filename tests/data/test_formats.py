@@ -1,4 +1,4 @@
-"""Scenes written in every format come back as they were."""
+"""Scenes survive a round trip through every file format."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def dataset(request, scene, tmp_path_factory) -> Dataset:
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_rays_come_back(scene, dataset, split):
+def test_rays_survive_a_round_trip(scene, dataset, split):
     ours, theirs = getattr(scene, split), getattr(dataset.load(), split)
     for index in range(len(ours)):
         one, two = image_batch(ours, index, "white"), image_batch(theirs, index, "white")
@@ -35,7 +35,7 @@ def test_rays_come_back(scene, dataset, split):
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_images_come_back(scene, dataset, split):
+def test_images_survive_a_round_trip(scene, dataset, split):
     ours, theirs = getattr(scene, split), getattr(dataset.load(), split)
     assert len(theirs) == len(ours)
     assert torch.equal(theirs.rgb, ours.rgb)
@@ -43,13 +43,13 @@ def test_images_come_back(scene, dataset, split):
     assert torch.equal((theirs.mask > 127)[solid], (ours.mask > 127)[solid])
 
 
-def test_what_is_offered_is_known_before_and_true_after(dataset):
+def test_offers_before_loading_equal_those_of_the_views(dataset):
     scene = dataset.load()
     assert dataset.offers == scene.train.offers == scene.test.offers
     assert dataset.offers == {"target_rgb", "target_mask"}
 
 
-def test_world_coordinates_come_back(dataset):
+def test_world_coordinates_survive_a_round_trip(dataset):
     scene = dataset.load()
     center = scene.to_world @ np.append(scene.train.cameras.poses[0, :, 3].numpy(), 1.0)
     radius = 1.5 if isinstance(dataset, BlenderDataset) else 120.0
@@ -78,7 +78,7 @@ def test_downscaling_averages_blocks_and_keeps_the_rays(scene, tmp_path):
     torch.testing.assert_close(small.directions, full.directions, atol=1e-5, rtol=0)
 
 
-def test_colour_is_averaged_with_its_opacity_as_weight(scene, tmp_path):
+def test_downscaled_colour_is_weighted_by_opacity(scene, tmp_path):
     write_blender(tmp_path, scene)
     half = BlenderDataset(str(tmp_path), downscale=2).load().train
     alpha = scene.train.mask.float()[..., None]
@@ -89,7 +89,7 @@ def test_colour_is_averaged_with_its_opacity_as_weight(scene, tmp_path):
     assert (half.rgb - expected)[solid].abs().max() <= 4
 
 
-def test_neus_masks_can_be_left_out(scene, tmp_path):
+def test_neus_scenes_can_be_used_without_masks(scene, tmp_path):
     write_neus(tmp_path / "with", scene)
     write_neus(tmp_path / "without", scene, masks=False)
     for dataset in (
@@ -102,7 +102,7 @@ def test_neus_masks_can_be_left_out(scene, tmp_path):
         assert loaded.background == "none"
 
 
-def test_blender_masks_can_be_forgotten_in_training_and_kept_for_judging(scene, tmp_path):
+def test_blender_masks_can_be_disabled_in_training_and_kept_for_testing(scene, tmp_path):
     folder = str(write_blender(tmp_path, scene))
     dataset, masked = BlenderDataset(folder, masks=False), BlenderDataset(folder).load()
     assert dataset.offers == {"target_rgb"}

@@ -1,4 +1,4 @@
-"""All views at once: the images themselves, cameras as matrices, and who stands beside whom."""
+"""Targets over all views: images, projection matrices and neighbouring views."""
 
 import pytest
 import torch
@@ -21,7 +21,7 @@ def views():
     return small_scene("boxes", views=7, test_views=1, size=16).train
 
 
-def test_matrices_project_as_the_cameras_do(views):
+def test_projection_matrices_agree_with_the_cameras(views):
     points = torch.rand(50, 3, generator=torch.Generator().manual_seed(0)) - 0.5
     homogeneous = torch.cat([points, torch.ones(50, 1)], -1)
     for view, matrix in enumerate(projections(views.cameras)):
@@ -31,7 +31,7 @@ def test_matrices_project_as_the_cameras_do(views):
         torch.testing.assert_close(seen[:, 2], depth)
 
 
-def test_neighbours_are_the_others_in_the_order_of_their_angles():
+def test_neighbours_are_sorted_by_viewing_angle():
     cameras = cameras_at(2.5 * fibonacci_sphere(9), size=8, fov=40.0)
     found = nearest_views(cameras, 4)
     for view in range(9):
@@ -43,13 +43,13 @@ def test_neighbours_are_the_others_in_the_order_of_their_angles():
         assert view not in found[view]
 
 
-def test_neighbours_do_not_depend_on_how_far_away_a_camera_stands():
+def test_neighbours_do_not_depend_on_the_camera_distance():
     positions = 2.5 * fibonacci_sphere(9)
     near, far = (cameras_at(s * positions, size=8, fov=40.0) for s in (1, 3))
     assert torch.equal(nearest_views(near, 3), nearest_views(far, 3))
 
 
-def test_there_are_at_most_as_many_neighbours_as_other_views(views):
+def test_the_number_of_neighbours_is_limited_by_the_number_of_views(views):
     assert nearest_views(views.cameras, 99).shape == (7, 6)
     assert all(len(set(row)) == 6 for row in nearest_views(views.cameras, 99).tolist())
 
@@ -61,7 +61,7 @@ def test_a_single_view_has_no_neighbours(views):
 
 
 @pytest.mark.parametrize("kind", [UniformPixelSampler, PatchSampling(height=4, width=4)])
-def test_every_step_gets_the_same_objects_and_none_that_nobody_needs(views, kind):
+def test_every_step_gets_the_same_objects_and_only_those_needed(views, kind):
     batches = kind(views, needs=NAMES)
     first, second = (batches.draw(step, 16).targets for step in (0, 1))
     assert all(first[name] is second[name] for name in NAMES)
@@ -71,7 +71,7 @@ def test_every_step_gets_the_same_objects_and_none_that_nobody_needs(views, kind
     assert not kind(views).draw(0, 16).targets.keys() & NAMES
 
 
-def test_views_are_offered_with_masks_where_there_are_masks(views):
+def test_view_masks_are_offered_only_with_masks(views):
     assert with_global_targets(frozenset({"target_rgb"})) == {"target_rgb", *NAMES} - {"view_masks"}
     assert with_global_targets(views.offers) == views.offers | NAMES
     bare = Views(views.cameras, views.names, views.rgb)
@@ -84,17 +84,17 @@ def test_a_setting_below_one_is_refused(views, name):
         UniformPixelSampler(views, **{name: 0})
 
 
-def looks(prediction, target):
-    """A term that a test feeds with anything: 1 for all."""
+def constant(prediction, target):
+    """A loss term that accepts any input and is 1 everywhere."""
     assert len(target)
     return prediction * 0 + 1
 
 
 def term(quantity):
     return (
-        f"+loss.terms.looks_{quantity}="
-        f"{{fn: {{_target_: test_global_targets.looks, _partial_: true}}, "
-        f"inputs: {{prediction: opacity, target: {quantity}}}}}"
+        f"+loss.terms.constant_{quantity}="
+        "{fn: {_target_: test_global_targets.constant, _partial_: true}"
+        f", inputs: {{prediction: opacity, target: {quantity}}}}}"
     )
 
 
@@ -103,7 +103,7 @@ OBSERVED += ["target_point_confidence", "target_depth", "target_normal"]
 
 
 @pytest.mark.parametrize("batch", [[], TINY_PATCHES], ids=["uniform", "patch"])
-def test_a_run_can_feed_every_term_that_looks_at_what_was_observed(tmp_path, batch):
+def test_a_run_provides_every_observed_quantity_to_a_term(tmp_path, batch):
     names = [*OBSERVED, *sorted(NAMES)]
     settings = ["dataset.scene=toys", "batch.neighbours=3", "batch.points=40"]
     run = assembled(tmp_path, *settings, *batch, *(term(name) for name in names))
@@ -123,6 +123,6 @@ def test_a_run_can_feed_every_term_that_looks_at_what_was_observed(tmp_path, bat
         ("view_masks", "dataset.masks=false", "datasets with masks provide"),
     ],
 )
-def test_what_a_dataset_does_not_have_is_refused(tmp_path, quantity, without, message):
+def test_a_quantity_missing_from_the_dataset_is_refused(tmp_path, quantity, without, message):
     with pytest.raises(RecipeError, match=rf"needs '{quantity}', which only {message}"):
         assemble(composed(term(quantity), without), tmp_path)

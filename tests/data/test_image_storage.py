@@ -1,4 +1,4 @@
-"""Where images lie changes nothing else: batches have the same bits, and cost the same."""
+"""The storage of images does not change batches or their cost."""
 
 import logging
 import tempfile
@@ -22,7 +22,7 @@ from nerfloss.data.synthetic.camera_layouts import cameras_at, fibonacci_sphere
 from nerfloss.data.synthetic.dataset import AnalyticDataset
 from nerfloss.data.views import Views
 
-META = torch.device("meta")  # a device without memory: what is put there is only described
+META = torch.device("meta")  # a device without memory: its tensors have no data
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def scene():
 
 
 def mapped_files():
-    """Temporary files that are mapped and have no name any more."""
+    """Return the unlinked temporary files that are memory-mapped."""
     maps = Path("/proc/self/maps")
     if not maps.exists():
         pytest.skip("only Linux lists what is mapped")
@@ -67,9 +67,7 @@ def test_batches_have_the_same_bits_from_memory_and_from_disk(scene, kind, backg
     [(BlenderDataset, write_blender, True), (BlenderDataset, write_blender, False),
      (NeusDataset, write_neus, True)],
 )  # fmt: skip
-def test_images_from_files_are_the_same_on_disk_and_leave_nothing_there(
-    scene, tmp_path, dataset, write, masks
-):
+def test_images_are_equal_on_disk_and_leave_no_files(scene, tmp_path, dataset, write, masks):
     write(tmp_path / "scene", scene)
     settings = {"path": str(tmp_path / "scene"), "background": "white", "masks": masks}
     before = len(mapped_files())
@@ -94,7 +92,7 @@ def test_a_run_from_disk_takes_the_same_steps(tmp_path):
         assert torch.equal(one, other)
 
 
-def test_pixels_with_a_way_to_go_set_out_a_step_ahead_and_change_nothing(tmp_path, monkeypatch):
+def test_prefetching_pixels_changes_no_result(tmp_path, monkeypatch):
     def learned(name):
         run = assembled(tmp_path / name, "trainer.max_steps=6")
         batches, drawn = run.batches, []
@@ -125,7 +123,7 @@ def with_free(monkeypatch, free):
     [("auto", 10**9, True), ("auto", 10**4, False), ("auto", None, True),
      ("device", 10**4, True), ("host", 10**9, False), ("disk", 10**9, False)],
 )  # fmt: skip
-def test_images_go_to_the_device_if_they_fit_into_half_of_what_is_free(
+def test_images_move_to_the_device_if_they_fit_into_half_of_its_free_memory(
     scene, monkeypatch, caplog, image_storage, free, goes
 ):
     with_free(monkeypatch, free)
@@ -142,14 +140,14 @@ def test_images_go_to_the_device_if_they_fit_into_half_of_what_is_free(
     assert views.stored_for_training(torch.device("cpu")) is views
 
 
-def test_only_pixels_from_elsewhere_have_a_way_to_go(scene):
+def test_only_pixels_of_another_device_are_transferred(scene):
     assert not UniformPixelSampler(scene.train).needs_transfer
     assert not PatchSampling(5, 5)(scene.train).needs_transfer
     assert UniformPixelSampler(scene.train, device=META).needs_transfer
     assert not UniformPixelSampler(scene.train.images_to(META), device=META).needs_transfer
 
 
-def test_images_too_large_for_memory_are_decoded_onto_the_disk(monkeypatch, caplog):
+def test_images_too_large_for_memory_are_decoded_to_disk(monkeypatch, caplog):
     with_free(monkeypatch, 1000)
     assert not storage_for("auto", 500).on_disk
     with caplog.at_level(logging.INFO):
@@ -167,7 +165,7 @@ def test_an_unknown_image_storage_is_refused():
 
 
 class Counted(TorchDispatchMode):
-    """Counts the numbers that operations write."""
+    """Count the elements that operations write."""
 
     def __init__(self):
         super().__init__()
@@ -185,13 +183,13 @@ class Counted(TorchDispatchMode):
 @pytest.mark.parametrize(
     "kind", [UniformPixelSampler, PatchSampling(5, 5, near_mask=2)], ids=["uniform", "patches"]
 )
-def test_what_a_batch_costs_does_not_grow_with_the_number_of_images(kind):
+def test_the_cost_of_a_batch_does_not_grow_with_the_number_of_images(kind):
     def numbers(count):
         cameras = cameras_at(fibonacci_sphere(count), size=16, fov=40.0)
         masks = torch.full((count, 16, 16), 255, dtype=torch.uint8)
         rgb = masks[..., None].repeat(1, 1, 1, 3)
         batches = kind(Views(cameras, tuple(map(str, range(count))), rgb, masks))
-        batches.draw(0, 100)  # what is made once
+        batches.draw(0, 100)  # warm-up: fills the caches
         with Counted() as counted:
             batches.draw(1, 100)
         return counted.numbers
@@ -199,7 +197,7 @@ def test_what_a_batch_costs_does_not_grow_with_the_number_of_images(kind):
     assert numbers(4) == numbers(400) > 0
 
 
-def test_choosing_observed_points_does_not_grow_with_views_that_nobody_looks_through():
+def test_the_cost_of_drawing_points_does_not_grow_with_unused_views():
     from nerfloss.data.sparse_points import SparsePoints
 
     torch.manual_seed(0)

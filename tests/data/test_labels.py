@@ -1,4 +1,4 @@
-"""Classes and objects of exact scenes: every pixel says what the ray through its centre meets."""
+"""Semantic and instance labels of analytic scenes."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ def scene(request):
     return small_scene(request.param, views=4, test_views=1, size=40)
 
 
-def test_a_pixel_names_the_object_that_its_ray_meets(scene):
+def test_a_pixel_is_labelled_with_the_instance_its_ray_hits(scene):
     model = MODELS[scene.name]()
     parts = model.parts or (model,)
     batch = image_batch(scene.train, 1, "none")
@@ -26,13 +26,13 @@ def test_a_pixel_names_the_object_that_its_ray_meets(scene):
         assert part.sdf(points[mine]).abs().max() < 2e-3
 
 
-def test_the_background_is_0_and_nothing_else_is(scene):
+def test_only_the_background_is_labelled_0(scene):
     for name in ("label", "instance"):
         image = getattr(scene.train, name)
         assert torch.equal(image == 0, scene.train.depth == 0)
 
 
-def test_an_object_has_one_class_and_a_class_all_objects_of_its_kind(scene):
+def test_instances_of_one_kind_share_a_class(scene):
     model = MODELS[scene.name]()
     kinds = [part.kind for part in model.parts] or ["object"]
     instance, label = scene.train.instance, scene.train.label
@@ -43,17 +43,17 @@ def test_an_object_has_one_class_and_a_class_all_objects_of_its_kind(scene):
     assert scene.conventions["classes"].split(", ") == [f"{i} {k}" for i, k in enumerate(named)]
 
 
-def test_toys_are_two_each_of_three_kinds_and_apart_from_each_other():
+def test_toys_are_two_instances_of_three_classes_that_do_not_touch():
     model = MODELS["toys"]()
     assert [part.kind for part in model.parts] == ["ball"] * 2 + ["box"] * 2 + ["ring"] * 2
     assert model.kinds == ("ball", "box", "ring")
     points = torch.rand(60_000, 3, generator=torch.Generator().manual_seed(0)) * 2 - 1
     nearest, second = torch.stack([p.sdf(points) for p in model.parts]).sort(0).values[:2]
-    # Two exact distances that sum to a gap at some point between the solids.
+    # The sum of two exact distances is at least the gap between the solids.
     assert (nearest + second).min() > 0.1
 
 
-def test_labels_stay_where_masks_are_forgotten():
+def test_labels_are_kept_without_masks():
     dataset = AnalyticDataset(scene="toys", views=2, test_views=1, size=16, masks=False)
     assert {"target_label", "target_instance"} <= dataset.offers
     assert dataset.load().train.label.unique().tolist() == [0, 1, 2, 3]

@@ -1,4 +1,4 @@
-"""Runs that learn from patches: they train, adapt, resume to the same bits, and are evaluated."""
+"""Runs with patch batches: training, batch size adaptation, resuming, evaluation."""
 
 import pytest
 import torch
@@ -28,7 +28,7 @@ def same(first, second):
 
 
 @pytest.mark.parametrize(("model", "loss"), [("neus", "neus_eikonal"), ("nerf", "nerf")])
-def test_two_steps_with_terms_on_patches_and_whole_images_to_be_judged_by(tmp_path, model, loss):
+def test_two_steps_with_patch_terms_and_an_evaluation(tmp_path, model, loss):
     run = assembled(tmp_path, f"model={model}", f"loss={loss}", *ALL, model=model)
     before = parameters(run)
     assert run.train()
@@ -37,7 +37,7 @@ def test_two_steps_with_terms_on_patches_and_whole_images_to_be_judged_by(tmp_pa
     assert run.evaluate().values["psnr"] > 0
     step = run.trainer.train_step()
     report, quantities = step.report, step.quantities
-    # Either way the mean over the same pixels.
+    # Both are means over the same pixels.
     smooth = (quantities["depth"] - quantities["target_depth"]).abs().mean()
     torch.testing.assert_close(report.values["smooth"], smooth)
     assert quantities["patch_rgb"].shape[1:] == (12, 12, 3)
@@ -55,7 +55,7 @@ def test_the_number_of_rays_adapts_in_whole_patches(tmp_path):
     rays = len(quantities["origins"])
     assert rays % 144 == 0
     per_ray = float(quantities["occupied"].sum()) / rays
-    # As many whole patches as the budget holds, and never fewer than one.
+    # The number of patches that fit into the budget, and at least one.
     assert rays + 144 == pytest.approx(4096 / per_ray, abs=2.2 * 144)
 
 
@@ -91,7 +91,7 @@ def test_without_masks_patches_are_drawn_in_the_sampled_region(tmp_path):
     assert run.batches.corners <= 6 * 13 * 13
 
 
-def test_a_term_on_patches_is_refused_by_batches_of_single_pixels(tmp_path):
+def test_a_patch_term_is_refused_with_single_pixel_batches(tmp_path):
     expected = r"needs 'patch_rgb', which only batches of patches provide \(batch=patch\)"
     with pytest.raises(RecipeError, match=expected):
         assemble(composed(COLOURS, "dataset.mesh=/nowhere/at/all.ply"), tmp_path)
@@ -109,7 +109,7 @@ def test_fewer_rays_than_one_patch_are_refused_before_any_image_is_read(tmp_path
 
 
 class _Cut(Budget):
-    """The same schedules, but the run ends after three steps."""
+    """A budget with the same schedules that ends after three steps."""
 
     def spent(self, step, seconds):
         return step >= 3 or super().spent(step, seconds)

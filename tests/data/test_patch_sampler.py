@@ -1,4 +1,4 @@
-"""Batches of whole patches: the images' own pixels, whole, near the mask, and the same again."""
+"""The patch sampler: targets, positions, restriction and determinism."""
 
 import pytest
 import torch
@@ -16,7 +16,7 @@ def views():
 
 
 def corners(batch):
-    """View, top row and left column of each patch."""
+    """Return view, top row and left column of each patch."""
     height, width = batch.targets["patch_shape"]
     first = slice(None, None, height * width)
     column, row = (batch.rays.pixel[first] - 0.5).long().unbind(-1)
@@ -28,7 +28,7 @@ def as_patches(batch):
     return Quantities(given, rules_in(patch_rules))
 
 
-def test_a_patch_is_a_piece_of_an_image(views):
+def test_a_patch_is_a_crop_of_an_image(views):
     batch = PatchSampling(height=5, width=7)(views, background="none").draw(0, 300)
     found = as_patches(batch)
     assert found["patch_target_rgb"].shape == (8, 5, 7, 3)
@@ -54,14 +54,14 @@ def test_rays_of_a_patch_pass_through_its_pixels(views):
             assert y == pytest.approx(row + place // 6 + 0.5, abs=1e-3)
 
 
-def test_patches_lie_whole_inside_their_images_and_reach_every_corner_of_them(views):
+def test_patches_lie_inside_their_images_and_reach_every_corner(views):
     batch = PatchSampling(height=17, width=18)(views).draw(0, 300 * 17 * 18)
     places = set(corners(batch))
     assert places == {(v, r, c) for v in range(4) for r in range(4) for c in range(3)}
 
 
 @pytest.mark.parametrize("reach", [0, 2])
-def test_near_the_mask_is_where_the_middle_of_a_patch_is(views, reach):
+def test_near_mask_limits_the_distance_of_patch_centers(views, reach):
     batches = PatchSampling(height=6, width=5, near_mask=reach)(views)
     near = torch.zeros_like(views.mask, dtype=torch.bool)
     for view, row, column in (views.mask > 0).nonzero().tolist():
@@ -78,7 +78,7 @@ def test_near_the_mask_is_where_the_middle_of_a_patch_is(views, reach):
     assert batches.corners == len(expected)
 
 
-def test_narrowed_patches_have_their_middle_where_it_is_marked(views):
+def test_restricted_patches_have_their_center_in_the_region(views):
     seen = torch.zeros_like(views.mask)
     seen[1:, 5:9, 6:10] = 255
     batches = PatchSampling(height=5, width=5, near_mask=4)(views.without_masks("white"))
@@ -136,7 +136,7 @@ def test_a_patch_larger_than_the_images_is_refused(views):
         PatchSampling(height=21, width=4)(views)
 
 
-def test_masks_that_no_patch_comes_near_are_named(views):
+def test_masks_without_a_patch_nearby_are_an_error(views):
     mask = torch.zeros_like(views.mask)
     mask[:, :2, :2] = 255
     cornered = Views(views.cameras, views.names, views.rgb, mask)
@@ -156,11 +156,11 @@ def test_a_setting_below_one_is_refused_before_any_image_is_read(name):
         PatchSampling(**{name: 0})
 
 
-def test_rays_that_make_no_whole_patches_are_refused():
+def test_a_partial_patch_is_refused():
     with pytest.raises(ValueError, match="70 rays do not make whole patches of 8 x 8"):
         patch_rules.patch_depth(torch.zeros(70), (8, 8))
 
 
-def test_every_patch_quantity_says_what_it_is_made_of():
+def test_every_patch_quantity_names_its_source():
     for name, rule in rules_in(patch_rules).items():
         assert rule.inputs == (name.removeprefix("patch_"), "patch_shape")

@@ -1,4 +1,4 @@
-"""Observed points from PLY files: in scene units, with what their header says there is."""
+"""Sparse points from PLY files."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def points():
 
 
 def write_ply(path, columns, kind="ascii", types=None):
-    """A point cloud, written value by value."""
+    """Write a point cloud, value by value."""
     types = types or dict.fromkeys(columns, "float")
     count = len(next(iter(columns.values())))
     header = ["ply", f"format {kind} 1.0", "comment made by a test", f"element vertex {count}"]
@@ -46,7 +46,7 @@ def xyz(points):
 
 
 @pytest.mark.parametrize("kind", ["ascii", "binary_little_endian", "binary_big_endian"])
-def test_every_kind_of_ply_gives_the_same_points(tmp_path, points, kind):
+def test_every_ply_encoding_gives_the_same_points(tmp_path, points, kind):
     columns = {
         **xyz(points),
         "red": np.full(50, 7.0),
@@ -66,7 +66,7 @@ def test_every_kind_of_ply_gives_the_same_points(tmp_path, points, kind):
     assert found.visible is None
 
 
-def test_a_point_cloud_that_another_program_wrote_is_read(tmp_path, points):
+def test_a_point_cloud_exported_by_trimesh_is_read(tmp_path, points):
     path = tmp_path / "points.ply"
     trimesh.PointCloud(points).export(path)
     torch.testing.assert_close(
@@ -76,7 +76,7 @@ def test_a_point_cloud_that_another_program_wrote_is_read(tmp_path, points):
     assert (read_points(path, np.eye(4)).confidence == 1).all()
 
 
-def test_points_are_brought_into_the_unit_ball_and_what_lies_beyond_is_left_out(tmp_path, points):
+def test_points_are_mapped_to_scene_units_and_dropped_outside_the_unit_ball(tmp_path, points):
     to_world = np.diag([120.0, 120.0, 120.0, 1.0])
     to_world[:3, 3] = (5.0, -20.0, 300.0)
     far = np.concatenate([points, 3 * points])
@@ -85,7 +85,7 @@ def test_points_are_brought_into_the_unit_ball_and_what_lies_beyond_is_left_out(
     torch.testing.assert_close(found.positions, torch.from_numpy(points).float(), atol=1e-5, rtol=0)
 
 
-def test_normals_turn_with_the_scene_and_unknown_ones_stay_zero(tmp_path, points):
+def test_normals_rotate_with_the_scene_and_unknown_ones_stay_zero(tmp_path, points):
     turn = np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))[0]
     to_world = np.eye(4)
     to_world[:3, :3] = 2 * turn
@@ -130,14 +130,14 @@ def test_normals_turn_with_the_scene_and_unknown_ones_stay_zero(tmp_path, points
         ),
     ],
 )
-def test_a_broken_file_is_named_with_what_is_wrong(tmp_path, content, message):
+def test_a_broken_file_is_named_with_the_problem(tmp_path, content, message):
     path = tmp_path / "points.ply"
     path.write_bytes(content)
     with pytest.raises(DataError, match=message):
         read_points(path, np.eye(4))
 
 
-def test_a_file_that_is_missing_is_named(tmp_path):
+def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(DataError, match=r"nowhere.ply: no such file; set dataset.points to a PLY"):
         point_quantities(tmp_path / "nowhere.ply")
 
@@ -146,7 +146,7 @@ def test_a_file_that_is_missing_is_named(tmp_path):
     ("dataset", "write", "kind"),
     [("blender", write_blender, BlenderDataset), ("neus", write_neus, NeusDataset)],
 )
-def test_a_real_scene_learns_from_the_points_beside_it(tmp_path, dataset, write, kind):
+def test_a_run_trains_on_points_from_a_file(tmp_path, dataset, write, kind):
     scene = small_scene("sphere", views=6, test_views=2, size=24)
     write(tmp_path / "scene", scene)
     to_world = kind(str(tmp_path / "scene")).load().to_world

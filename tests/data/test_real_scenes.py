@@ -1,4 +1,4 @@
-"""Real scenes, where they lie on this machine: silhouettes and cameras agree."""
+"""Published scenes, if NERFLOSS_TEST_DATA has them: silhouettes and cameras agree."""
 
 from dataclasses import replace
 
@@ -10,11 +10,11 @@ from nerfloss.data.formats.neus import NeusDataset
 from nerfloss.data.visual_hull import cell_centers, fit_box, visual_hull
 
 
-def covered(views, box):
-    """Share of each mask that the hull, projected back, covers."""
+def covered_fraction(views, box):
+    """Return the fraction of each mask that the projected hull covers."""
     inside = visual_hull(views, box, 120)
     points = cell_centers(box, 120)[inside.reshape(-1)]
-    shares = []
+    fractions = []
     for view in range(0, len(views), 6):
         pixel, _ = views.cameras.project(points, view)
         column, row = pixel.floor().long().unbind(-1)
@@ -23,8 +23,8 @@ def covered(views, box):
         image = torch.zeros_like(views.mask[view], dtype=torch.bool)
         image[row[seen], column[seen]] = True
         mask = views.mask[view] > 127
-        shares.append((image & mask).sum() / mask.sum())
-    return torch.stack(shares)
+        fractions.append((image & mask).sum() / mask.sum())
+    return torch.stack(fractions)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def skull(request):
     return NeusDataset(str(folder)).load()
 
 
-def test_lego_has_its_views(lego):
+def test_lego_has_the_published_number_of_views(lego):
     assert len(lego.train) == 100
     assert len(lego.test) == 25
     assert lego.train.rgb.shape[1:] == (100, 100, 3)
@@ -49,7 +49,7 @@ def test_lego_has_its_views(lego):
 def test_lego_fits_the_unit_ball_and_its_silhouettes_agree(lego):
     box = fit_box(lego.train)
     assert box.abs().max() < 0.95
-    assert covered(lego.train, box).min() > 0.95
+    assert covered_fraction(lego.train, box).min() > 0.95
 
 
 def test_legos_optical_axes_meet_at_the_origin(lego):
@@ -67,20 +67,20 @@ def test_every_eighth_view_of_the_skull_is_held_out(skull):
 
 
 def test_the_skulls_silhouettes_agree(skull):
-    assert covered(skull.train, fit_box(skull.train)).mean() > 0.98
+    assert covered_fraction(skull.train, fit_box(skull.train)).mean() > 0.98
 
 
-def test_half_a_pixel_more_or_less_fits_the_skull_worse(skull):
+def test_a_principal_point_off_by_half_a_pixel_fits_the_skull_worse(skull):
     def agreement(shift):
         intrinsics = skull.train.cameras.intrinsics.clone()
         intrinsics[:, :2, 2] += shift
         views = replace(skull.train, cameras=replace(skull.train.cameras, intrinsics=intrinsics))
-        return covered(views, fit_box(skull.train)).mean()
+        return covered_fraction(views, fit_box(skull.train)).mean()
 
     assert agreement(0.0) > max(agreement(-1.0), agreement(1.0))
 
 
-def test_skull_cameras_have_rotations_for_poses(skull):
+def test_skull_poses_are_rotations(skull):
     rotation = skull.train.cameras.poses[:, :, :3]
     identity = torch.eye(3).expand_as(rotation)
     torch.testing.assert_close(rotation @ rotation.mT, identity, atol=1e-5, rtol=0)

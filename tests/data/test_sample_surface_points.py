@@ -1,4 +1,4 @@
-"""Points observed on exact scenes: on the surface as far as they claim, seen by whom they say."""
+"""Sampled surface points of analytic scenes: noise, normals and visibility."""
 
 import math
 
@@ -34,12 +34,12 @@ def test_without_noise_points_lie_on_the_surface_with_its_normals(name, cameras)
     assert len(found) == 500
     assert sdf(found.positions).abs().max() < 2e-3
     gradient = torch.nn.functional.normalize(sdf_gradient(sdf, found.positions), dim=-1)
-    # On the crease of sharp edges either face may answer.
+    # Along creases the normal of either face is correct.
     assert (gradient * found.normals).sum(-1).quantile(0.02) > 0.999
     torch.testing.assert_close(found.normals.norm(dim=-1), torch.ones(500))
 
 
-def test_points_stray_further_the_less_they_are_trusted(cameras):
+def test_noise_of_points_grows_with_falling_confidence(cameras):
     sdf = MODELS["sphere"]().sdf
     found = sample_surface_points(sdf, cameras, 20_000, noise=0.02, seed=0)
     off = sdf(found.positions)
@@ -55,7 +55,7 @@ def test_points_stray_further_the_less_they_are_trusted(cameras):
 
 
 @pytest.mark.parametrize("name", ["craters", "cage"])
-def test_a_view_sees_a_point_where_nothing_lies_between_them(name, cameras):
+def test_a_point_is_visible_where_it_is_not_occluded(name, cameras):
     sdf = MODELS[name]().sdf
     found = sample_surface_points(sdf, cameras, 200, noise=0.0, seed=3)
     share = torch.linspace(0.0, 1.0, 2000)[:, None]
@@ -64,19 +64,19 @@ def test_a_view_sees_a_point_where_nothing_lies_between_them(name, cameras):
         offset = found.positions - eye
         away = offset.norm(dim=-1, keepdim=True)
         facing = (offset / away * found.normals).sum(-1) < -LEAST_COSINE
-        # Step by step from the eye to just before the point.
+        # Samples between the camera and the point.
         until = (away - 0.02) / away
         path = eye + (share * until.T)[..., None] * offset
         free = (sdf(path.reshape(-1, 3)).reshape(2000, -1) > 0).all(0)
         seen = found.visible[view]
         assert not (seen & ~free).any()
         assert not (seen & ~facing).any()
-        # What just grazes another piece of the surface may go either way.
+        # Rays that graze the surface may be classified either way.
         clear = (sdf(path[:1900].reshape(-1, 3)).reshape(1900, -1) > 5e-3).all(0)
         assert seen[facing & free & clear].float().mean() > 0.98
 
 
-def test_every_point_is_seen_and_surveys_repeat_themselves(cameras):
+def test_every_point_is_visible_somewhere_and_sampling_is_deterministic(cameras):
     sdf = MODELS["toys"]().sdf
     one, two = (sample_surface_points(sdf, cameras, 300, noise=0.01, seed=5) for _ in range(2))
     assert one.visible.any(0).float().mean() > 0.99
@@ -86,7 +86,7 @@ def test_every_point_is_seen_and_surveys_repeat_themselves(cameras):
     assert not torch.equal(one.positions, other.positions)
 
 
-def test_a_step_gets_points_that_one_of_its_views_sees(views):
+def test_a_step_gets_points_visible_in_one_of_its_views(views):
     batches = UniformPixelSampler(views, needs=NAMES, points=400)
     for step in range(5):
         batch = batches.draw(step, 2)
@@ -98,7 +98,7 @@ def test_a_step_gets_points_that_one_of_its_views_sees(views):
         assert len(allowed) < len(views.points)
 
 
-def test_what_is_drawn_of_points_belongs_together_and_repeats_itself(views):
+def test_drawn_point_quantities_belong_together_and_are_deterministic(views):
     batches = PatchSampling(height=4, width=4, points=50)(views, needs=NAMES)
     first, again = (batches.draw(4, 32).targets for _ in range(2))
     place = {tuple(p): i for i, p in enumerate(views.points.positions.tolist())}
@@ -110,20 +110,20 @@ def test_what_is_drawn_of_points_belongs_together_and_repeats_itself(views):
     assert not torch.equal(other, first["target_points"])
 
 
-def test_points_do_not_move_which_pixels_are_drawn(views):
+def test_drawing_points_does_not_change_the_drawn_pixels(views):
     with_points = UniformPixelSampler(views, background="random", needs=NAMES).draw(2, 60)
     without = UniformPixelSampler(views, background="random").draw(2, 60)
     assert torch.equal(with_points.rays.pixel, without.rays.pixel)
     assert torch.equal(with_points.rays.background, without.rays.background)
 
 
-def test_points_that_nobody_needs_are_not_drawn(views):
+def test_unneeded_points_are_not_drawn(views):
     targets = UniformPixelSampler(views, needs={"target_points"}).draw(0, 8).targets
     assert targets.keys() & NAMES == {"target_points"}
     assert not UniformPixelSampler(views, needs={"rgb"}).draw(0, 8).targets.keys() & NAMES
 
 
-def test_where_visibility_is_unknown_or_nothing_is_seen_all_points_are_drawn():
+def test_all_points_are_drawn_if_visibility_is_unknown_or_empty():
     generator = torch.Generator().manual_seed(0)
     positions = torch.arange(12.0).reshape(4, 3)
     for seen in (None, torch.zeros(2, 4, dtype=torch.bool)):
@@ -133,7 +133,7 @@ def test_where_visibility_is_unknown_or_nothing_is_seen_all_points_are_drawn():
     assert set(points.quantities) == {"target_points", "target_point_confidence"}
 
 
-def test_some_of_the_views_keep_what_they_see(views):
+def test_a_slice_of_views_keeps_their_visibility(views):
     part = views[2:4]
     assert torch.equal(part.points.visible, views.points.visible[2:4])
     assert part.offers == views.offers

@@ -22,7 +22,7 @@ POINTS = torch.rand(400, 3, generator=torch.Generator().manual_seed(1)) * 2 - 1
 
 
 def nearest(surface: torch.Tensor) -> torch.Tensor:
-    """Distance of POINTS to a dense sampling of a surface."""
+    """Return the distance of POINTS to a dense sampling of a surface."""
     return torch.from_numpy(cKDTree(surface.numpy()).query(POINTS.numpy())[0]).float()
 
 
@@ -31,7 +31,7 @@ def circle(count: int) -> torch.Tensor:
     return torch.stack([angle.cos(), angle.sin()], -1)
 
 
-def test_a_torus_is_as_far_away_as_its_nearest_point():
+def test_the_distance_of_a_torus_is_that_to_its_nearest_point():
     ring, tube = circle(300), circle(100)
     around = 0.5 + 0.15 * tube[:, 0]
     surface = torch.stack(
@@ -46,7 +46,7 @@ def test_a_torus_is_as_far_away_as_its_nearest_point():
     torch.testing.assert_close(distance.abs(), nearest(surface), atol=1e-2, rtol=0)
 
 
-def test_a_box_is_as_far_away_as_its_nearest_point():
+def test_the_distance_of_a_box_is_that_to_its_nearest_point():
     face = torch.cartesian_prod(torch.linspace(-1, 1, 121), torch.linspace(-1, 1, 121))
     sides = [
         torch.cat([face[:, :axis], torch.full((len(face), 1), side), face[:, axis:]], -1)
@@ -58,7 +58,7 @@ def test_a_box_is_as_far_away_as_its_nearest_point():
     torch.testing.assert_close(distance.abs(), nearest(torch.cat(sides) * half), atol=2e-3, rtol=0)
 
 
-def test_a_frame_is_as_far_away_as_its_nearest_edge():
+def test_the_distance_of_a_frame_is_that_to_its_nearest_edge():
     along = torch.linspace(-0.5, 0.5, 201)
     edges = []
     for axis in range(3):
@@ -70,7 +70,7 @@ def test_a_frame_is_as_far_away_as_its_nearest_edge():
     torch.testing.assert_close(frame(0.5, 0.05)(POINTS), expected, atol=1e-4, rtol=0)
 
 
-def test_many_balls_are_the_nearest_of_single_balls():
+def test_the_distance_of_many_balls_is_the_minimum_over_balls():
     centers = [[0.2, 0.1, 0.0], [-0.3, 0.0, 0.4], [0.0, -0.5, -0.1]]
     single = torch.stack([balls([center], 0.2)(POINTS) for center in centers]).amin(0)
     torch.testing.assert_close(balls(centers, 0.2)(POINTS), single)
@@ -94,13 +94,13 @@ def test_a_smooth_union_only_adds_and_only_near_the_seam():
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_no_scene_overstates_the_distance_to_its_surface(name):
+def test_distances_of_scenes_are_lower_bounds(name):
     gradient = sdf_gradient(MODELS[name]().sdf, POINTS.double())
     assert gradient.norm(dim=-1).max() < 1 + 1e-9
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_the_true_mesh_lies_on_the_surface_within_radius_one_and_looks_outward(name):
+def test_the_ground_truth_mesh_lies_on_the_surface_with_outward_faces(name):
     model = MODELS[name]()
     mesh = surface_mesh(model.sdf, resolution=64)
     vertices = torch.tensor(np.asarray(mesh.vertices), dtype=torch.float32)

@@ -1,4 +1,4 @@
-"""Rays that travel together end where each would by itself."""
+"""Sphere tracing of many rays, compared with a loop over single rays."""
 
 import pytest
 import torch
@@ -17,7 +17,7 @@ from nerfloss.data.synthetic.sphere_tracing import (
 
 
 def marched_alone(sdf, origin, direction, t, spread):
-    """How far one cone comes, and whether it touches, step by step."""
+    """Trace one cone; return its distance and whether it touches."""
     far = float(origin.norm()) + BOUND
     for _ in range(STEPS):
         away = float(sdf((origin + t * direction)[None]))
@@ -41,8 +41,8 @@ def rays():
 
 
 @pytest.mark.parametrize("spread", [0.0, 0.03])
-def test_a_ray_among_many_ends_where_it_would_alone(monkeypatch, sdf, rays, spread):
-    # Newcomers join those under way in many portions.
+def test_tracing_many_rays_equals_tracing_each_alone(monkeypatch, sdf, rays, spread):
+    # Small chunks, so that new rays join active ones many times.
     monkeypatch.setattr(tracing, "CHUNK", 100)
     starts = torch.full((len(rays),), 2.7 - BOUND)
     reached, touches = march(sdf, rays, starts, spread)
@@ -51,11 +51,11 @@ def test_a_ray_among_many_ends_where_it_would_alone(monkeypatch, sdf, rays, spre
         alone = rays.origins[index], rays.directions[index]
         t, touched = marched_alone(sdf, *alone, float(starts[index]), spread)
         assert bool(touches[index]) == touched
-        # Those that have arrived are put aside together: meanwhile they may come nearer.
+        # Finished rays are removed in groups and may advance a little until then.
         nearer = float(reached[index]) - t
         assert not touched or -1e-5 < nearer < 0.5 * spread * t + 2 * TOLERANCE
 
 
-def test_no_rays_reach_nothing(sdf, rays):
+def test_tracing_no_rays_returns_empty_tensors(sdf, rays):
     reached, touches = march(sdf, rays[:0], torch.zeros(0))
     assert len(reached) == len(touches) == 0

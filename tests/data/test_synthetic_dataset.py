@@ -16,7 +16,7 @@ def scene(request):
 
 
 def hits(scene, index):
-    """Points where the rays through pixel centres meet the surface, and their targets."""
+    """Return the hit points of the rays through pixel centres, and their targets."""
     batch = image_batch(scene.train, index, "none")
     depth = batch.targets["target_depth"]
     seen = depth > 0
@@ -24,22 +24,22 @@ def hits(scene, index):
     return points[seen], {name: target[seen] for name, target in batch.targets.items()}, batch.rays
 
 
-def test_depth_leads_to_where_the_distance_is_zero(scene):
+def test_the_signed_distance_is_zero_at_the_depth(scene):
     for index in range(5):
         points, _, _ = hits(scene, index)
         distance = scene.sdf(points).abs()
         assert distance.mean() < 1e-5
-        # Rays that graze stop within the tracer's least step.
+        # Grazing rays stop within the minimum step of the tracer.
         assert distance.max() < 1.5e-3
 
 
-def test_nothing_lies_before_the_depth(scene):
+def test_no_surface_lies_in_front_of_the_depth(scene):
     batch = image_batch(scene.train, 0, "none")
     depth = batch.targets["target_depth"]
     until = torch.where(depth > 0, depth - 0.01, 4.0)
     for share in torch.linspace(0.4, 1.0, 200):
         points = batch.rays.origins + (share * until)[:, None] * batch.rays.directions
-        # Slivers thinner than the tracer's least step may be missed, nothing deeper.
+        # Parts thinner than the minimum step of the tracer may be missed.
         assert scene.sdf(points).min() > -2e-3
 
 
@@ -47,7 +47,7 @@ def test_normals_are_the_gradient_of_the_distance(scene):
     points, targets, _ = hits(scene, 1)
     gradient = torch.nn.functional.normalize(sdf_gradient(scene.sdf, points), dim=-1)
     cosine = (gradient * targets["target_normal"]).sum(-1)
-    # On the crease of sharp edges either face may answer.
+    # Along creases the normal of either face is correct.
     assert cosine.quantile(0.02) > 0.9999
     torch.testing.assert_close(
         targets["target_normal"].norm(dim=-1), torch.ones(len(points)), atol=1e-5, rtol=0
@@ -60,7 +60,7 @@ def test_normals_face_the_camera(scene):
     assert facing.max() < 1e-2
 
 
-def test_the_mask_is_full_inside_and_empty_outside_and_fractional_between(scene):
+def test_the_mask_is_255_inside_0_outside_and_fractional_at_edges(scene):
     mask, depth = scene.train.mask, scene.train.depth
     assert (mask[depth > 0] > 0).float().mean() > 0.98
     inner = torch.nn.functional.max_pool2d(-(depth > 0).float(), 3, 1, 1) == -1
@@ -69,13 +69,13 @@ def test_the_mask_is_full_inside_and_empty_outside_and_fractional_between(scene)
     assert (mask[:, 0, 0] == 0).all()
 
 
-def test_the_dataset_offers_what_its_views_hold(scene):
+def test_offers_of_the_dataset_equal_those_of_its_views(scene):
     assert scene.train.offers == AnalyticDataset().offers
-    # Points are something to learn from, not to be judged by.
+    # Test views have no sparse points.
     assert scene.test.offers == AnalyticDataset(points=0).offers
 
 
-def test_two_cameras_see_a_surface_point_in_one_colour():
+def test_the_colour_of_a_surface_point_does_not_depend_on_the_view():
     scene = small_scene("craters", views=20, test_views=1, size=48)
     points, targets, _ = hits(scene, 0)
     errors = []
@@ -89,12 +89,12 @@ def test_two_cameras_see_a_surface_point_in_one_colour():
     assert torch.cat(errors).median() < 0.05
 
 
-def test_silhouettes_hide_the_craters():
+def test_the_visual_hull_covers_the_craters():
     scene = small_scene("craters", views=24, test_views=1, size=64)
     box = fit_box(scene.train)
     hull = hull_mesh(visual_hull(scene.train, box, 48), box)
     points = torch.tensor(hull.sample(2000, seed=0), dtype=torch.float32)
-    # The hull's surface floats above the bowls, on average by far more than a cell.
+    # The hull covers the craters: its mean distance to the surface exceeds a cell.
     assert scene.sdf(points).mean() > 0.03
 
 
@@ -104,7 +104,7 @@ def test_loading_twice_gives_the_same_bytes():
     assert torch.equal(first.test.depth, second.test.depth)
 
 
-def test_the_true_mesh_is_only_made_when_asked_for(monkeypatch):
+def test_the_ground_truth_mesh_is_computed_on_first_use(monkeypatch):
     calls = []
     monkeypatch.setattr(
         "nerfloss.data.synthetic.dataset.surface_mesh", lambda sdf: calls.append(sdf)
@@ -126,12 +126,12 @@ def test_the_true_mesh_is_only_made_when_asked_for(monkeypatch):
         ({"point_noise": -0.1}, "dataset.point_noise must not be negative, got -0.1"),
     ],
 )
-def test_a_wrong_setting_is_named_with_the_choices(settings, message):
+def test_an_invalid_setting_is_named_with_the_choices(settings, message):
     with pytest.raises(ValueError, match=message):
         AnalyticDataset(**settings)
 
 
-def test_masks_can_be_forgotten_in_training_and_kept_for_judging():
+def test_masks_can_be_disabled_in_training_and_kept_for_testing():
     dataset = AnalyticDataset(views=2, test_views=1, size=24, masks=False)
     assert dataset.offers == AnalyticDataset().offers - {"target_mask"}
     loaded = dataset.load()

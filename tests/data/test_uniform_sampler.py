@@ -15,7 +15,7 @@ def views():
 
 
 def where(batch):
-    """Indices into the images of the pixels that a batch came from."""
+    """Return the image indices of the pixels of a batch."""
     column, row = (batch.rays.pixel - 0.5).long().unbind(-1)
     return batch.rays.view, row, column
 
@@ -32,7 +32,7 @@ def test_a_batch_depends_on_seed_step_and_size_only(views):
     )
 
 
-def test_targets_are_what_the_images_hold_at_the_rays_pixels(views):
+def test_targets_are_the_pixels_of_the_images(views):
     batch = UniformPixelSampler(views, background="none").draw(0, 200)
     at = where(batch)
     torch.testing.assert_close(batch.targets["target_rgb"], views.rgb[at] / 255.0)
@@ -45,7 +45,7 @@ def test_targets_are_what_the_images_hold_at_the_rays_pixels(views):
     assert batch.rays.view.dtype == torch.int64
 
 
-def test_only_what_is_needed_is_gathered_and_always_what_a_run_is_watched_by(views):
+def test_only_needed_targets_are_gathered_and_those_of_health_metrics_always(views):
     whole, part = (
         UniformPixelSampler(views),
         UniformPixelSampler(views, needs={"target_depth", "rgb"}),
@@ -75,7 +75,7 @@ def test_colour_is_composited_on_the_background(views, background, value):
     assert (batch.rays.background == value).all()
 
 
-def test_a_random_background_differs_from_ray_to_ray_and_shows_where_the_mask_is_empty(views):
+def test_a_random_background_differs_per_ray_and_fills_empty_masks(views):
     batch = UniformPixelSampler(views, background="random").draw(0, 300)
     empty = batch.targets["target_mask"] == 0
     assert torch.equal(batch.targets["target_rgb"][empty], batch.rays.background[empty])
@@ -92,13 +92,13 @@ def test_every_pixel_is_drawn_equally_often(views):
     batch = UniformPixelSampler(views).draw(0, 160_000)
     view, row, column = where(batch)
     counts = torch.bincount((view * 20 + row) * 20 + column, minlength=1600)
-    # 100 draws each: a Poisson count strays beyond five deviations once in a million.
+    # 100 draws each: a Poisson count exceeds five standard deviations once in a million.
     assert counts.min() > 50
     assert counts.max() < 150
 
 
 @pytest.mark.parametrize("reach", [0, 1, 3])
-def test_near_the_mask_means_within_so_many_rows_and_columns(views, reach):
+def test_near_mask_limits_the_distance_in_rows_and_columns(views, reach):
     drawn = torch.zeros(4, 20, 20, dtype=torch.bool)
     batches = UniformPixelSampler(views, near_mask=reach)
     drawn[where(batches.draw(0, 60_000))] = True
@@ -110,27 +110,27 @@ def test_near_the_mask_means_within_so_many_rows_and_columns(views, reach):
     assert batches.pixels == expected.sum()
 
 
-def test_without_masks_every_pixel_counts_as_near(views):
+def test_without_masks_near_mask_has_no_effect(views):
     bare = Views(views.cameras, views.names, views.rgb)
     assert UniformPixelSampler(bare, near_mask=2).pixels == 1600
 
 
-def test_narrowed_batches_draw_what_is_marked_unless_all_was_asked_for(views):
+def test_restricted_batches_draw_from_the_region_unless_near_mask_is_null(views):
     seen = torch.zeros_like(views.mask)
     seen[1:, 5:9, 3:7] = 255
-    photographs = views.without_masks("white")
-    near = UniformPixelSampler(photographs, near_mask=4)
+    composited = views.without_masks("white")
+    near = UniformPixelSampler(composited, near_mask=4)
     near.restrict_to(torch.zeros_like(seen))
     assert near.pixels == 4 * 20 * 20
     near.restrict_to(seen)
     assert near.pixels == 3 * 4 * 4
     assert (seen[where(near.draw(0, 300))] == 255).all()
-    everything = UniformPixelSampler(photographs, near_mask=None)
+    everything = UniformPixelSampler(composited, near_mask=None)
     everything.restrict_to(seen)
     assert everything.pixels == 4 * 20 * 20
 
 
-def test_pools_of_pixels_are_far_smaller_than_images():
+def test_runs_of_pixels_are_far_smaller_than_images():
     masks = torch.zeros(3, 270, 480, dtype=torch.uint8)
     masks[:, 60:200, 100:400] = 255
     runs = PixelRuns.near_masks(masks, 8)
@@ -145,7 +145,7 @@ def test_a_thousand_full_hd_views_fit_into_nine_gigabytes():
     batches = UniformPixelSampler(views, near_mask=4)
     pool = batches._runs.starts.nbytes + batches._runs.bounds.nbytes
     assert held == 4 * 2 * 18 * 18
-    # What grows with the number of pixels is the images; pools grow with rows.
+    # Images grow with the number of pixels, pixel runs with the number of rows.
     assert held / (2 * 18 * 18) * 1000 * 1920 * 1080 < 9e9
     assert pool <= 16 * (2 * 18 + 1)
 
@@ -164,7 +164,7 @@ def test_test_images_of_a_random_background_are_white(views):
 
 
 @pytest.mark.parametrize("background", ["white", "black"])
-def test_photographs_show_what_masked_views_do_on_their_background(views, background):
+def test_views_without_masks_equal_masked_views_on_the_background(views, background):
     masked = UniformPixelSampler(views, background=background).draw(0, 400).targets
     plain = UniformPixelSampler(views.without_masks(background), background=background).draw(0, 400)
     assert "target_mask" not in plain.targets
@@ -174,6 +174,6 @@ def test_photographs_show_what_masked_views_do_on_their_background(views, backgr
     assert difference.max() <= 0.5 / 255 + 1e-6
 
 
-def test_photographs_on_no_background_are_the_images_as_stored(views):
+def test_views_without_masks_and_background_are_the_images_as_stored(views):
     assert torch.equal(views.without_masks("none").rgb, views.rgb)
     assert views.without_masks("none").mask is None

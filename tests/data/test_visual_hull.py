@@ -16,21 +16,21 @@ def scene():
     return small_scene("blobs", views=20, test_views=1, size=64)
 
 
-def test_the_hull_holds_the_object(scene):
+def test_the_hull_contains_the_object(scene):
     points = cell_centers(UNIT, 40)
     inside = visual_hull(scene.train, UNIT, 40).reshape(-1)
     pixel = 0.04
     assert inside[scene.sdf(points) < -pixel].all()
 
 
-def test_the_hull_of_smooth_bulges_is_close_to_the_object(scene):
+def test_the_hull_of_a_smooth_object_is_close_to_it(scene):
     points = cell_centers(UNIT, 40)
     inside = visual_hull(scene.train, UNIT, 40).reshape(-1)
     inside &= points.norm(dim=-1) < 0.9
     assert scene.sdf(points[inside]).max() < 0.25
 
 
-def test_the_hull_agrees_with_asking_every_view_about_every_point(scene):
+def test_the_hull_equals_a_loop_over_views_and_points(scene):
     points = cell_centers(UNIT, 12)
     expected = torch.ones(len(points), dtype=torch.bool)
     for view in range(20):
@@ -41,7 +41,7 @@ def test_the_hull_agrees_with_asking_every_view_about_every_point(scene):
     assert torch.equal(visual_hull(scene.train, UNIT, 12).reshape(-1), expected)
 
 
-def test_what_no_image_reaches_stays_inside():
+def test_cells_outside_of_all_images_stay_inside():
     cameras = Cameras(
         torch.tensor([[[100.0, 0, 4], [0, 100, 4], [0, 0, 1]]]),
         torch.tensor([[[1.0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, -3]]]),
@@ -61,24 +61,24 @@ def test_dilated_masks_only_add(scene):
     assert wide.sum() > plain.sum()
 
 
-def test_the_distance_is_zero_between_inside_and_outside_cells_and_true_for_a_ball():
+def test_the_distance_changes_sign_at_the_border_and_is_accurate_for_a_ball():
     points = cell_centers(UNIT, 48)
     ball = (points.norm(dim=-1) - 0.6).reshape(48, 48, 48)
     distance = hull_distance(ball < 0, UNIT)
     assert torch.equal(distance < 0, ball < 0)
     assert (distance - ball).abs().max() < 2 / 48
-    # Aslant the border is a staircase, half of a half cell off on average.
+    # On slanted surfaces the border is a staircase, a quarter of a cell off on average.
     assert (distance - ball).mean().abs() < 0.5 / 48
 
 
-def test_the_distance_respects_boxes_that_are_no_cubes():
+def test_the_distance_is_accurate_for_cells_that_are_not_cubes():
     box = torch.tensor([[-1.0, -0.5, -0.75], [1.0, 0.5, 0.75]])
     points = cell_centers(box, 40)
     ball = (points.norm(dim=-1) - 0.4).reshape(40, 40, 40)
     assert (hull_distance(ball < 0, box) - ball).abs().max() < 2 / 40
 
 
-def test_the_mesh_is_closed_looks_outward_and_lies_where_the_solid_is():
+def test_the_mesh_is_closed_with_outward_faces_at_the_surface():
     box = torch.tensor([[-1.0, -0.5, -0.75], [1.0, 0.5, 0.75]])
     inside = (cell_centers(box, 40).norm(dim=-1) < 0.4).reshape(40, 40, 40)
     mesh = hull_mesh(inside, box)
@@ -98,7 +98,7 @@ def test_an_empty_hull_is_an_error():
         hull_distance(torch.zeros(4, 4, 4, dtype=torch.bool), UNIT)
 
 
-def test_the_fitted_box_holds_the_object_and_little_more(scene):
+def test_the_fitted_box_is_tight(scene):
     box = fit_box(scene.train)
     solid = cell_centers(UNIT, 64)
     solid = solid[scene.sdf(solid) < 0]
@@ -114,7 +114,7 @@ def test_without_masks_the_box_is_the_whole_cube(scene):
         visual_hull(views, UNIT, 8)
 
 
-def test_masks_that_share_nothing_are_an_error(scene):
+def test_masks_without_a_common_point_are_an_error(scene):
     mask = torch.zeros_like(scene.train.mask)
     views = Views(scene.train.cameras, scene.train.names, scene.train.rgb, mask)
     with pytest.raises(DataError, match="inside every mask; check the axes"):

@@ -1,4 +1,4 @@
-"""The exact scenes by name: each a solid and the texture it is made of, within radius 0.8."""
+"""Analytic scenes by name: signed distance and texture, inside a ball of radius 0.8."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ ICOSAHEDRON = [
 
 @dataclass(frozen=True)
 class Part:
-    """One object of a model, and the kind of object that it is."""
+    """One instance of a model: its signed distance and the name of its semantic class."""
 
     sdf: Sdf
     kind: str
@@ -30,7 +30,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Model:
-    """A solid, its colour under white light, and the objects it consists of (none: it is one)."""
+    """A solid, its albedo, and its instances; without ``parts`` it is a single instance."""
 
     sdf: Sdf
     texture: Texture | TexturedSolid
@@ -38,23 +38,23 @@ class Model:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """What kinds of objects there are; the n-th is the semantic class n, from 1."""
+        """Names of the semantic classes; the first has number 1."""
         return tuple(dict.fromkeys(part.kind for part in self.parts)) or ("object",)
 
     def instances(self, points: Float[Tensor, "points 3"]) -> Int[Tensor, "points"]:
-        """The number, from 1, of the object that is nearest to each point."""
+        """Return the number, from 1, of the instance nearest to each point."""
         if not self.parts:
             return torch.ones(len(points), dtype=torch.int64, device=points.device)
         return torch.stack([part.sdf(points) for part in self.parts]).argmin(0) + 1
 
     def classes(self, instances: Int[Tensor, "*shape"]) -> Int[Tensor, "*shape"]:
-        """The semantic class of objects given by number; 0 stays 0."""
-        of_parts = [1 + self.kinds.index(part.kind) for part in self.parts] or [1]
-        return instances.new_tensor([0, *of_parts])[instances]
+        """Return the semantic class of instance numbers; 0 (background) stays 0."""
+        class_of_part = [1 + self.kinds.index(part.kind) for part in self.parts] or [1]
+        return instances.new_tensor([0, *class_of_part])[instances]
 
 
 def craters() -> Model:
-    """A ball with bowls carved into it: no silhouette shows them, the visual hull covers them."""
+    """A ball with concavities that no silhouette shows, so the visual hull covers them."""
     large = balls([[0.90 * x for x in point] for point in ICOSAHEDRON[::2]], 0.36)
     small = balls([[0.92 * x for x in point] for point in ICOSAHEDRON[1::2]], 0.32)
     palette = ((0.96, 0.88, 0.70), (0.87, 0.62, 0.36), (0.62, 0.30, 0.20))
@@ -63,13 +63,13 @@ def craters() -> Model:
 
 
 def sphere() -> Model:
-    """A plain ball: silhouettes give its shape, so only colour is to be learned."""
+    """A ball: its visual hull is exact, so that only colour has to be learned."""
     palette = ((0.20, 0.45, 0.75), (0.90, 0.85, 0.70), (0.25, 0.60, 0.35))
     return Model(balls([[0.0, 0.0, 0.0]], 0.75), Texture(palette, seed=1))
 
 
 def rings() -> Model:
-    """Three linked rings that never touch: holes, and a topology to get right."""
+    """Three linked rings that do not touch: a shape of genus 3 in three components."""
     parts = [
         torus((-0.41, 0.0, 0.0), (0, 0, 1), 0.30, 0.08),
         torus((0.0, 0.0, 0.0), (0, 1, 0), 0.30, 0.08),
@@ -81,12 +81,12 @@ def rings() -> Model:
 
 
 def boxes() -> Model:
-    """Boxes at odd angles: flat faces, sharp edges, and inner corners."""
-    turned = ((0.8, 0.6, 0.0), (-0.6, 0.8, 0.0), (0.0, 0.0, 1.0))
+    """Rotated boxes: flat faces, sharp edges, and concave corners."""
+    rotated = ((0.8, 0.6, 0.0), (-0.6, 0.8, 0.0), (0.0, 0.0, 1.0))
     tilted = ((1.0, 0.0, 0.0), (0.0, 0.8, 0.6), (0.0, -0.6, 0.8))
     parts = [
         box((0.0, 0.0, -0.42), (0.46, 0.42, 0.10)),
-        box((-0.12, 0.05, -0.07), (0.26, 0.22, 0.26), turned),
+        box((-0.12, 0.05, -0.07), (0.26, 0.22, 0.26), rotated),
         box((0.28, -0.10, -0.16), (0.12, 0.16, 0.22), tilted),
         box((-0.10, 0.04, 0.30), (0.34, 0.12, 0.10), tilted),
     ]
@@ -96,30 +96,30 @@ def boxes() -> Model:
 
 
 def blobs() -> Model:
-    """Balls that flow into each other: smooth everywhere, necks and saddles between."""
-    places = [(0.0, 0.0, -0.1), (0.42, 0.1, 0.15), (-0.35, 0.3, 0.1), (-0.1, -0.45, 0.0)]
-    places += [(0.05, 0.1, 0.48), (0.15, 0.3, -0.45)]
-    sizes = (0.34, 0.24, 0.26, 0.22, 0.20, 0.24)
-    parts = [balls([place], size) for place, size in zip(places, sizes, strict=True)]
+    """Smoothly blended balls: no edges, with necks and saddle points."""
+    centers = [(0.0, 0.0, -0.1), (0.42, 0.1, 0.15), (-0.35, 0.3, 0.1), (-0.1, -0.45, 0.0)]
+    centers += [(0.05, 0.1, 0.48), (0.15, 0.3, -0.45)]
+    radii = (0.34, 0.24, 0.26, 0.22, 0.20, 0.24)
+    parts = [balls([center], radius) for center, radius in zip(centers, radii, strict=True)]
     palette = ((0.62, 0.88, 0.62), (0.95, 0.68, 0.76), (0.42, 0.46, 0.75))
     return Model(union(*parts, smooth=0.16), Texture(palette, seed=4))
 
 
 def cage() -> Model:
-    """Thin rods along the edges of a cube around a ball: what coarse grids lose."""
+    """Thin rods along the edges of a cube around a ball: finer than the cells of a coarse grid."""
     palette = ((0.95, 0.95, 0.90), (0.95, 0.58, 0.28), (0.35, 0.58, 0.68))
     parts = (Part(balls([[0.0, 0.0, 0.0]], 0.3), "ball"), Part(frame(0.44, 0.03), "rods"))
     return Model(union(*(part.sdf for part in parts)), Texture(palette, seed=5), parts)
 
 
 def toys() -> Model:
-    """Two balls, two boxes and two rings apart from each other: objects to tell, and to name."""
-    turned = ((0.8, 0.6, 0.0), (-0.6, 0.8, 0.0), (0.0, 0.0, 1.0))
+    """Two balls, two boxes and two rings, separate: for instance and semantic labels."""
+    rotated = ((0.8, 0.6, 0.0), (-0.6, 0.8, 0.0), (0.0, 0.0, 1.0))
     tilted = ((1.0, 0.0, 0.0), (0.0, 0.8, 0.6), (0.0, -0.6, 0.8))
     parts = (
         Part(balls([[0.50, 0.0, 0.05]], 0.24), "ball"),
         Part(balls([[0.0, -0.50, -0.05]], 0.21), "ball"),
-        Part(box((-0.50, 0.0, 0.0), (0.14, 0.18, 0.13), turned), "box"),
+        Part(box((-0.50, 0.0, 0.0), (0.14, 0.18, 0.13), rotated), "box"),
         Part(box((0.0, 0.50, -0.05), (0.18, 0.12, 0.16), tilted), "box"),
         Part(torus((0.0, 0.0, 0.52), (0.6, 0.0, 0.8), 0.18, 0.07), "ring"),
         Part(torus((0.0, 0.05, -0.52), (0.0, 0.8, 0.6), 0.17, 0.065), "ring"),

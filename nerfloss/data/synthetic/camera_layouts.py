@@ -1,4 +1,4 @@
-"""Cameras placed around the origin, all looking at it."""
+"""Layouts of cameras around the origin, all facing it."""
 
 import math
 
@@ -10,9 +10,9 @@ from nerfloss.data.cameras.pinhole import Cameras
 
 
 def fibonacci_sphere(count: int, begin: float = 0.5) -> Float[Tensor, "count 3"]:
-    """Points spread evenly over the unit sphere, along a spiral from the top to the bottom.
+    """Return points evenly distributed on the unit sphere, along a spiral from top to bottom.
 
-    ``begin`` in (0, 1) says where in its share of the sphere each point lies.
+    ``begin`` in (0, 1) is the offset of the points within their bands of equal area.
     """
     index = torch.arange(count, dtype=torch.float64) + begin
     height = 1 - 2 * index / count
@@ -22,7 +22,7 @@ def fibonacci_sphere(count: int, begin: float = 0.5) -> Float[Tensor, "count 3"]
 
 
 def random_rotation(generator: torch.Generator) -> Float[Tensor, "3 3"]:
-    """A rotation drawn uniformly, from a unit quaternion."""
+    """Return a uniformly distributed rotation, from a random unit quaternion."""
     w, x, y, z = torch.nn.functional.normalize(torch.randn(4, generator=generator), dim=0).tolist()
     return torch.tensor(
         [
@@ -34,10 +34,10 @@ def random_rotation(generator: torch.Generator) -> Float[Tensor, "3 3"]:
 
 
 def look_at_origin(positions: Float[Tensor, "views 3"]) -> Float[Tensor, "views 3 4"]:
-    """Camera-to-world poses in OpenCV axes, upright with respect to z where that has a meaning."""
+    """Return camera-to-world poses that face the origin, in OpenCV axes, with z up."""
     forward = torch.nn.functional.normalize(-positions, dim=-1)
     up = torch.tensor([0.0, 0.0, 1.0]).expand_as(forward)
-    # Seen from right above there is no upright: x serves instead.
+    # For a vertical view direction z is no up vector; x is used instead.
     steep = forward[:, 2:].abs() > 0.999
     up = torch.where(steep, torch.tensor([1.0, 0.0, 0.0]), up)
     right = torch.nn.functional.normalize(torch.linalg.cross(forward, up), dim=-1)
@@ -46,7 +46,7 @@ def look_at_origin(positions: Float[Tensor, "views 3"]) -> Float[Tensor, "views 
 
 
 def cameras_at(positions: Float[Tensor, "views 3"], size: int, fov: float) -> Cameras:
-    """Square images of ``size`` pixels that see ``fov`` degrees, looking at the origin."""
+    """Return cameras facing the origin: ``size`` x ``size`` pixels, field of view in degrees."""
     focal = 0.5 * size / math.tan(math.radians(fov) / 2)
     intrinsics = torch.tensor([[focal, 0, size / 2], [0, focal, size / 2], [0, 0, 1.0]])
     poses = look_at_origin(positions)
@@ -56,16 +56,17 @@ def cameras_at(positions: Float[Tensor, "views 3"], size: int, fov: float) -> Ca
 def train_and_test_positions(
     train: int, test: int, radius: float, seed: int
 ) -> tuple[Float[Tensor, "train 3"], Float[Tensor, "test 3"]]:
-    """Camera centres on a sphere, the test ones as far as possible from those to train on.
+    """Return camera centres on a sphere, test cameras far from the training cameras.
 
-    ``seed`` turns the whole arrangement.
+    Of 64 random rotations of the test cameras, the one is kept that maximises the smallest distance
+    to a training camera. ``seed`` rotates the whole layout.
     """
     generator = torch.Generator().manual_seed(seed)
-    turn = random_rotation(generator)
-    seen = fibonacci_sphere(train)
-    # Test rigs at several rolls: the one kept leaves the widest gap to the nearest train view.
-    rolls = [random_rotation(generator) for _ in range(64)]
-    candidates = torch.stack([fibonacci_sphere(test) @ roll.T for roll in rolls])
-    nearest = (candidates @ seen.T).amax(dim=(1, 2))
-    held_out = candidates[nearest.argmin()]
-    return radius * seen @ turn.T, radius * held_out @ turn.T
+    layout_rotation = random_rotation(generator)
+    train_centers = fibonacci_sphere(train)
+    rotations = [random_rotation(generator) for _ in range(64)]
+    candidates = torch.stack([fibonacci_sphere(test) @ rotation.T for rotation in rotations])
+    # The largest cosine between a test and a training camera, per candidate.
+    nearest = (candidates @ train_centers.T).amax(dim=(1, 2))
+    test_centers = candidates[nearest.argmin()]
+    return radius * train_centers @ layout_rotation.T, radius * test_centers @ layout_rotation.T

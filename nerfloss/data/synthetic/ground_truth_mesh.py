@@ -1,4 +1,4 @@
-"""The surface of a signed distance as a fine mesh, its vertices on the surface itself."""
+"""Extract the ground-truth mesh of a signed distance, with vertices on the surface."""
 
 import numpy as np
 import torch
@@ -16,8 +16,8 @@ BLOCK = 8
 def surface_mesh(sdf: Sdf, resolution: int = 256, newton_steps: int = 3) -> trimesh.Trimesh:
     """Extract the zero level set inside the bounding ball, in scene units, faces outward.
 
-    ``resolution`` points along each axis, a multiple of 8. Marching cubes leaves vertices off the
-    surface by the square of a cell; a few Newton steps along the gradient put them on it.
+    ``resolution`` is the number of grid points per axis, a multiple of 8. Vertices of marching
+    cubes have an error of second order in the cell size; Newton steps along the gradient remove it.
     """
     cell = 2 * BOUND / (resolution - 1)
     values = sample_grid(sdf, resolution).numpy()
@@ -29,21 +29,21 @@ def surface_mesh(sdf: Sdf, resolution: int = 256, newton_steps: int = 3) -> trim
 
 
 def sample_grid(sdf: Sdf, resolution: int) -> Float[Tensor, "x y z"]:
-    """Signed distances on a grid over the bounding box: exact near the surface, right in sign.
+    """Return signed distances on a grid over the bounding box, exact near the surface.
 
-    Where the distance at the middle of a block of 8 x 8 x 8 points says that the surface cannot
-    reach the block, all its points take the middle's value.
+    A block of 8 x 8 x 8 points that the surface cannot reach, judged by the distance at its centre,
+    gets the value of its centre.
     """
     axis = torch.linspace(-BOUND, BOUND, resolution).reshape(-1, BLOCK)
-    middles = torch.cartesian_prod(*[axis.mean(-1)] * 3)
-    coarse = sdf(middles)
-    # Half a block's diagonal, and a point more so that cells between blocks are right as well.
+    centers = torch.cartesian_prod(*[axis.mean(-1)] * 3)
+    coarse = sdf(centers)
+    # Half a block's diagonal, one point larger to include the cells between blocks.
     reach = 0.5 * (BLOCK + 1) * 3**0.5 * float(axis[0, 1] - axis[0, 0])
     near = (coarse.abs() < reach).nonzero()[:, 0]
     offsets = torch.cartesian_prod(*[axis[0] - axis[0].mean()] * 3)
     values = coarse[:, None].repeat(1, BLOCK**3)
     for some in near.split(CHUNK // BLOCK**3):
-        points = (middles[some, None] + offsets).reshape(-1, 3)
+        points = (centers[some, None] + offsets).reshape(-1, 3)
         values[some] = sdf(points).reshape(len(some), -1)
     blocks = len(axis)
     values = values.reshape(blocks, blocks, blocks, BLOCK, BLOCK, BLOCK)
@@ -51,8 +51,8 @@ def sample_grid(sdf: Sdf, resolution: int) -> Float[Tensor, "x y z"]:
 
 
 def _newton_step(sdf: Sdf, points: Float[Tensor, "points 3"]) -> Float[Tensor, "points 3"]:
-    """Move points towards the surface by the distance over the gradient's length."""
+    """Move points along the gradient by ``-sdf * gradient / |gradient|^2``."""
     gradient = sdf_gradient(sdf, points)
-    # A gradient this short means a crease; the step is then a quarter of the exact one.
+    # Floored at 0.25: the gradient is short at creases, where the exact step would overshoot.
     squared = length(gradient).square().clamp_min(0.25)
     return points - (sdf(points) / squared)[:, None] * gradient

@@ -1,4 +1,4 @@
-"""Fixed lights on exact scenes: every camera sees a surface point in the same colour."""
+"""View-independent shading of analytic scenes: directional lights and ambient light."""
 
 import torch
 from jaxtyping import Float
@@ -7,7 +7,7 @@ from torch import Tensor
 from nerfloss.data.synthetic.analytic_scenes import Model
 from nerfloss.data.synthetic.shapes import Sdf
 
-# (direction towards the light, its colour): a warm sun, a cool sky, a faint glow from below.
+# Direction towards each light, and its colour: a warm key, a cool fill, a weak light from below.
 LIGHTS = (
     ((0.45, -0.55, 0.70), (0.60, 0.56, 0.48)),
     ((-0.60, 0.50, 0.30), (0.20, 0.24, 0.30)),
@@ -19,7 +19,7 @@ AMBIENT = (0.50, 0.51, 0.54)
 def shade(
     model: Model, points: Float[Tensor, "points 3"], normals: Float[Tensor, "points 3"]
 ) -> Float[Tensor, "points 3"]:
-    """Colour of surface points: Lambert's law, and ambient light where the sky is open."""
+    """Return the colour of surface points: Lambertian, plus ambient light times `openness`."""
     light = points.new_tensor(AMBIENT) * openness(model.sdf, points, normals)[:, None]
     for direction, color in LIGHTS:
         towards = torch.nn.functional.normalize(points.new_tensor(direction), dim=0)
@@ -30,7 +30,7 @@ def shade(
 def openness(
     sdf: Sdf, points: Float[Tensor, "points 3"], normals: Float[Tensor, "points 3"]
 ) -> Float[Tensor, "points"]:
-    """How much of the sky a surface point sees, roughly: the free distance along its normal.
+    """Approximate ambient visibility in [0, 1] from the free distance along the normal.
 
     Reference: Evans, "Fast Approximations for Global Illumination on Dynamic Scenes", 2006.
     """

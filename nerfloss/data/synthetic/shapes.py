@@ -1,7 +1,7 @@
-"""Solid shapes as signed distances: functions of points, negative inside, to be composed.
+"""Composable solids as signed distance functions, negative inside.
 
-Every function here has a gradient of length at most one, so it never overstates the distance to
-its surface: a ray may always step that far.
+Every function has a gradient of norm at most 1, so that its value is a lower bound of the distance
+to the surface, a safe step for sphere tracing.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,14 +15,14 @@ Sdf = Callable[[Float[Tensor, "points 3"]], Float[Tensor, "points"]]
 
 
 def balls(centers: Sequence[Vector], radius: float) -> Sdf:
-    """The union of equal balls; exact outside all of them."""
+    """Return the union of balls of equal radius; exact outside."""
 
     def sdf(points: Float[Tensor, "points 3"]) -> Float[Tensor, "points"]:
         middle = points.new_tensor(centers)
         if len(centers) == 1:
             return length(points - middle) - radius
         # |p - c|^2 - |p|^2 = |c|^2 - 2 p.c: one matrix product, four times as fast as distances.
-        # Near a centre it loses digits, near the surface of a ball of sensible size it does not.
+        # Cancellation costs digits near a centre only, not near the surface.
         nearest = torch.addmm(middle.square().sum(-1)[:, None], middle, points.T, alpha=-2).amin(0)
         return (nearest + length(points).square()).clamp_min(1e-12).sqrt() - radius
 
@@ -30,14 +30,14 @@ def balls(centers: Sequence[Vector], radius: float) -> Sdf:
 
 
 def length(vectors: Float[Tensor, "points 3"]) -> Float[Tensor, "points"]:
-    """Euclidean length, floored at 1e-12 so that the gradient is finite at 0."""
-    # Column by column: torch's norm over three numbers takes four times as long.
+    """Return the Euclidean norm, floored at 1e-12 so that its gradient is finite at 0."""
+    # By columns: torch's norm over an axis of length 3 takes four times as long.
     x, y, z = vectors.unbind(-1)
     return (x * x + y * y + z * z).clamp_min(1e-24).sqrt()
 
 
 def torus(center: Vector, axis: Vector, radius: float, thickness: float) -> Sdf:
-    """A ring of the given radius about an axis, its tube ``thickness`` in radius; exact."""
+    """Return a torus around an axis; ``thickness`` is the radius of its tube; exact."""
 
     def sdf(points: Float[Tensor, "points 3"]) -> Float[Tensor, "points"]:
         unit = torch.nn.functional.normalize(points.new_tensor(axis), dim=0)
@@ -55,7 +55,7 @@ def box(
     half_size: Vector,
     axes: Sequence[Vector] = ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
 ) -> Sdf:
-    """A box with sharp edges, its orthonormal axes as rows; exact."""
+    """Return a box; the rows of ``axes`` are its orthonormal axes; exact."""
 
     def sdf(points: Float[Tensor, "points 3"]) -> Float[Tensor, "points"]:
         local = (points - points.new_tensor(center)) @ points.new_tensor(axes).T
@@ -66,10 +66,10 @@ def box(
 
 
 def frame(half_size: float, radius: float) -> Sdf:
-    """Round rods along the twelve edges of a cube; exact."""
+    """Return cylindrical rods along the twelve edges of a cube; exact."""
 
     def sdf(points: Float[Tensor, "points 3"]) -> Float[Tensor, "points"]:
-        # Mirrored into one octant only three edges remain, one along each axis.
+        # By symmetry only the three edges of one octant matter, one along each axis.
         beyond = points.abs() - half_size
         along = torch.eye(3, dtype=torch.bool, device=points.device)
         to_edges = [torch.where(axis, beyond.clamp_min(0.0), beyond) for axis in along]
@@ -79,10 +79,10 @@ def frame(half_size: float, radius: float) -> Sdf:
 
 
 def union(*shapes: Sdf, smooth: float = 0.0) -> Sdf:
-    """Whatever lies in any of the shapes; ``smooth`` is the width over which seams are rounded.
+    """Return the union of shapes, blended over a width of ``smooth`` where they meet.
 
-    The blend is the quadratic one: its gradient is a convex combination of the shapes' gradients,
-    hence no longer than one.
+    The quadratic blend's gradient is a convex combination of the shapes' gradients, so that its
+    norm is at most 1.
     """
 
     def sdf(points: Float[Tensor, "points 3"]) -> Float[Tensor, "points"]:
@@ -98,17 +98,17 @@ def union(*shapes: Sdf, smooth: float = 0.0) -> Sdf:
 
 
 def intersection(*shapes: Sdf, smooth: float = 0.0) -> Sdf:
-    """Whatever lies in all of the shapes, edges rounded over the width ``smooth``."""
+    """Return the intersection of shapes, edges blended over a width of ``smooth``."""
     return complement(union(*(complement(shape) for shape in shapes), smooth=smooth))
 
 
 def carve(body: Sdf, *tools: Sdf, smooth: float = 0.0) -> Sdf:
-    """The body without what lies in any of the tools, rims rounded over the width ``smooth``."""
+    """Return the body minus the tools, edges blended over a width of ``smooth``."""
     return intersection(body, *(complement(tool) for tool in tools), smooth=smooth)
 
 
 def complement(shape: Sdf) -> Sdf:
-    """Inside out."""
+    """Return the complement of a shape: the negated distance."""
 
     def sdf(points: Float[Tensor, "points 3"]) -> Float[Tensor, "points"]:
         return -shape(points)
@@ -117,14 +117,14 @@ def complement(shape: Sdf) -> Sdf:
 
 
 def sdf_gradient(shape: Sdf, points: Float[Tensor, "points 3"]) -> Float[Tensor, "points 3"]:
-    """Gradient of a signed distance at the points, not normalised."""
+    """Return the gradient of a signed distance at the points, not normalised."""
     return sdf_and_gradient(shape, points)[1]
 
 
 def sdf_and_gradient(
     shape: Sdf, points: Float[Tensor, "points 3"]
 ) -> tuple[Float[Tensor, "points"], Float[Tensor, "points 3"]]:
-    """A signed distance at the points, and its gradient, not normalised."""
+    """Return a signed distance at the points and its gradient, not normalised."""
     with torch.enable_grad():
         free = points.detach().requires_grad_(True)
         values = shape(free)

@@ -1,4 +1,4 @@
-"""Solid textures: procedural colours of points, detailed enough to be matched across views."""
+"""Procedural solid textures, with enough detail to be matched across views."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Texture:
-    """Three colours, mixed by noise of falling wavelength, under soft checks.
+    """Three colours, mixed by band-limited noise, with an optional soft checkerboard.
 
-    ``wavelengths`` are in scene units, coarse to fine; ``checks`` is the edge of a check, 0 for
-    none. What lies within ``core_radius`` of the origin turns towards ``core``, as if the solid
-    were of another stuff inside. ``seed`` picks the pattern.
+    ``wavelengths`` of the noise are in scene units, coarse to fine. ``checks`` is the edge length
+    of the checkerboard, 0 for none. Within ``core_radius`` of the origin the colour blends to
+    ``core``. ``seed`` selects the noise.
     """
 
     palette: Sequence[Sequence[float]]
@@ -26,7 +26,7 @@ class Texture:
     seed: int = 0
 
     def __call__(self, points: Float[Tensor, "points 3"]) -> Float[Tensor, "points 3"]:
-        """Colour of the surface under white light, in [0, 1]."""
+        """Return the albedo at points, in [0, 1]."""
         noise = [self._noise(points, index) for index in range(len(self.wavelengths))]
         colors = points.new_tensor(self.palette)
         first = torch.sigmoid(3.0 * noise[0] + 1.0 * noise[1])[:, None]
@@ -45,7 +45,7 @@ class Texture:
     def _noise(
         self, points: Float[Tensor, "points 3"], index: int, waves: int = 10
     ) -> Float[Tensor, "points"]:
-        """Smooth noise: plane waves in random directions; mean 0, standard deviation 0.7."""
+        """Return smooth noise: random plane waves; mean 0, standard deviation 0.7."""
         random = np.random.default_rng([self.seed, index])
         direction = random.normal(size=(3, waves))
         direction /= np.linalg.norm(direction, axis=0)
@@ -55,22 +55,22 @@ class Texture:
         return torch.addmm(phase, points, waves_in).sin().sum(-1) / waves**0.5
 
     def _checks(self, points: Float[Tensor, "points 3"]) -> Float[Tensor, "points"]:
-        """A three-dimensional chess board with soft borders, from -1 to 1."""
+        """Return a three-dimensional checkerboard with soft borders, from -1 to 1."""
         return torch.tanh(4.0 * (points * (np.pi / self.checks)).sin().prod(-1))
 
 
 @dataclass(frozen=True)
 class TexturedSolid:
-    """Solids (signed distances) with a texture each: a point has that of the nearest solid."""
+    """Signed distances with one texture each; a point gets that of the nearest solid."""
 
     solids: Sequence[Callable[[Tensor], Tensor]]
     textures: Sequence[Texture]
 
     def __call__(self, points: Float[Tensor, "points 3"]) -> Float[Tensor, "points 3"]:
-        """Colour of the surface under white light, in [0, 1]."""
+        """Return the albedo at points, in [0, 1]."""
         nearest = torch.stack([solid(points) for solid in self.solids]).argmin(0)
         colors = torch.zeros_like(points)
         for index, texture in enumerate(self.textures):
-            mine = nearest == index
-            colors[mine] = texture(points[mine])
+            selected = nearest == index
+            colors[selected] = texture(points[selected])
         return colors
