@@ -20,13 +20,11 @@ from nerfloss.assembly.run import Run
 from nerfloss.data.synthetic.camera_layouts import cameras_at
 from nerfloss.training.loggers.logger import Loggers
 
-SIZE = 200
 
-
-def view_seconds(run: Run) -> float:
-    """Render one image of SIZE x SIZE as the evaluator does, in chunks of rays."""
-    cameras = cameras_at(torch.tensor([[0.0, -2.7, 0.5]]), SIZE, 38.0)
-    rows, columns = torch.meshgrid(torch.arange(SIZE), torch.arange(SIZE), indexing="ij")
+def view_seconds(run: Run, size: int) -> float:
+    """Render one image of size x size as the evaluator does, in chunks of rays."""
+    cameras = cameras_at(torch.tensor([[0.0, -2.7, 0.5]]), size, 38.0)
+    rows, columns = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
     pixel = torch.stack([columns, rows], dim=-1).reshape(-1, 2) + 0.5
     view = torch.zeros(len(pixel), dtype=torch.long)
     rays = cameras.rays(view, pixel, torch.ones(len(pixel), 3))
@@ -43,9 +41,11 @@ def main() -> None:
     )
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--size", type=int, default=200, help="of the view, in pixels")
+    parser.add_argument("--mesh", type=int, default=256, help="grid cells along an edge")
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
-    cfg = configure("model=neus", f"trainer.max_steps={asked.steps}", mesh=256)
+    cfg = configure("model=neus", f"trainer.max_steps={asked.steps}", mesh=asked.mesh)
     run, _ = prepare(cfg)
     trainer = run.trainer
     run.initialize()
@@ -54,12 +54,13 @@ def main() -> None:
     trainer.step += 1
     rows = {"first step after the start of the program": time.perf_counter() - BEGAN}
     run.train(Loggers())
-    view_seconds(run)
-    rows[f"view of {SIZE}x{SIZE}"] = min(view_seconds(run) for _ in range(3))
+    view_seconds(run, asked.size)
+    seconds = min(view_seconds(run, asked.size) for _ in range(3))
+    rows[f"view of {asked.size}x{asked.size}"] = seconds
     subject, begin = run.subject(), time.perf_counter()
     extracted, reason = run.evaluator.extract_mesh(subject)
     found = reason if extracted is None else f"{len(extracted.mesh.faces)} triangles"
-    rows[f"mesh of 256^3 ({found})"] = time.perf_counter() - begin
+    rows[f"mesh of {asked.mesh}^3 ({found})"] = time.perf_counter() - begin
     table = Table("", "seconds", title=f"{machine()}, {asked.threads} threads", box=None)
     for name, seconds in rows.items():
         table.add_row(name, f"{seconds:.2f}")

@@ -17,6 +17,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
 from nerfloss.assembly.build import assemble
+from nerfloss.assembly.environment_overrides import environment_overrides
 from nerfloss.assembly.run import Run
 from nerfloss.training.loggers.logger import Loggers
 
@@ -42,7 +43,7 @@ class Tally:
 def configure(*overrides: str, mesh: int | None = 192) -> DictConfig:
     """Compose a run's configuration, with few metrics and no pictures."""
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        cfg = compose("train", list(overrides))
+        cfg = compose("train", [*overrides, *environment_overrides()])
     OmegaConf.set_struct(cfg, False)
     cfg.eval.images = False
     cfg.eval.metrics = {name: cfg.eval.metrics[name] for name in VIEW_METRICS}

@@ -11,6 +11,6 @@ def environment_overrides(environment: Mapping[str, str] = os.environ) -> list[s
     """Return the overrides that are appended to every command line of train and eval.
 
     The tests of the documented commands make runs small with them; the commands themselves are
-    typed as documented.
+    typed as documented. The tests of the benchmarks do the same with their runs.
     """
     return shlex.split(environment.get(VARIABLE, ""))

@@ -47,6 +47,7 @@ PLACEHOLDERS = {
     "<date>": "today",
     "<folder>": RUN,
     "<name>": "eikonal",
+    "where/the/data/lies/now": "data/lego",
 }
 # Lines that no test can run, by a part of them.
 EXEMPT = {
@@ -233,20 +234,16 @@ def test_a_documented_command_of_nerfloss_succeeds(command, capsys):
         assert "Against" in capsys.readouterr().out
 
 
-def typed(command: Command, folder: Path, overrides: Sequence[str]) -> None:
-    """Type a line into a shell, in the folder of a user."""
-    tools = folder / "bin"
-    tools.mkdir()
-    programs = {"python": "", "nerfloss": "-m nerfloss", "torchrun": "-m torch.distributed.run"}
-    for name, module in programs.items():
-        (tools / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {module} "$@"\n')
-        (tools / name).chmod(0o755)
-    for name in ("train.py", "eval.py", "conf"):
-        (folder / name).symlink_to(ROOT / name)
-    scene = small_scene("sphere", views=6, test_views=2, size=24)
-    for name in ("lego", "lego_100"):
-        write_blender(folder / "data" / name, scene)
-    write_neus(folder / "data" / "scan65", scene)
+def shell(line: str, folder: Path, overrides: Sequence[str]) -> None:
+    """Type a line into a shell, in a folder with the programs of this repository."""
+    if not (tools := folder / "bin").exists():
+        tools.mkdir()
+        programs = {"python": "", "nerfloss": "-m nerfloss", "torchrun": "-m torch.distributed.run"}
+        for name, module in programs.items():
+            (tools / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {module} "$@"\n')
+            (tools / name).chmod(0o755)
+        for name in ("train.py", "eval.py", "conf"):
+            (folder / name).symlink_to(ROOT / name)
     environment = {
         **os.environ,
         "PATH": f"{tools}:{os.environ['PATH']}",
@@ -254,7 +251,7 @@ def typed(command: Command, folder: Path, overrides: Sequence[str]) -> None:
         VARIABLE: shlex.join(overrides),
     }
     done = subprocess.run(
-        ["bash", "-c", filled(command.line)],
+        ["bash", "-c", line],
         cwd=folder,
         env=environment,
         capture_output=True,
@@ -264,13 +261,39 @@ def typed(command: Command, folder: Path, overrides: Sequence[str]) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Small scenes in place of those that the pages name."""
+    root = tmp_path_factory.mktemp("documented") / "data"
+    scene = small_scene("sphere", views=6, test_views=2, size=24)
+    for name in ("lego", "lego_100"):
+        write_blender(root / name, scene)
+    write_neus(root / "scan65", scene)
+    return root
+
+
+@pytest.fixture(scope="session")
+def trained(data: Path) -> Path:
+    """A trained run for the lines that evaluate or resume one."""
+    words = ["model=nerf", "loss=nerf", "dataset=blender", "dataset.path=data/lego"]
+    line = shlex.join(["nerfloss", "train", *words, f"hydra.run.dir={RUN}"])
+    shell(line, data.parent, small(words))
+    return data.parent / RUN
+
+
+def typed(command: Command, folder: Path, data: Path, overrides: Sequence[str]) -> None:
+    """Type a documented line into a shell, in the folder of a user."""
+    (folder / "data").symlink_to(data)
+    shell(filled(command.line), folder, overrides)
+
+
 @pytest.mark.parametrize("line", REPRESENTATIVE)
-def test_a_representative_line_can_be_typed(line, folder):
+def test_a_representative_line_can_be_typed(line, folder, data):
     if "hydra/sweeper=optuna" in line:
         pytest.importorskip("optuna", reason="needs the extra 'sweep'")
     command = next(command for command in COMMANDS if command.words == shlex.split(line))
     words = command.words[2:]
-    typed(command, folder, [*small(words), *fewer(words), "trainer.max_steps=1"])
+    typed(command, folder, data, [*small(words), *fewer(words), "trainer.max_steps=1"])
     (sweep,) = folder.glob("multirun/analytic/*/20*")
     assert main(["report", str(sweep)]) == 0
 
@@ -287,9 +310,13 @@ def test_a_representative_line_can_be_typed(line, folder):
     ],
     ids=title,
 )
-def test_every_line_can_be_typed(command, folder):
+def test_every_line_can_be_typed(command, folder, data, request):
     words = in_words(command.line)[1 + command.line.startswith("nerfloss") :]
-    typed(command, folder, [*small(words), *fewer(words)] if "--help" not in words else [])
+    if RUN in " ".join(words):
+        shutil.rmtree(folder / RUN)
+        shutil.copytree(request.getfixturevalue("trained"), folder / RUN)
+    overrides = [] if "--help" in words else [*small(words), *fewer(words)]
+    typed(command, folder, data, overrides)
 
 
 @pytest.mark.parametrize("part", [*EXEMPT, *NOT_TYPED])
