@@ -236,6 +236,7 @@ PROBES = {
     "nerfloss/losses/pretrained/networks.py:out_channels": "a layer of torch",
     "nerfloss/losses/pretrained/networks.py:ceil_mode": "a layer of torch",
     "nerfloss/training/oom_hints.py:__notes__": "an exception has notes once one was added",
+    "nerfloss/cli/errors.py:__notes__": "an exception has notes once one was added",
 }
 
 
