@@ -125,3 +125,32 @@ def test_meshes_are_scored_in_their_own_units() -> None:
     scores = nerfloss.evaluate_mesh(larger, truth, points=5000)
     assert scores["chamfer_l1"] == pytest.approx(0.1, abs=0.02)
     assert scores["normal_consistency"] > 0.95
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"predicted": torch.zeros(1, 16, 16, 3, dtype=torch.uint8)}, "divide 8-bit images by 255"),
+        ({"target": torch.rand(1, 8, 16, 3)}, "must have one shape"),
+        ({"masks": torch.ones(1, 16, 16, 1)}, r"masks must have the shape \[1, 16, 16\]"),
+        ({"predicted_masks": torch.ones(16, 16)}, "predicted_masks must have the shape"),
+        ({"metrics": "psnr"}, r"write \['psnr'\]"),
+    ],
+)
+def test_images_of_a_wrong_kind_are_refused_in_words(changed, message) -> None:
+    fed = {"predicted": torch.rand(1, 16, 16, 3), "target": torch.rand(1, 16, 16, 3)} | changed
+    with pytest.raises(ValueError, match=message):
+        nerfloss.evaluate_images(**fed)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"points": 0}, "points must be at least 1"),
+        ({"protocol": "none"}, "protocol='none' does not exist"),
+    ],
+)
+def test_a_mesh_of_a_wrong_kind_is_refused_in_words(changed, message) -> None:
+    ball = trimesh.creation.icosphere(1)
+    with pytest.raises(ValueError, match=message):
+        nerfloss.evaluate_mesh(**({"mesh": ball, "truth": ball} | changed))

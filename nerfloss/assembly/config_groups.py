@@ -43,6 +43,8 @@ def description_of(path: Path) -> str:
         if not line.startswith("#"):
             break
         text = line.lstrip("# ").strip()
+        if text.startswith("@package "):  # Hydra's directive
+            continue
         if text.startswith(("python ", "nerfloss ")):
             break
         words.append(text)

@@ -35,13 +35,26 @@ def evaluate_images(
     ``mask_iou`` ...), or your own functions by name, of ``rgb``, ``target_rgb``, ``target_mask``
     and ``opacity``. ``masks`` are observed, ``predicted_masks`` the rendered opacity.
 
-    Raises ValueError for an unknown metric, and for one that has no value on these images.
+    Raises ValueError for images or masks of another shape or type, for an unknown metric, and for
+    one that has no value on these images.
     """
+    if not (isinstance(predicted, Tensor) and isinstance(target, Tensor)):
+        raise ValueError("predicted and target must be tensors: use torch.from_numpy")
     if predicted.shape != target.shape or predicted.ndim != 4 or predicted.shape[-1] != 3:
         raise ValueError(
             f"predicted and target must have one shape [images, height, width, 3], got "
             f"{list(predicted.shape)} and {list(target.shape)}"
         )
+    if not (predicted.dtype.is_floating_point and target.dtype.is_floating_point):
+        raise ValueError(
+            f"images are floating-point tensors in [0, 1], got {predicted.dtype} and "
+            f"{target.dtype}: divide 8-bit images by 255"
+        )
+    for name, mask in {"masks": masks, "predicted_masks": predicted_masks}.items():
+        if mask is not None and mask.shape != target.shape[:3]:
+            raise ValueError(
+                f"{name} must have the shape {list(target.shape[:3])}, got {list(mask.shape)}"
+            )
     columns: dict[str, Tensor] = {"rgb": predicted, "target_rgb": target}
     columns |= {} if masks is None else {"target_mask": masks}
     columns |= {} if predicted_masks is None else {"opacity": predicted_masks}
@@ -69,10 +82,19 @@ def evaluate_mesh(
     distances between nearest samples. ``metrics`` are names of conf/eval (geometry), or your own
     functions by name, of what `nerfloss.evaluation.surface_samples.SurfacePair` offers.
 
-    Raises ValueError for an unknown protocol or metric, and for a mesh without a surface.
+    Raises ValueError for an unknown protocol or metric, for what is no mesh, and for a mesh without
+    a surface.
     """
     if protocol not in PROTOCOLS:
         raise ValueError(f"protocol='{protocol}' does not exist: take {' or '.join(PROTOCOLS)}")
+    if points < 1:
+        raise ValueError(f"points must be at least 1, got {points}")
+    for name, each in {"mesh": mesh, "truth": truth}.items():
+        if not isinstance(each, trimesh.Trimesh):
+            raise ValueError(
+                f"{name} must be a trimesh.Trimesh, got {type(each).__name__}: "
+                f"trimesh.load_mesh reads a file as one"
+            )
     functions = _functions("geometry", metrics)
     # Different seeds: with one, equal meshes are sampled at equal points.
     pair = SurfacePair(Surface(mesh, points, seed), Surface(truth, points, seed + 1))
@@ -83,6 +105,8 @@ def _functions(section: str, metrics: Metrics) -> dict[str, Callable[..., Any]]:
     """Return metrics by name, with the settings that runs are evaluated with."""
     if isinstance(metrics, Mapping):
         return dict(metrics)
+    if isinstance(metrics, str):
+        raise ValueError(f"metrics is a list of names: write ['{metrics}']")
     known = read_yaml(conf_dir() / "eval" / "default.yaml")[section]
     unknown = [name for name in metrics if name not in known]
     if unknown:

@@ -36,7 +36,12 @@ def hydra_message(error: BaseException) -> str | None:
     if isinstance(error, InterpolationResolutionError) and error.__cause__ is not None:
         return str(error.__cause__)
     if isinstance(error, OmegaConfBaseException):
-        return f"{error.full_key}: {_first_line(error)}" if error.full_key else _first_line(error)
+        _, resolver, own = (text := _first_line(error)).partition(
+            " while resolving interpolation: "
+        )
+        if resolver:
+            return own
+        return f"{error.full_key}: {text}" if error.full_key else text
     if isinstance(error, HydraException):
         return str(error).strip()
     if isinstance(error, ValueError) and "group override must be" in str(error):
@@ -95,6 +100,9 @@ def _refused_override(error: ConfigCompositionException) -> str:
         return f"{named[1]} is chosen twice: leave the + away to change the choice"
     if named := re.match(r"Could not delete from config\. '([^']+)' does not exist", text):
         return f"~{named[1]}: there is nothing to remove{closest(named[1], list(_names()))}"
+    if named := re.search(r"Ambiguous value for argument '([^=']+)=(.*?)'", text):
+        key, value = named[1], named[2]
+        return f"{key}={value}: to run each of the values, add -m; for a list write {key}=[{value}]"
     cause = error.__cause__
     keyed = isinstance(cause, OmegaConfBaseException) and cause.full_key
     more = f" ({keyed}: {_first_line(cause)})" if keyed else ""
@@ -118,15 +126,25 @@ def _failed_part(error: InstantiationException) -> str | None:
     target = named[1] if named else ""
     prefix = f"{key}: " if key else ""
     if "locating target" in text:
-        return (
-            f"{prefix}_target_={target} cannot be imported; write <package>.<module>.<name>, of a "
-            f"package that is installed or lies in the working directory"
-        )
+        return f"{prefix}_target_={target} cannot be imported{_reason(cause, target)}"
     if cause is None:
         return f"{prefix}{_first_line(error)}"
     if not isinstance(cause, _SETTING_MISTAKES):
         return None
     return f"{prefix}{target}: {type(cause).__name__}: {cause}"
+
+
+def _reason(error: BaseException | None, target: str) -> str:
+    """Return the error inside of the target's module, or a remedy where there is no such module."""
+    while error is not None and error.__cause__ is not None:
+        error = error.__cause__
+    missing = error.name if isinstance(error, ModuleNotFoundError) else None
+    if isinstance(error, SyntaxError) or (missing and missing.partition(".")[0] not in target):
+        return f": {type(error).__name__}: {error}"
+    return (
+        "; write <package>.<module>.<name>, of a package that is installed or lies in the "
+        "working directory"
+    )
 
 
 def _first_line(error: Any) -> str:

@@ -54,6 +54,15 @@ class Evaluator:
     exact_points: int = 10_000
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        for group, metrics in {"metrics": self.metrics, "geometry": self.geometry}.items():
+            for name, metric in metrics.items():
+                if not callable(metric):
+                    raise ValueError(
+                        f"eval.{group}.{name}={metric} is no function: to leave a metric out, "
+                        f"write '~eval.{group}.{name}'"
+                    )
+
     def __call__(
         self,
         model: EvaluatedModel,

@@ -31,7 +31,8 @@ MISTAKES: Sequence[tuple[str, Sequence[str], Sequence[str]]] = [
     ("tilde", ["train", "dataset.path=~/scene"], ["dataset.path=$HOME/scene"]),
     ("brackets", ["train", "dataset.path=a(b"], ["dataset.path", "quotes"]),
     ("no value", ["train", "model"], ["'model' is no override"]),
-    ("values of a sweep", ["train", "trainer.max_steps=1,2"], ["trainer.max_steps=1,2"]),
+    ("values of a sweep", ["train", "trainer.max_steps=1,2"], ["trainer.max_steps=1,2", "add -m"]),
+    ("sweep over nothing", ["train", "-m", "seed=range(0)"], ["seed=range(0)"]),
     ("negative seed", ["train", "seed=-1"], ["seed=-1: must be at least 0"]),
     ("seed of letters", ["train", "seed=abc"], ["seed=abc: must be an integer"]),
     ("steps of letters", ["train", "trainer.max_steps=abc"], ["trainer.max_steps=abc: must be"]),
@@ -48,6 +49,11 @@ MISTAKES: Sequence[tuple[str, Sequence[str], Sequence[str]]] = [
     ),
     ("unknown key of a part", ["train", "+model.field.colour=3"], ["model.field", "colour"]),
     ("interpolation", ["train", "trainer.max_steps=${nothing}"], ["trainer.max_steps", "nothing"]),
+    (
+        "function of a module that cannot be read",
+        ["train", "+quantities.mine={_target_: unreadable.f, _partial_: true}"],
+        ["quantities.mine", "unreadable.f cannot be imported: SyntaxError"],
+    ),
     (
         "function that is missing",
         ["train", "+quantities.mine={_target_: no.f, _partial_: true}"],
@@ -70,7 +76,11 @@ MISTAKES: Sequence[tuple[str, Sequence[str], Sequence[str]]] = [
     ),
     ("scene without a path", ["train", "dataset=blender"], ["dataset.path"]),
     ("scene that is missing", ["train", "dataset=blender", "dataset.path=/nowhere"], ["/nowhere"]),
-    ("run to resume", ["train", "trainer.resume=/nowhere"], ["trainer.resume=/nowhere"]),
+    (
+        "run to resume",
+        ["train", "trainer.resume=/nowhere"],
+        ["error: trainer.resume=/nowhere: there is no such"],
+    ),
     ("device", ["train", "device=gpu"], ["device='gpu'"]),
     ("kernel", ["train", "kernels.backend=fast"], ["kernels.backend"]),
     (
@@ -125,6 +135,7 @@ MISTAKES: Sequence[tuple[str, Sequence[str], Sequence[str]]] = [
     ("words", "named"), [m[1:] for m in MISTAKES], ids=[m[0] for m in MISTAKES]
 )
 def test_a_mistake_ends_with_one_message(command, words, named) -> None:
+    Path("unreadable.py").write_text("def f(:\n")
     status, out, err = command(*words)
     assert status == 2, out + err
     assert "Traceback" not in out + err

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from small_scenes import small_scene, write_blender, write_neus
 
-from nerfloss.data.errors import DataError
+from nerfloss.data.errors import DataError, existing
 from nerfloss.data.formats.blender import BlenderDataset
 from nerfloss.data.formats.neus import NeusDataset
 
@@ -224,3 +224,11 @@ def test_wrong_settings_are_named():
         NeusDataset("x", masks="maybe")
     with pytest.raises(ValueError, match="scene_radius must be positive, got 0"):
         BlenderDataset("x", scene_radius=0)
+
+
+def test_a_folder_may_be_named_by_a_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("65").mkdir()
+    assert existing(65, "a scene") == Path("65")
+    with pytest.raises(DataError, match=r"^66: no such file or folder"):
+        existing(66, "a scene")

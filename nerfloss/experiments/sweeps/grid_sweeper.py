@@ -46,6 +46,8 @@ class Grid(Sweeper):
             planned = self.plan(arguments)
         except ValueError as error:
             raise CompactHydraException(str(error)) from None
+        if not planned:
+            raise CompactHydraException(f"{' '.join(arguments)}: there is no value to run")
         folder, failures = self.jobs.folder, dict[Path, str]()
         folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(self.jobs.config, folder / "multirun.yaml")
