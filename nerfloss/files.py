@@ -63,6 +63,11 @@ def _flush_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def relative_to_cwd(path: Path) -> Path:
+    """Return a path relative to the working directory if it lies in it, else unchanged."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
 def format_bytes(count: float | int) -> str:
     """Return a number of bytes with a unit that keeps it short, e.g. ``3.2 GB``."""
     for unit in ("bytes", "kB", "MB", "GB"):

@@ -57,7 +57,7 @@ def read_ablation(
     if name == ALL or not isinstance(name, str):
         raise ValueError(
             f"ablate={_shown(name)} means several runs: add -m, as in "
-            f"'python train.py -m ablate={_shown(name)}' (with the sweeper 'grid', the default); "
+            f"'nerfloss train -m ablate={_shown(name)}' (with the sweeper 'grid', the default); "
             f"one run takes {_NAMES}"
         )
     if name in ("full", "base"):

@@ -37,7 +37,7 @@ def closest(name: str, known: Iterable[str]) -> str:
 
 
 def description_of(path: Path) -> str:
-    """Return the comment that a YAML file begins with, as one line; commands in it left out."""
+    """Return the comment that a YAML file begins with, as one line, without its commands."""
     words = []
     for line in path.read_text(encoding="utf-8").splitlines():
         if not line.startswith("#"):
@@ -47,5 +47,6 @@ def description_of(path: Path) -> str:
             continue
         if text.startswith(("python ", "nerfloss ")):
             break
-        words.append(text)
+        if not text.startswith("@package"):
+            words.append(text)
     return " ".join(words)

@@ -16,6 +16,7 @@ from nerfloss.data.scene import Scene
 from nerfloss.evaluation.evaluator import Evaluator
 from nerfloss.evaluation.score_table import score_table
 from nerfloss.evaluation.scores import Evaluation, Score
+from nerfloss.files import relative_to_cwd
 from nerfloss.initialization.initialization import Initialization, restrict_pixels
 from nerfloss.kernels.numba.compilation_notice import compilation_notice
 from nerfloss.models import Model
@@ -142,7 +143,7 @@ class Run:
         title = f"{scene.name}, {split} views, step {self.trainer.step}"
         rich.print(score_table(result.as_json(), title=title))
         result.write(folder)  # last: the scores are printed even where the disk is full
-        log.info("wrote %s", folder)
+        log.info("wrote %s", relative_to_cwd(folder))
         return result
 
     def _open_loggers(self) -> Loggers:

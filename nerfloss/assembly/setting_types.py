@@ -69,7 +69,7 @@ def _annotations(target: Any) -> dict[str, Any]:
 
 
 def _fault(value: Any, annotation: Any) -> str | None:
-    """Return what a value must be; None where it is that, or where that is not known."""
+    """Return the requirement that a value violates; None if it fits or its type is not checked."""
     options = _options(annotation)
     if not options or any(_fits(value, option) for option in options):
         return None
@@ -82,7 +82,7 @@ def _fault(value: Any, annotation: Any) -> str | None:
 
 
 def _options(annotation: Any) -> tuple[Any, ...]:
-    """Return the members of a union of checkable types; nothing where one is not checkable."""
+    """Return the members of a union, or the type itself; empty if any of them cannot be checked."""
     union = isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union
     options = typing.get_args(annotation) if union else (annotation,)
     known = (*_WORDS, type(None))

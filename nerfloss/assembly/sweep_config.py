@@ -79,13 +79,13 @@ def check_one_run(config: Mapping[str, Any], *, swept: bool) -> None:
     if seeds is not None:
         shown = str(seeds).replace(" ", "")
         raise ValueError(
-            f"seeds={shown} means several runs: add -m, as in 'python train.py -m seeds={shown}' "
+            f"seeds={shown} means several runs: add -m, as in 'nerfloss train -m seeds={shown}' "
             f"(with the sweeper 'grid', the default, or 'optuna'); one run takes seed=0"
         )
     resume = config["trainer"]["resume"]
     if swept and resume is not None:
         raise ValueError(
-            f"trainer.resume={resume} goes on with one run: remove -m. A sweep is resumed by its "
+            f"trainer.resume={resume} resumes one run: remove -m. A sweep is resumed by its "
             f"command with hydra.sweep.dir=<its folder>"
         )
 

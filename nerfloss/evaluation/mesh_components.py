@@ -32,10 +32,12 @@ class ComponentReport:
     dropped_area: float = 0.0  # fraction of the extracted area
 
     def __str__(self) -> str:
+        if self.parts == 1:
+            return "one connected part"
         kept = self.parts - self.dropped
         return (
             f"kept {kept} of {self.parts} connected parts, dropped {self.dropped} with "
-            f"{self.dropped_area:.3%} of the area (eval.mesh.components={self.rule})"
+            f"{100 * self.dropped_area:.3g} % of the area (eval.mesh.components={self.rule})"
         )
 
 

@@ -105,7 +105,7 @@ class MeshExtraction:
             device=box.device,
         )
         searched = 1.0 if region is None else region.volume_fraction
-        log.info("mesh: %s; searched %.1f %% of the box", report, 100 * searched)
+        log.info("mesh: %s; extracted within %.1f %% of the box", report, 100 * searched)
         return ExtractedMesh(mesh, report)
 
     def _marching_cubes(

@@ -2,6 +2,8 @@
 
 import difflib
 import inspect
+import shutil
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -60,7 +62,7 @@ def _explain_term(term: TermFile, recipes: Mapping[str, RecipeFile], conf: Path)
         "schedule": [_schedule(term.schedule)],
         "recipes": users or ["none of those shipped"],
         "files": [f"conf/{term.path.relative_to(conf)}", _where_defined(term)],
-        "try it": [f"python train.py +loss/term@loss.terms.{term.name}={term.name}"],
+        "try it": [f"nerfloss train +loss/term@loss.terms.{term.name}={term.name}"],
     }
     text = inspect.cleandoc(term.documentation)
     return "\n\n".join([term.name, _indented(text), _as_list(facts)]) + "\n"
@@ -74,7 +76,7 @@ def _explain_recipe(recipe: RecipeFile, conf: Path) -> str:
     facts = {
         "needs": [_need(name) for name in recipe.needs],
         "file": [f"conf/{recipe.path.relative_to(conf)}"],
-        "try it": [f"python train.py loss={recipe.name}"],
+        "try it": [f"nerfloss train loss={recipe.name}"],
     }
     return "\n\n".join([f"{recipe.name} (a recipe)", _as_list(rows), _as_list(facts)]) + "\n"
 
@@ -137,11 +139,23 @@ def _indented(text: str) -> str:
 
 
 def _as_list(facts: Mapping[str, list[str]]) -> str:
-    """Return labelled lines, each label once; labels without an entry are left out."""
+    """Return labelled lines, each label once; labels without an entry are left out.
+
+    Lines are wrapped at the width of the terminal, at 240 columns in a pipe or a file.
+    """
     width = max((len(label) for label in facts), default=0)
+    columns = shutil.get_terminal_size((240, 24)).columns
     lines = [
-        f"  {label if i == 0 else '':<{width}}  {entry}"
+        line
         for label, entries in facts.items()
         for i, entry in enumerate(entries)
+        for line in textwrap.wrap(
+            entry,
+            max(columns, width + 40),
+            initial_indent=f"  {label if i == 0 else '':<{width}}  ",
+            subsequent_indent=" " * (width + 6),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
     ]
     return "\n".join(lines)

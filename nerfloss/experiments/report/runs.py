@@ -98,7 +98,7 @@ def read_runs(found: RunFolders) -> list[Run]:
         names = ", ".join(sorted(entry.name for entry in found.root.iterdir())[:8]) or "nothing"
         raise FileNotFoundError(
             f"no runs in {found.root}, which holds {names}: a run is a folder with .hydra/ in it, "
-            f"as 'python train.py' makes under outputs/ and 'python train.py -m' under multirun/"
+            f"as 'nerfloss train' makes under outputs/ and 'nerfloss train -m' under multirun/"
         )
     return [read_run(found.root / path) for path in found.runs]
 

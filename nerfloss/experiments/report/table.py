@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -72,9 +73,12 @@ def as_csv(table: Table) -> str:
 
 
 def show(table: Table) -> None:
-    """Print the table: fitted to a terminal, 240 columns wide into a pipe or a file."""
+    """Print the table, fitted to the terminal.
+
+    Into a pipe or a file it has the width of the environment variable COLUMNS, 240 if not set.
+    """
     console = Console()
-    if not console.is_terminal:
+    if not console.is_terminal and "COLUMNS" not in os.environ:
         console = Console(width=240)
     # Not as a caption, which is as narrow as the table.
     console.print(as_rich(table) if table.rows else Text(table.title, style="italic"))

@@ -54,10 +54,10 @@ def _numbers(
 ) -> Dimension:
     unknown = sorted(tags - {LOG})
     if unknown:
-        raise ValueError(f"{key}: there is no tag '{unknown[0]}', only '{LOG}'")
+        raise ValueError(f"{key}: unknown tag '{unknown[0]}': the only tag is '{LOG}'")
     if not low <= high or (LOG in tags and low <= 0):
-        least = "above 0, " if LOG in tags else ""
-        raise ValueError(f"{key}: an interval runs {least}from the smaller to the larger number")
+        condition = "0 < low <= high" if LOG in tags else "low <= high"
+        raise ValueError(f"{key}: an interval needs {condition}, got low={low}, high={high}")
     if LOG in tags and step is not None:
-        raise ValueError(f"{key}: a range has equal steps, so no tag '{LOG}': take an interval")
+        raise ValueError(f"{key}: a range with equal steps has no tag '{LOG}': use an interval")
     return Dimension(low, high, step, LOG in tags)

@@ -129,7 +129,7 @@ def test_an_experiment_may_hold_its_seeds_and_its_ablation(sweep, play, tmp_path
         (["seeds=0,1"], "seeds takes a list"),
         (["seeds=[a]"], "no list of whole numbers"),
         (["seeds=[0]", "seed=1"], "leave one of them away"),
-        (["trainer.resume=."], "goes on with one run"),
+        (["trainer.resume=."], "resumes one run"),
         (["seed=0,1", "hydra.sweep.subdir=same"], "two jobs would write to"),
         (["seed=0,1", "trainer.no_such_key=1"], "no_such_key"),
         (["hydra/launcher=joblib", "hydra.launcher._target_=hydra_plugins.none.X"], "[sweep]"),

@@ -31,7 +31,7 @@ def ablation_bars(study: Study) -> Section | LeftOut:
         if is_ablation(family)
     }
     if not found:
-        return LeftOut(TITLE, "needs the runs of python train.py -m ablate=all")
+        return LeftOut(TITLE, "needs the runs of nerfloss train -m ablate=all")
     blocks: list[Figures | Notes] = []
     for metric in metrics:
         figures = [
