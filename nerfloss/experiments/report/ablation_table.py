@@ -93,6 +93,7 @@ def ablation_table(lines: Sequence[AblationLine]) -> Table:
         (*heads, "difference", "95 % interval", "significance", "against", "effect"),
         rows,
         title="Ablation",
+        keys=3 if several else 2,
         notes=(*how_to_read([line.contrast for line in lines]), *effects_by_scene(lines)),
         wide=Table(
             ("kind", "term", "against", "effect", *WIDE),

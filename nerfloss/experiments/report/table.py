@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.text import Text
 
 Cell = str | float | int | None
+# Longer cells are wrapped at spaces in a terminal.
+LONGEST_LINE = 24
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,8 @@ class Table:
     """Columns, rows of equal length, and notes below. None is an empty cell.
 
     ``strong``: (row, column) of cells set in bold. ``wide``: the table that is written as CSV
-    instead, with mean and standard deviation in columns of their own.
+    instead, with mean and standard deviation in columns of their own. ``keys``: the number of
+    leading columns that identify a row.
     """
 
     columns: tuple[str, ...]
@@ -28,6 +31,7 @@ class Table:
     notes: tuple[str, ...] = ()
     strong: frozenset[tuple[int, int]] = field(default=frozenset())
     wide: "Table | None" = None
+    keys: int = 1
 
     def __post_init__(self) -> None:
         for row in self.rows:
@@ -80,12 +84,57 @@ def show(table: Table) -> None:
     console = Console()
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console = Console(width=240)
+    if not table.rows:
+        console.print(Text(table.title, style="italic"))
+    for part in split_to_fit(table, console.width) if table.rows else ():
+        console.print(as_rich(part))
     # Not as a caption, which is as narrow as the table.
-    console.print(as_rich(table) if table.rows else Text(table.title, style="italic"))
     for note in table.notes:
         console.print(Text(f"- {note}"))
     if table.notes:
         console.print()
+
+
+def split_to_fit(table: Table, width: int) -> list[Table]:
+    """Return the table as tables of at most ``width`` columns of text, if it is wider.
+
+    Each part repeats the key columns, which take at most half of the width.
+    """
+    needed = [line_width(table, column) + 3 for column in range(len(table.columns))]
+    if sum(needed) < width:
+        return [table]
+    keys = list(range(table.keys))
+    limit = width // 2 // max(len(keys), 1)
+    start = 1 + sum(min(needed[key], limit) for key in keys)
+    parts: list[list[int]] = [[]]
+    used = start
+    for column in range(len(keys), len(table.columns)):
+        if parts[-1] and used + needed[column] > width:
+            parts.append([])
+            used = start
+        parts[-1].append(column)
+        used += needed[column]
+    return [
+        _select(table, [*keys, *part], "" if i else table.title) for i, part in enumerate(parts)
+    ]
+
+
+def _select(table: Table, columns: Sequence[int], title: str) -> Table:
+    return Table(
+        tuple(table.columns[column] for column in columns),
+        tuple(tuple(row[column] for column in columns) for row in table.rows),
+        title=title,
+        strong=frozenset(
+            (row, columns.index(column)) for row, column in table.strong if column in columns
+        ),
+        keys=table.keys,
+    )
+
+
+def line_width(table: Table, column: int) -> int:
+    """Return the width of a column whose long cells are wrapped at spaces."""
+    cells = [table.columns[column], *(as_text(row[column]) for row in table.rows)]
+    return max(min(len(cell), max(LONGEST_LINE, *map(len, cell.split()), 0)) for cell in cells)
 
 
 def as_rich(table: Table) -> rich.table.Table:
@@ -95,8 +144,13 @@ def as_rich(table: Table) -> rich.table.Table:
         title_justify="left",
         box=box.SIMPLE_HEAD,
     )
-    for column, right in zip(table.columns, numeric_columns(table), strict=True):
-        drawn.add_column(Text(column), justify="right" if right else "left", overflow="fold")
+    for i, (column, right) in enumerate(zip(table.columns, numeric_columns(table), strict=True)):
+        drawn.add_column(
+            Text(column),
+            justify="right" if right else "left",
+            overflow="fold",
+            no_wrap=i >= table.keys and line_width(table, i) <= LONGEST_LINE,
+        )
     for i, row in enumerate(table.rows):
         styles = ["bold" if (i, j) in table.strong else "" for j in range(len(row))]
         drawn.add_row(*(Text(as_text(c), style=s) for c, s in zip(row, styles, strict=True)))

@@ -43,6 +43,7 @@ def variants_table(lines: Sequence[Contrast], baseline: Variant) -> Table:
         title=f"Against {baseline.name}",
         notes=(*omitted, *how_to_read(lines), *truncated(disagreements(shown), "cases")),
         wide=Table(WIDE, tuple(wide_row(line) for line in lines)),
+        keys=3 if several else 2,
     )
 
 
