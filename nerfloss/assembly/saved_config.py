@@ -49,8 +49,8 @@ def settings_of_evaluation(overrides: Sequence[str]) -> list[str]:
         first = override.key_or_group.replace("/", ".").partition(".")[0]
         if first in TRAINING_ONLY:
             raise ValueError(
-                f"{override.input_line}: '{first}' acts while a model is trained, an evaluation "
-                f"cannot change it. Train another run: nerfloss train {override.input_line}"
+                f"{override.input_line}: '{first}' affects training only, an evaluation cannot "
+                f"change it. Train another run: nerfloss train {override.input_line}"
             )
         if first not in _OWN:
             typed = str(override.input_line)
@@ -63,8 +63,8 @@ def _change(cfg: DictConfig, override: Override, folder: Path) -> None:
     key, typed = override.key_or_group, str(override.input_line).lstrip("+")
     if override.is_delete() or override.package or "/" in key or _is_choice(cfg, override):
         raise ValueError(
-            f"{typed}: the run in {folder} keeps its parts. Change a setting inside of one, as in "
-            f"{_example(cfg, key)}, or train another run: nerfloss train {typed}"
+            f"{typed}: a part of the run in {folder} cannot be replaced. Change a setting of the "
+            f"part, as in {_example(cfg, key)}, or train another run: nerfloss train {typed}"
         )
     parent, _, last = key.rpartition(".")
     node = OmegaConf.select(cfg, parent) if parent else cfg

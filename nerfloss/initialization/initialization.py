@@ -71,7 +71,10 @@ class Initialization:
         densities = densities_in(result.field, box, WARMUP_RESOLUTION)
         solid = carve(densities, box, cameras)
         explained, fraction = result.explained_variance, float(solid.float().mean())
-        summary = f"{max(explained, 0.0):.0%} of the images, {fraction:.0%} of its box is solid"
+        summary = (
+            f"{max(explained, 0.0):.0%} of the variance of the images; "
+            f"{fraction:.0%} of its box is occupied"
+        )
         if explained < self.min_explained_variance or fraction == 0:
             log.warning("the density warm-up failed (it explains %s): using the sphere", summary)
             return

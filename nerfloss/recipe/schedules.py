@@ -114,5 +114,5 @@ def _check_factors(what: str, *factors: Number) -> None:
     if wrong:
         raise ValueError(
             f"the factors of a schedule lie in [0, 1], got {wrong} for '{what}': "
-            f"put the size into the term's weight"
+            f"scale the term's weight instead"
         )

@@ -158,7 +158,9 @@ def test_a_resumed_run_is_the_run_that_it_was(tmp_path):
 
 def test_the_preset_of_a_run_that_goes_on_cannot_be_changed(tmp_path):
     begun(tmp_path)
-    with pytest.raises(ValueError, match=r"hardware=gpu: the run in .* keeps its parts"):
+    with pytest.raises(
+        ValueError, match=r"hardware=gpu: a part of the run in .* cannot be replaced"
+    ):
         saved_config(tmp_path, ["hardware=gpu"])
 
 
