@@ -43,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if words[:1] and words[0] in SUMMARIES:
             return run_program(words[0], words[1:])
+        check_command(words)
         options = make_parser().parse_args(words)
         return options.run(options)
     except KeyboardInterrupt:
@@ -52,6 +53,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except Exception as error:
         return print_error(error)
+
+
+def check_command(words: Sequence[str]) -> None:
+    """Raise ValueError if the first word is neither an option nor a command."""
+    known = [name for group in COMMANDS.values() for name in group]
+    if words and not words[0].startswith("-") and words[0] not in known:
+        from nerfloss.assembly.config_groups import closest
+
+        hint = closest(words[0], known) or f": choose from {', '.join(known)}"
+        raise ValueError(f"no command is called '{words[0]}'{hint}")
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -77,7 +88,9 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"nerfloss {nerfloss.__version__}")
     parser.add_argument("--traceback", action="store_true", help="show the traceback of any error")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND", help=argparse.SUPPRESS)
+    commands = parser.add_subparsers(
+        required=True, metavar="COMMAND", prog="nerfloss", help=argparse.SUPPRESS
+    )
     for module in modules.values():
         module.add(commands)
     return parser

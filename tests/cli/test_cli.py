@@ -341,3 +341,8 @@ def table_of(markdown: str) -> list[dict[str, str]]:
     lines = list(itertools.takewhile(lambda line: line.startswith("|"), every[first:]))
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     return [dict(zip(cells[0], row, strict=True)) for row in cells[2:]]
+
+
+def test_an_unknown_command_names_the_closest_one(capsys):
+    assert main(["trian"]) == 2
+    assert "no command is called 'trian'; did you mean train" in capsys.readouterr().err
