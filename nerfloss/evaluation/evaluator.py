@@ -55,6 +55,10 @@ class Evaluator:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if self.split not in ("train", "test"):
+            raise ValueError(f"eval.split='{self.split}' is no split: use train or test")
+        if self.chunk < 1:
+            raise ValueError(f"eval.chunk must be at least 1, got {self.chunk}")
         for group, metrics in {"metrics": self.metrics, "geometry": self.geometry}.items():
             for name, metric in metrics.items():
                 if not callable(metric):
@@ -82,7 +86,9 @@ class Evaluator:
         scores, rows = self.mean_scores(scored, ground_truth)
         extracted, reason = self.extract_mesh(model)
         mesh = None if extracted is None else extracted.mesh
-        scores |= self.score_geometry(mesh, reason, ground_truth)
+        # A metric of images that has the name of a geometry metric keeps it.
+        for name, score in self.score_geometry(mesh, reason, ground_truth).items():
+            scores[f"geometry_{name}" if name in self.metrics else name] = score
         if extracted is None:
             return Evaluation(scores, tuple(rows))
         scores |= dropped_part_scores(extracted)

@@ -338,3 +338,22 @@ def test_what_was_dropped_from_the_mesh_is_in_the_result(ball, ground_truth):
     assert about["mesh_area_dropped"]["units"] == "fraction of the extracted area"
     assert about["mesh_area_dropped"]["better"] is None
     assert about["chamfer_l1"]["components"] == "supported"
+
+
+def test_a_users_metric_keeps_its_value_under_the_name_of_a_geometry_metric(ball, ground_truth):
+    mine = {"accuracy": lambda rgb: rgb.mean() * 0 + 7}
+    surface = {"accuracy": geometry.accuracy}
+    found = small(metrics=mine, geometry=surface)(
+        model_of(ball), [view_of(ball)], ground_truth
+    ).scores
+    assert found["accuracy"].value == 7
+    assert found["accuracy"].conventions.get("better") is None
+    assert found["geometry_accuracy"].conventions["better"] == "lower"
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"), [({"split": "both"}, "no split"), ({"chunk": 0}, "at least 1")]
+)
+def test_a_wrong_setting_is_refused_before_anything_is_rendered(changed, message):
+    with pytest.raises(ValueError, match=message):
+        small(**changed)
