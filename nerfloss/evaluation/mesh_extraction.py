@@ -69,6 +69,11 @@ class MeshExtraction:
     chunk: int = 2**17
 
     def __post_init__(self) -> None:
+        if self.resolution < 1 or self.chunk < 1:
+            raise ValueError(
+                f"eval.mesh.resolution and eval.mesh.chunk must be at least 1, got "
+                f"{self.resolution} and {self.chunk}"
+            )
         if self.components not in COMPONENTS:
             raise ValueError(
                 f"eval.mesh.components={self.components!r} is none of {', '.join(COMPONENTS)}"

@@ -357,3 +357,9 @@ def test_a_users_metric_keeps_its_value_under_the_name_of_a_geometry_metric(ball
 def test_a_wrong_setting_is_refused_before_anything_is_rendered(changed, message):
     with pytest.raises(ValueError, match=message):
         small(**changed)
+
+
+@pytest.mark.parametrize("changed", [{"resolution": 0}, {"chunk": 0}])
+def test_a_mesh_without_cells_is_refused(changed):
+    with pytest.raises(ValueError, match="must be at least 1"):
+        MeshExtraction(**changed)
