@@ -38,7 +38,8 @@ def run(installed: Path, folder: Path, *words: str) -> subprocess.CompletedProce
 
 @pytest.mark.slow
 def test_every_command_works_in_an_empty_folder(installed: Path, tmp_path: Path) -> None:
-    quick = [*tiny(), "eval.mesh=null", "eval.images=false"]
+    # Compiled kernels would be compiled anew in the wheel's folder, for half a minute.
+    quick = [*tiny(), "eval.mesh=null", "eval.images=false", "kernels.backend=reference"]
     for words in (
         ["train", *quick, "hydra.run.dir=run"],
         ["eval", "run=run"],

@@ -61,7 +61,7 @@ def test_jobs_run_beside_each_other_and_one_that_fails_is_reported(tmp_path):
     failed, done = tmp_path / "dataset.scene=teapot", tmp_path / "dataset.scene=craters"
     assert (failed / ".hydra" / "config.yaml").is_file()
     assert "teapot" in (failed / "train.log").read_text()
-    # The term that was taken away is not so much as computed, and the whole machine is shared.
+    # The ablated term is not computed, and two jobs share the cores.
     assert "loss/rgb" in history(done)[0]
     assert "loss/eikonal" not in history(done)[0]
     record = json.loads((done / "provenance.json").read_text())
