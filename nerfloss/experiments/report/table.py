@@ -98,13 +98,13 @@ def show(table: Table) -> None:
 def split_to_fit(table: Table, width: int) -> list[Table]:
     """Return the table as tables of at most ``width`` columns of text, if it is wider.
 
-    Each part repeats the key columns, which take at most half of the width.
+    Each part repeats the key columns. A single long key takes at most half of the width.
     """
     needed = [line_width(table, column) + 3 for column in range(len(table.columns))]
     if sum(needed) < width:
         return [table]
     keys = list(range(table.keys))
-    limit = width // 2 // max(len(keys), 1)
+    limit = max(LONGEST_LINE + 3, width // 2 // max(len(keys), 1))
     start = 1 + sum(min(needed[key], limit) for key in keys)
     parts: list[list[int]] = [[]]
     used = start
@@ -149,7 +149,7 @@ def as_rich(table: Table) -> rich.table.Table:
             Text(column),
             justify="right" if right else "left",
             overflow="fold",
-            no_wrap=i >= table.keys and line_width(table, i) <= LONGEST_LINE,
+            no_wrap=all(len(as_text(row[i])) <= LONGEST_LINE for row in table.rows),
         )
     for i, row in enumerate(table.rows):
         styles = ["bold" if (i, j) in table.strong else "" for j in range(len(row))]

@@ -31,3 +31,10 @@ def test_no_number_is_broken_at_the_width_of_a_terminal(width, capsys, monkeypat
     lines = capsys.readouterr().out.splitlines()
     assert max(len(line) for line in lines) <= width
     assert sum(line.count("16.637 ± 0.58") for line in lines) == 16
+
+
+def test_a_short_key_is_not_broken_beside_long_cells(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    cell = "+0.605 (better in 12 of 12 views)"
+    show(Table(("score", "A", "B - A", "C - A"), (("train_seconds ↓", 1.5, cell, cell),)))
+    assert "train_seconds ↓" in capsys.readouterr().out
