@@ -29,7 +29,7 @@ def test_a_recipe_trains(train, name):
 def offers(model, *settings, dataset="analytic"):
     """What a run of a model provides, as it is known before an image is read."""
     cfg = composed(f"model={model}", *settings, model=model, dataset=dataset)
-    found = offered(build(cfg.dataset), build(cfg.batch), build(cfg.trainer.batch_size))
+    found = offered(build(cfg.dataset).offers, build(cfg.batch), build(cfg.trainer.batch_size))
     return build_model(cfg, torch.device("cpu")).offers(found)
 
 

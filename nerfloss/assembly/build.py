@@ -19,7 +19,6 @@ from nerfloss.assembly.run import Run, RunSettings
 from nerfloss.assembly.setting_types import check_types
 from nerfloss.assembly.sweep_config import ablated, plain
 from nerfloss.data.pixel_samplers.protocol import PixelSampling
-from nerfloss.data.scene import Dataset
 from nerfloss.fields.hash_grid import check_kernels
 from nerfloss.models import Model
 from nerfloss.recipe import LossRecipe
@@ -72,7 +71,7 @@ def assemble(cfg: DictConfig, folder: Path, process_group: ProcessGroup = SINGLE
     dataset, evaluator, diagnostics = build(cfg.dataset), build(cfg.eval), _diagnostics_of(cfg)
     budget = Budget(cfg.trainer.max_steps, cfg.trainer.max_seconds, cfg.trainer.clock)
     batch, batch_size = build(cfg.batch), build(cfg.trainer.batch_size)
-    recipe.check(model.offers(offered(dataset, batch, batch_size)))
+    recipe.check(model.offers(offered(dataset.offers, batch, batch_size)))
     recipe.check_batch(batch.patch_size, min(batch_size.rays, batch_size.max_rays))
     recipe.check_sampler(model.sampler.learns_from)
     parts = RunParts(
@@ -125,8 +124,8 @@ def _diagnostics_of(cfg: DictConfig) -> Callback | None:
     )
 
 
-def offered(dataset: Dataset, batch: PixelSampling, batch_size: BatchSize) -> frozenset[str]:
-    """Return the quantities in batches of a dataset, before any image is read.
+def offered(dataset: frozenset[str], batch: PixelSampling, batch_size: BatchSize) -> frozenset[str]:
+    """Return the quantities in batches of a dataset that offers those, before any image is read.
 
     Raises ValueError if the batch size is smaller than one batch.
     """
@@ -136,7 +135,7 @@ def offered(dataset: Dataset, batch: PixelSampling, batch_size: BatchSize) -> fr
                 f"trainer.batch_size.{name}={rays} is below the {batch.least_rays} rays "
                 f"of one batch (batch.height * batch.width): raise it, or take smaller patches"
             )
-    return batch.offers(dataset.offers)
+    return batch.offers(dataset)
 
 
 def compose_train(overrides: Sequence[str]) -> DictConfig:

@@ -1,18 +1,20 @@
 """Scores of one view: a value per metric, or the reason why it has none."""
 
 import difflib
+import logging
 from collections.abc import Collection, Mapping
 from typing import Any
 
 import torch
 
-from nerfloss.evaluation.errors import UndefinedMetric
+from nerfloss.evaluation.errors import UndefinedMetric, reason_for
 from nerfloss.evaluation.metrics.metadata import Metric
 from nerfloss.evaluation.scores import Score
 from nerfloss.losses.pretrained.downloads import MissingWeights
-from nerfloss.memory import ran_out
 from nerfloss.quantities.signature import inputs_of
 from nerfloss.quantities.vocabulary import VOCABULARY
+
+log = logging.getLogger(__name__)
 
 
 def missing_quantity(metric: Metric, available: Collection[str]) -> str | None:
@@ -43,7 +45,8 @@ def score_view(
     """Return each metric's score on one view's quantities, laid out as images.
 
     ``offers`` includes quantities that were not rendered because no metric needs them. A metric
-    takes whole images: where memory does not suffice for it, it has a reason and no value.
+    takes whole images. One that fails, for want of memory too, has a reason and no value, and costs
+    no other metric its score.
     """
     scores = {}
     for name, metric in metrics.items():
@@ -54,9 +57,9 @@ def score_view(
                     value = float(metric(*(quantities[key] for key in inputs_of(metric))))
             except (UndefinedMetric, MissingWeights) as error:
                 reason = str(error)
-            except (RuntimeError, MemoryError) as error:
-                if not ran_out(error):
-                    raise
-                reason = f"out of memory: leave it out ('~eval.metrics.{name}'), or use device=cpu"
+            except Exception as error:
+                remedy = f"leave it out ('~eval.metrics.{name}'), or use device=cpu"
+                reason = reason_for(error, f"the metric '{name}'", remedy)
+                log.warning("%s", reason)
         scores[name] = Score(value, reason=reason)
     return scores

@@ -104,3 +104,15 @@ def test_a_metric_without_the_memory_for_a_view_gets_a_reason_and_the_others_a_v
     assert scores["greedy"].value is None
     assert "'~eval.metrics.greedy'" in str(scores["greedy"].reason)
     assert scores["l1"].value is not None
+
+
+def test_a_metric_that_raises_gets_a_reason_and_costs_no_other_score(caplog):
+    def broken(rgb):
+        return rgb.mean() / undefined_name  # the mistake of a user
+
+    evaluator = Evaluator(metrics={"broken": broken, "l1": mean_error}, mesh=None)
+    scores = evaluator(model_of(Ball()), [view_of(Ball())], GroundTruth()).scores
+    assert scores["broken"].value is None
+    assert "the metric 'broken' failed: NameError" in str(scores["broken"].reason)
+    assert "NameError" in caplog.text
+    assert scores["l1"].value is not None
