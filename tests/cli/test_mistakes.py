@@ -45,7 +45,7 @@ MISTAKES: Sequence[tuple[str, Sequence[str], Sequence[str]]] = [
     (
         "flag of letters",
         ["train", "dataset.masks=perhaps"],
-        ["dataset.masks=perhaps: must be true or false"],
+        ["dataset.masks=", "perhaps", "true, false"],
     ),
     ("unknown key of a part", ["train", "+model.field.colour=3"], ["model.field", "colour"]),
     ("interpolation", ["train", "trainer.max_steps=${nothing}"], ["trainer.max_steps", "nothing"]),

@@ -136,7 +136,10 @@ def test_a_replay_locates_a_fault_behind_the_quantities(tmp_path, capsys):
     assert "rough" not in found.behind
     assert list(found.behind)[-1] == "opacity"
     assert main(["replay", str(path), "--device", "cpu"]) == 0
-    assert "the first gradient to break is that of 'opacity'" in capsys.readouterr().out
+    assert (
+        "the first non-finite gradient in the backward pass is that of 'opacity'"
+        in capsys.readouterr().out
+    )
 
 
 def test_the_command_exits_with_0_for_the_same_fault(spoilt, steep, capsys):
@@ -176,8 +179,8 @@ def test_other_files_are_refused(tmp_path, capsys):
 
 
 def test_a_term_whose_code_is_missing_is_named(spoilt):
-    config = Failure.read(spoilt[2]).config.replace("broken_terms", "terms_of_somebody")
-    with pytest.raises(ValueError, match=r"terms_of_somebody[\s\S]*has to be importable"):
+    config = Failure.read(spoilt[2]).config.replace("broken_terms", "terms_of_another")
+    with pytest.raises(ValueError, match=r"terms_of_another[\s\S]*must be importable"):
         rebuild(config, CPU)
 
 

@@ -24,7 +24,7 @@ def test_a_density_is_extracted_only_where_its_sampler_places_samples(tmp_path):
     grid = run.model.sampler.grid
     grid.region.copy_(lower_half(run))
     grid.values.copy_(grid.region * 1.0)
-    grid.fresh.fill_(True)
+    grid.filled.fill_(True)
     region = sampled_region(run.model, run.scene.train)
     assert region.volume_fraction == pytest.approx(0.5)
     assert region.cells[:8].all()
@@ -41,8 +41,8 @@ def test_empty_cells_of_a_density_are_not_extracted(tmp_path):
     run = assembled(tmp_path, *DENSITY, model="nerf")
     grid = run.model.sampler.grid
     grid.values.zero_()
-    grid.values[3, 4, 5] = 10 * run.model.sampler.threshold
-    grid.fresh.fill_(True)
+    grid.values[3, 4, 5] = 10 * run.model.sampler.density_threshold
+    grid.filled.fill_(True)
     cells = sampled_region(run.model, run.scene.train).cells
     assert np.argwhere(cells).min(0).tolist() == [4, 3, 2], "x, y, z, and one cell wider"
     assert np.argwhere(cells).max(0).tolist() == [6, 5, 4]

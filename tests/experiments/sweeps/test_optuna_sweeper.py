@@ -40,10 +40,10 @@ def test_hydras_sweeps_become_dimensions():
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("a=tag(log, interval(0, 1))", "above 0"),
-        ("a=interval(2, 1)", "from the smaller to the larger"),
-        ("a=tag(lgo, interval(1, 2))", "no tag 'lgo', only 'log'"),
-        ("a=tag(log, range(1, 9))", "take an interval"),
+        ("a=tag(log, interval(0, 1))", "0 < low"),
+        ("a=interval(2, 1)", "low <= high"),
+        ("a=tag(lgo, interval(1, 2))", "unknown tag 'lgo': the only tag is 'log'"),
+        ("a=tag(log, range(1, 9))", "use an interval"),
         ("a=range(3, 3)", "is empty"),
     ],
 )

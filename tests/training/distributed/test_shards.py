@@ -37,7 +37,7 @@ def test_shards_are_whole_units_and_as_even_as_possible(count, processes, unit):
 def test_shards_concatenate_to_the_batch(tmp_path):
     batches = assembled(tmp_path).batches
     batch = batches.draw(0, 31)
-    batch = batch.beside({"view_images": torch.zeros(31, 2, 2, 3), "step": 4})
+    batch = batch.with_targets({"view_images": torch.zeros(31, 2, 2, 3), "step": 4})
     parts = [shard_of(batch, rank, 2) for rank in range(2)]
     assert torch.equal(torch.cat([part.rays.origins for part in parts]), batch.rays.origins)
     colors = [part.targets["target_rgb"] for part in parts]
