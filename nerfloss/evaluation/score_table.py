@@ -1,5 +1,6 @@
 """Scores as a table for the terminal."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +13,8 @@ ARROWS = {"higher": "↑", "lower": "↓"}
 def score_table(metrics: Mapping[str, Any], *, title: str = "Scores") -> Table:
     """Return the content of metrics.json as a table: value, better direction, units.
 
-    Scores of baselines have a column each. Metrics without a value are listed below with reasons.
+    Scores of baselines have a column each. Metrics without a value are listed below, with the first
+    clause of their reason.
     """
     conventions, reasons = metrics.get("conventions", {}), metrics.get("reasons", {})
     baselines = dict.fromkeys(c["baseline"] for c in conventions.values() if c.get("baseline"))
@@ -38,11 +40,19 @@ def _number(value: float | None) -> str:
 
 
 def _caption(missing: Mapping[str, str], baselines: Mapping[str, None]) -> Text | None:
-    """Return the metrics without a value, one line per reason."""
+    """Return the metrics without a value, one short line per reason."""
     by_reason: dict[str, list[str]] = {}
     for name, reason in missing.items():
         if not name.startswith(tuple(f"{baseline}_" for baseline in baselines)):
-            by_reason.setdefault(reason, []).append(name)
+            by_reason.setdefault(_first_clause(reason), []).append(name)
     lines = [f"no {', '.join(names)}: {reason}" for reason, names in by_reason.items()]
+    if any(_first_clause(reason) != reason for reason in missing.values()):
+        lines.append("metrics.json has the reasons in full")
     # As Text: the brackets in "install nerfloss[stlpips]" are not markup.
     return Text("\n".join(lines)) if lines else None
+
+
+def _first_clause(reason: str) -> str:
+    """Return what is missing, without the file's name and the remedy."""
+    clause = re.split(r" \(|; ", reason, maxsplit=1)[0]
+    return re.sub(r"^the weights \S+\.pth are", "pretrained weights are", clause)
