@@ -5,6 +5,7 @@ import csv
 import json
 import logging
 import resource
+import threading
 
 import numpy as np
 import pytest
@@ -20,6 +21,18 @@ from nerfloss.training import checkpoint
 from nerfloss.training.loggers.csv_logger import CsvLogger
 from nerfloss.training.loggers.logger import Loggers
 from nerfloss.training.loggers.tensorboard import TensorBoardLogger
+
+# TensorBoard's own thread dies with an error.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+
+
+@pytest.fixture(autouse=True)
+def dying_threads_end():
+    """Let TensorBoard's thread die here, and not in the next file's tests."""
+    yield
+    for thread in threading.enumerate():
+        if type(thread).__name__ == "_AsyncWriterThread":
+            thread.join(timeout=2)
 
 
 def warnings_of(caplog):
@@ -62,7 +75,6 @@ def test_a_file_beyond_the_limit_of_its_size_is_not_written_in_part(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["last.pt"]
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_run_on_a_full_disk_ends_with_an_error_and_resumes(small_disk, tmp_path, caplog):
     settings = ["trainer.max_steps=12", "trainer.checkpoint_every=4"]
     settings += ["trainer.preview_every=6", "sampler.resolution=8"]
@@ -130,8 +142,6 @@ def test_a_row_survives_a_failed_extension(small_disk):
     assert rows_of(table.path) == [{"step": "1", "word": "x" * 3000, "psnr": "1"}]
 
 
-# TensorBoard's own thread dies with an error.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_tensorboard_events_that_do_not_fit_end_no_run(small_disk, caplog):
     loggers = Loggers([TensorBoardLogger(small_disk.folder / "tensorboard", every=1)])
     small_disk.fill()
