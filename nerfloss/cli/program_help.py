@@ -36,7 +36,7 @@ FLAGS = {
 TRAIN_EXAMPLES = """\
 nerfloss train                                  a synthetic scene, in about two minutes
 nerfloss train model=nerf loss=nerf dataset=blender dataset.path=data/lego
-nerfloss train loss=neus_mask +loss/term@loss.terms.tv=depth_tv loss.terms.tv.weight=0.05
+nerfloss train loss=neus_mask +loss/term@loss.terms.dist=distortion loss.terms.dist.weight=0.01
 nerfloss train -m loss.terms.eikonal.weight=0.01,0.1,1.0 seeds=[0,1,2]"""
 EVAL_EXAMPLES = """\
 nerfloss eval run=outputs/analytic/neus_eikonal/2025-01-01_12-00-00

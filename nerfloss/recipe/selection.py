@@ -47,12 +47,17 @@ def zero_unselected_non_finite(
     derivative. 0 is what observed quantities hold where they are unknown, and a value at which
     every term has to be finite.
     """
-    # Testing on a GPU would wait for it. On a CPU the test skips an autograd node, without which
-    # gradients are summed in the same order, to the last digit, as without a selection.
-    if not value.is_cuda and bool(value.isfinite().all()):
+    # On a CPU a test skips an autograd node, without which gradients are summed in the same order,
+    # to the last digit, as without a selection.
+    if not _test_synchronises(value) and bool(value.isfinite().all()):
         return value
     selected = _selected_entries(value, quantity, keep, where)
     return value if selected is None else torch.where(value.isfinite() | selected, value, 0.0)
+
+
+def _test_synchronises(value: Tensor) -> bool:
+    """Return whether the host waits for the device when it reads a result about ``value``."""
+    return value.device.type != "cpu"
 
 
 def _selected_entries(value: Tensor, quantity: str, keep: Tensor, where: str) -> Tensor | None:

@@ -106,6 +106,7 @@ def small(words: Sequence[str]) -> list[str]:
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         cfg = compose("train", one)
     tiny = [*TINY, *TINY_SCENE, *TINY_SDF, *TINY_DENSITY, "eval.images=false", "device=cpu"]
+    tiny += ["dataset.downscale=1", "trainer.max_seconds=null"]
     tiny += ["~eval.metrics.lpips_alex", "~eval.metrics.lpips_vgg"]
     has = lambda word: OmegaConf.select(cfg, word.partition("=")[0].lstrip("~")) is not None  # noqa: E731
     return [word for word in tiny if has(word)]
@@ -269,7 +270,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     scene = small_scene("sphere", views=6, test_views=2, size=24)
     for name in ("lego", "lego_100"):
         write_blender(root / name, scene)
-    write_neus(root / "scan65", scene)
+    for name in ("scan65", "dtu_scan65"):
+        write_neus(root / name, scene)
     return root
 
 

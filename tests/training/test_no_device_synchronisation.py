@@ -18,6 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import nerfloss
 from nerfloss.kernels import point_ops
+from nerfloss.recipe import selection
 
 pytest.importorskip("triton", reason="triton is made for Linux alone")
 
@@ -65,6 +66,7 @@ class Asked(TorchDispatchMode):
 def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Without compiled CPU loops, and with one thread, since the interpreter is not thread-safe."""
     monkeypatch.setattr(point_ops, "_use_loops", lambda *_: False)
+    monkeypatch.setattr(selection, "_test_synchronises", lambda _: True)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
