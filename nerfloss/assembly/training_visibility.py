@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from nerfloss.data.cameras.pinhole import Cameras
+from nerfloss.data.cameras.cameras import Cameras
 from nerfloss.evaluation.image_rendering import Render
 from nerfloss.evaluation.oom_retry import ChunkSize
 
@@ -44,8 +44,7 @@ class TrainingVisibility:
         chunk = ChunkSize(CHUNK, "eval.mesh.chunk")
         for view in torch.linspace(0, len(self.cameras) - 1, count).round().long().tolist():
             pixel, depth = self.cameras.project(points, view)
-            size = pixel.new_tensor([self.cameras.width, self.cameras.height])
-            inside = (depth > 0) & (pixel >= 0).all(1) & (pixel < size).all(1)
+            inside = (depth > 0) & self.cameras.in_image(pixel, view)
             index = inside.nonzero().squeeze(1)
             near, at = points[index], pixel[index]
 

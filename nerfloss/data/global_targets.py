@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from nerfloss.data.cameras.pinhole import Cameras
+from nerfloss.data.cameras.cameras import Cameras
 from nerfloss.data.views import Views
 
 # Defaults: sparse points per step, and neighbours listed for each view.

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int16, UInt8
 from torch import Tensor
 
-from nerfloss.data.cameras.pinhole import Cameras
+from nerfloss.data.cameras.cameras import Cameras
 from nerfloss.data.image_storage import MAX_FRACTION, ImageStorage, check_image_storage, storage_for
 from nerfloss.data.sparse_points import SparsePoints
 from nerfloss.files import format_bytes

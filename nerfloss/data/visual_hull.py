@@ -8,7 +8,7 @@ from scipy.ndimage import distance_transform_edt
 from skimage.measure import marching_cubes
 from torch import Tensor
 
-from nerfloss.data.cameras.pinhole import Cameras
+from nerfloss.data.cameras.cameras import Cameras
 from nerfloss.data.errors import DataError
 from nerfloss.data.views import Views
 from nerfloss.kernels.numba.visual_hull import carve

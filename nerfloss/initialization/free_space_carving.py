@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from nerfloss.data.cameras.pinhole import Cameras
+from nerfloss.data.cameras.cameras import Cameras
 from nerfloss.data.visual_hull import cell_centers
 from nerfloss.geometry import intersect_box
 from nerfloss.kernels.numba.visibility import AT_SURFACE, IN_FRONT, count_view, new_view_counts
@@ -79,8 +79,7 @@ def in_any_image(points: Float[Tensor, "points 3"], cameras: Cameras) -> Bool[Te
     remaining = torch.arange(len(points))
     for view in range(len(cameras)):
         pixel, depth = cameras.project(points[remaining], view)
-        inside = (pixel >= 0).all(-1) & (depth > 0)
-        inside &= (pixel[:, 0] < cameras.width) & (pixel[:, 1] < cameras.height)
+        inside = (depth > 0) & cameras.in_image(pixel, view)
         remaining = remaining[~inside]
     result = torch.ones(len(points), dtype=torch.bool)
     result[remaining] = False
@@ -119,6 +118,7 @@ def _pixel_grid(
     distance = float((cameras.poses[view, :, 3] - box.mean(0)).norm())
     spacing = float(cameras.intrinsics[view, 0, 0]) * cell / max(distance, cell)
     stride = max(1, round(spacing))
-    columns = torch.arange(0.5 * stride, cameras.width, stride)
-    rows = torch.arange(0.5 * stride, cameras.height, stride)
+    width, height = cameras.size(view)
+    columns = torch.arange(0.5 * stride, width, stride)
+    rows = torch.arange(0.5 * stride, height, stride)
     return torch.cartesian_prod(columns, rows)

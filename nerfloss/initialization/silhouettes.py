@@ -5,7 +5,7 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 from torch.nn.functional import max_pool2d, max_pool3d
 
-from nerfloss.data.cameras.pinhole import Cameras
+from nerfloss.data.cameras.cameras import Cameras
 from nerfloss.data.visual_hull import cell_centers
 
 OPAQUE = 255
@@ -23,13 +23,14 @@ def silhouettes(
     cell = float((box[1] - box[0]).max()) / len(region)
     images = torch.zeros(len(cameras), cameras.height, cameras.width, dtype=torch.uint8)
     for view, image in enumerate(images):
+        width, height = cameras.size(view)
         pixel, depth = cameras.project(points, view)
         near = float(depth[depth > 0].min()) if bool((depth > 0).any()) else 0.0
         if near < 2 * cell:
-            image.fill_(OPAQUE if len(points) else 0)
+            image[:height, :width] = OPAQUE if len(points) else 0
             continue
         block = max(1, round(float(cameras.intrinsics[view, :2, :2].max()) * cell / near))
-        image.copy_(_blocks(pixel[depth > 0], block, cameras.height, cameras.width))
+        image[:height, :width] = _blocks(pixel[depth > 0], block, height, width)
     return images
 
 

@@ -36,6 +36,7 @@ IMPLEMENTATIONS: dict[str, dict[str, str]] = {
         "triton": "nerfloss.kernels.triton.compositing",
     },
     "density_alpha": {"triton": "nerfloss.kernels.triton.density_alpha"},
+    "lens": {"cpu": "nerfloss.kernels.numba.lens"},
     "march": {"cpu": "nerfloss.kernels.numba.march", "triton": "nerfloss.kernels.triton.march"},
     "directions": {"cpu": "nerfloss.kernels.numba.directions"},
     "point_ops": {"cpu": "nerfloss.kernels.numba.point_ops"},

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from nerfloss.data.cameras.pinhole import pixel_centers
+from nerfloss.data.cameras.cameras import pixel_centers
 from nerfloss.data.synthetic.camera_layouts import (
     cameras_at,
     fibonacci_sphere,

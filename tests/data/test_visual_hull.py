@@ -3,7 +3,7 @@ import pytest
 import torch
 from small_scenes import small_scene
 
-from nerfloss.data.cameras.pinhole import Cameras
+from nerfloss.data.cameras.cameras import Cameras
 from nerfloss.data.errors import DataError
 from nerfloss.data.views import Views
 from nerfloss.data.visual_hull import cell_centers, fit_box, hull_distance, hull_mesh, visual_hull

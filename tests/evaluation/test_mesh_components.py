@@ -9,7 +9,7 @@ import torch
 import trimesh
 
 from nerfloss.assembly.training_visibility import TrainingVisibility
-from nerfloss.data.cameras.pinhole import Cameras
+from nerfloss.data.cameras.cameras import Cameras
 from nerfloss.data.synthetic.analytic_scenes import toys
 from nerfloss.data.synthetic.camera_layouts import cameras_at, train_and_test_positions
 from nerfloss.data.synthetic.shapes import Sdf, balls, carve, torus, union

@@ -3,9 +3,13 @@
 import math
 from dataclasses import dataclass, replace
 
-PERSPECTIVE, FISHEYE, EQUIRECTANGULAR = 0, 1, 2
-# Coefficients of a lens, in this order; those that a model lacks are 0.
-LENS = ("k1", "k2", "k3", "k4", "d1", "d2", "d3", "p1", "p2", "s1", "s2")
+from nerfloss.kernels.lens import (
+    COEFFICIENTS,
+    EQUIRECTANGULAR,
+    FISHEYE,
+    PERSPECTIVE,
+    invertible_radius,
+)
 
 
 @dataclass(frozen=True)
@@ -113,8 +117,16 @@ class Camera:
 
     @property
     def lens(self) -> tuple[float, ...]:
-        """The coefficients of the lens, in the order of `LENS`."""
-        return tuple(self._named.get(name, 0.0) for name in LENS)
+        """The coefficients of the lens, in the order of `COEFFICIENTS`; 0 where there is none."""
+        return tuple(self._named.get(name, 0.0) for name in COEFFICIENTS)
+
+    @property
+    def row(self) -> tuple[float, ...]:
+        """The camera as a row of numbers, in the order of `nerfloss.kernels.lens.COLUMNS`."""
+        radius = invertible_radius(self.projection, self.lens) if any(self.lens) else math.inf
+        if self.projection == FISHEYE:
+            radius = min(radius, math.pi**2)
+        return (self.projection, self.fx, self.fy, self.cx, self.cy, *self.lens, radius)
 
     @property
     def distorted(self) -> bool:

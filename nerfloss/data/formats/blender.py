@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from nerfloss.data.cameras.pinhole import Cameras
+from nerfloss.data.cameras.cameras import Cameras
 from nerfloss.data.errors import DataError
 from nerfloss.data.formats.pose_matrices import check_pose
 from nerfloss.data.image_files import ENDINGS, check_masks, image_header, read_images

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from nerfloss.data.cameras.pinhole import Cameras
+from nerfloss.data.cameras.cameras import Cameras
 from nerfloss.data.errors import DataError
 from nerfloss.data.formats.pose_matrices import check_matrix, decompose_projection
 from nerfloss.data.image_files import ENDINGS, check_masks, image_header, read_images

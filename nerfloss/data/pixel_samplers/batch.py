@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from nerfloss.data.cameras.pinhole import Cameras
+from nerfloss.data.cameras.cameras import Cameras
 from nerfloss.data.pixel_samplers.backgrounds import background_colors
 from nerfloss.data.pixel_samplers.pixel_runs import to_device
 from nerfloss.data.scene import check_background

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nerfloss.data.cameras.pinhole import Cameras
+from nerfloss.data.cameras.cameras import Cameras
 
 
 def fibonacci_sphere(count: int, begin: float = 0.5) -> Float[Tensor, "count 3"]:

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
-from nerfloss.data.cameras.pinhole import Cameras
+from nerfloss.data.cameras.cameras import Cameras
 from nerfloss.data.synthetic.analytic_scenes import Model
 from nerfloss.data.synthetic.lighting import shade
 from nerfloss.data.synthetic.shapes import Sdf, length, sdf_and_gradient

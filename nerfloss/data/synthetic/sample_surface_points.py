@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from nerfloss.data.cameras.pinhole import Cameras
+from nerfloss.data.cameras.cameras import Cameras
 from nerfloss.data.sparse_points import SparsePoints
 from nerfloss.data.synthetic.rendering import refine_hits
 from nerfloss.data.synthetic.shapes import Sdf
