@@ -1,7 +1,7 @@
 """Open image files and read their headers; what cannot be read is refused by name."""
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,14 +84,17 @@ def conversion_note(header: ImageHeader) -> str | None:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Image.Image]:
-    """Open an image for reading or decoding; any failure inside the block is a DataError."""
+def opened(path: Path, modes: Sequence[str] = MODES) -> Iterator[Image.Image]:
+    """Open an image for reading or decoding; any failure inside the block is a DataError.
+
+    ``modes`` are the pixel formats that the caller can use.
+    """
     try:
         _refuse_by_content(path)
         Image.init()
         known = [name for name in FORMATS if name in Image.OPEN]
         with Image.open(path, formats=known) as image:
-            _check_opened(image, path)
+            _check_opened(image, path, modes)
             yield image
     except DataError:
         raise
@@ -115,11 +118,11 @@ def is_sixteen_bit(image: Image.Image) -> bool:
     return ";16" in str(raw[0] if isinstance(raw, tuple) and raw else raw)
 
 
-def _check_opened(image: Image.Image, path: Path) -> None:
+def _check_opened(image: Image.Image, path: Path, modes: Sequence[str]) -> None:
     if image.width < 1 or image.height < 1:
         raise DataError(path, f"{image.width} x {image.height} pixels", "replace the file")
     # Pillow reads 16-bit greys of these two formats as 32-bit integers.
-    if image.mode not in MODES and not (image.mode == "I" and image.format in ("PNG", "PPM")):
+    if image.mode not in modes and not (image.mode == "I" and image.format in ("PNG", "PPM")):
         names = {"F": "32-bit floats", "I": "32-bit integers"}
         found = f"pixel format {names.get(image.mode, image.mode)}, not 8 or 16 bits per channel"
         raise DataError(path, found, "convert it to 8 bits per channel")
@@ -150,7 +153,7 @@ def _refuse_by_content(path: Path) -> None:
 
 def _register_heif(path: Path) -> None:
     try:
-        import pillow_heif
+        import pillow_heif  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         remedy = "pip install 'nerfloss[heic]', or convert it to JPEG"
         raise DataError(path, "HEIC, which needs the package pillow-heif", remedy) from error

@@ -140,12 +140,12 @@ def sixteen_bit_values(image: Image.Image, path: Path) -> np.ndarray | None:
     """Return the 16-bit values of an opened image, None where Pillow offers the high bytes only."""
     if image.mode == "I" or image.mode in SIXTEEN_BITS:
         return np.asarray(image).astype(np.int64).clip(0, 65535).astype(np.uint16)
-    if image.format != "PNG" or image.mode not in ("RGB", "RGBA"):
-        return None
     with opened(path) as again:
         codec, box, offset, raw = again.tile[0]  # pyright: ignore[reportAttributeAccessIssue]
+        if again.format != "PNG" or raw not in ("RGB;16B", "RGBA;16B"):
+            return None
         # Read as if it were little-endian, the high byte is the low one.
-        tile = (codec, box, offset, str(raw).replace(";16B", ";16L"))
+        tile = (codec, box, offset, raw.replace(";16B", ";16L"))
         again.tile = [tile]  # pyright: ignore[reportAttributeAccessIssue]
         low = np.asarray(again)
     return np.asarray(image).astype(np.uint16) * 256 + low
