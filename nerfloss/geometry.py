@@ -12,7 +12,8 @@ from torch import Tensor
 class Rays:
     """A batch of rays in the world frame.
 
-    ``pixel`` is the (column, row) of the pixel's centre, ``view`` the index of its image, and
+    ``pixel`` is the (column, row) of the pixel's centre, without the distortion of a lens (as a
+    pinhole camera of the same intrinsics would see it), ``view`` the index of its image, and
     ``background`` the colour behind the scene.
     """
 

@@ -86,7 +86,8 @@ def view_at(scene: Scene, split: str, index: int) -> View:
     """Return one view of a split as an image to evaluate on."""
     views = _split(scene, split)
     batch = image_batch(views, index, scene.background)
-    return View(views.names[index], batch, views.cameras.height, views.cameras.width)
+    width, height = views.cameras.size(index)
+    return View(views.names[index], batch, height, width)
 
 
 def nearest_training_view(scene: Scene, index: int) -> int:

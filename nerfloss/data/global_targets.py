@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from nerfloss.data.cameras.cameras import Cameras
+from nerfloss.data.undistortion import pinhole_images
 from nerfloss.data.views import Views
 
 # Defaults: sparse points per step, and neighbours listed for each view.
@@ -85,8 +86,8 @@ def projections(cameras: Cameras) -> Float[Tensor, "views 3 4"]:
 
 def _all_views(views: Views, needs: Collection[str], neighbours: int) -> dict[str, Tensor]:
     makers = {
-        "view_images": lambda: views.rgb,
-        "view_masks": lambda: views.mask,
+        "view_images": lambda: pinhole_images(views, views.rgb),
+        "view_masks": lambda: None if views.mask is None else pinhole_images(views, views.mask),
         "view_projections": lambda: projections(views.cameras),
         "view_neighbours": lambda: nearest_views(views.cameras, neighbours),
     }

@@ -3,8 +3,9 @@
 import logging
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
-from jaxtyping import Float, Int16, UInt8
+from jaxtyping import Bool, Float, Int16, UInt8
 from torch import Tensor
 
 from nerfloss.data.cameras.cameras import Cameras
@@ -27,6 +28,9 @@ class Views:
     ``instance`` the object that a pixel shows, 0 for the background. ``points`` are surface points
     from another source, e.g. structure from motion. ``image_storage`` names where a run keeps the
     images: ``device``, ``host`` (memory), ``disk``, or ``auto``, the first with enough space.
+    ``ignore`` is 255 where a pixel does not count at all, in training or in scores; None: all
+    count. Images of several sizes are stored in the top left corner of the largest
+    (`Cameras.sizes`).
     """
 
     cameras: Cameras
@@ -38,6 +42,7 @@ class Views:
     label: Int16[Tensor, "views height width"] | None = None
     instance: Int16[Tensor, "views height width"] | None = None
     points: SparsePoints | None = None
+    ignore: UInt8[Tensor, "views height width"] | None = None
     image_storage: str = "auto"
 
     def __len__(self) -> int:
@@ -47,8 +52,23 @@ class Views:
         """Return some of the views; their images share memory with these."""
         images = {name: image[which] for name, image in self.images.items()}
         points = None if self.points is None else self.points[which]
+        ignore = None if self.ignore is None else self.ignore[which]
         names, cameras = self.names[which], self.cameras[which]
-        return replace(self, cameras=cameras, names=names, points=points, **images)
+        return replace(self, cameras=cameras, names=names, points=points, ignore=ignore, **images)
+
+    def counts(self, view: int) -> Bool[np.ndarray, "height width"] | None:
+        """Return which stored pixels of a view count; None if all do.
+
+        Pixels beyond the image, where it is smaller than the largest, do not.
+        """
+        width, height = self.cameras.size(view)
+        if self.ignore is None and (height, width) == self.rgb.shape[1:3]:
+            return None
+        counted = np.zeros(tuple(self.rgb.shape[1:3]), dtype=bool)
+        counted[:height, :width] = True
+        if self.ignore is not None:
+            counted &= self.ignore[view].cpu().numpy() == 0
+        return counted
 
     @property
     def images(self) -> dict[str, Tensor]:

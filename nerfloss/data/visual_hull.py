@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 import trimesh
-from jaxtyping import Bool, Float
-from scipy.ndimage import distance_transform_edt
+from jaxtyping import Bool, Float, UInt8
+from scipy.ndimage import distance_transform_edt, maximum_filter
 from skimage.measure import marching_cubes
 from torch import Tensor
 
@@ -27,8 +27,35 @@ def visual_hull(
     """
     if views.mask is None:
         raise ValueError("a visual hull needs masks, and these views have none; use the whole box")
-    matrices = _cell_to_pixel(views.cameras, box, resolution)
-    return carve(views.mask.cpu(), matrices, resolution, opaque=OPAQUE, dilate=dilate)
+    cameras, masks = views.cameras.to("cpu"), views.mask.cpu()
+    if cameras.lens is not None:
+        return _carve_through_lenses(masks, cameras, box.cpu(), resolution, dilate)
+    matrices = _cell_to_pixel(cameras, box, resolution)
+    sizes = cameras.sizes
+    return carve(masks, matrices, resolution, opaque=OPAQUE, dilate=dilate, sizes=sizes)
+
+
+def _carve_through_lenses(
+    masks: UInt8[Tensor, "views height width"],
+    cameras: Cameras,
+    box: Float[Tensor, "2 3"],
+    resolution: int,
+    dilate: int,
+) -> Bool[Tensor, "x y z"]:
+    """Carve cell by cell: the image of a block of cells has no straight edges."""
+    centers = cell_centers(box, resolution)
+    kept = torch.arange(len(centers))
+    for view, mask in enumerate(masks):
+        wide = maximum_filter(mask.numpy(), size=2 * dilate + 1, mode="constant")
+        pixel, depth = cameras.project(centers[kept], view)
+        seen = (depth > 0) & cameras.in_image(pixel, view)
+        column, row = pixel[seen].long().unbind(-1)
+        outside = torch.zeros_like(seen)
+        outside[seen] = torch.from_numpy(wide)[row, column] < OPAQUE
+        kept = kept[~outside]
+    inside = torch.zeros(len(centers), dtype=torch.bool)
+    inside[kept] = True
+    return inside.reshape((resolution,) * 3)
 
 
 def hull_distance(

@@ -79,9 +79,7 @@ class Cameras:
             return self.sizes.cpu()
         return torch.tensor([[self.width, self.height]]).expand(len(self), 2)
 
-    def in_image(
-        self, pixels: Float[Tensor, "points 2"], view: int
-    ) -> Bool[Tensor, "points"]:
+    def in_image(self, pixels: Float[Tensor, "points 2"], view: int) -> Bool[Tensor, "points"]:
         """Return which pixels (column, row) lie in the image of one view."""
         size = pixels.new_tensor(self.size(view))
         return (pixels >= 0).all(-1) & (pixels < size).all(-1)
@@ -98,13 +96,18 @@ class Cameras:
         pixel: Float[Tensor, "rays 2"],
         background: Float[Tensor, "rays 3"],
     ) -> Rays:
-        """Rays from the camera centres through pixels (column, row), directions of unit length."""
+        """Return rays from the camera centres through pixels (column, row).
+
+        Directions have unit length. The rays' own ``pixel`` is where a pinhole camera with the same
+        intrinsics would see them, to which `nerfloss.data.undistortion` resamples the images.
+        """
         origins = self.poses[:, :, 3].index_select(0, view)
         if self.lens is not None:
             local = pixel_to_direction(pixel, self.lens.index_select(0, view))
             rotation = self.poses[:, :, :3].double().index_select(0, view)
             world = (rotation * local[:, None, :]).sum(-1)
-            return Rays(origins, world.to(self.poses.dtype), pixel, view, background)
+            pinhole = self._pinhole_pixel(local, view).to(pixel.dtype)
+            return Rays(origins, world.to(self.poses.dtype), pinhole, view, background)
         # (R K^-1) (u, v, 1): a sum of three columns is cheaper than many tiny matrix products.
         columns = self._pixel_to_direction.index_select(0, view)
         along = columns[:, :, 0] * pixel[:, :1] + columns[:, :, 1] * pixel[:, 1:] + columns[:, :, 2]
@@ -112,6 +115,17 @@ class Cameras:
         x, y, z = along.unbind(-1)
         directions = along / (x * x + y * y + z * z).sqrt()[:, None]
         return Rays(origins, directions, pixel, view, background)
+
+    def _pinhole_pixel(
+        self, local: Float[Tensor, "rays 3"], view: Int[Tensor, "rays"]
+    ) -> Float[Tensor, "rays 2"]:
+        """Return the pixels of directions without distortion; far outside for those behind."""
+        x, y, z = local.unbind(-1)
+        matrix = self.intrinsics.index_select(0, view).to(local.dtype)
+        forward = z.clamp_min(1e-3)
+        column = matrix[:, 0, 0] * x / forward + matrix[:, 0, 2]
+        row = matrix[:, 1, 1] * y / forward + matrix[:, 1, 2]
+        return torch.stack([column, row], -1)
 
     def project(
         self, points: Float[Tensor, "points 3"], view: int

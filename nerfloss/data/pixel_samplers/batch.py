@@ -71,8 +71,10 @@ def image_batch(views: Views, index: int, background: str) -> Batch:
     ``random`` and ``auto`` backgrounds become white, so that scores are comparable.
     """
     check_background(background)
-    pixels = views.cameras.width * views.cameras.height
-    flat = index * pixels + torch.arange(pixels)
+    width, height = views.cameras.size(index)
+    pixels, stored = width * height, views.cameras.width
+    rows = (index * views.cameras.height + torch.arange(height)) * stored
+    flat = (rows[:, None] + torch.arange(width)).reshape(-1)
     kind = "white" if background in ("random", "auto") else background
     colors = background_colors(kind, pixels, None, views.cameras.poses.device)
     return gather_pixels(views, views.cameras, flat, colors, kind != "none")

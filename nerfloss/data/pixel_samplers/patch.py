@@ -113,7 +113,7 @@ class PatchPixelSampler:
         No effect if there are none or ``near_mask`` is None.
         """
         if self._near_mask is not None and bool(masks.any()):
-            corners = PixelRuns.near_masks(masks, 0, self.shape)
+            corners = PixelRuns.near_masks(masks, 0, self.shape, self.views)
             if corners.count > 0:
                 self._corners = corners.to(self._global_targets.index_device)
 
@@ -148,7 +148,7 @@ class PatchPixelSampler:
         return (rows + torch.arange(width)).reshape(-1)
 
     def _corners_near(self, mask: UInt8[Tensor, "views height width"], distance: int) -> PixelRuns:
-        corners = PixelRuns.near_masks(mask, distance, self.shape)
+        corners = PixelRuns.near_masks(mask, distance, self.shape, self.views)
         if corners.count == 0:
             height, width = self.shape
             raise ValueError(

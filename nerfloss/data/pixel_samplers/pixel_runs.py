@@ -1,11 +1,12 @@
 """Sets of pixels that may be drawn, stored as runs of neighbouring pixels."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Int, UInt8
-from scipy.ndimage import maximum_filter
+from jaxtyping import Bool, Int, UInt8
+from scipy.ndimage import maximum_filter, minimum_filter
 from torch import Tensor
 
 from nerfloss.data.views import Views
@@ -29,6 +30,9 @@ class PixelRuns:
     def everywhere(cls, views: Views, patch: tuple[int, int] = (1, 1)) -> "PixelRuns":
         """Return the top left corners of all patches that fit into the views' images."""
         width, height, count = views.cameras.width, views.cameras.height, len(views)
+        if views.cameras.sizes is not None or views.ignore is not None:
+            whole = np.ones((height, width), dtype=bool)
+            return cls._of_corners(_corners(whole, views, view, patch) for view in range(count))
         if patch == (1, 1):
             pixels = count * width * height
             return cls(torch.zeros(1, dtype=torch.int64), torch.tensor([0, pixels]), pixels)
@@ -43,23 +47,31 @@ class PixelRuns:
         masks: UInt8[Tensor, "views height width"],
         distance: int,
         patch: tuple[int, int] = (1, 1),
+        views: Views | None = None,
     ) -> "PixelRuns":
         """Return the pixels at most ``distance`` rows and columns away from a non-zero mask.
 
         With a ``patch`` (height, width), the top left corners of patches that fit into the image
-        and whose middle is that near.
+        and whose middle is that near. Pixels that do not count in ``views`` are left out.
         """
+
+        def near(view: int) -> Bool[np.ndarray, "height width"]:
+            image = masks[view].cpu().numpy()
+            reached = maximum_filter(image, size=2 * distance + 1, mode="constant") > 0
+            return _corners(reached, views, view, patch)
+
+        return cls._of_corners(near(view) for view in range(len(masks)))
+
+    @classmethod
+    def _of_corners(cls, marked: Iterable[Bool[np.ndarray, "height width"]]) -> "PixelRuns":
+        """Return the marked pixels of each view's image."""
         starts, lengths = [], []
-        pixels = masks.shape[1] * masks.shape[2]
-        rows, columns = masks.shape[1] - patch[0] + 1, masks.shape[2] - patch[1] + 1
-        top, left = patch[0] // 2, patch[1] // 2
-        for view, image in enumerate(masks.cpu().numpy()):
-            near = maximum_filter(image, size=2 * distance + 1, mode="constant") > 0
-            near = near[top : top + rows, left : left + columns]
-            edges = np.diff(np.pad(near, ((0, 0), (1, 1))).astype(np.int8), axis=1)
+        for view, image in enumerate(marked):
+            height, width = image.shape
+            edges = np.diff(np.pad(image, ((0, 0), (1, 1))).astype(np.int8), axis=1)
             row, begin = np.nonzero(edges == 1)
             _, end = np.nonzero(edges == -1)
-            starts.append(view * pixels + row * masks.shape[2] + begin)
+            starts.append(view * height * width + row * width + begin)
             lengths.append(end - begin)
         bounds = np.concatenate([[0], np.cumsum(np.concatenate(lengths))])
         first, before = torch.from_numpy(np.concatenate(starts)), torch.from_numpy(bounds)
@@ -75,6 +87,26 @@ class PixelRuns:
         number = to_device(number, self.bounds.device)
         run = torch.searchsorted(self.bounds, number, right=True) - 1
         return self.starts[run] + (number - self.bounds[run])
+
+
+def _corners(
+    near: Bool[np.ndarray, "height width"],
+    views: Views | None,
+    view: int,
+    patch: tuple[int, int],
+) -> Bool[np.ndarray, "height width"]:
+    """Mark the top left corners of patches whose middle is ``near``, and whose pixels all count."""
+    rows, columns = near.shape[0] - patch[0] + 1, near.shape[1] - patch[1] + 1
+    top, left = patch[0] // 2, patch[1] // 2
+    found = np.zeros_like(near)
+    found[:rows, :columns] = near[top : top + rows, left : left + columns]
+    counted = None if views is None else views.counts(view)
+    if counted is not None:
+        # The filter is centred; this moves its value to the corner of the patch.
+        origin = tuple(-(size // 2) for size in patch)
+        whole = minimum_filter(counted, size=patch, mode="constant", origin=origin)
+        found &= whole
+    return found
 
 
 def step_generator(seed: int, step: int, rays: int) -> torch.Generator:

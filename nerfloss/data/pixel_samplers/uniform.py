@@ -91,13 +91,13 @@ class UniformPixelSampler:
         self._cameras = views.cameras.to(self.device)
         runs = PixelRuns.everywhere(views)
         if near_mask is not None and views.mask is not None:
-            runs = PixelRuns.near_masks(views.mask, near_mask)
+            runs = PixelRuns.near_masks(views.mask, near_mask, views=views)
         self._runs = runs.to(self._global_targets.index_device)
 
     def restrict_to(self, masks: UInt8[Tensor, "views height width"]) -> None:
         """Draw only pixels whose mask is not 0; no effect if all are 0 or ``near_mask`` is None."""
         if self._near_mask is not None and bool(masks.any()):
-            runs = PixelRuns.near_masks(masks, 0)
+            runs = PixelRuns.near_masks(masks, 0, views=self.views)
             self._runs = runs.to(self._global_targets.index_device)
 
     @property

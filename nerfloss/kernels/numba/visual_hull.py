@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from nerfloss.kernels.numba.compile import compiled
@@ -29,21 +29,28 @@ def carve(
     *,
     opaque: int,
     dilate: int = 0,
+    sizes: Int[Tensor, "views 2"] | None = None,
 ) -> Bool[Tensor, "x y z"]:
     """Return the cells of a cubic grid that no view projects outside of its mask.
 
     ``to_pixels`` (float64) maps the index of a cell to its centre's pixel (column, row, 1) times
     its depth. A mask is where ``masks`` is at least ``opaque``, dilated by ``dilate`` pixels. Cells
-    behind a camera or outside of its image are kept.
+    behind a camera or outside of its image are kept. ``sizes`` are the (width, height) of images
+    stored in the top left corner of larger ones; None: they fill them.
     """
     inside = torch.ones((resolution,) * 3, dtype=torch.bool)
     blocks = (-(-resolution // EDGE)) ** 3
     height, width = masks.shape[1:]
+    if sizes is None:
+        sizes = torch.tensor([[width, height]]).repeat(len(masks), 1)
     sums = np.empty((min(VIEWS, len(masks)), height + 1, width + 1), np.int32)
-    for some, matrices in zip(masks.split(VIEWS), to_pixels.split(VIEWS), strict=True):
+    parts = (masks.split(VIEWS), to_pixels.split(VIEWS), sizes.split(VIEWS))
+    for some, matrices, extent in zip(*parts, strict=True):
         pixels, chosen, solid = some.numpy(), matrices.numpy(), inside.numpy()
         run_tasks(partial(_sum, pixels[i], opaque, dilate, sums[i]) for i in range(len(some)))
-        parallel_for(blocks, partial(_carve, solid, sums, chosen), least=256, block=1)
+        parallel_for(
+            blocks, partial(_carve, solid, sums, chosen, extent.numpy()), least=256, block=1
+        )
     return inside
 
 
@@ -75,7 +82,7 @@ def _count_in_window(sums, top, bottom, left, right):
 
 
 @compiled
-def _carve(inside, sums, to_pixels, begin, end):
+def _carve(inside, sums, to_pixels, sizes, begin, end):
     size = inside.shape[0]
     blocks = (size + EDGE - 1) // EDGE
     for block in range(begin, end):
@@ -86,17 +93,17 @@ def _carve(inside, sums, to_pixels, begin, end):
         for view in range(len(to_pixels)):
             if not cells.any():
                 break
-            kind = _classify_block(to_pixels[view], sums[view], low, high)
+            kind = _classify_block(to_pixels[view], sums[view], sizes[view], low, high)
             if kind == CARVED:
                 cells[:] = False
             elif kind == MIXED:
-                _carve_cells(cells, sums[view], to_pixels[view], low)
+                _carve_cells(cells, sums[view], sizes[view], to_pixels[view], low)
 
 
 @compiled
-def _classify_block(to_pixel, sums, low, high):
+def _classify_block(to_pixel, sums, size, low, high):
     """Return CARVED, KEPT, or MIXED where the cells of a block must be tested one by one."""
-    height, width = sums.shape[0] - 1, sums.shape[1] - 1
+    width, height = size[0], size[1]
     left, right, top, bottom = np.inf, -np.inf, np.inf, -np.inf
     for corner in range(8):
         x = low[0] if corner & 1 else high[0] - 1
@@ -122,8 +129,8 @@ def _classify_block(to_pixel, sums, low, high):
 
 
 @compiled
-def _carve_cells(cells, sums, to_pixel, low):
-    height, width = sums.shape[0] - 1, sums.shape[1] - 1
+def _carve_cells(cells, sums, size, to_pixel, low):
+    width, height = size[0], size[1]
     for x in range(cells.shape[0]):
         for y in range(cells.shape[1]):
             for z in range(cells.shape[2]):
