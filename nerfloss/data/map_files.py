@@ -10,6 +10,7 @@ from nerfloss.data.image_headers import MODES, is_sixteen_bit, opened
 from nerfloss.data.image_reading import sixteen_bit_values
 
 MAP_ENDINGS = (".png", ".npy", ".npz", ".exr", ".tif", ".tiff", ".pfm", ".bin")
+STORE = "store it as PNG of 16 bits, npy, npz, exr or tiff"
 MAP_MODES = (*MODES, "I", "F")
 PFM = re.compile(rb"(PF|Pf)\s+(\d{1,6})\s+(\d{1,6})\s+([-+\d.eE]{1,30})\s")
 COLMAP = re.compile(rb"(\d{1,6})&(\d{1,6})&(\d{1,2})&")
@@ -88,13 +89,18 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
 def _image(path: Path) -> np.ndarray:
     """Return the values of an image as stored: 8 bits, 16 bits, 32-bit integers or floats."""
     with opened(path, MAP_MODES) as image:
+        if image.format not in ("PNG", "TIFF"):
+            raise DataError(path, f"a map stored as {image.format}", STORE)
+        if image.format == "PNG":
+            # Decoding does not compare the checksums.
+            image.verify()
+    with opened(path, MAP_MODES) as image:
         if is_sixteen_bit(image) and not (image.mode == "I" and image.format == "TIFF"):
             values = sixteen_bit_values(image, path)
             return np.asarray(image) if values is None else values
-        if image.mode in ("L", "LA", "RGB", "RGBA", "I", "F"):
-            return np.asarray(image)
-        found = f"pixel format {image.mode}"
-        raise DataError(path, found, "store it as PNG of 16 bits, npy, npz, exr or tiff")
+        if image.mode not in ("L", "LA", "RGB", "RGBA", "I", "F"):
+            raise DataError(path, f"pixel format {image.mode}", STORE)
+        return np.asarray(image)
 
 
 def _exr(path: Path) -> dict[str, np.ndarray]:

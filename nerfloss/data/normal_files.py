@@ -106,6 +106,7 @@ def _decode(values: np.ndarray, path: Path) -> np.ndarray:
 def _share_of_unit_vectors(vectors: np.ndarray) -> float:
     """Return the fraction of the known vectors whose length is about 1; 1 if none is known."""
     # Where coded: middle grey (128 of 255 is not quite 0), black and white.
-    unknown = (np.abs(vectors).max(-1) < 0.02) | (np.abs(vectors).min(-1) > 0.99)
+    sizes = np.abs(vectors)
+    unknown = (sizes.max(-1) < 0.02) | ((sizes > 0.99) & (sizes < 1.01)).all(-1)
     lengths = np.linalg.norm(vectors[~unknown], axis=-1)
     return float((np.abs(lengths - 1) < TOLERANCE).mean()) if len(lengths) else 1.0
