@@ -1,20 +1,20 @@
 """The ball around the visual hull of object masks, found at any place and scale."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 from scipy.ndimage import distance_transform_edt
 
 from nerfloss.data.common_view import meeting_point
+from nerfloss.data.masked_rays import ALL_OBJECT, OPAQUE
 from nerfloss.data.posed_cameras import Ball, PosedCameras, spread
 
 # Masks of more views add time and hardly any accuracy.
 MASK_VIEWS = 64
 CELLS = 32
 LEVELS = 4
-OPAQUE = 128
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,18 @@ class Hull:
     """What the masks say: a ball, or the reason why there is none.
 
     ``used`` is the number of masks that agree and ``wrong`` are the views whose masks do not.
+    ``disagree`` is True if there is no hull because masks and cameras contradict each other.
     """
 
     ball: Ball | None
     used: int
     wrong: tuple[int, ...] = ()
     reason: str = ""
+    disagree: bool = False
+
+    def mapped(self, similarity: Float[np.ndarray, "4 4"]) -> "Hull":
+        """Return the hull in other coordinates."""
+        return self if self.ball is None else replace(self, ball=self.ball.mapped(similarity))
 
 
 def hull_ball(
@@ -61,27 +67,27 @@ def hull_ball(
     share = inside.sum(0) / np.maximum(known.sum(0), 1)
     share[known.sum(0) < max(2, 0.5 * len(shapes))] = 0
     if share.max() < 0.7:
-        return Hull(None, len(shapes), reason="the masks' rays meet nowhere")
+        return Hull(None, len(shapes), reason="the masks' rays meet nowhere", disagree=True)
     core = share >= share.max() - 0.02
     agree = (inside & known)[:, core].sum(1) >= 0.5 * known[:, core].sum(1)
     wrong = tuple(s.view for s, good in zip(shapes, agree, strict=True) if not good)
     if len(wrong) > 0.3 * len(shapes) or agree.sum() < 2:
-        return Hull(None, len(shapes), wrong, "too many masks disagree with the others")
+        return Hull(None, len(shapes), wrong, "most masks disagree", True)
     right = [s for s, good in zip(shapes, agree, strict=True) if good]
     ball = _refined(cameras, right, center, half)
     if ball is None:
-        return Hull(None, len(right), wrong, "the masks' visual hull is empty or has no end")
+        return Hull(None, len(right), wrong, "the masks' visual hull is empty or has no end", True)
     return Hull(ball, len(right), wrong)
 
 
 def _silhouette(
     cameras: PosedCameras, mask: UInt8[np.ndarray, "height width"] | None, view: int
 ) -> Silhouette | None:
-    """Return the silhouette; None where a mask shows nothing but object or nothing but background."""
+    """Return the silhouette; None for a mask of nothing but object or nothing but background."""
     if mask is None:
         return None
     opaque = mask >= OPAQUE
-    if not opaque.any() or opaque.mean() > 0.98:
+    if not opaque.any() or opaque.mean() > ALL_OBJECT:
         return None
     camera = cameras.cameras[view]
     scale = np.array([mask.shape[1] / camera.width, mask.shape[0] / camera.height])

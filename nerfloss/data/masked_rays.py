@@ -9,6 +9,7 @@ from nerfloss.data.posed_cameras import Ball, PosedCameras, spread
 
 VIEWS, PIXELS = 100, 200
 OPAQUE = 128
+ALL_OBJECT = 0.98  # a mask with more object pixels shows no outline
 
 
 def share_of_masked_rays(
@@ -16,9 +17,13 @@ def share_of_masked_rays(
 ) -> float | None:
     """Return the fraction of the rays through object pixels that meet a ball in front of them.
 
-    None if no mask shows an object. A sample of the views and pixels is used.
+    None if no mask shows both object and background. A sample of the views and pixels is used.
     """
-    shown = [i for i, mask in enumerate(masks) if mask is not None and (mask >= OPAQUE).any()]
+    shown = [
+        i
+        for i, mask in enumerate(masks)
+        if mask is not None and 0 < (mask >= OPAQUE).mean() <= ALL_OBJECT
+    ]
     met = [
         meets(cameras.centers[i], directions, ball)
         for i in (shown[j] for j in spread(len(shown), VIEWS))

@@ -19,6 +19,12 @@ class Ball:
     center: Float[np.ndarray, "3"]
     radius: float
 
+    def mapped(self, similarity: Float[np.ndarray, "4 4"]) -> "Ball":
+        """Return the ball in other coordinates."""
+        scale = float(np.linalg.norm(similarity[:3, 0]))
+        center = similarity[:3, :3] @ self.center + similarity[:3, 3]
+        return Ball(center, scale * self.radius)
+
 
 @dataclass(frozen=True)
 class PosedCameras:

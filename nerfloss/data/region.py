@@ -9,7 +9,6 @@ from jaxtyping import Float, UInt8
 
 from nerfloss.data.cameras.camera import Camera
 from nerfloss.data.common_view import CommonView, ball_of_cameras, common_view, estimate_up
-from nerfloss.data.errors import DataError
 from nerfloss.data.formats.parsed_scene import ParsedPoints
 from nerfloss.data.hull_ball import hull_ball
 from nerfloss.data.masked_rays import share_of_masked_rays
@@ -72,7 +71,8 @@ def choose_region(
     of the input do not matter.
 
     ``orientation`` is ``files`` (the scene's axes are those of the files), ``up`` (its z axis
-    points up, by ``up`` or by `estimate_up`), or ``auto``: ``up`` unless the files state the region.
+    points up, by ``up`` or by `estimate_up`), or ``auto``: ``up`` unless the files state
+    the region.
 
     Raises DataError for settings or a stated region that cannot be used, ValueError for another
     ``orientation``.
@@ -113,7 +113,7 @@ def _found_ball(
         if hull.ball is not None:
             wrong = f", {len(hull.wrong)} that do not agree left out" if hull.wrong else ""
             ball = Ball(hull.ball.center, MARGIN * hull.ball.radius)
-            return _mapped(ball, back), "masks", f"visual hull of {hull.used} masks{wrong}"
+            return ball.mapped(back), "masks", f"visual hull of {hull.used} masks{wrong}"
         notes.append(f"no hull: {hull.reason}")
     view = common_view(local)
     if points is not None and len(points.positions):
@@ -122,10 +122,10 @@ def _found_ball(
         if ball is not None:
             middle = "the middle" if view.kind == "inward" else "most"
             notes.append(f"{middle} of {len(reliable)} reliable points, {_KINDS[view.kind]}")
-            return _mapped(ball, back), "points", "; ".join(notes)
+            return ball.mapped(back), "points", "; ".join(notes)
         notes.append("too few points that the cameras see")
     ball, found = ball_of_cameras(local, view)
-    return _mapped(ball, back), "cameras", "; ".join([*notes, found])
+    return ball.mapped(back), "cameras", "; ".join([*notes, found])
 
 
 _KINDS = {
@@ -141,13 +141,8 @@ def capture_kind(poses: Float[np.ndarray, "views 3 4"], cameras: Sequence[Camera
     """Return where cameras look, with its point and distances in the coordinates of the files."""
     local, back = PosedCameras(np.asarray(poses, dtype=np.float64), cameras).without_units()
     view = common_view(local)
-    mapped = _mapped(Ball(view.point, 1.0), back)
+    mapped = Ball(view.point, 1.0).mapped(back)
     return CommonView(view.kind, mapped.center, view.distances * mapped.radius, view.front)
-
-
-def _mapped(ball: Ball, back: Float[np.ndarray, "4 4"]) -> Ball:
-    scale = float(np.linalg.norm(back[:3, 0]))
-    return Ball(back[:3, :3] @ ball.center + back[:3, 3], scale * ball.radius)
 
 
 def _inverse(
