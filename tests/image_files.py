@@ -24,11 +24,11 @@ def write_png16(path: Path, values: np.ndarray, *chunks: tuple[bytes, bytes]) ->
     return path
 
 
-def write_exr(path: Path, channels: dict[str, np.ndarray]) -> Path:
-    """Write an OpenEXR file; needs its package."""
+def write_exr(path: Path, channels: dict[str, np.ndarray], **more: object) -> Path:
+    """Write an OpenEXR file, with ``more`` in its header; needs its package."""
     import OpenEXR
 
-    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage, **more}
     with OpenEXR.File(header, channels) as file:
         file.write(str(path))
     return path

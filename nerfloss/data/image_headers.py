@@ -62,8 +62,7 @@ def read_header(path: Path) -> ImageHeader:
     with opened(path) as image:
         sequence: Any = image
         return ImageHeader(
-            image.width,
-            image.height,
+            *_decoded_size(image),
             image.mode,
             image.has_transparency_data,
             _orientation(image, path),
@@ -158,6 +157,15 @@ def _register_heif(path: Path) -> None:
         remedy = "pip install 'nerfloss[heic]', or convert it to JPEG"
         raise DataError(path, "HEIC, which needs the package pillow-heif", remedy) from error
     pillow_heif.register_heif_opener()
+
+
+def _decoded_size(image: Image.Image) -> tuple[int, int]:
+    """Return width and height of the pixels; older releases of Pillow turn a TIFF when decoding."""
+    tags: Any = image
+    if image.format != "TIFF":
+        return image.size
+    width, height = tags.tag_v2[256], tags.tag_v2[257]
+    return (height, width) if tags.tag_v2.get(ORIENTATION, 1) in (5, 6, 7, 8) else (width, height)
 
 
 def _orientation(image: Image.Image, path: Path) -> int:

@@ -1,7 +1,9 @@
 """Read the arrays in files of depth and normal maps: npy, npz, exr, pfm, COLMAP's bin, images."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -110,4 +112,24 @@ def _exr(path: Path) -> dict[str, np.ndarray]:
         remedy = "pip install 'nerfloss[exr]', or convert it to npy"
         raise DataError(path, "EXR, which needs the package OpenEXR", remedy) from error
     with OpenEXR.File(str(path), separate_channels=True) as file:
-        return {name: np.array(channel.pixels) for name, channel in file.channels().items()}
+        header, channels = file.header(), file.channels()
+        return {
+            name: _in_display_window(np.array(channel.pixels), header, path)
+            for name, channel in channels.items()
+        }
+
+
+def _in_display_window(pixels: np.ndarray, header: Mapping[str, Any], path: Path) -> np.ndarray:
+    """Return a channel in the size of the image, 0 where a cropped file stores no pixels."""
+    data, display = (np.array(header[name], np.int64) for name in ("dataWindow", "displayWindow"))
+    width, height = display[1] - display[0] + 1
+    if np.array_equal(data, display):
+        return pixels
+    left, top = data[0] - display[0]
+    rows, columns = pixels.shape[:2]
+    if min(left, top) < 0 or left + columns > width or top + rows > height:
+        found = f"pixels {data.tolist()} beyond the image {display.tolist()}"
+        raise DataError(path, found, "store it with equal data and display windows")
+    image = np.zeros((height, width, *pixels.shape[2:]), pixels.dtype)
+    image[top : top + rows, left : left + columns] = pixels
+    return image

@@ -157,6 +157,21 @@ def test_layers_of_an_exr_are_told_apart(tmp_path, depth, normals):
         read_depth(path, 1.0)
 
 
+def test_a_cropped_exr_lies_where_its_header_says(tmp_path, depth):
+    pytest.importorskip("OpenEXR")
+    corners = [np.array([2, 3], np.int32), np.array([9, 8], np.int32)]
+    full = (np.array([0, 0], np.int32), np.array([11, 9], np.int32))
+    windows = {"dataWindow": tuple(corners), "displayWindow": full}
+    result = read_depth(write_exr(tmp_path / "x.exr", {"Z": depth}, **windows), 1.0)
+    assert result.shape == (10, 12)
+    np.testing.assert_array_equal(result[3:9, 2:10], known(depth))
+    assert (result > 0).sum() == (known(depth) > 0).sum()
+    windows["displayWindow"] = (full[0], corners[0])
+    path = write_exr(tmp_path / "beyond.exr", {"Z": depth}, **windows)
+    with pytest.raises(DataError, match="beyond the image"):
+        read_depth(path, 1.0)
+
+
 def test_a_missing_package_for_exr_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "OpenEXR", None)
     (path := tmp_path / "x.exr").write_bytes(b"\x76\x2f\x31\x01" + bytes(90))
