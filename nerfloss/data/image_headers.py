@@ -102,8 +102,17 @@ def opened(path: Path, modes: Sequence[str] = MODES) -> Iterator[Image.Image]:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise DataError(path, f"too many pixels ({error})", "make it smaller") from error
     except Exception as error:  # Decoders raise anything for corrupt bytes.
-        found = f"truncated or corrupt ({error or type(error).__name__})"
-        raise DataError(path, found, "replace the file") from error
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: Exception) -> DataError:
+    """Return the error of a file that could not be read, by what went wrong."""
+    if isinstance(error, MemoryError):
+        return DataError(path, "does not fit into memory", "make it smaller, or replace the file")
+    if isinstance(error, OSError) and error.errno is not None:
+        return DataError(path, f"cannot be read ({error.strerror})", "check the file and its disk")
+    found = f"truncated or corrupt ({str(error) or type(error).__name__})"
+    return DataError(path, found, "replace the file")
 
 
 def is_sixteen_bit(image: Image.Image) -> bool:

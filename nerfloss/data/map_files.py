@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nerfloss.data.errors import DataError
-from nerfloss.data.image_headers import MODES, is_sixteen_bit, opened
+from nerfloss.data.image_headers import MODES, is_sixteen_bit, opened, unreadable
 from nerfloss.data.image_reading import sixteen_bit_values
 
 MAP_ENDINGS = (".png", ".npy", ".npz", ".exr", ".tif", ".tiff", ".pfm", ".bin")
@@ -32,8 +32,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     except DataError:
         raise
     except Exception as error:  # Decoders raise anything for corrupt bytes.
-        found = f"truncated or corrupt ({error or type(error).__name__})"
-        raise DataError(path, found, "replace the file") from error
+        raise unreadable(path, error) from error
     for name, array in arrays.items():
         if array.dtype.kind not in "uif" or array.size == 0:
             found = f"array {name or 'of the file'} has type {array.dtype}, shape {array.shape}"

@@ -232,6 +232,24 @@ def test_what_is_no_image_is_named(tmp_path, name, content, message):
         read_header(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (PermissionError(13, "Permission denied"), r"cannot be read \(Permission denied\)"),
+        (MemoryError(), "does not fit into memory"),
+        (IndexError(), r"truncated or corrupt \(IndexError\)"),
+    ],
+)
+def test_an_error_of_the_system_is_told_from_a_corrupt_file(tmp_path, monkeypatch, error, message):
+    def fail(*_args, **_settings):
+        raise error
+
+    Image.new("L", (2, 2)).save(path := tmp_path / "x.png")
+    monkeypatch.setattr(Image, "open", fail)
+    with pytest.raises(DataError, match=rf"x\.png: {message}"):
+        read_header(path)
+
+
 @pytest.mark.parametrize(("dtype", "words"), [("f4", "32-bit floats"), ("i4", "32-bit integers")])
 def test_32_bits_are_refused(tmp_path, dtype, words):
     Image.fromarray(np.ones((4, 4), dtype)).save(path := tmp_path / "x.tif")

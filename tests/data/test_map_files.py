@@ -1,5 +1,7 @@
 """Maps of depth and normals hold the same in every kind of file; unknown pixels are 0."""
 
+import json
+import runpy
 import warnings
 
 import numpy as np
@@ -320,14 +322,25 @@ def test_random_bytes_are_no_map(tmp_path, content):
             read()
 
 
-def test_the_depth_of_the_capture_is_in_its_own_unit(test_data):
-    folder = test_data / "captures" / "r39_depth" / "depth"
+def test_the_depth_of_the_capture_is_exact(test_data):
+    folder = test_data / "captures" / "r39_depth"
     if not folder.is_dir():
         pytest.skip(f"no captures at {folder}")
-    for path in sorted(folder.iterdir()):
-        depth = read_depth(path, 0.001)
-        assert depth.shape == (48, 64)
-        # The cameras are at most 2.2 from the object of size 0.4, which fills a part of each view.
-        assert 0.05 < (depth > 0).mean() < 0.5
-        assert depth[depth > 0].min() > 1
-        assert depth.max() < 2.2
+    exact = runpy.run_path(str(folder.parent / "exact.py"))
+    content = json.loads((folder / "transforms.json").read_text())
+    columns, rows = np.meshgrid(np.arange(64) + 0.5, np.arange(48) + 0.5)
+    for frame in content["frames"]:
+        values = content | frame
+        x = (columns - values["cx"]) / values["fl_x"]
+        y = (rows - values["cy"]) / values["fl_y"]
+        local = np.stack([x, -y, -np.ones_like(x)], -1)  # OpenGL axes
+        pose = np.array(frame["transform_matrix"])
+        lengths = np.linalg.norm(local, axis=-1)
+        directions = (local / lengths[..., None]) @ pose[:3, :3].T
+        origins = np.broadcast_to(pose[:3, 3], directions.shape)
+        _, hit, distance = exact["trace"](origins.reshape(-1, 3), directions.reshape(-1, 3))
+        depth = read_depth(folder / frame["depth_file_path"], content["depth_unit_scale_factor"])
+        both = hit.reshape(48, 64) & (depth > 0)
+        assert both.sum() > 0.9 * hit.sum()
+        error = depth - distance.reshape(48, 64) / lengths
+        assert np.abs(error[both]).max() < 0.0005 + 1e-6
