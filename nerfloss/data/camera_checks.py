@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from nerfloss.data.cameras.camera import PERSPECTIVE, Camera
-from nerfloss.data.common_view import half_field
+from nerfloss.data.common_view import half_fields
+from nerfloss.data.enclosing_ball import MARGIN
 from nerfloss.data.errors import DataError
 from nerfloss.data.hull_ball import Hull, hull_ball
 from nerfloss.data.masked_rays import share_of_masked_rays
@@ -39,7 +40,7 @@ def check_cameras(
     """
     poses = np.asarray(poses, dtype=np.float64)
     names = [str(i) for i in range(len(poses))] if names is None else names
-    broken = ~np.isfinite(poses).all((1, 2))
+    broken = np.logical_not(np.isfinite(poses).all((1, 2)))
     if broken.any():
         found = f"the poses of {_listed(names, broken)} are not finite"
         raise DataError(path, found, "repair or remove these frames")
@@ -66,12 +67,13 @@ def _about_lenses(
     cameras: Sequence[Camera], views: PosedCameras, names: Sequence[str]
 ) -> Iterator[str]:
     """Name fields of view that no photograph has: the focal length may be in another unit."""
-    field = np.array([2 * np.degrees(half_field(views, i)) for i in range(len(views))])
+    field = np.array([2 * np.degrees(half_fields(views, i)) for i in range(len(views))])
     flat = np.array([camera.projection == PERSPECTIVE for camera in cameras])
-    odd = flat & ((field < NARROW) | (field > WIDE))
+    odd = flat & ((field.max(1) < NARROW) | (field.max(1) > WIDE))
     if odd.any():
+        degrees = f"{field[odd][0].max():.3g} degrees"
         yield (
-            f"the field of view of {_listed(names, odd)} is {field[odd][0]:.3g} degrees: is the "
+            f"the field of view of {_listed(names, odd)} is {degrees}: is the "
             "focal length in pixels of this image size?"
         )
 
@@ -175,14 +177,14 @@ def _sees(views: PosedCameras, view: int, ball: Ball) -> bool:
 
 def _setting(ball: Ball) -> str:
     center = ",".join(f"{value:.6g}" for value in ball.center)
-    return f"set dataset.region.center=[{center}] dataset.region.radius={1.05 * ball.radius:.4g}"
+    return f"set dataset.region.center=[{center}] dataset.region.radius={MARGIN * ball.radius:.4g}"
 
 
 def _listed(
     names: Sequence[str], which: Bool[np.ndarray, "views"] | Sequence[int], most: int = 4
 ) -> str:
     """Return how many of the views, and the first names."""
-    picked = np.flatnonzero(which) if isinstance(which, np.ndarray) else np.asarray(which)
+    picked = np.flatnonzero(which).tolist() if isinstance(which, np.ndarray) else list(which)
     shown = ", ".join(names[i] for i in picked[:most])
     more = f" and {len(picked) - most} more" if len(picked) > most else ""
     return f"{len(picked)} of {len(names)} views ({shown}{more})"

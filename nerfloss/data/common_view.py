@@ -121,17 +121,21 @@ def ball_of_cameras(cameras: PosedCameras, view: CommonView) -> tuple[Ball, str]
 
 
 def fitting_radius(cameras: PosedCameras, view: CommonView) -> float:
-    """Return the radius of the ball about the meeting point that fits into the typical image."""
-    half = np.array([half_field(cameras, i) for i in range(len(cameras))])
-    radius = 0.9 * float(np.median(view.distances * np.sin(np.minimum(half, np.pi / 2))))
+    """Return the radius of the ball about the meeting point that fits into the typical image.
+
+    The angle is the geometric mean of those to the sides and to the top: in tall images, objects
+    are wider than the image, too.
+    """
+    half = [np.sqrt(np.prod(half_fields(cameras, i))) for i in range(len(cameras))]
+    radius = 0.85 * float(np.median(view.distances * np.sin(np.minimum(half, np.pi / 2))))
     return min(radius, 0.7 * view.near)
 
 
-def half_field(cameras: PosedCameras, view: int) -> float:
-    """Return half of the smaller field of view of one camera, in radians."""
+def half_fields(cameras: PosedCameras, view: int) -> Float[np.ndarray, "2"]:
+    """Return half of the field of view of one camera across and down, in radians."""
     camera = cameras.cameras[view]
     width, height = camera.width, camera.height
     ends = [[0, height / 2], [width, height / 2], [width / 2, 0], [width / 2, height]]
     directions = cameras.directions(np.array(ends, dtype=np.float64), view)
-    angles = np.arccos(np.clip(directions @ cameras.axes[view], -1, 1)).reshape(2, 2)
-    return float(angles.mean(1).min())
+    angles = np.arccos(np.clip(directions @ cameras.axes[view], -1, 1))
+    return angles.reshape(2, 2).mean(1)

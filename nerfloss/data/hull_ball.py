@@ -8,7 +8,8 @@ from jaxtyping import Bool, Float, UInt8
 from scipy.ndimage import distance_transform_edt
 
 from nerfloss.data.common_view import meeting_point
-from nerfloss.data.masked_rays import ALL_OBJECT, OPAQUE
+from nerfloss.data.enclosing_ball import ball_without_tails
+from nerfloss.data.masked_rays import ALL_OBJECT, OPAQUE, masked_directions
 from nerfloss.data.posed_cameras import Ball, PosedCameras, spread
 
 # Masks of more views add time and hardly any accuracy.
@@ -74,10 +75,15 @@ def hull_ball(
     if len(wrong) > 0.3 * len(shapes) or agree.sum() < 2:
         return Hull(None, len(shapes), wrong, "most masks disagree", True)
     right = [s for s, good in zip(shapes, agree, strict=True) if good]
-    ball = _refined(cameras, right, center, half)
-    if ball is None:
+    cells = _refined(cameras, right, center, half)
+    if cells is None:
         return Hull(None, len(right), wrong, "the masks' visual hull is empty or has no end", True)
-    return Hull(ball, len(right), wrong)
+    rays = [
+        (cameras.centers[s.view], directions)
+        for s in right
+        if (directions := masked_directions(cameras, masks[s.view], s.view)) is not None
+    ]
+    return Hull(ball_without_tails(*cells, rays), len(right), wrong)
 
 
 def _silhouette(
@@ -152,17 +158,19 @@ def _votes(
 
 def _refined(
     cameras: PosedCameras, shapes: list[Silhouette], center: Float[np.ndarray, "3"], half: float
-) -> Ball | None:
-    """Carve ever smaller cubes and return the ball around the cells that are left."""
+) -> tuple[Float[np.ndarray, "cells 3"], float] | None:
+    """Carve ever smaller cubes; return the cells that are left and their size, None without end."""
     points, cell, kept = np.zeros((0, 3)), 0.0, np.zeros(0, dtype=bool)
     grown = 0
     for _ in range(LEVELS + 3):
         points, cell = _grid(center, half)
         known, inside = _votes(cameras, shapes, points, cell)
-        enough = known.sum(0) >= max(2, 0.3 * len(shapes))
-        kept = enough & ((inside | ~known).all(0))
+        count = known.sum(0)
+        kept = (count >= 2) & (inside | ~known).all(0)
         if not kept.any():
             return None
+        # Where images cut the object off, few of them say how far it extends.
+        kept &= count >= 0.5 * count[kept].max()
         low, high = points[kept].min(0) - cell, points[kept].max(0) + cell
         if (np.abs(np.concatenate([low, high]) - np.tile(center, 2)) > half).any():
             grown += 1
@@ -174,17 +182,4 @@ def _refined(
         if smaller > 0.9 * half:
             break
         center, half = 0.5 * (low + high), smaller
-    ball = smallest_ball(points[kept])
-    return Ball(ball.center, ball.radius + 0.5 * cell)
-
-
-def smallest_ball(points: Float[np.ndarray, "points 3"], steps: int = 300) -> Ball:
-    """Return the smallest ball around points, to about 1 in ``steps``.
-
-    Reference: Badoiu and Clarkson, Smaller core-sets for balls, SODA 2003.
-    """
-    center = points.mean(0)
-    for step in range(1, steps):
-        offset = points - center
-        center = center + offset[np.square(offset).sum(1).argmax()] / (step + 1)
-    return Ball(center, float(np.linalg.norm(points - center, axis=1).max()))
+    return points[kept], cell

@@ -9,6 +9,7 @@ from jaxtyping import Float, UInt8
 
 from nerfloss.data.cameras.camera import Camera
 from nerfloss.data.common_view import CommonView, ball_of_cameras, common_view, estimate_up
+from nerfloss.data.enclosing_ball import MARGIN
 from nerfloss.data.formats.parsed_scene import ParsedPoints
 from nerfloss.data.hull_ball import hull_ball
 from nerfloss.data.masked_rays import share_of_masked_rays
@@ -16,7 +17,6 @@ from nerfloss.data.point_ball import ball_of_points, reliable_points
 from nerfloss.data.posed_cameras import Ball, PosedCameras
 from nerfloss.data.region_settings import RegionSettings, check_stated, region_settings
 
-MARGIN = 1.05
 ORIENTATIONS = ("auto", "files", "up")
 
 Masks = Sequence[UInt8[np.ndarray, "height width"] | None]
