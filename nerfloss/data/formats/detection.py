@@ -1,0 +1,60 @@
+"""Recognise the layout of a folder, and read it."""
+
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+from nerfloss.data.errors import DataError
+from nerfloss.data.formats.parsed_scene import ParsedScene, ParseSettings
+
+# In this order: a nerfstudio folder may hold the COLMAP model that it was made of.
+LAYOUTS = {
+    "nerfstudio": "nerfloss.data.formats.nerfstudio",
+    "blender": "nerfloss.data.formats.blender_layout",
+    "neus": "nerfloss.data.formats.neus_layout",
+    "sdfstudio": "nerfloss.data.formats.sdfstudio",
+    "llff": "nerfloss.data.formats.llff",
+    "colmap": "nerfloss.data.formats.colmap",
+    "blendedmvs": "nerfloss.data.formats.blendedmvs",
+    "dtu": "nerfloss.data.formats.dtu",
+    "tanks_and_temples": "nerfloss.data.formats.tanks_and_temples",
+}
+
+
+def layout_module(name: str) -> ModuleType:
+    """Return the module with ``detect`` and ``parse`` of a layout. Raises ValueError if unknown."""
+    if name not in LAYOUTS:
+        choices = ", ".join(("auto", *LAYOUTS))
+        raise ValueError(f"dataset.layout={name!r} is none of {choices}; choose one")
+    return import_module(LAYOUTS[name])
+
+
+def detect_layout(folder: Path) -> str:
+    """Return the name of the first layout that a folder has. Raises DataError for none."""
+    for name in LAYOUTS:
+        if layout_module(name).detect(folder):
+            return name
+    raise DataError(folder, _content(folder), _remedy(folder))
+
+
+def parse_any(folder: Path, settings: ParseSettings) -> ParsedScene:
+    """Read a folder in whatever layout it has."""
+    return layout_module(detect_layout(folder)).parse(folder, settings)
+
+
+def _content(folder: Path) -> str:
+    if folder.is_file():
+        return "a file of no known layout"
+    names = sorted(each.name for each in folder.iterdir())
+    listed = ", ".join(names[:6]) + (" ..." if len(names) > 6 else "") if names else "nothing"
+    return f"no layout of {', '.join(LAYOUTS)} is recognised; it holds {listed}"
+
+
+def _remedy(folder: Path) -> str:
+    endings = {".jpg", ".jpeg", ".png", ".heic", ".tif", ".tiff", ".webp"}
+    if folder.is_dir() and any(path.suffix.lower() in endings for path in folder.rglob("*")):
+        return (
+            "photographs without poses become a scene by: nerfloss capture PHOTOGRAPHS -o SCENE "
+            "(or dataset=photos)"
+        )
+    return "set dataset.path to the folder with transforms.json, sparse/0 or cameras_sphere.npz"

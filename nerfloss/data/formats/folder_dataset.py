@@ -1,0 +1,120 @@
+"""A scene read from a folder, in any layout."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, ClassVar
+
+from nerfloss.data.formats.detection import detect_layout, layout_module
+from nerfloss.data.formats.parsed_scene import Frame, ParsedScene, ParseSettings
+from nerfloss.data.formats.scene_builder import BuildSettings, build_scene
+from nerfloss.data.image_headers import read_header
+from nerfloss.data.scene import Scene, check_random_background
+from nerfloss.data.settings import FileSettings, SceneSettings
+
+MASK_MEANINGS = ("auto", "object", "ignore")
+MISSING = ("refuse", "skip")
+
+
+@dataclass(frozen=True)
+class FolderDataset(SceneSettings, FileSettings):
+    """A scene in any layout of `nerfloss.data.formats.detection`.
+
+    ``layout`` names it, or is ``auto``. ``images`` names the folder of the images where the layout
+    does not. ``missing`` is ``refuse`` or ``skip``: what to do with views whose image or pose is
+    missing. ``mask_meaning`` says what mask files mark: the ``object``, the pixels that count
+    (``ignore`` those that are 0), or ``auto``: as the layout defines. ``region`` overrides the
+    region of interest: a mapping of ``center``, ``radius`` and ``up`` in the coordinates of the
+    files. ``orientation`` is ``files``, ``up`` or ``auto``. ``scene_radius`` is short for a region
+    about the origin.
+
+    Raises ValueError for a value that is not among the choices.
+    """
+
+    layout: str = "auto"
+    masks: bool | str = "auto"
+    images: str | None = None
+    missing: str = "refuse"
+    mask_meaning: str = "auto"
+    region: Mapping[str, Any] | None = None
+    orientation: str = "auto"
+    scene_radius: float | int | None = None
+
+    content: ClassVar[str] = "a scene (images with poses: transforms.json, COLMAP, NeuS ...)"
+    mask_choices: ClassVar[tuple[bool | str, ...]] = (True, False, "auto")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.layout != "auto":
+            layout_module(self.layout)
+        check_random_background(self.background, self.masks)
+        choices = {"mask_meaning": MASK_MEANINGS, "missing": MISSING}
+        for name, known in choices.items():
+            if getattr(self, name) not in known:
+                value = getattr(self, name)
+                raise ValueError(f"dataset.{name}={value!r} is none of {', '.join(known)}")
+        radius = self.scene_radius
+        if radius is not None and not (isinstance(radius, int | float) and radius > 0):
+            raise ValueError(f"dataset.scene_radius must be positive, got {radius}")
+        if not isinstance(self.downscale, int) or self.downscale < 1:
+            raise ValueError(f"dataset.downscale must be an integer >= 1, got {self.downscale}")
+
+    @property
+    def offers(self) -> frozenset[str]:
+        """Names of the quantities, known from the headers of files."""
+        parsed = self.parsed
+        alpha = read_header(parsed.frames[0].image).has_alpha
+        masks = alpha or any(frame.object_mask for frame in parsed.frames)
+        offered = self.offered(masks=bool(self.masks) and masks)
+        for name in ("depth", "normal"):
+            if any(getattr(frame, name) for frame in parsed.frames):
+                offered |= {f"target_{name}"}
+        if self.points is None and parsed.points is not None and len(parsed.points.positions):
+            offered |= {"target_points", "target_point_confidence"}
+            offered |= {"target_point_normals"} if parsed.points.normals is not None else set()
+        return offered
+
+    @cached_property
+    def parsed(self) -> ParsedScene:
+        """What the files say, without the images. Raises DataError."""
+        folder = self.folder()
+        name = detect_layout(folder) if self.layout == "auto" else self.layout
+        settings = ParseSettings(
+            downscale=self.downscale,
+            images=self.images,
+            missing=self.missing,
+            masks=self.masks,
+            scene_radius=None if self.scene_radius is None else float(self.scene_radius),
+        )
+        parsed = layout_module(name).parse(folder, settings)
+        if self.layout == "auto":
+            parsed = replace(parsed, notes=(f"layout: {name} (dataset.layout)", *parsed.notes))
+        frames = tuple(self._with_meaning(frame) for frame in parsed.frames)
+        return replace(parsed, frames=frames)
+
+    def load(self) -> Scene:
+        ground_truth = self.load_mesh()
+        settings = BuildSettings(
+            background=self.background,
+            masks=self.masks,
+            downscale=self.downscale,
+            hold_out=self.hold_out,
+            region=self.region,
+            orientation=self.orientation,
+            image_storage=self.image_storage,
+        )
+        return build_scene(
+            self.parsed, settings, points=self.load_points, ground_truth=ground_truth
+        )
+
+    def _with_meaning(self, frame: Frame) -> Frame:
+        """Return the frame with its mask files in the place of their meaning."""
+        if self.masks is False:
+            frame = replace(frame, object_mask=None)
+        both = (frame.object_mask, frame.ignore_mask)
+        if self.mask_meaning == "auto" or both.count(None) != 1:
+            return frame
+        mask = next(path for path in both if path is not None)
+        if self.mask_meaning == "object":
+            return replace(frame, object_mask=mask, ignore_mask=None)
+        return replace(frame, object_mask=None, ignore_mask=mask)

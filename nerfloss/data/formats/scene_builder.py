@@ -1,0 +1,229 @@
+"""Build a scene in scene units from what a reader of a layout has parsed."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+import trimesh
+from jaxtyping import Float
+
+from nerfloss.data.camera_checks import check_cameras
+from nerfloss.data.cameras.cameras import Cameras
+from nerfloss.data.errors import DataError
+from nerfloss.data.formats.image_loading import LoadedImages, load_images
+from nerfloss.data.formats.image_sizes import PlannedImage, counted, plan_images
+from nerfloss.data.formats.parsed_scene import Frame, ParsedScene
+from nerfloss.data.formats.scene_points import scene_points
+from nerfloss.data.image_storage import storage_for
+from nerfloss.data.mask_checks import check_object_masks
+from nerfloss.data.region import Region, choose_region
+from nerfloss.data.scene import Scene, describe_masks
+from nerfloss.data.sparse_points import SparsePoints
+from nerfloss.data.splits import split_views
+from nerfloss.data.views import Views
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class BuildSettings:
+    """Settings of `build_scene`: those of the dataset (see `FolderDataset`), by the same names."""
+
+    background: str = "auto"
+    masks: bool | str = "auto"
+    downscale: int = 1
+    hold_out: Mapping[str, Any] | Sequence[str] | str | None = None
+    region: Mapping[str, Any] | None = None
+    orientation: str = "auto"
+    image_storage: str = "auto"
+
+
+def build_scene(
+    parsed: ParsedScene,
+    settings: BuildSettings,
+    *,
+    points: Callable[[Float[np.ndarray, "4 4"]], SparsePoints | None] = lambda _: None,
+    ground_truth: Callable[[], trimesh.Trimesh] | None = None,
+) -> Scene:
+    """Return the scene: images decoded, poses and points in scene units, views split.
+
+    ``points`` returns the sparse points of the user's own file, given ``to_world``; where it has
+    none, those of the layout are used. Everything that is assumed is logged, one line each.
+    Raises DataError, with the path, for input that cannot be used or contradicts itself.
+    """
+    for note in parsed.notes:
+        log.info("%s", note)
+    planned = plan_images(parsed.frames, settings.downscale)
+    alpha = uses_alpha(parsed.frames, [image.has_alpha for image in planned])
+    loaded = load_images(
+        planned,
+        alpha_masks=alpha,
+        depth=parsed.depth,
+        normal=parsed.normal,
+        storage=storage_for(settings.image_storage, 4 * _pixels(planned)),
+    )
+    for note in counted(loaded.notes, len(planned)):
+        log.info("images: %s", note)
+    region = _region(parsed, planned, loaded, settings)
+    poses = to_scene_units(parsed, region)
+    views = _views(parsed, planned, loaded, poses, region, settings)
+    own = points(region.to_world)
+    views = replace(views, points=own if own is not None else scene_points(parsed, region))
+    train, test, rule = _split(parsed, views, settings)
+    background = _background(parsed, settings, views)
+    if settings.masks is False and alpha:
+        train = train.without_masks(background)
+    meaning = "alpha channel" if alpha else "object masks" if views.mask is not None else "none"
+    return Scene(
+        name=parsed.folder.resolve().name,
+        train=train,
+        test=test,
+        to_world=region.to_world,
+        background=background,
+        ground_truth=ground_truth,
+        conventions={
+            "layout": parsed.layout,
+            "units": f"scene units: 1 is {region.radius:g} of the files' units",
+            "region": region.description,
+            "image_range": "0 to 1, from 8 bit as stored",
+            "background": background,
+            "hold_out": rule,
+            "mask": describe_masks(meaning, settings.masks),
+            "downscale": settings.downscale,
+        },
+    )
+
+
+def uses_alpha(frames: Sequence[Frame], has_alpha: Sequence[bool]) -> bool:
+    """Return whether alpha channels are the object masks.
+
+    Raises DataError where some images have one and others do not.
+    """
+    if any(frame.object_mask for frame in frames) or not any(has_alpha):
+        return False
+    if all(has_alpha):
+        return True
+    without = [frame for frame, alpha in zip(frames, has_alpha, strict=True) if not alpha]
+    found = (
+        f"no alpha channel, but {len(frames) - len(without)} of {len(frames)} images have one; "
+        f"those without: {', '.join(frame.name for frame in without[:5])}"
+    )
+    remedy = "give every image an alpha channel, or none (alpha is the object mask)"
+    raise DataError(without[0].image, found, remedy)
+
+
+def to_scene_units(parsed: ParsedScene, region: Region) -> Float[np.ndarray, "views 3 4"]:
+    """Return the camera-to-world poses in scene units."""
+    poses = np.stack([frame.pose for frame in parsed.frames])
+    turn = region.to_world[:3, :3] / region.radius
+    rotation = turn.T @ poses[:, :, :3]
+    center = (poses[:, :, 3] - region.center) @ turn / region.radius
+    return np.concatenate([rotation, center[:, :, None]], axis=2)
+
+
+def _region(
+    parsed: ParsedScene,
+    planned: Sequence[PlannedImage],
+    loaded: LoadedImages,
+    settings: BuildSettings,
+) -> Region:
+    cameras = [image.camera for image in planned]
+    poses = np.stack([frame.pose for frame in parsed.frames])
+    masks = None
+    if loaded.mask is not None and settings.masks is not False:
+        masks = [
+            loaded.mask[view, : image.size[1], : image.size[0]].numpy()
+            for view, image in enumerate(planned)
+        ]
+        names = [str(frame.object_mask or frame.image) for frame in parsed.frames]
+        for note in check_object_masks(masks, names):
+            log.warning("masks: %s", note)
+    region = choose_region(
+        poses,
+        cameras,
+        masks,
+        parsed.points,
+        stated=parsed.region,
+        up=parsed.up,
+        override=settings.region,
+        orientation=settings.orientation,
+    )
+    log.info("%s", region.description)
+    for warning in check_cameras(poses, cameras, region, masks=masks, path=parsed.folder):
+        log.warning("cameras: %s", warning)
+    return region
+
+
+def _views(
+    parsed: ParsedScene,
+    planned: Sequence[PlannedImage],
+    loaded: LoadedImages,
+    poses: Float[np.ndarray, "views 3 4"],
+    region: Region,
+    settings: BuildSettings,
+) -> Views:
+    cameras = Cameras.of([image.camera for image in planned], poses)
+    depth = None if loaded.depth is None else loaded.depth.div_(region.radius)
+    normal = loaded.normal
+    if normal is not None:
+        turn = torch.from_numpy(region.to_world[:3, :3] / region.radius).to(normal.dtype)
+        normal = normal @ turn
+    alpha = any(image.has_alpha for image in planned) and loaded.mask is not None
+    keep = settings.masks is not False or alpha
+    return Views(
+        cameras,
+        tuple(frame.name for frame in parsed.frames),
+        loaded.rgb,
+        loaded.mask if keep else None,
+        depth,
+        normal,
+        ignore=loaded.ignore,
+        image_storage=settings.image_storage,
+    )
+
+
+def _split(parsed: ParsedScene, views: Views, settings: BuildSettings) -> tuple[Views, Views, str]:
+    """Return training views, test views and a description of the rule."""
+    if settings.hold_out is None and parsed.test is not None:
+        test, rule = list(parsed.test), parsed.hold_out or "as the files say"
+        train = [view for view in range(len(views)) if view not in set(test)]
+    else:
+        hold_out = settings.hold_out if settings.hold_out is not None else {"every": 8}
+        if settings.hold_out is None:
+            log.info("the files name no test views: every 8th is held out (dataset.hold_out)")
+        centers = views.cameras.poses[:, :, 3].double().numpy()
+        train, test, rule = split_views(views.names, hold_out, parsed.folder, centers=centers)
+    return select(views, train), select(views, test), rule
+
+
+def select(views: Views, index: Sequence[int]) -> Views:
+    """Return some of the views, in a memory of their own unless they are neighbours."""
+    first, last = index[0], index[-1] + 1
+    if list(index) == list(range(first, last)):
+        return views[first:last]
+    which = torch.tensor(index)
+    points = None if views.points is None else views.points.seen_by(which)
+    names = tuple(views.names[view] for view in index)
+    images = {name: image[which] for name, image in views.images.items()}
+    ignore = None if views.ignore is None else views.ignore[which]
+    cameras = views.cameras[which]
+    return replace(views, cameras=cameras, names=names, points=points, ignore=ignore, **images)
+
+
+def _background(parsed: ParsedScene, settings: BuildSettings, views: Views) -> str:
+    """Return the colour behind the object; without masks the images are used as stored."""
+    if views.mask is not None:
+        return settings.background
+    if settings.background == "random":
+        found = "no alpha channel and no masks, which a random background needs"
+        raise DataError(parsed.folder, found, "set dataset.background=white or none")
+    # NeRF-synthetic images without alpha are composited on white already.
+    return settings.background if parsed.layout == "blender" else "none"
+
+
+def _pixels(planned: Sequence[PlannedImage]) -> int:
+    width, height = (max(image.size[axis] for image in planned) for axis in (0, 1))
+    return len(planned) * width * height

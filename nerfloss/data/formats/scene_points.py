@@ -1,0 +1,52 @@
+"""The sparse points of a parsed scene, in scene units."""
+
+import numpy as np
+import torch
+
+from nerfloss.data.formats.parsed_scene import ParsedPoints, ParsedScene
+from nerfloss.data.region import Region
+from nerfloss.data.sparse_points import SparsePoints
+
+# A point with this reprojection error, in pixels, has half the confidence of an exact one.
+HALF_ERROR = 1.0
+
+
+def scene_points(parsed: ParsedScene, region: Region) -> SparsePoints | None:
+    """Return the points inside the unit ball with their visibility; None if there are none.
+
+    Confidence is that of the files, else ``1 / (1 + error)`` with the reprojection error in pixels,
+    else 1.
+    """
+    points = parsed.points
+    if points is None or not len(points.positions):
+        return None
+    turn = region.to_world[:3, :3] / region.radius
+    positions = (points.positions - region.center) @ turn / region.radius
+    inside = np.linalg.norm(positions, axis=-1) <= 1.0
+    if not inside.any():
+        return None
+    normals = None
+    if points.normals is not None:
+        normals = torch.from_numpy(points.normals[inside] @ turn).float()
+    return SparsePoints(
+        torch.from_numpy(positions[inside]).float(),
+        torch.from_numpy(_confidence(points)[inside]).float(),
+        normals,
+        _visible(points, inside, len(parsed.frames)),
+    )
+
+
+def _confidence(points: ParsedPoints) -> np.ndarray:
+    if points.confidence is not None:
+        return points.confidence.clip(0.0, 1.0)
+    if points.error is not None:
+        return HALF_ERROR / (HALF_ERROR + np.nan_to_num(points.error).clip(0.0))
+    return np.ones(len(points.positions))
+
+
+def _visible(points: ParsedPoints, inside: np.ndarray, views: int) -> torch.Tensor | None:
+    if points.observations is None:
+        return None
+    visible = np.zeros((views, len(inside)), dtype=bool)
+    visible[points.observations[:, 0], points.observations[:, 1]] = True
+    return torch.from_numpy(visible[:, inside])
