@@ -10,13 +10,14 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from nerfloss.assembly.dataset_choice import dataset_overrides
 from nerfloss.cli.hydra_entry import carry_out, run_hydra
 from nerfloss.training.distributed import torchrun_env
 
 
 def run(arguments: Sequence[str]) -> None:
     """Train with the configuration that ``arguments`` compose."""
-    run_hydra(job, "train", arguments)
+    run_hydra(job, "train", [*arguments, *dataset_overrides(arguments)])
 
 
 def job(cfg: DictConfig) -> Any:

@@ -59,7 +59,7 @@ class Camera:
     model: str
     width: int
     height: int
-    params: tuple[float, ...] = ()
+    params: tuple[float | int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.model not in MODELS:
@@ -77,10 +77,16 @@ class Camera:
 
     @classmethod
     def pinhole(
-        cls, width: int, height: int, fx: float, fy: float, cx: float, cy: float
+        cls,
+        width: int,
+        height: int,
+        fx: float | int,
+        fy: float | int,
+        cx: float | int,
+        cy: float | int,
     ) -> "Camera":
         """Return a camera without distortion."""
-        return cls("PINHOLE", width, height, (fx, fy, cx, cy))
+        return cls("PINHOLE", width, height, (float(fx), float(fy), float(cx), float(cy)))
 
     @property
     def projection(self) -> int:
@@ -89,7 +95,8 @@ class Camera:
 
     @property
     def _named(self) -> dict[str, float]:
-        return dict(zip(MODELS[self.model].parameters, self.params, strict=True))
+        params = map(float, self.params)
+        return dict(zip(MODELS[self.model].parameters, params, strict=True))
 
     @property
     def fx(self) -> float:
@@ -126,7 +133,7 @@ class Camera:
         radius = invertible_radius(self.projection, self.lens) if any(self.lens) else math.inf
         if self.projection == FISHEYE:
             radius = min(radius, math.pi**2)
-        return (self.projection, self.fx, self.fy, self.cx, self.cy, *self.lens, radius)
+        return (float(self.projection), self.fx, self.fy, self.cx, self.cy, *self.lens, radius)
 
     @property
     def distorted(self) -> bool:
