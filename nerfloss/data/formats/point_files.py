@@ -17,7 +17,7 @@ REMEDY = "set dataset.points to a PLY file whose vertices have x, y and z"
 def point_quantities(path: str | Path) -> frozenset[str]:
     """Return the names of the quantities that the points of a file provide."""
     names = {"target_points", "target_point_confidence"}
-    normals = {"target_point_normals"} if _read_columns(path).keys() >= {*NORMAL} else set()
+    normals = {"target_point_normals"} if read_vertices(path).keys() >= {*NORMAL} else set()
     return frozenset(names | normals)
 
 
@@ -28,7 +28,7 @@ def read_points(path: str | Path, to_world: Float[np.ndarray, "4 4"]) -> SparseP
     [0, 1], by default 1. Visibility is unknown. Raises DataError if the file cannot be read, or no
     point lies in the unit ball.
     """
-    columns = _read_columns(path)
+    columns = read_vertices(path)
     to_scene = np.linalg.inv(to_world)
     points = np.stack([columns[axis] for axis in "xyz"], -1) @ to_scene[:3, :3].T + to_scene[:3, 3]
     inside = np.linalg.norm(points, axis=-1) <= 1.0
@@ -49,11 +49,14 @@ def read_points(path: str | Path, to_world: Float[np.ndarray, "4 4"]) -> SparseP
     )
 
 
-def _read_columns(path: str | Path) -> dict[str, Float[np.ndarray, "points"]]:
-    """Return the properties of the vertices by name. Raises DataError for a broken file."""
+def read_vertices(path: str | Path, remedy: str = REMEDY) -> dict[str, Float[np.ndarray, "points"]]:
+    """Return the properties of the vertices by name, among them x, y and z.
+
+    Raises DataError, with the remedy, for a missing or broken file.
+    """
     place = Path(path).expanduser()
     if not place.is_file():
-        raise DataError(place, "no such file", REMEDY)
+        raise DataError(place, "no such file", remedy)
     try:
         with place.open("rb") as file:
             # trimesh keeps properties without a meaning of their own, as confidence, only here.
@@ -63,8 +66,10 @@ def _read_columns(path: str | Path) -> dict[str, Float[np.ndarray, "points"]]:
             for name in vertex["properties"]
         }
     except Exception as error:  # trimesh raises whatever its readers do
-        raise DataError(place, f"not a PLY file with vertices ({error!r})", REMEDY) from error
+        raise DataError(place, f"not a PLY file with vertices ({error!r})", remedy) from error
     count = vertex["length"]
+    if any(axis not in columns for axis in "xyz"):
+        raise DataError(place, "its vertices lack x, y or z", remedy)
     if any(len(values) != count for values in columns.values()):
         raise DataError(place, f"{len(columns['x'])} vertices of {count}", "replace the file")
     return columns
