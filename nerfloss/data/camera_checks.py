@@ -19,7 +19,7 @@ SET_REGION = "set dataset.region.center and dataset.region.radius"
 NARROW, WIDE = 2.0, 179.0  # fields of view in degrees that no photograph has
 FAR = 50.0  # times the median distance
 
-Masks = Sequence[UInt8[np.ndarray, "height width"] | None]
+Masks = Sequence[UInt8[np.ndarray, "_ _"] | None]
 
 
 def check_cameras(

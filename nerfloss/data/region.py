@@ -19,7 +19,7 @@ from nerfloss.data.region_settings import RegionSettings, check_stated, region_s
 
 ORIENTATIONS = ("auto", "files", "up")
 
-Masks = Sequence[UInt8[np.ndarray, "height width"] | None]
+Masks = Sequence[UInt8[np.ndarray, "_ _"] | None]
 
 
 @dataclass(frozen=True)

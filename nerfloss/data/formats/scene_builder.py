@@ -138,8 +138,8 @@ def _region(
             loaded.mask[view, : image.size[1], : image.size[0]].numpy()
             for view, image in enumerate(planned)
         ]
-        names = [str(frame.object_mask or frame.image) for frame in parsed.frames]
-        for note in check_object_masks(masks, names):
+        files = [str(frame.object_mask or frame.image) for frame in parsed.frames]
+        for note in check_object_masks(masks, files):
             log.warning("masks: %s", note)
     region = choose_region(
         poses,
@@ -152,7 +152,9 @@ def _region(
         orientation=settings.orientation,
     )
     log.info("%s", region.description)
-    for warning in check_cameras(poses, cameras, region, masks=masks, path=parsed.folder):
+    names = [frame.name for frame in parsed.frames]
+    where = str(parsed.folder)
+    for warning in check_cameras(poses, cameras, region, masks, names=names, path=where):
         log.warning("cameras: %s", warning)
     return region
 
