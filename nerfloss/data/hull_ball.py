@@ -48,7 +48,7 @@ class Hull:
 
 
 def hull_ball(
-    cameras: PosedCameras, masks: Sequence[UInt8[np.ndarray, "height width"] | None]
+    cameras: PosedCameras, masks: Sequence[UInt8[np.ndarray, "_ _"] | None]
 ) -> Hull:
     """Return the smallest ball around the visual hull of masks, a few of which may be wrong.
 

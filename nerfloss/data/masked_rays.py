@@ -13,7 +13,7 @@ ALL_OBJECT = 0.98  # a mask with more object pixels shows no outline
 
 
 def share_of_masked_rays(
-    cameras: PosedCameras, masks: Sequence[UInt8[np.ndarray, "height width"] | None], ball: Ball
+    cameras: PosedCameras, masks: Sequence[UInt8[np.ndarray, "_ _"] | None], ball: Ball
 ) -> float | None:
     """Return the fraction of the rays through object pixels that meet a ball in front of them.
 

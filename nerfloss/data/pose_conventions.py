@@ -22,7 +22,7 @@ CONVENTIONS = {
 def convention_by_masks(
     poses: Float[np.ndarray, "views 3 4"],
     cameras: Sequence[Camera],
-    masks: Sequence[UInt8[np.ndarray, "height width"] | None],
+    masks: Sequence[UInt8[np.ndarray, "_ _"] | None],
 ) -> str | None:
     """Return the convention in which the masks have a hull; None if there is none.
 
