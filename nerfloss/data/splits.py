@@ -1,42 +1,103 @@
-"""Split views into training and test views, by rule or by list."""
+"""Split views into training and test views: every n-th, a list of names, or a sector."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+from jaxtyping import Float
+
 from nerfloss.data.errors import DataError
+from nerfloss.data.view_names import find_views
+
+REMEDY = (
+    "write {every: n} with an integer n of at least 2, {sector: 0.25}, a list of names, or the "
+    "name of a text file"
+)
+
+Rule = Mapping[str, Any] | Sequence[str] | str | Path
 
 
 def split_views(
-    names: Sequence[str], rule: Mapping[str, Any] | str | Path, folder: Path
-) -> tuple[list[int], list[int]]:
-    """Return the indices of the training views and of the test views.
+    names: Sequence[str],
+    rule: Rule,
+    folder: Path,
+    *,
+    centers: Float[np.ndarray, "views 3"] | None = None,
+) -> tuple[list[int], list[int], str]:
+    """Return the indices of the training views, those of the test views, and a description.
 
-    ``rule`` is ``{every: 8}`` (test views 0, 8, 16 ...), or a text file (absolute, or in
-    ``folder``) with one name per line; folders and file extensions of names are ignored. Raises
-    DataError for an unknown name, a missing file, or an empty split.
+    ``rule`` is one of these, the names as in `find_views`:
+
+    - ``{every: 8}``: test views 0, 8, 16 ...
+    - a text file (absolute, or in ``folder``) with one name per line; ``#`` begins a comment
+    - a list of names
+    - ``{sector: 0.25}`` or ``{sector: 0.25, at: name}``: this fraction of the views, those nearest
+      in direction, as seen from the origin, to the view ``at``, or else to the view farthest from
+      the mean direction. They are a connected range of viewpoints: a test of extrapolation.
+
+    ``centers`` are the camera centres in scene units, which a sector needs. Raises DataError for an
+    unknown or ambiguous name, a missing file, a rule that is none of these, or an empty split.
     """
-    held = (
-        _every(names, rule, folder) if isinstance(rule, Mapping) else _listed(names, rule, folder)
-    )
+    if isinstance(rule, Mapping):
+        held, description = _ruled(names, rule, folder, centers)
+    elif isinstance(rule, str | Path):
+        held = _listed(names, rule, folder)
+        description = f"{len(held)} views listed in {rule}"
+    elif isinstance(rule, Sequence) and all(isinstance(name, str) for name in rule):
+        held = set(find_views(names, rule, "dataset.hold_out"))
+        description = f"{len(held)} views by name"
+    else:
+        raise DataError(folder, f"hold_out={rule!r} is not a rule", REMEDY)
     kept = [index for index in range(len(names)) if index not in held]
     if not kept or not held:
         found = f"hold_out={rule} leaves {len(kept)} views to train on and {len(held)} to test on"
         raise DataError(folder, found, f"change dataset.hold_out; there are {len(names)} views")
-    return kept, sorted(held)
+    return kept, sorted(held), description
 
 
-def describe_rule(rule: Mapping[str, Any] | str | Path) -> str:
-    """Return a description of the rule."""
-    return f"every {rule['every']}th view" if isinstance(rule, Mapping) else f"listed in {rule}"
+def _ruled(
+    names: Sequence[str],
+    rule: Mapping[str, Any],
+    folder: Path,
+    centers: Float[np.ndarray, "views 3"] | None,
+) -> tuple[set[int], str]:
+    every, fraction = rule.get("every"), rule.get("sector")
+    if set(rule) == {"every"} and type(every) is int and every >= 2:
+        return set(range(0, len(names), every)), f"every {_ordinal(every)} view"
+    if set(rule) in ({"sector"}, {"sector", "at"}) and isinstance(fraction, float):
+        if not 0 < fraction < 1:
+            found = f"hold_out={dict(rule)}: the sector is a fraction of the views"
+            raise DataError(folder, found, "choose one above 0 and below 1")
+        return _sector(names, fraction, rule.get("at"), folder, centers)
+    raise DataError(folder, f"hold_out={dict(rule)} is not a rule", REMEDY)
 
 
-def _every(names: Sequence[str], rule: Mapping[str, Any], folder: Path) -> set[int]:
-    every = rule.get("every")
-    if set(rule) != {"every"} or not isinstance(every, int) or every < 2:
-        remedy = "write {every: n} with an integer n of at least 2, or the name of a text file"
-        raise DataError(folder, f"hold_out={dict(rule)} is not a rule", remedy)
-    return set(range(0, len(names), every))
+def _sector(
+    names: Sequence[str],
+    fraction: float,
+    at: Any,
+    folder: Path,
+    centers: Float[np.ndarray, "views 3"] | None,
+) -> tuple[set[int], str]:
+    if centers is None:
+        remedy = "choose {every: n} or a list of names"
+        raise DataError(folder, "a sector needs the camera centres, which are unknown", remedy)
+    distance = np.linalg.norm(centers, axis=1, keepdims=True)
+    # A camera at the origin is seen in no direction: its dot product with every other is 0.
+    directions = centers / np.maximum(distance, 1e-12)
+    if at is None:
+        # Rounded, so that equal directions are ties, which the order of the views decides.
+        first = int(np.argmin(np.round(directions @ directions.mean(0), 9)))
+    else:
+        first = find_views(names, [str(at)], "dataset.hold_out.at")[0]
+    cosine = np.clip(directions @ directions[first], -1, 1)
+    count = max(1, round(fraction * len(names)))
+    nearest = np.argsort(-np.round(cosine, 9), kind="stable")[:count]
+    degrees = float(np.degrees(np.arccos(cosine[nearest].min())))
+    views = f"{count} view{'s' if count > 1 else ''}"
+    text = f"a sector of {views} within {degrees:.0f} degrees of {names[first]} (extrapolation)"
+    return {int(index) for index in nearest}, text
 
 
 def _listed(names: Sequence[str], rule: str | Path, folder: Path) -> set[int]:
@@ -45,14 +106,15 @@ def _listed(names: Sequence[str], rule: str | Path, folder: Path) -> set[int]:
         raise DataError(
             path, "no such hold-out list", "dataset.hold_out names a text file of views"
         )
-    wanted = {_stem(line) for line in path.read_text().splitlines() if line.strip()}
-    known = {_stem(name): index for index, name in enumerate(names)}
-    unknown = sorted(wanted - set(known))
-    if unknown:
-        some = ", ".join(names[:3])
-        raise DataError(path, f"no view has the name {unknown[0]!r}", f"the names are {some} ...")
-    return {known[name] for name in wanted}
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(path, f"not a text file ({error})", "write one name per line") from error
+    wanted = [line for line in map(str.strip, lines) if line and not line.startswith("#")]
+    return set(find_views(names, wanted, path))
 
 
-def _stem(name: str) -> str:
-    return PurePosixPath(name.strip()).stem
+def _ordinal(number: int) -> str:
+    endings = {1: "st", 2: "nd", 3: "rd"}
+    teens = 10 < number % 100 < 14
+    return f"{number}{'th' if teens else endings.get(number % 10, 'th')}"

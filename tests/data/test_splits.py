@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from nerfloss.data.errors import DataError
@@ -6,24 +7,91 @@ from nerfloss.data.splits import split_views
 NAMES = [f"{i:03d}" for i in range(20)]
 
 
+def circle(count):
+    angle = np.arange(count) * 2 * np.pi / count
+    return np.stack([3 * np.cos(angle), 3 * np.sin(angle), np.zeros(count)], -1)
+
+
 def test_every_eighth_view_from_the_first_is_held_out(tmp_path):
-    train, test = split_views(NAMES, {"every": 8}, tmp_path)
+    train, test, description = split_views(NAMES, {"every": 8}, tmp_path)
     assert test == [0, 8, 16]
     assert sorted(train + test) == list(range(20))
+    assert description == "every 8th view"
+
+
+@pytest.mark.parametrize(("every", "ordinal"), [(2, "2nd"), (3, "3rd"), (11, "11th"), (12, "12th")])
+def test_rules_are_described_in_english(tmp_path, every, ordinal):
+    assert split_views(NAMES, {"every": every}, tmp_path)[2] == f"every {ordinal} view"
 
 
 def test_a_list_names_views_with_or_without_folder_and_extension(tmp_path):
-    (tmp_path / "test.txt").write_text("003\n./image/007.png\n\n")
-    assert split_views(NAMES, "test.txt", tmp_path)[1] == [3, 7]
+    (tmp_path / "test.txt").write_text("003\n./image/007.png\n\n# a comment\n")
+    _, test, description = split_views(NAMES, "test.txt", tmp_path)
+    assert test == [3, 7]
+    assert description == "2 views listed in test.txt"
+    assert split_views(NAMES, ["007.jpg", "003", "003.PNG"], tmp_path)[1] == [3, 7]
+
+
+def test_only_the_ending_of_an_image_is_dropped(tmp_path):
+    names = ["render.0001", "render.0002", "render.0003"]
+    assert split_views(names, ["render.0003.png"], tmp_path)[1] == [2]
+    assert split_views(names, ["render.0003"], tmp_path)[1] == [2]
+    with pytest.raises(DataError, match="no view has the name 'render'"):
+        split_views(names, ["render"], tmp_path)
+
+
+def test_a_folder_tells_views_of_one_basename_apart(tmp_path):
+    names = ["left/001", "right/001", "right/002"]
+    assert split_views(names, ["right/001.png"], tmp_path)[1] == [1]
+    assert split_views(names, ["images/right/001"], tmp_path)[1] == [1]
+    assert split_views(names, ["002"], tmp_path)[1] == [2]
+    with pytest.raises(DataError, match="'001' is the name of several views: left/001, right/001"):
+        split_views(names, ["001"], tmp_path)
+    with pytest.raises(DataError, match="no view has the name 'top/002'; close to it: right/002"):
+        split_views(names, ["top/002"], tmp_path)
+
+
+def test_a_sector_is_a_connected_range_of_viewpoints(tmp_path):
+    rule = {"sector": 0.25, "at": "005"}
+    train, test, description = split_views(NAMES, rule, tmp_path, centers=circle(20))
+    assert test == [3, 4, 5, 6, 7]
+    assert sorted(train + test) == list(range(20))
+    assert description == "a sector of 5 views within 36 degrees of 005 (extrapolation)"
+
+
+def test_a_sector_begins_at_the_view_farthest_from_the_mean_direction(tmp_path):
+    centers = circle(20)
+    centers[:15] = centers[0]
+    _, test, description = split_views(NAMES, {"sector": 0.05}, tmp_path, centers=centers)
+    assert test == [15]
+    assert "a sector of 1 view within 0 degrees of 015" in description
+
+
+def test_a_sector_does_not_depend_on_the_order_or_distance_of_views(tmp_path):
+    random = np.random.default_rng(0)
+    centers = random.normal(size=(20, 3)) + [1, 0, 0]
+    _, test, _ = split_views(NAMES, {"sector": 0.3}, tmp_path, centers=centers)
+    order = random.permutation(20)
+    names = [NAMES[i] for i in order]
+    far = centers[order] * random.uniform(0.5, 2, size=(20, 1))
+    _, other, _ = split_views(names, {"sector": 0.3}, tmp_path, centers=far)
+    assert {names[i] for i in other} == {NAMES[i] for i in test}
 
 
 @pytest.mark.parametrize(
     ("rule", "message"),
     [
         ({"every": 1}, "is not a rule; write {every: n}"),
+        ({"every": True}, "is not a rule; write {every: n}"),
         ({"each": 8}, "is not a rule; write {every: n}"),
+        ({"every": 8, "sector": 0.5}, "is not a rule; write {every: n}"),
+        ({"sector": 1.5}, "the sector is a fraction of the views; choose one above 0 and below 1"),
+        ({"sector": 0.25}, "a sector needs the camera centres"),
+        ([3, 4], "is not a rule; write {every: n}"),
+        (["018", "O19"], "no view has the name 'O19'; close to it: 019"),
         ("absent.txt", "absent.txt: no such hold-out list"),
-        ("unknown.txt", "no view has the name 'r_7'; the names are 000, 001"),
+        ("unknown.txt", "no view has the name 'r_7.png'; the names are 000, 001"),
+        ("binary.txt", "binary.txt: not a text file"),
         ("all.txt", "leaves 0 views to train on and 20 to test on"),
         ("none.txt", "leaves 20 views to train on and 0 to test on"),
     ],
@@ -32,5 +100,6 @@ def test_an_invalid_rule_is_an_error(tmp_path, rule, message):
     (tmp_path / "unknown.txt").write_text("r_7.png")
     (tmp_path / "all.txt").write_text("\n".join(NAMES))
     (tmp_path / "none.txt").write_text("\n")
+    (tmp_path / "binary.txt").write_bytes(b"\xff\x00\xfe")
     with pytest.raises(DataError, match=message):
         split_views(NAMES, rule, tmp_path)
