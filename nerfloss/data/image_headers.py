@@ -156,10 +156,11 @@ def _refuse_by_content(path: Path) -> None:
     if path.suffix.lower() in RAW:
         raise DataError(path, "a raw photograph", TO_PNG)
     if head[4:8] == b"ftyp" and head[8:12] in HEIF_BRANDS and b"avif" not in head:
-        _register_heif(path)
+        register_heif(path)
 
 
-def _register_heif(path: Path) -> None:
+def register_heif(path: Path) -> None:
+    """Let pillow read HEIC. Raises DataError, with the path, if pillow-heif is not installed."""
     try:
         import pillow_heif  # pyright: ignore[reportMissingImports]
     except ImportError as error:

@@ -8,9 +8,10 @@ from pathlib import Path
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from nerfloss.data.errors import DataError
+from nerfloss.data.image_headers import register_heif
 
-ENDINGS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp")
-HEIC_ENDINGS = (".heic", ".heif", ".avif")
+ENDINGS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".avif")
+HEIC_ENDINGS = (".heic", ".heif")
 # Diagonal in millimetres of the frame that "35 mm equivalent" focal lengths refer to.
 FULL_FRAME_DIAGONAL = math.hypot(36, 24)
 
@@ -50,7 +51,9 @@ def collect_photographs(folder: Path) -> list[Photograph]:
         remedy = f"structure from motion needs at least 3 files of {', '.join(endings)}"
         raise DataError(folder, found, f"{remedy}; 20 to 200 are usual")
     shown.sort(key=lambda pair: natural_key(pair[1].as_posix()))
-    _enable_heic([path for path, _ in shown])
+    heic = [path for path, _ in shown if path.suffix.lower() in HEIC_ENDINGS]
+    if heic:
+        register_heif(heic[0])
     photographs, faults = [], []
     for path, relative in shown:
         try:
@@ -92,19 +95,6 @@ def _contents(folder: Path) -> str:
 
 def _reason(error: Exception) -> str:
     return "no image" if isinstance(error, UnidentifiedImageError) else str(error)
-
-
-def _enable_heic(paths: list[Path]) -> None:
-    """Let pillow read HEIC. Raises DataError if a photograph needs it and it is not installed."""
-    heic = [path for path in paths if path.suffix.lower() in HEIC_ENDINGS]
-    if not heic:
-        return
-    try:
-        import pillow_heif
-    except ModuleNotFoundError as error:
-        remedy = "pip install 'nerfloss[capture]', or convert the photographs to JPEG"
-        raise DataError(heic[0], "HEIC is read by pillow-heif, not installed", remedy) from error
-    pillow_heif.register_heif_opener()
 
 
 def _read_header(path: Path, name: str) -> Photograph:
