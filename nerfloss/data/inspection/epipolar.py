@@ -15,7 +15,7 @@ from nerfloss.data.posed_cameras import PosedCameras, spread
 
 PAIRS = 16
 SMALLEST = 400
-FEWEST = 40
+FEWEST, PROOF = 40, 120
 # Degrees between the directions of two views beyond which features hardly match.
 WIDEST = 50.0
 
@@ -33,8 +33,12 @@ class EpipolarError:
 
     @property
     def consistent(self) -> bool:
-        """Return False if the stated poses explain the matches no better than exchanged ones."""
-        return self.stated < 0.5 * self.shuffled or self.stated < 1.5
+        """Return False if many matches fit the stated poses no better than exchanged ones.
+
+        Few matches, as on images of some dozen pixels, are mostly wrong and prove nothing.
+        """
+        better = self.stated < 0.5 * self.shuffled or self.stated < 1.5
+        return better or self.matches < PROOF
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ def _of_neighbors(
     # With a mask the object is judged, without one the whole image: these are not compared.
     masked = np.array([_tells(picture) for picture in pictures])
     beside = np.where(masked[nearest] == masked[:, None], values[nearest], np.nan)
-    known = np.isfinite(beside).any(1)
+    known = np.isfinite(beside).sum(1) >= min(3, nearest.shape[1])
     median = np.full(len(values), np.nan)
     median[known] = np.nanmedian(beside[known], 1)
     return median
@@ -120,20 +120,21 @@ def _duplicates(parsed: ParsedScene, pictures: Sequence[ViewPicture]) -> list[Fi
 
 
 def _constant_border(pictures: Sequence[ViewPicture]) -> list[Finding]:
-    """Find a black or white background of images that no mask tells apart from the object."""
+    """Find a black background of images that no mask tells apart from the object.
+
+    A white one is what training assumes, or does not matter.
+    """
     if not pictures or any(_tells(picture) for picture in pictures):
         return []
     borders = [_border_color(picture) for picture in pictures]
-    for name, value in (("black", 0), ("white", 255)):
-        same = [border is not None and bool(abs(border - value).max() <= 3) for border in borders]
-        if np.mean(same) > 0.7:
-            found = of_all(sum(same), len(same))
-            text = (
-                f"the border of {found} is {name}, and no mask says what is background: set "
-                f"dataset.background={name}, or add masks"
-            )
-            return [Finding(f"border_{name}", text)]
-    return []
+    black = [border is not None and bool(border.max() <= 3) for border in borders]
+    if np.mean(black) <= 0.7:
+        return []
+    text = (
+        f"the border of {of_all(sum(black), len(black))} is black, and no mask says what is "
+        "background: a white background does not fit; set dataset.background=black, or add masks"
+    )
+    return [Finding("border_black", text)]
 
 
 def _tells(picture: ViewPicture) -> bool:

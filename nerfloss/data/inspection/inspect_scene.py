@@ -12,6 +12,7 @@ from nerfloss.data.hull_ball import OPAQUE
 from nerfloss.data.inspection.camera_rows import camera_rows
 from nerfloss.data.inspection.epipolar import epipolar_error, epipolar_findings, epipolar_row
 from nerfloss.data.inspection.file_findings import depth_findings, depth_rows, file_findings
+from nerfloss.data.inspection.hull_points import hull_points
 from nerfloss.data.inspection.image_findings import image_findings
 from nerfloss.data.inspection.inspection import Finding, Inspection, Row
 from nerfloss.data.inspection.mask_findings import mask_findings, mask_rows
@@ -65,8 +66,17 @@ def inspect_scene(parsed: ParsedScene, *, matches: bool = True) -> Inspection:
         findings += epipolar_findings(error)
     rows += [*_region_rows(parsed, region), *_note_rows(parsed, pictures)]
     up = parsed.up if parsed.up is not None else estimate_up(poses)
-    command = train_command(parsed, findings)
-    return Inspection(parsed, posed, pictures, region, up, tuple(rows), tuple(findings), command)
+    return Inspection(
+        parsed,
+        posed,
+        pictures,
+        region,
+        up,
+        tuple(rows),
+        tuple(findings),
+        train_command(parsed, findings),
+        hull_points(posed, pictures, region) if region.source == "masks" else None,
+    )
 
 
 def _masks(pictures: tuple[ViewPicture, ...], views: int) -> Masks:

@@ -18,9 +18,8 @@ def train_command(parsed: ParsedScene, findings: Sequence[Finding]) -> str:
     masked = len({view for finding in findings for view in _without(finding)})
     if "masks_white" in kinds and masked == len(parsed.frames):
         words.append("dataset.masks=false")
-    for name in ("black", "white"):
-        if f"border_{name}" in kinds:
-            words.append(f"dataset.background={name}")
+    if "border_black" in kinds:
+        words.append("dataset.background=black")
     return "nerfloss train " + " ".join(shlex.quote(word) for word in words)
 
 

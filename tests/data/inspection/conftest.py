@@ -69,18 +69,28 @@ def render(pose: np.ndarray, background: int = 200) -> np.ndarray:
     return rgba.reshape(CAMERA.height, CAMERA.width, 4)
 
 
-@pytest.fixture
-def small_scene(tmp_path: Path) -> SmallScene:
-    """Twelve views of a textured ball, with alpha, in a folder with a space in its name."""
-    folder = tmp_path / "a ball"
+def write_scene(folder: Path, views: int) -> SmallScene:
+    """Write views of the ball, with alpha, from cameras on a ring."""
     (folder / "images").mkdir(parents=True)
     frames = []
-    for view in range(12):
-        pose = pose_at(2 * np.pi * view / 12, 0.3 + 0.5 * (view % 2))
+    for view in range(views):
+        pose = pose_at(2 * np.pi * view / views, 0.3 + 0.5 * (view % 2))
         path = folder / "images" / f"{view:03}.png"
         Image.fromarray(render(pose)).save(path)
         frames.append(Frame(f"{view:03}", path, CAMERA, pose))
     return SmallScene(ParsedScene(folder, "nerfstudio", tuple(frames), notes=("a note",)))
+
+
+@pytest.fixture
+def small_scene(tmp_path: Path) -> SmallScene:
+    """Twelve views of a textured ball, in a folder with a space in its name."""
+    return write_scene(tmp_path / "a ball", 12)
+
+
+@pytest.fixture
+def dense_scene(tmp_path: Path) -> SmallScene:
+    """The same with forty views: features match between neighbours."""
+    return write_scene(tmp_path / "dense", 40)
 
 
 def sparse_points(parsed: ParsedScene, count: int = 400) -> ParsedPoints:

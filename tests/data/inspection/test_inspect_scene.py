@@ -11,6 +11,7 @@ from scipy.ndimage import gaussian_filter
 
 from nerfloss.data.errors import DataError
 from nerfloss.data.formats.parsed_scene import ParsedScene
+from nerfloss.data.inspection.epipolar import EpipolarError, epipolar_findings
 from nerfloss.data.inspection.inspect_scene import inspect_scene
 from nerfloss.data.inspection.inspection import Inspection
 
@@ -137,16 +138,16 @@ def test_views_without_a_mask_beside_masked_ones_are_named(small_scene) -> None:
     assert found(inspect_scene(small_scene.parsed), "masks_missing") == (0, 6)
 
 
-@pytest.mark.parametrize(("name", "value"), [("black", 0), ("white", 255)])
-def test_a_constant_border_without_masks_is_said(small_scene, name, value) -> None:
+@pytest.mark.parametrize(("value", "expected"), [(0, {"border_black"}), (255, set())])
+def test_a_black_border_without_masks_is_said(small_scene, value, expected) -> None:
     def flatten(image: np.ndarray) -> np.ndarray:
         return np.where(image[..., 3:] > 0, image[..., :3], value)
 
     for view in range(12):
         small_scene.edit(view, flatten)
     inspection = inspect_scene(small_scene.parsed)
-    assert kinds(inspection) == {f"border_{name}"}
-    assert f"dataset.background={name}" in inspection.command
+    assert kinds(inspection) == expected
+    assert ("dataset.background=black" in inspection.command) == (value == 0)
 
 
 def test_flipped_axes_are_said(small_scene) -> None:
@@ -155,13 +156,17 @@ def test_flipped_axes_are_said(small_scene) -> None:
     assert any("flipped" in finding.text for finding in inspection.findings)
 
 
-def test_poses_of_other_images_contradict_the_matches(small_scene) -> None:
-    right = inspect_scene(small_scene.parsed)
-    assert "median" in values(right)["epipolar distance"]
-    poses = [small_scene.parsed.frames[(5 * view + 3) % 12].pose for view in range(12)]
-    frames = [replace(f, pose=p) for f, p in zip(small_scene.parsed.frames, poses, strict=True)]
-    inspection = inspect_scene(replace(small_scene.parsed, frames=tuple(frames)))
-    assert inspection.findings
+def test_matches_fit_the_right_poses(dense_scene) -> None:
+    right = inspect_scene(dense_scene.parsed)
+    assert right.findings == ()
+    assert values(right)["epipolar distance"].startswith("median 0.")
+
+
+def test_matches_contradict_poses_no_better_than_exchanged_ones() -> None:
+    assert epipolar_findings(EpipolarError(0.4, 5.0, 500)) == []
+    assert epipolar_findings(EpipolarError(6.0, 5.0, 50)) == []
+    (finding,) = epipolar_findings(EpipolarError(6.0, 5.0, 500))
+    assert finding.kind == "epipolar"
 
 
 def test_images_without_a_camera_are_counted(small_scene) -> None:
