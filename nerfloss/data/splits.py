@@ -15,7 +15,7 @@ REMEDY = (
     "name of a text file"
 )
 
-Rule = Mapping[str, Any] | Sequence[str] | str | Path
+Rule = Mapping[str, Any] | Sequence[Any] | str | Path
 
 
 def split_views(
@@ -44,7 +44,10 @@ def split_views(
     elif isinstance(rule, str | Path):
         held = _listed(names, rule, folder)
         description = f"{len(held)} views listed in {rule}"
-    elif isinstance(rule, Sequence) and all(isinstance(name, str) for name in rule):
+    elif isinstance(rule, Sequence):
+        if unquoted := [name for name in rule if not isinstance(name, str)]:
+            found = f"hold_out lists {unquoted[0]!r}, which is no name"
+            raise DataError(folder, found, "put names of digits in quotes: ['003', '007']")
         held = set(find_views(names, rule, "dataset.hold_out"))
         description = f"{len(held)} views by name"
     else:

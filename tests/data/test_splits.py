@@ -69,7 +69,7 @@ def test_a_sector_begins_at_the_view_farthest_from_the_mean_direction(tmp_path):
 
 def test_a_sector_does_not_depend_on_the_order_or_distance_of_views(tmp_path):
     random = np.random.default_rng(0)
-    centers = random.normal(size=(20, 3)) + [1, 0, 0]
+    centers = random.normal(loc=(1, 0, 0), size=(20, 3))
     _, test, _ = split_views(NAMES, {"sector": 0.3}, tmp_path, centers=centers)
     order = random.permutation(20)
     names = [NAMES[i] for i in order]
@@ -87,7 +87,7 @@ def test_a_sector_does_not_depend_on_the_order_or_distance_of_views(tmp_path):
         ({"every": 8, "sector": 0.5}, "is not a rule; write {every: n}"),
         ({"sector": 1.5}, "the sector is a fraction of the views; choose one above 0 and below 1"),
         ({"sector": 0.25}, "a sector needs the camera centres"),
-        ([3, 4], "is not a rule; write {every: n}"),
+        ([3, 4], "hold_out lists 3, which is no name; put names of digits in quotes"),
         (["018", "O19"], "no view has the name 'O19'; close to it: 019"),
         ("absent.txt", "absent.txt: no such hold-out list"),
         ("unknown.txt", "no view has the name 'r_7.png'; the names are 000, 001"),
