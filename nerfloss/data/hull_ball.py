@@ -47,9 +47,7 @@ class Hull:
         return self if self.ball is None else replace(self, ball=self.ball.mapped(similarity))
 
 
-def hull_ball(
-    cameras: PosedCameras, masks: Sequence[UInt8[np.ndarray, "_ _"] | None]
-) -> Hull:
+def hull_ball(cameras: PosedCameras, masks: Sequence[UInt8[np.ndarray, "_ _"] | None]) -> Hull:
     """Return the smallest ball around the visual hull of masks, a few of which may be wrong.
 
     A mask shows the whole image of its camera at any resolution, object above 127. The rays through

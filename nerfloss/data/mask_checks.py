@@ -17,8 +17,8 @@ MOST, MANY = 0.7, 0.3
 TOLERANCE = 6
 COLOURS = {"black": (0, 0, 0), "white": (255, 255, 255)}
 
-Mask = UInt8[np.ndarray, "height width"]
-Image = UInt8[np.ndarray, "height width 3"]
+Mask = UInt8[np.ndarray, "_ _"]
+Image = UInt8[np.ndarray, "_ _ 3"]
 
 
 def check_object_masks(masks: Sequence[Mask | None], names: Sequence[str]) -> list[str]:

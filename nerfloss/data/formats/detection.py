@@ -12,12 +12,6 @@ LAYOUTS = {
     "nerfstudio": "nerfloss.data.formats.nerfstudio",
     "blender": "nerfloss.data.formats.blender_layout",
     "neus": "nerfloss.data.formats.neus_layout",
-    "sdfstudio": "nerfloss.data.formats.sdfstudio",
-    "llff": "nerfloss.data.formats.llff",
-    "colmap": "nerfloss.data.formats.colmap",
-    "blendedmvs": "nerfloss.data.formats.blendedmvs",
-    "dtu": "nerfloss.data.formats.dtu",
-    "tanks_and_temples": "nerfloss.data.formats.tanks_and_temples",
 }
 
 

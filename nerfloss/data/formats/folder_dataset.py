@@ -25,8 +25,8 @@ class FolderDataset(SceneSettings, FileSettings):
     missing. ``mask_meaning`` says what mask files mark: the ``object``, the pixels that count
     (``ignore`` those that are 0), or ``auto``: as the layout defines. ``region`` overrides the
     region of interest: a mapping of ``center``, ``radius`` and ``up`` in the coordinates of the
-    files. ``orientation`` is ``files``, ``up`` or ``auto``. ``scene_radius`` is short for a region
-    about the origin.
+    files. ``orientation`` is ``files``, ``up`` or ``auto`` (`choose_region`), ``scene_scale`` a
+    factor or ``auto`` (`scene_region`). ``scene_radius`` is short for a region about the origin.
 
     Raises ValueError for a value that is not among the choices.
     """
@@ -38,6 +38,7 @@ class FolderDataset(SceneSettings, FileSettings):
     mask_meaning: str = "auto"
     region: Mapping[str, Any] | None = None
     orientation: str = "auto"
+    scene_scale: float | int | str = "auto"
     scene_radius: float | int | None = None
 
     content: ClassVar[str] = "a scene (images with poses: transforms.json, COLMAP, NeuS ...)"
@@ -53,6 +54,9 @@ class FolderDataset(SceneSettings, FileSettings):
             if getattr(self, name) not in known:
                 value = getattr(self, name)
                 raise ValueError(f"dataset.{name}={value!r} is none of {', '.join(known)}")
+        scale = self.scene_scale
+        if scale != "auto" and not (isinstance(scale, int | float) and scale > 0):
+            raise ValueError(f"dataset.scene_scale must be positive or auto, got {scale}")
         radius = self.scene_radius
         if radius is not None and not (isinstance(radius, int | float) and radius > 0):
             raise ValueError(f"dataset.scene_radius must be positive, got {radius}")
@@ -101,6 +105,7 @@ class FolderDataset(SceneSettings, FileSettings):
             hold_out=self.hold_out,
             region=self.region,
             orientation=self.orientation,
+            scene_scale=self.scene_scale,
             image_storage=self.image_storage,
         )
         return build_scene(

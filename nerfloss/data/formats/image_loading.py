@@ -95,7 +95,9 @@ def _load(
     def put(target: Tensor | None, value: np.ndarray) -> None:
         assert target is not None
         target[view].zero_()
-        target[view][: size[1], : size[0]] = torch.from_numpy(np.require(value, requirements=["C", "W"]))
+        target[view][: size[1], : size[0]] = torch.from_numpy(
+            np.require(value, requirements=["C", "W"])
+        )
 
     if alpha_masks and frame.object_mask is None and planned.has_alpha:
         pixels = read_image(frame.image, "RGBA", size, planned.upright)

@@ -8,21 +8,21 @@ from typing import Any
 import numpy as np
 import torch
 import trimesh
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
-from nerfloss.data.camera_checks import check_cameras
 from nerfloss.data.cameras.cameras import Cameras
 from nerfloss.data.errors import DataError
 from nerfloss.data.formats.image_loading import LoadedImages, load_images
 from nerfloss.data.formats.image_sizes import PlannedImage, counted, plan_images
 from nerfloss.data.formats.parsed_scene import Frame, ParsedScene
 from nerfloss.data.formats.scene_points import scene_points
+from nerfloss.data.formats.scene_region import in_scene_units, poses_of, scene_region
+from nerfloss.data.formats.view_selection import split
 from nerfloss.data.image_storage import storage_for
 from nerfloss.data.mask_checks import check_object_masks
-from nerfloss.data.region import Region, choose_region
+from nerfloss.data.region import Region
 from nerfloss.data.scene import Scene, describe_masks
 from nerfloss.data.sparse_points import SparsePoints
-from nerfloss.data.splits import split_views
 from nerfloss.data.views import Views
 
 log = logging.getLogger(__name__)
@@ -38,6 +38,7 @@ class BuildSettings:
     hold_out: Mapping[str, Any] | Sequence[str] | str | None = None
     region: Mapping[str, Any] | None = None
     orientation: str = "auto"
+    scene_scale: float | int | str = "auto"
     image_storage: str = "auto"
 
 
@@ -67,12 +68,19 @@ def build_scene(
     )
     for note in counted(loaded.notes, len(planned)):
         log.info("images: %s", note)
-    region = _region(parsed, planned, loaded, settings)
-    poses = to_scene_units(parsed, region)
-    views = _views(parsed, planned, loaded, poses, region, settings)
+    masks = _masks(parsed, planned, loaded) if settings.masks is not False else None
+    region = scene_region(
+        parsed,
+        [image.camera for image in planned],
+        masks,
+        override=settings.region,
+        orientation=settings.orientation,
+        scene_scale=settings.scene_scale,
+    )
+    views = _views(parsed, planned, loaded, region, settings)
     own = points(region.to_world)
     views = replace(views, points=own if own is not None else scene_points(parsed, region))
-    train, test, rule = _split(parsed, views, settings)
+    train, test, rule = split(parsed, views, settings.hold_out)
     background = _background(parsed, settings, views)
     if settings.masks is False and alpha:
         train = train.without_masks(background)
@@ -115,58 +123,30 @@ def uses_alpha(frames: Sequence[Frame], has_alpha: Sequence[bool]) -> bool:
     raise DataError(without[0].image, found, remedy)
 
 
-def to_scene_units(parsed: ParsedScene, region: Region) -> Float[np.ndarray, "views 3 4"]:
-    """Return the camera-to-world poses in scene units."""
-    poses = np.stack([frame.pose for frame in parsed.frames])
-    turn = region.to_world[:3, :3] / region.radius
-    rotation = turn.T @ poses[:, :, :3]
-    center = (poses[:, :, 3] - region.center) @ turn / region.radius
-    return np.concatenate([rotation, center[:, :, None]], axis=2)
-
-
-def _region(
-    parsed: ParsedScene,
-    planned: Sequence[PlannedImage],
-    loaded: LoadedImages,
-    settings: BuildSettings,
-) -> Region:
-    cameras = [image.camera for image in planned]
-    poses = np.stack([frame.pose for frame in parsed.frames])
-    masks = None
-    if loaded.mask is not None and settings.masks is not False:
-        masks = [
-            loaded.mask[view, : image.size[1], : image.size[0]].numpy()
-            for view, image in enumerate(planned)
-        ]
-        files = [str(frame.object_mask or frame.image) for frame in parsed.frames]
-        for note in check_object_masks(masks, files):
-            log.warning("masks: %s", note)
-    region = choose_region(
-        poses,
-        cameras,
-        masks,
-        parsed.points,
-        stated=parsed.region,
-        up=parsed.up,
-        override=settings.region,
-        orientation=settings.orientation,
-    )
-    log.info("%s", region.description)
-    names = [frame.name for frame in parsed.frames]
-    where = str(parsed.folder)
-    for warning in check_cameras(poses, cameras, region, masks, names=names, path=where):
-        log.warning("cameras: %s", warning)
-    return region
+def _masks(
+    parsed: ParsedScene, planned: Sequence[PlannedImage], loaded: LoadedImages
+) -> list[UInt8[np.ndarray, "_ _"]] | None:
+    """Return the object masks in the sizes of their images, checked; None if there are none."""
+    if loaded.mask is None:
+        return None
+    masks = [
+        loaded.mask[view, : image.size[1], : image.size[0]].numpy()
+        for view, image in enumerate(planned)
+    ]
+    files = [str(frame.object_mask or frame.image) for frame in parsed.frames]
+    for note in check_object_masks(masks, files):
+        log.warning("masks: %s", note)
+    return masks
 
 
 def _views(
     parsed: ParsedScene,
     planned: Sequence[PlannedImage],
     loaded: LoadedImages,
-    poses: Float[np.ndarray, "views 3 4"],
     region: Region,
     settings: BuildSettings,
 ) -> Views:
+    poses = in_scene_units(poses_of(parsed), region)
     cameras = Cameras.of([image.camera for image in planned], poses)
     depth = None if loaded.depth is None else loaded.depth.div_(region.radius)
     normal = loaded.normal
@@ -185,34 +165,6 @@ def _views(
         ignore=loaded.ignore,
         image_storage=settings.image_storage,
     )
-
-
-def _split(parsed: ParsedScene, views: Views, settings: BuildSettings) -> tuple[Views, Views, str]:
-    """Return training views, test views and a description of the rule."""
-    if settings.hold_out is None and parsed.test is not None:
-        test, rule = list(parsed.test), parsed.hold_out or "as the files say"
-        train = [view for view in range(len(views)) if view not in set(test)]
-    else:
-        hold_out = settings.hold_out if settings.hold_out is not None else {"every": 8}
-        if settings.hold_out is None:
-            log.info("the files name no test views: every 8th is held out (dataset.hold_out)")
-        centers = views.cameras.poses[:, :, 3].double().numpy()
-        train, test, rule = split_views(views.names, hold_out, parsed.folder, centers=centers)
-    return select(views, train), select(views, test), rule
-
-
-def select(views: Views, index: Sequence[int]) -> Views:
-    """Return some of the views, in a memory of their own unless they are neighbours."""
-    first, last = index[0], index[-1] + 1
-    if list(index) == list(range(first, last)):
-        return views[first:last]
-    which = torch.tensor(index)
-    points = None if views.points is None else views.points.seen_by(which)
-    names = tuple(views.names[view] for view in index)
-    images = {name: image[which] for name, image in views.images.items()}
-    ignore = None if views.ignore is None else views.ignore[which]
-    cameras = views.cameras[which]
-    return replace(views, cameras=cameras, names=names, points=points, ignore=ignore, **images)
 
 
 def _background(parsed: ParsedScene, settings: BuildSettings, views: Views) -> str:

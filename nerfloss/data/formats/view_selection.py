@@ -1,0 +1,49 @@
+"""Split the views of a scene into those for training and those for testing."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from nerfloss.data.formats.parsed_scene import ParsedScene
+from nerfloss.data.splits import Rule, split_views
+from nerfloss.data.views import Views
+
+log = logging.getLogger(__name__)
+DEFAULT_RULE = {"every": 8}
+
+
+def split(parsed: ParsedScene, views: Views, hold_out: Rule | None) -> tuple[Views, Views, str]:
+    """Return the training views, the test views and a description of the rule.
+
+    By ``hold_out``, else as the files say, else every 8th. Raises DataError as `split_views` does.
+    """
+    if hold_out is None and parsed.test is not None:
+        held = set(parsed.test)
+        train = [view for view in range(len(views)) if view not in held]
+        rule = parsed.hold_out or "as the files say"
+        return select(views, train), select(views, list(parsed.test)), rule
+    centers = views.cameras.poses[:, :, 3].double().numpy()
+    rule = hold_out if hold_out is not None else DEFAULT_RULE
+    train, test, said = split_views(views.names, rule, parsed.folder, centers=centers)
+    if hold_out is None:
+        log.info("the files name no test views: %s is held out (dataset.hold_out)", said)
+    return select(views, train), select(views, test), said
+
+
+def select(views: Views, index: Sequence[int]) -> Views:
+    """Return some of the views; they share memory with these if they follow one another."""
+    first, last = index[0], index[-1] + 1
+    if list(index) == list(range(first, last)):
+        return views[first:last]
+    which = torch.tensor(index)
+    images = {name: image[which] for name, image in views.images.items()}
+    return replace(
+        views,
+        cameras=views.cameras[which],
+        names=tuple(views.names[view] for view in index),
+        points=None if views.points is None else views.points[which],
+        ignore=None if views.ignore is None else views.ignore[which],
+        **images,
+    )
