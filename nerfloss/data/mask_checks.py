@@ -94,10 +94,9 @@ def check_border(
 
 def seems_inverted(inside: Bool[np.ndarray, "height width"]) -> bool:
     """Return True for a mask with object at the border and background in the middle."""
-    height, width = inside.shape
-    middle = inside[height // 4 : height - height // 4, width // 4 : width - width // 4]
-    at_border = float(_border(inside).mean())
-    return bool(at_border >= 0.75 and at_border - middle.mean() >= 0.3)
+    background, at_border = 1 - float(inside.mean()), 1 - float(_border(inside).mean())
+    # Of a close view of an object, more of the border is background than of the rest.
+    return at_border <= 0.25 and background >= 0.01 and at_border < 0.6 * background
 
 
 def _empty(name: str) -> DataError:

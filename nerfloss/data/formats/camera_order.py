@@ -104,4 +104,4 @@ def _meets(
     cell = np.floor(((points - ball.center) / ball.radius + 1) / 2 * CELLS).astype(int)
     inside = ((cell >= 0) & (cell < CELLS)).all(-1)
     x, y, z = np.moveaxis(np.clip(cell, 0, CELLS - 1), -1, 0)
-    return (hull[x, y, z] & inside).any(1)
+    return np.asarray((hull[x, y, z] & inside).any(1))

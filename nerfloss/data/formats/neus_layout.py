@@ -186,17 +186,16 @@ def _check_sizes(frames: Sequence[Frame], path: Path, notes: list[str]) -> None:
         ]
     )
     across, down = np.median(ratios, axis=0)
-    if 0.5 < across < 1.5 and 0.5 < down < 1.5:
+    if 0.6 < across < 1.6 and 0.6 < down < 1.6:
         return
     first = frames[0]
     found = (
         f"the principal point ({first.camera.cx:.0f}, {first.camera.cy:.0f}) of {first.name} is "
         f"far from the middle of its image of {first.camera.width} x {first.camera.height} pixels"
     )
-    alike = abs(across / down - 1) < 0.15 if down > 0 else False
-    if alike:
+    if min(across, down) >= 1.6 or 0 < max(across, down) <= 0.6:
         remedy = (
-            f"the cameras seem to be for images of {across:.3g} times the size: scale the first "
+            f"the cameras seem to be for images of about {(across + down) / 2:.2g} times the size: scale the first "
             "two rows of every world_mat, or use images of that size"
         )
         raise DataError(path, found, remedy)
