@@ -61,7 +61,8 @@ def write_model(path: Path, model: Any, matched: dict[str, int]) -> None:
     ]
     ordered = [points[number] for number in sorted(points)]
     poses = [image.cam_from_world().matrix() for image in images]
-    used = {i.camera_id: model.cameras[i.camera_id].params.tolist() for i in images}
+    cameras = model.cameras if model is not None else {}
+    used = {i.camera_id: cameras[i.camera_id].params.tolist() for i in images}
     arrays: dict[str, Any] = {
         "names": np.array([image.name for image in images], dtype=str),
         "cameras": np.array([image.camera_id - 1 for image in images], dtype=np.int64),

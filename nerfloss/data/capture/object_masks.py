@@ -26,7 +26,7 @@ def write_masks(
 
     rembg downloads the weights of its network when it is first used.
     """
-    import rembg
+    import rembg  # pyright: ignore[reportMissingImports]
 
     session = None
     for done, name in enumerate(names):

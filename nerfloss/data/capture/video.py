@@ -95,7 +95,7 @@ def _open(video: Path) -> tuple[int, Iterator[np.ndarray]]:
             "pip install 'nerfloss[capture]'",
             name="imageio_ffmpeg",
         )
-    import imageio_ffmpeg
+    import imageio_ffmpeg  # pyright: ignore[reportMissingImports]
 
     try:
         total, _ = imageio_ffmpeg.count_frames_and_secs(str(video))
