@@ -15,7 +15,7 @@ from nerfloss.data.posed_cameras import PosedCameras, spread
 
 PAIRS = 16
 SMALLEST = 400
-FEWEST, PROOF = 40, 120
+FEWEST, PROOF = 40, 100
 # Degrees between the directions of two views beyond which features hardly match.
 WIDEST = 50.0
 

@@ -16,6 +16,7 @@ BLURRED = 0.2
 JUMP = 1.6
 # Fewer pixels than this say nothing.
 FEWEST = 64
+FLAT = 1e-4
 
 
 def sharpness(picture: ViewPicture) -> float:
@@ -61,7 +62,9 @@ def _blurred(
     nearest: Int[np.ndarray, "pictures nearest"],
 ) -> list[Finding]:
     sharp = np.array([sharpness(picture) for picture in pictures])
-    ratio = sharp / np.maximum(_of_neighbors(sharp, pictures, nearest), 1e-12)
+    beside = _of_neighbors(sharp, pictures, nearest)
+    # Neighbours of one colour have no sharpness to compare with.
+    ratio = sharp / np.where(beside > FLAT, beside, np.nan)
     views = [pictures[i].view for i in np.flatnonzero(ratio < BLURRED).tolist()]
     if not views:
         return []

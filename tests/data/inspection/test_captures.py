@@ -11,9 +11,12 @@ from nerfloss.data.inspection.inspection import Inspection
 
 RIGHT = {
     "nerfstudio": ["ns_pinhole", "ns_opencv", "r39_depth"],
+    "neus": ["neus_padded", "r08_01"],
     "blender": ["blender", "r34_1e3", "r40_CMYK"],
 }
 SAID = {
+    "r07_inverted": "seem inverted",
+    "r42_lexicographic": "poses do not belong to these images",
     "r06_white_alpha": "white everywhere",
     "r12_black": "is black",
     "r32_blender": "flipped",
@@ -21,6 +24,10 @@ SAID = {
     "r10_all_turned": "turned upright by the EXIF",
     "r26_no_pose": "no camera",
 }
+
+
+def layout_of(name: str) -> str:
+    return "neus" if name in ("r07_inverted", "r42_lexicographic") else "blender"
 
 
 def inspected(folder: Path, layout: str) -> Inspection:
@@ -39,5 +46,5 @@ def test_nothing_is_suspicious_in_a_right_capture(test_data, layout, name) -> No
 
 @pytest.mark.parametrize(("name", "words"), SAID.items())
 def test_what_is_wrong_is_said(test_data, name, words) -> None:
-    found = inspected(test_data / "captures" / name, "blender").findings
+    found = inspected(test_data / "captures" / name, layout_of(name)).findings
     assert any(words in finding.text for finding in found), found
