@@ -195,8 +195,8 @@ def _check_sizes(frames: Sequence[Frame], path: Path, notes: list[str]) -> None:
     )
     if min(across, down) >= 1.6 or 0 < max(across, down) <= 0.6:
         remedy = (
-            f"the cameras seem to be for images of about {(across + down) / 2:.2g} times the size: scale the first "
-            "two rows of every world_mat, or use images of that size"
+            f"the cameras seem to be for images of about {(across + down) / 2:.2g} times the size: "
+            "scale the first two rows of every world_mat, or use images of that size"
         )
         raise DataError(path, found, remedy)
     notes.append(f"{found}: cropped, or of another size than the cameras?")
