@@ -12,9 +12,11 @@ from jaxtyping import Float, UInt8
 
 from nerfloss.data.cameras.cameras import Cameras
 from nerfloss.data.errors import DataError
+from nerfloss.data.formats.camera_order import order_by_masks
 from nerfloss.data.formats.image_loading import LoadedImages, load_images
 from nerfloss.data.formats.image_sizes import PlannedImage, counted, plan_images
 from nerfloss.data.formats.parsed_scene import Frame, ParsedScene
+from nerfloss.data.formats.scene_background import scene_background
 from nerfloss.data.formats.scene_points import scene_points
 from nerfloss.data.formats.scene_region import in_scene_units, poses_of, scene_region
 from nerfloss.data.formats.view_selection import split
@@ -55,8 +57,6 @@ def build_scene(
     none, those of the layout are used. Everything that is assumed is logged, one line each.
     Raises DataError, with the path, for input that cannot be used or contradicts itself.
     """
-    for note in parsed.notes:
-        log.info("%s", note)
     planned = plan_images(parsed.frames, settings.downscale)
     alpha = uses_alpha(parsed.frames, [image.has_alpha for image in planned])
     loaded = load_images(
@@ -69,6 +69,10 @@ def build_scene(
     for note in counted(loaded.notes, len(planned)):
         log.info("images: %s", note)
     masks = _masks(parsed, planned, loaded) if settings.masks is not False else None
+    if masks is not None:
+        parsed = order_by_masks(parsed, masks)
+    for note in parsed.notes:
+        log.info("%s", note)
     region = scene_region(
         parsed,
         [image.camera for image in planned],
@@ -81,7 +85,7 @@ def build_scene(
     own = points(region.to_world)
     views = replace(views, points=own if own is not None else scene_points(parsed, region))
     train, test, rule = split(parsed, views, settings.hold_out)
-    background = _background(parsed, settings, views)
+    background = scene_background(parsed, views, settings.background)
     if settings.masks is False and alpha:
         train = train.without_masks(background)
     meaning = "alpha channel" if alpha else "object masks" if views.mask is not None else "none"
@@ -165,17 +169,6 @@ def _views(
         ignore=loaded.ignore,
         image_storage=settings.image_storage,
     )
-
-
-def _background(parsed: ParsedScene, settings: BuildSettings, views: Views) -> str:
-    """Return the colour behind the object; without masks the images are used as stored."""
-    if views.mask is not None:
-        return settings.background
-    if settings.background == "random":
-        found = "no alpha channel and no masks, which a random background needs"
-        raise DataError(parsed.folder, found, "set dataset.background=white or none")
-    # NeRF-synthetic images without alpha are composited on white already.
-    return settings.background if parsed.layout == "blender" else "none"
 
 
 def _pixels(planned: Sequence[PlannedImage]) -> int:
