@@ -27,7 +27,7 @@ def smallest_ball(points: Float[np.ndarray, "points 3"], steps: int = 300) -> Ba
 def ball_without_tails(
     points: Float[np.ndarray, "points 3"],
     cell: float,
-    rays: list[tuple[Float[np.ndarray, "3"], Float[np.ndarray, "rays 3"]]],
+    rays: list[tuple[Float[np.ndarray, "3"], Float[np.ndarray, "_ 3"]]],
 ) -> Ball:
     """Return the smallest ball around the cells of a hull, without its tails.
 
@@ -58,7 +58,5 @@ def ball_without_tails(
     return best
 
 
-def _met(
-    rays: list[tuple[Float[np.ndarray, "3"], Float[np.ndarray, "rays 3"]]], ball: Ball
-) -> float:
+def _met(rays: list[tuple[Float[np.ndarray, "3"], Float[np.ndarray, "_ 3"]]], ball: Ball) -> float:
     return float(np.concatenate([meets(origin, along, ball) for origin, along in rays]).mean())

@@ -11,6 +11,8 @@ from nerfloss.data.formats.parsed_scene import ParsedScene, ParseSettings
 LAYOUTS = {
     "nerfstudio": "nerfloss.data.formats.nerfstudio",
     "blender": "nerfloss.data.formats.blender_layout",
+    "sdfstudio": "nerfloss.data.formats.sdfstudio",
+    "blendedmvs": "nerfloss.data.formats.blendedmvs",
     "neus": "nerfloss.data.formats.neus_layout",
 }
 

@@ -69,8 +69,8 @@ def build_scene(
     for note in counted(loaded.notes, len(planned)):
         log.info("images: %s", note)
     masks = _masks(parsed, planned, loaded) if settings.masks is not False else None
-    if masks is not None:
-        parsed = order_by_masks(parsed, masks)
+    if masks is not None and (ordered := order_by_masks(parsed, masks)) is not parsed:
+        parsed, planned = ordered, plan_images(ordered.frames, settings.downscale)
     for note in parsed.notes:
         log.info("%s", note)
     region = scene_region(
