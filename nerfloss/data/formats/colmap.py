@@ -151,12 +151,13 @@ def _masks(
     place = mask_folder(root)
     if place is None or settings.masks is False:
         if settings.masks is True and place is None:
-            notes.append(f"no folder of masks beside {root}")
+            found = f"no folder of masks beside {root}, but dataset.masks=true"
+            raise DataError(root, found, "add masks/ or set dataset.masks=auto")
         return {}
     files = FileIndex(place, ENDINGS)
     found = {name: files.find_mask(name) for name in names}
     masks = {name: path for name, path in found.items() if path is not None}
-    if not masks:
+    if not masks and settings.masks is not True:
         notes.append(f"{place}: no file has the name of an image, no masks are used")
         return {}
     without = sorted(name for name in names if name not in masks)
