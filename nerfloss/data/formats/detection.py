@@ -14,6 +14,7 @@ LAYOUTS = {
     "sdfstudio": "nerfloss.data.formats.sdfstudio",
     "blendedmvs": "nerfloss.data.formats.blendedmvs",
     "neus": "nerfloss.data.formats.neus_layout",
+    "colmap": "nerfloss.data.formats.colmap",
 }
 
 
