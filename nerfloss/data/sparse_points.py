@@ -25,7 +25,7 @@ class SparsePoints:
     def __len__(self) -> int:
         return len(self.positions)
 
-    def __getitem__(self, which: slice) -> "SparsePoints":
+    def __getitem__(self, which: slice | Int[Tensor, "some"]) -> "SparsePoints":
         """Return the same points with the visibility of some of the views."""
         return replace(self, visible=None if self.visible is None else self.visible[which])
 

@@ -32,7 +32,8 @@ SUPERSAMPLING = 4
 # Captures whose object is at the origin, and the size of the object in the files.
 AT_ORIGIN = (
     "blender_origin", "r06_white_alpha", "r12_black", "r24_none_upper", "r24_wrong", "r25_missing",
-    "r29_dots", "r33_half", "r32_blender", "r40_I16", "r40_CMYK",
+    "r29_dots", "r33_half", "r32_blender", "r40_I16", "r40_CMYK", "r10_one_turned",
+    "r10_all_turned",
 )  # fmt: skip
 PLACES = {**dict.fromkeys(AT_ORIGIN, (0.0, 1.0)), "r34_1e3": (0.0, 1e3)}
 # What the program says, where a capture must not pass in silence.

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
+from nerfloss.data.formats.build_settings import BuildSettings
 from nerfloss.data.formats.detection import detect_layout, layout_module
 from nerfloss.data.formats.parsed_scene import Frame, ParsedScene, ParseSettings
-from nerfloss.data.formats.scene_builder import BuildSettings, build_scene
+from nerfloss.data.formats.scene_builder import build_scene
 from nerfloss.data.image_headers import read_header
 from nerfloss.data.scene import Scene, check_random_background
 from nerfloss.data.settings import FileSettings, SceneSettings

@@ -1,47 +1,32 @@
 """Build a scene in scene units from what a reader of a layout has parsed."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 import trimesh
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 
 from nerfloss.data.cameras.cameras import Cameras
-from nerfloss.data.errors import DataError
+from nerfloss.data.formats.build_settings import BuildSettings
 from nerfloss.data.formats.camera_order import order_by_masks
 from nerfloss.data.formats.image_loading import LoadedImages, load_images
 from nerfloss.data.formats.image_sizes import PlannedImage, counted, plan_images
-from nerfloss.data.formats.parsed_scene import Frame, ParsedScene
+from nerfloss.data.formats.parsed_scene import ParsedScene
 from nerfloss.data.formats.scene_background import scene_background
+from nerfloss.data.formats.scene_masks import masked_views, object_masks
 from nerfloss.data.formats.scene_points import scene_points
-from nerfloss.data.formats.scene_region import in_scene_units, poses_of, scene_region
+from nerfloss.data.formats.scene_region import described, in_scene_units, poses_of, scene_region
 from nerfloss.data.formats.view_selection import split
 from nerfloss.data.image_storage import storage_for
-from nerfloss.data.mask_checks import check_object_masks
 from nerfloss.data.region import Region
 from nerfloss.data.scene import Scene, describe_masks
 from nerfloss.data.sparse_points import SparsePoints
 from nerfloss.data.views import Views
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class BuildSettings:
-    """Settings of `build_scene`: those of the dataset (see `FolderDataset`), by the same names."""
-
-    background: str = "auto"
-    masks: bool | str = "auto"
-    downscale: int = 1
-    hold_out: Mapping[str, Any] | Sequence[str] | str | None = None
-    region: Mapping[str, Any] | None = None
-    orientation: str = "auto"
-    scene_scale: float | int | str = "auto"
-    image_storage: str = "auto"
 
 
 def build_scene(
@@ -58,7 +43,8 @@ def build_scene(
     Raises DataError, with the path, for input that cannot be used or contradicts itself.
     """
     planned = plan_images(parsed.frames, settings.downscale)
-    alpha = uses_alpha(parsed.frames, [image.has_alpha for image in planned])
+    masked = masked_views(parsed, planned)
+    alpha = any(masked) and not any(frame.object_mask for frame in parsed.frames)
     loaded = load_images(
         planned,
         alpha_masks=alpha,
@@ -68,27 +54,20 @@ def build_scene(
     )
     for note in counted(loaded.notes, len(planned)):
         log.info("images: %s", note)
-    masks = _masks(parsed, planned, loaded) if settings.masks is not False else None
+    use = settings.masks is not False
+    masks = object_masks(parsed, planned, loaded, masked) if use else None
     if masks is not None and (ordered := order_by_masks(parsed, masks)) is not parsed:
         parsed, planned = ordered, plan_images(ordered.frames, settings.downscale)
     for note in parsed.notes:
         log.info("%s", note)
-    region = scene_region(
-        parsed,
-        [image.camera for image in planned],
-        masks,
-        override=settings.region,
-        orientation=settings.orientation,
-        scene_scale=settings.scene_scale,
-    )
+    region = scene_region(parsed, [image.camera for image in planned], masks, settings)
     views = _views(parsed, planned, loaded, region, settings)
     own = points(region.to_world)
     views = replace(views, points=own if own is not None else scene_points(parsed, region))
-    train, test, rule = split(parsed, views, settings.hold_out)
-    background = scene_background(parsed, views, settings.background)
+    train, test, rule = split(parsed, views, masked, settings.hold_out)
+    background = scene_background(parsed, train, settings.background)
     if settings.masks is False and alpha:
         train = train.without_masks(background)
-    meaning = "alpha channel" if alpha else "object masks" if views.mask is not None else "none"
     return Scene(
         name=parsed.folder.resolve().name,
         train=train,
@@ -98,49 +77,19 @@ def build_scene(
         ground_truth=ground_truth,
         conventions={
             "layout": parsed.layout,
-            "units": f"scene units: 1 is {region.radius:g} of the files' units",
-            "region": region.description,
+            **described(region),
             "image_range": "0 to 1, from 8 bit as stored",
             "background": background,
             "hold_out": rule,
-            "mask": describe_masks(meaning, settings.masks),
+            "mask": describe_masks(_meaning(alpha, any(masked)), settings.masks),
             "downscale": settings.downscale,
         },
     )
 
 
-def uses_alpha(frames: Sequence[Frame], has_alpha: Sequence[bool]) -> bool:
-    """Return whether alpha channels are the object masks.
-
-    Raises DataError where some images have one and others do not.
-    """
-    if any(frame.object_mask for frame in frames) or not any(has_alpha):
-        return False
-    if all(has_alpha):
-        return True
-    without = [frame for frame, alpha in zip(frames, has_alpha, strict=True) if not alpha]
-    found = (
-        f"no alpha channel, but {len(frames) - len(without)} of {len(frames)} images have one; "
-        f"those without: {', '.join(frame.name for frame in without[:5])}"
-    )
-    remedy = "give every image an alpha channel, or none (alpha is the object mask)"
-    raise DataError(without[0].image, found, remedy)
-
-
-def _masks(
-    parsed: ParsedScene, planned: Sequence[PlannedImage], loaded: LoadedImages
-) -> list[UInt8[np.ndarray, "_ _"]] | None:
-    """Return the object masks in the sizes of their images, checked; None if there are none."""
-    if loaded.mask is None:
-        return None
-    masks = [
-        loaded.mask[view, : image.size[1], : image.size[0]].numpy()
-        for view, image in enumerate(planned)
-    ]
-    files = [str(frame.object_mask or frame.image) for frame in parsed.frames]
-    for note in check_object_masks(masks, files):
-        log.warning("masks: %s", note)
-    return masks
+def _meaning(alpha: bool, masked: bool) -> str:
+    """Return what the object masks are made of."""
+    return "alpha channel" if alpha else "object masks" if masked else "none"
 
 
 def _views(

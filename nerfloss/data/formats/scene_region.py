@@ -1,15 +1,15 @@
 """The region of interest of a parsed scene, and the poses in its units."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
 from nerfloss.data.camera_checks import check_cameras
 from nerfloss.data.cameras.camera import Camera
+from nerfloss.data.formats.build_settings import BuildSettings
 from nerfloss.data.formats.parsed_scene import ParsedScene
 from nerfloss.data.region import Region, choose_region
 
@@ -22,17 +22,15 @@ WITHOUT_MASKS = 4.0
 def scene_region(
     parsed: ParsedScene,
     cameras: Sequence[Camera],
-    masks: Sequence[UInt8[np.ndarray, "_ _"]] | None,
-    *,
-    override: Mapping[str, Any] | None,
-    orientation: str,
-    scene_scale: float | int | str,
+    masks: Sequence[UInt8[np.ndarray, "_ _"] | None] | None,
+    settings: BuildSettings,
 ) -> Region:
     """Return the region that becomes the unit ball; it and what is suspicious are logged.
 
-    ``scene_scale`` multiplies the radius of the region of interest; ``auto`` is 1 with masks or
-    where the region is set or stated by the files. Otherwise it is 4, since nothing else models
-    what lies behind the object. Raises DataError as `choose_region` and `check_cameras` do.
+    ``scene_scale`` of the settings multiplies the radius of the region of interest; ``auto`` is 1
+    with masks or where the region is set or stated by the files. Otherwise it is 4, since nothing
+    else models what lies behind the object. Raises DataError as `choose_region` and
+    `check_cameras` do.
     """
     poses = poses_of(parsed)
     region = choose_region(
@@ -42,17 +40,23 @@ def scene_region(
         parsed.points,
         stated=parsed.region,
         up=parsed.up,
-        override=override,
-        orientation=orientation,
+        override=settings.region,
+        orientation=settings.orientation,
     )
     names = [frame.name for frame in parsed.frames]
     folder = str(parsed.folder)
     warnings = check_cameras(poses, cameras, region, masks, names=names, path=folder)
     for warning in warnings:
         log.warning("cameras: %s", warning)
-    region = _scaled(region, masks is not None, scene_scale)
+    region = _scaled(region, masks is not None, settings.scene_scale)
     log.info("%s", region.description)
     return region
+
+
+def described(region: Region) -> dict[str, str]:
+    """Return the region and its unit, for the conventions of the scene."""
+    units = f"scene units: 1 is {region.radius:g} of the files' units"
+    return {"units": units, "region": region.description}
 
 
 def poses_of(parsed: ParsedScene) -> Float[np.ndarray, "views 3 4"]:

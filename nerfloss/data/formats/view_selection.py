@@ -14,22 +14,37 @@ log = logging.getLogger(__name__)
 DEFAULT_RULE = {"every": 8}
 
 
-def split(parsed: ParsedScene, views: Views, hold_out: Rule | None) -> tuple[Views, Views, str]:
+def split(
+    parsed: ParsedScene, views: Views, masked: Sequence[bool], hold_out: Rule | None
+) -> tuple[Views, Views, str]:
     """Return the training views, the test views and a description of the rule.
 
-    By ``hold_out``, else as the files say, else every 8th. Raises DataError as `split_views` does.
+    By ``hold_out``, else as the files say, else every 8th. ``masked`` says which views have a mask;
+    views of a split without any have none. Raises DataError as `split_views` does.
     """
+    train, test, rule = _indices(parsed, views, hold_out)
+    one, two = (_unmasked(select(views, which), which, masked) for which in (train, test))
+    return one, two, rule
+
+
+def _unmasked(views: Views, which: Sequence[int], masked: Sequence[bool]) -> Views:
+    return views if any(masked[view] for view in which) else replace(views, mask=None)
+
+
+def _indices(
+    parsed: ParsedScene, views: Views, hold_out: Rule | None
+) -> tuple[list[int], list[int], str]:
     if hold_out is None and parsed.test is not None:
         held = set(parsed.test)
         train = [view for view in range(len(views)) if view not in held]
         rule = parsed.hold_out or "as the files say"
-        return select(views, train), select(views, list(parsed.test)), rule
+        return train, list(parsed.test), rule
     centers = views.cameras.poses[:, :, 3].double().numpy()
     rule = hold_out if hold_out is not None else DEFAULT_RULE
     train, test, said = split_views(views.names, rule, parsed.folder, centers=centers)
     if hold_out is None:
         log.info("the files name no test views: %s is held out (dataset.hold_out)", said)
-    return select(views, train), select(views, test), said
+    return train, test, said
 
 
 def select(views: Views, index: Sequence[int]) -> Views:

@@ -1,0 +1,65 @@
+"""Which views of a parsed scene have an object mask, and what the masks look like."""
+
+import logging
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import UInt8
+
+from nerfloss.data.errors import DataError
+from nerfloss.data.formats.image_loading import LoadedImages
+from nerfloss.data.formats.image_sizes import PlannedImage
+from nerfloss.data.formats.parsed_scene import ParsedScene
+from nerfloss.data.mask_checks import check_object_masks
+
+log = logging.getLogger(__name__)
+
+
+def masked_views(parsed: ParsedScene, planned: Sequence[PlannedImage]) -> list[bool]:
+    """Return which views have an object mask: a file, or an alpha channel where none has a file.
+
+    Raises DataError where some views that the files train on, or test on, have one and others not.
+    """
+    frames = parsed.frames
+    files = any(frame.object_mask for frame in frames)
+    masked = [
+        frame.object_mask is not None if files else image.has_alpha
+        for frame, image in zip(frames, planned, strict=True)
+    ]
+    held = set(parsed.test or ())
+    train = [view for view in range(len(frames)) if view not in held]
+    for views in (train, sorted(held)):
+        without = [frames[view] for view in views if not masked[view]]
+        if not without or len(without) == len(views):
+            continue
+        kind = "object mask" if files else "alpha channel"
+        found = (
+            f"no {kind}, but {len(views) - len(without)} of {len(views)} views have one; "
+            f"without: {', '.join(frame.name for frame in without[:5])}"
+        )
+        found += " ..." if len(without) > 5 else ""
+        remedy = f"give every view an {kind}, or set dataset.masks=false"
+        raise DataError(without[0].image, found, remedy)
+    return masked
+
+
+def object_masks(
+    parsed: ParsedScene,
+    planned: Sequence[PlannedImage],
+    loaded: LoadedImages,
+    masked: Sequence[bool],
+) -> list[UInt8[np.ndarray, "_ _"] | None] | None:
+    """Return the object masks in the sizes of their images, None where a view has none.
+
+    None if no view has one. What is suspicious is logged; DataError as `check_object_masks`.
+    """
+    if loaded.mask is None or not any(masked):
+        return None
+    masks = [
+        loaded.mask[view, : image.size[1], : image.size[0]].numpy() if masked[view] else None
+        for view, image in enumerate(planned)
+    ]
+    files = [str(frame.object_mask or frame.image) for frame in parsed.frames]
+    for note in check_object_masks(masks, files):
+        log.warning("masks: %s", note)
+    return masks
