@@ -87,7 +87,16 @@ def view_at(scene: Scene, split: str, index: int) -> View:
     views = _split(scene, split)
     batch = image_batch(views, index, scene.background)
     width, height = views.cameras.size(index)
-    return View(views.names[index], batch, height, width)
+    counts = views.counts(index)
+    if counts is None or views.ignore is None:
+        return View(views.names[index], batch, height, width)
+    return View(
+        views.names[index],
+        batch,
+        height,
+        width,
+        torch.from_numpy(counts[:height, :width]),
+    )
 
 
 def nearest_training_view(scene: Scene, index: int) -> int:

@@ -10,8 +10,8 @@ import trimesh
 from torch import Tensor
 
 from nerfloss.evaluation.errors import reason_for
-from nerfloss.evaluation.image_grid import RENDERED, write_image_grid
-from nerfloss.evaluation.image_rendering import View, render_view
+from nerfloss.evaluation.image_grid import RENDERED, image_name, write_image_grid
+from nerfloss.evaluation.image_rendering import View, as_observed_where_ignored, render_view
 from nerfloss.evaluation.inputs import EvaluatedModel, GroundTruth, LoadMesh
 from nerfloss.evaluation.mesh_extraction import (
     ExtractedMesh,
@@ -108,7 +108,7 @@ class Evaluator:
             scored.append((view.name, score_view(self.metrics, quantities, model.offers)))
             if write_images and folder is not None:
                 # After one failure, such as a full disk, no more are written.
-                path = folder / "images" / f"{Path(view.name).stem}.png"
+                path = folder / "images" / f"{image_name(view.name)}.png"
                 write_images = write_image_grid(quantities, path)
         return scored
 
@@ -131,7 +131,8 @@ class Evaluator:
         if for_image_grid:
             needs |= model.offers.intersection(RENDERED)
         chunk = chunk or self._ray_chunk()
-        return {**targets, **render_view(model.render, view, needs, chunk=chunk)}
+        rendered = render_view(model.render, view, needs, chunk=chunk)
+        return {**targets, **as_observed_where_ignored(rendered, targets, view.counts)}
 
     def mean_scores(
         self, scored: Sequence[ScoredView], ground_truth: GroundTruth

@@ -32,6 +32,14 @@ def write_image_grid(quantities: Mapping[str, Tensor], path: Path) -> bool:
     return True
 
 
+def image_name(view: str) -> str:
+    """Return the name, without its ending, of the image file of a view.
+
+    The names of views are unique, may have dots, and may name sub-folders ("cam0/render.0001").
+    """
+    return view.replace("/", "__").replace("\\", "__")
+
+
 def image_grid(quantities: Mapping[str, Tensor]) -> UInt8[np.ndarray, "height width 3"]:
     """Return all images of a view side by side, each under its title; small views are enlarged.
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
+from jaxtyping import Bool
 from torch import Tensor
 
 from nerfloss.evaluation.oom_retry import ChunkSize
@@ -25,12 +26,16 @@ class ImageBatch(Protocol):
 
 @dataclass(frozen=True)
 class View:
-    """An image to evaluate on: its name, its rays and targets, and its size in pixels."""
+    """An image to evaluate on: its name, its rays and targets, and its size in pixels.
+
+    ``counts`` marks the pixels that count; None: all do.
+    """
 
     name: str
     batch: ImageBatch
     height: int
     width: int
+    counts: Bool[Tensor, "height width"] | None = None
 
     def __post_init__(self) -> None:
         if len(self.batch.rays) != self.height * self.width:
@@ -62,3 +67,24 @@ def render_view(
     with torch.no_grad():
         parts = list(chunk.results(render_rows, len(rays)))
     return {name: view.as_image(torch.cat([part[name] for part in parts])) for name in needs}
+
+
+def as_observed_where_ignored(
+    rendered: Mapping[str, Tensor],
+    targets: Mapping[str, Tensor],
+    counts: Bool[Tensor, "height width"] | None,
+) -> dict[str, Tensor]:
+    """Return rendered images that equal the observed ones at pixels that do not count.
+
+    Such pixels have no error in any metric, as in nerfstudio, which blacks out both images there.
+    """
+    if counts is None:
+        return dict(rendered)
+    keep = counts.to(next(iter(rendered.values())).device) if rendered else counts
+    observed = {name: targets.get(f"target_{name}") for name in rendered}
+    return {
+        name: image
+        if (target := observed[name]) is None or target.shape != image.shape
+        else torch.where(keep.reshape(keep.shape + (1,) * (image.ndim - 2)), image, target)
+        for name, image in rendered.items()
+    }

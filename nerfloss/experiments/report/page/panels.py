@@ -20,7 +20,7 @@ Picture = UInt8[np.ndarray, "height width 3"]
 
 def panels_of(run: Path) -> dict[str, Path]:
     """Return the image grids of the evaluated views, by view."""
-    return {path.stem: path for path in sorted((run / "images").glob("*.png"))}
+    return {path.name.removesuffix(".png"): path for path in sorted((run / "images").glob("*.png"))}
 
 
 def cut(panel: Panel) -> dict[str, Picture]:

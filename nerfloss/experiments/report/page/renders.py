@@ -3,9 +3,9 @@
 import json
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
+from nerfloss.evaluation.image_grid import image_name
 from nerfloss.experiments.report.page.panels import as_data_url, panels_of, read_panel
 from nerfloss.experiments.report.page.section import LeftOut, Section, Widget
 from nerfloss.experiments.report.page.study import Group, Study
@@ -67,7 +67,7 @@ def _entry(shown: dict[str, dict[str, str]], members: Sequence[Group], view: str
 
 
 def _psnr(group: Group, view: str) -> float | None:
-    views = {Path(name).stem: row for name, row in group.shown.views.items()}
+    views = {image_name(name): row for name, row in group.shown.views.items()}
     return views.get(view, {}).get("psnr")
 
 
