@@ -56,10 +56,8 @@ def _plan(frame: Frame, header: ImageHeader, downscale: int) -> PlannedImage:
     camera = stated if (stated.width, stated.height) == stored else stated.resized(*stored)
     wanted = [max(1, round(side / downscale)) for side in (stated.width, stated.height)]
     if frame.states_size and downscale == 1 and camera is not stated:
-        notes.append(
-            f"intrinsics are stated for {stated.width} x {stated.height} pixels and scaled to the "
-            f"images' {stored[0]} x {stored[1]}"
-        )
+        ratio = stored[0] / stated.width
+        notes.append(f"intrinsics are scaled to the size of the images, {ratio:.3g} of the stated")
     if all(has > want + 1 for has, want in zip(stored, wanted, strict=True)):
         # A reduced image of its own size, by the true ratio of each axis.
         smaller = [max(1, side // downscale) for side in stored]
