@@ -34,7 +34,7 @@ def padded(views: Views) -> Views:
     mask = torch.zeros(len(views), height + 3, width + 7, dtype=torch.uint8)
     rgb[:, :height, :width] = views.rgb
     mask[:, :height, :width] = views.mask
-    return replace(views, cameras=cameras, rgb=rgb, mask=mask)
+    return Views(cameras, views.names, rgb, mask)
 
 
 def test_hulls_do_not_depend_on_how_views_are_stored():
