@@ -62,6 +62,7 @@ def parse(folder: Path, settings: ParseSettings) -> ParsedScene:
     files = FileIndex(root)
     paths = {number: files.find(image.name) for number, image in model.images.items()}
     _check_missing(model, paths, root, settings, notes)
+    _check_files(images_path, model, paths, root, notes)
     kept = {n: image for n, image in model.images.items() if paths[n] is not None}
     label = frame_names([image.name for image in kept.values()])
     order = sorted(kept, key=lambda number: natural(label[kept[number].name]))
@@ -142,6 +143,31 @@ def _check_missing(
         remedy = "restore the images, set dataset.images, or dataset.missing=skip"
         raise DataError(model.folder, listed, remedy)
     notes.append(f"skipped: {listed}")
+
+
+def _check_files(
+    model_path: Path,
+    model: Model,
+    paths: dict[int, Path | None],
+    root: Path,
+    notes: list[str],
+) -> None:
+    """Raise DataError for two images that are one file; note files with another ending or case."""
+    by_file: dict[Path, str] = {}
+    moved = []
+    for number, path in paths.items():
+        name = model.images[number].name
+        if path is None:
+            continue
+        if path in by_file:
+            found = f"images {by_file[path]!r} and {name!r} are one file, {path}"
+            raise DataError(model_path, found, "restore the missing one, or remove it there")
+        by_file[path] = name
+        if path != root / name.replace("\\", "/"):
+            moved.append(f"{name} is {path.name}")
+    if moved:
+        listed = ", ".join(moved[:3]) + (" ..." if len(moved) > 3 else "")
+        notes.append(f"{len(moved)} images have another ending or case than in the model: {listed}")
 
 
 def _masks(

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path, PurePosixPath
 
 from nerfloss.data.errors import DataError
+from nerfloss.data.formats.image_paths import without_ending
 from nerfloss.data.formats.parsed_scene import ParseSettings
 
 ENDINGS = frozenset(
@@ -127,8 +128,7 @@ def natural(name: str) -> list[tuple[int, int, str]]:
 
 
 def _stem(name: str) -> str:
-    path = PurePosixPath(name.replace("\\", "/"))
-    return str(path.with_suffix("")) if path.suffix else str(path)
+    return without_ending(PurePosixPath(name.replace("\\", "/")))
 
 
 def _is_file(path: Path) -> bool:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
+import numpy as np
+
 from nerfloss.data.formats.build_settings import BuildSettings
 from nerfloss.data.formats.detection import detect_layout, layout_module
 from nerfloss.data.formats.parsed_scene import Frame, ParsedScene, ParseSettings
@@ -92,6 +94,9 @@ class FolderDataset(SceneSettings, FileSettings):
             scene_radius=None if self.scene_radius is None else float(self.scene_radius),
         )
         parsed = layout_module(name).parse(folder, settings)
+        if self.scene_radius is not None and parsed.region is None:
+            radius = float(self.scene_radius)
+            parsed = replace(parsed, region=np.diag([radius, radius, radius, 1.0]))
         if self.layout == "auto":
             parsed = replace(parsed, notes=(f"layout: {name} (dataset.layout)", *parsed.notes))
         frames = tuple(self._with_meaning(frame) for frame in parsed.frames)

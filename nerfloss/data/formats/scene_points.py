@@ -40,7 +40,9 @@ def _confidence(points: ParsedPoints) -> np.ndarray:
     if points.confidence is not None:
         return points.confidence.clip(0.0, 1.0)
     if points.error is not None:
-        return HALF_ERROR / (HALF_ERROR + np.nan_to_num(points.error).clip(0.0))
+        # An error that is not known to be small is no confidence.
+        error = np.nan_to_num(points.error, nan=np.inf, posinf=np.inf).clip(0.0)
+        return HALF_ERROR / (HALF_ERROR + error)
     return np.ones(len(points.positions))
 
 
