@@ -1,6 +1,6 @@
 """Settings that several datasets share, with their checks and the parts that they name."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -64,7 +64,7 @@ class FileSettings:
     """
 
     path: str | None = None
-    hold_out: Mapping[str, Any] | str | None = None
+    hold_out: Mapping[str, Any] | Sequence[str] | str | None = None
     downscale: int = 1
     points: str | None = None
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from small_scenes import small_scene, write_blender, write_neus
 
@@ -74,15 +75,19 @@ def test_a_folder_of_another_format_names_the_missing_file(blender, neus):
 
 def test_a_missing_image_is_named(blender, neus):
     (blender / "train" / "train_001.png").unlink()
-    fails(BlenderDataset(str(blender)), blender / "train" / "train_001.png", "no such image")
+    message = r"1 of 4 images are missing: ./train/train_001 \(train/ holds train_000.png"
+    fails(BlenderDataset(str(blender)), blender / "transforms_train.json", message)
     (neus / "image" / "001.png").unlink()
     fails(NeusDataset(str(neus)), neus / "mask", "5 masks for 4 images")
 
 
-def test_missing_test_views_are_named_with_the_remedy(blender):
+def test_missing_test_views_are_replaced_by_a_rule_that_is_said(blender, caplog):
     (blender / "transforms_test.json").unlink()
-    message = "no such file, and no transforms_val.json; restore the file, or select test"
-    fails(BlenderDataset(str(blender)), blender / "transforms_test.json", message)
+    with caplog.at_level("INFO"):
+        loaded = BlenderDataset(str(blender)).load()
+    assert loaded.test.names == ("train_000",)
+    assert loaded.conventions["hold_out"] == "every 8th view"
+    assert "the files name no test views: every 8th view is held out" in caplog.text
 
 
 def test_a_truncated_image_is_named(blender, neus):
@@ -99,17 +104,26 @@ def test_a_file_that_is_not_an_image_is_named(neus):
     fails(NeusDataset(str(neus)), neus / "image" / "003.png", "not an image that can be read")
 
 
-def test_an_image_of_more_than_eight_bits_is_refused(neus):
-    path = neus / "image" / "001.png"
-    Image.fromarray(np.zeros((16, 16), dtype=np.uint16)).save(path)
-    fails(NeusDataset(str(neus)), path, "pixel format I;16.*convert it to 8 bits")
+def test_an_image_of_sixteen_bits_is_reduced_to_eight(neus, caplog):
+    Image.fromarray(np.full((16, 16), 257 * 80, dtype=np.uint16)).save(neus / "image" / "001.png")
+    with caplog.at_level("INFO"):
+        train = NeusDataset(str(neus)).load().train
+    assert (train.rgb[train.names.index("001")] == 80).all()
+    assert "16 bit" in caplog.text
 
 
-def test_an_image_of_another_size_is_named(blender, neus):
+def test_an_image_of_another_size_has_a_camera_of_its_own(blender):
     path = blender / "train" / "train_001.png"
-    Image.new("RGBA", (16, 20)).save(path)
-    message = "16 x 20 pixels, where the first view has 16 x 16"
-    fails(BlenderDataset(str(blender)), path, message)
+    solid = Image.open(path).resize((16, 20))
+    solid.save(path)
+    cameras = BlenderDataset(str(blender)).load().train.cameras
+    assert cameras.sizes.tolist() == [[16, 16], [16, 20], [16, 16], [16, 16]]
+    # The field of view is stated across: the focal length is that of the other views.
+    assert cameras.intrinsics[1, 0, 0] == cameras.intrinsics[0, 0, 0]
+    assert cameras.intrinsics[1, 1, 2] == 10
+
+
+def test_a_mask_of_another_aspect_ratio_is_named(neus):
     for mask in (neus / "mask").iterdir():
         Image.new("L", (20, 16), 255).save(mask)
     with pytest.raises(DataError, match=r"mask.*20 x 16 pixels, the image has 16 x 16"):
@@ -127,12 +141,19 @@ def test_an_empty_mask_is_named(blender, neus):
 @pytest.mark.parametrize(
     ("matrix", "message"),
     [
-        ([[1, 0], [0, 1]], r"transform_matrix of ./train/train_000 has shape \(2, 2\)"),
-        (np.full((4, 4), np.nan).tolist(), "transform_matrix of ./train/train_000 holds NaN"),
+        (
+            [[1, 0], [0, 1]],
+            r"transform_matrix of .*train_000 is \[\[1, 0\], \[0, 1\]\], not",
+        ),
+        (
+            np.full((4, 4), np.nan).tolist(),
+            "1 of 4 frames have no pose .*not finite.*train_000;",
+        ),
         (np.diag([1, 0, 1, 1]).tolist(), "transform_matrix of ./train/train_000 is singular"),
-        (np.diag([2, 2, 2, 1]).tolist(), ".*train_000 is not a rotation with a translation"),
-        (np.diag([1, 1, -1, 1]).tolist(), ".*train_000 is not a rotation with a translation"),
-        ("rotated", "transform_matrix of ./train/train_000 is not a matrix of numbers"),
+        (np.diag([1, 2, 2, 1]).tolist(), ".*train_000 scales its axes by 2, 2 and 1"),
+        (np.diag([1, 1, -1, 1]).tolist(), ".*train_000 is a reflection"),
+        ("rotated", 'transform_matrix of ./train/train_000 is "rotated", not 4 x 4'),
+        ([["a"] * 4] * 4, '.*train_000 holds "a", not a number'),
     ],
 )
 def test_a_broken_pose_is_named_with_its_frame(blender, matrix, message):
@@ -140,13 +161,34 @@ def test_a_broken_pose_is_named_with_its_frame(blender, matrix, message):
     fails(BlenderDataset(str(blender)), path, message)
 
 
+def test_a_uniform_scale_of_a_pose_is_removed_and_said(blender, caplog):
+    def enlarge(content):
+        for frame in content["frames"]:
+            matrix = np.array(frame["transform_matrix"])
+            matrix[:3, :3] *= 2
+            frame["transform_matrix"] = matrix.tolist()
+
+    before = BlenderDataset(str(blender)).load().train.cameras.poses
+    edit_frames(blender, enlarge)
+    with caplog.at_level("INFO"):
+        after = BlenderDataset(str(blender)).load().train.cameras.poses
+    torch.testing.assert_close(after, before)
+    assert "the poses scale by 2: the scale is removed" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda c: c.update(frames=[]), "lists no views"),
-        (lambda c: c.pop("camera_angle_x"), "not a NeRF-synthetic transforms file.*camera_angle_x"),
-        (lambda c: c["frames"][1].pop("file_path"), "not a NeRF-synthetic.*file_path"),
-        (lambda c: c.update(camera_angle_x=60), "camera_angle_x=60.0; give .* in radians"),
+        (
+            lambda c: c.pop("camera_angle_x"),
+            ".*train_000 has no focal length.*camera_angle_x",
+        ),
+        (lambda c: c["frames"][1].pop("file_path"), r"frames\[1\] has no file_path"),
+        (
+            lambda c: c.update(camera_angle_x=60),
+            "camera_angle_x=60 of .*; give .* in radians",
+        ),
     ],
 )
 def test_a_broken_transforms_file_is_named(blender, change, message):
@@ -156,7 +198,7 @@ def test_a_broken_transforms_file_is_named(blender, change, message):
 def test_a_transforms_file_that_is_not_json_is_named(blender):
     (blender / "transforms_train.json").write_text("{")
     path = blender / "transforms_train.json"
-    fails(BlenderDataset(str(blender)), path, "not a NeRF-synthetic transforms file")
+    fails(BlenderDataset(str(blender)), path, "not JSON that can be read .*line 1 column 2")
 
 
 @pytest.mark.parametrize(
@@ -196,12 +238,15 @@ def test_a_random_background_needs_an_alpha_channel(blender):
             Image.open(path).convert("RGB").save(path)
     assert BlenderDataset(str(blender)).offers == {"target_rgb"}
     dataset = BlenderDataset(str(blender), background="random")
-    fails(dataset, blender, "no alpha channel, which a random background needs")
+    fails(dataset, blender, "no alpha channel and no masks, which a random background needs")
 
 
-def test_a_downscale_that_does_not_divide_the_image_is_refused(neus):
-    path = neus / "image" / "001.png"
-    fails(NeusDataset(str(neus), downscale=3), path, "16 x 16 pixels, not a multiple of")
+def test_a_downscale_that_does_not_divide_the_image_keeps_the_field_of_view(neus):
+    full, third = (NeusDataset(str(neus), downscale=step).load().train for step in (1, 3))
+    assert third.rgb.shape[1:3] == (5, 5)
+    ratio = third.cameras.intrinsics[:, :2] / full.cameras.intrinsics[:, :2]
+    used = full.cameras.intrinsics[:, :2].abs() > 1e-3
+    torch.testing.assert_close(ratio[used], torch.full_like(ratio[used], 5 / 16))
 
 
 @pytest.mark.parametrize(

@@ -117,3 +117,12 @@ def test_blender_views_can_be_held_out_by_rule(scene, tmp_path):
     loaded = BlenderDataset(str(write_blender(tmp_path, scene)), hold_out={"every": 3}).load()
     assert loaded.test.names == ("train_000", "train_003")
     assert len(loaded.train) == 4
+
+
+def test_blender_test_files_are_not_read_where_views_are_held_out_by_rule(scene, tmp_path, caplog):
+    folder = write_blender(tmp_path, scene)
+    (folder / "transforms_test.json").write_text("{")
+    with caplog.at_level("INFO"):
+        loaded = BlenderDataset(str(folder), hold_out=["train_001"]).load()
+    assert loaded.test.names == ("train_001",)
+    assert "transforms_test.json is not used: the test views are chosen by" in caplog.text

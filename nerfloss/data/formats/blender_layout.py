@@ -26,20 +26,23 @@ def parse(folder: Path, settings: ParseSettings) -> ParsedScene:
     """Read a scene; test views are those of transforms_test.json, else of transforms_val.json.
 
     Names are the stems of the images where these are unique within a split. ``region`` is the ball
-    about the origin with ``settings.scene_radius``, None if that is not set. Raises DataError for
+    about the origin with ``settings.scene_radius``, None if that is not set. With
+    ``settings.own_split`` the only views are those of transforms_train.json. Raises DataError for
     missing or contradictory files.
     """
     paths = [folder / name for name in (TRAIN, *TEST)]
     found = [path for path in paths if is_file(path)]
     if paths[0] not in found:
         raise DataError(paths[0], "no such file", f"dataset.path must be {CONTENT}")
-    files = [read_transforms(path, CONTENT) for path in found[:2]]
+    read = found[:1] if settings.own_split else found[:2]
+    files = [read_transforms(path, CONTENT) for path in read]
     remarks = Remarks(sum(len(file.entries) for file in files))
     images = ImageFiles(folder, settings)
     splits = [_names(read_frames(file, images, settings, remarks)) for file in files]
     images.describe(remarks)
-    for path in found[2:]:
-        remarks.add(f"{path.name} is not used: the test views are those of {found[1].name}")
+    choice = "chosen by dataset.hold_out" if settings.own_split else f"those of {read[-1].name}"
+    for path in found[len(read) :]:
+        remarks.add(f"{path.name} is not used: the test views are {choice}")
     _check_splits(splits, files)
     for file in files:
         describe_keys(file, remarks)
@@ -53,7 +56,7 @@ def parse(folder: Path, settings: ParseSettings) -> ParsedScene:
         region=None if radius is None else np.diag([radius, radius, radius, 1.0]),
         up=up_direction(files[0]),
         depth=depth_convention(files[0], remarks, 1.0),
-        hold_out=found[1].name if test else "",
+        hold_out=read[1].name if test else "",
         notes=remarks.lines,
     )
 

@@ -92,6 +92,7 @@ class FolderDataset(SceneSettings, FileSettings):
             missing=self.missing,
             masks=self.masks,
             scene_radius=None if self.scene_radius is None else float(self.scene_radius),
+            own_split=self.hold_out is not None,
         )
         parsed = layout_module(name).parse(folder, settings)
         if self.scene_radius is not None and parsed.region is None:

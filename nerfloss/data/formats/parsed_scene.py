@@ -112,6 +112,7 @@ class ParseSettings:
     ``refuse`` (all missing files are named) or ``skip`` (counted and said). ``masks`` says if
     object masks are wanted: True (must be there), False, or "auto". ``scene_radius`` is the radius
     of the region of interest about the origin in units of the files, None: the program chooses.
+    ``own_split`` is True if the user states the test views: files of test views are not read then.
     """
 
     downscale: int = 1
@@ -119,3 +120,4 @@ class ParseSettings:
     missing: str = "refuse"
     masks: bool | str = "auto"
     scene_radius: float | None = None
+    own_split: bool = False
