@@ -14,7 +14,7 @@ from nerfloss.cli.programs import SUMMARIES, run_program
 # In groups, as --help shows them: a name, and the module of this package that has the command.
 COMMANDS = {
     "train and evaluate": dict.fromkeys(SUMMARIES, ""),
-    "prepare": {"capture": "capture", "inspect": "inspect"},
+    "prepare": {"capture": "capture", "inspect": "inspect", "convert": "convert"},
     "look up": {
         "list": "list_parts",
         "terms": "terms",

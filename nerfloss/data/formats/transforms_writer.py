@@ -1,7 +1,6 @@
 """Write a parsed scene in the layout of nerfstudio: transforms.json, images/, masks and maps."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import numpy as np
 import trimesh
 
 from nerfloss.data.cameras.camera import Camera
+from nerfloss.data.formats.file_copies import copy_file
 from nerfloss.data.formats.parsed_scene import Frame, ParsedPoints, ParsedScene
 from nerfloss.data.formats.transforms_frames import with_unique_names
 from nerfloss.kernels.lens import COEFFICIENTS, EQUIRECTANGULAR, FISHEYE
@@ -25,10 +25,10 @@ KEYS: dict[str, str] = {"k1": "k1", "k2": "k2", "k3": "k3", "p1": "p1", "p2": "p
 DENOMINATOR: dict[str, str] = {"d1": "k4", "d2": "k5", "d3": "k6"}
 
 
-def write_transforms(scene: ParsedScene, folder: Path) -> Path:
+def write_transforms(scene: ParsedScene, folder: Path, *, link: bool = False) -> Path:
     """Write a scene in nerfstudio's layout and return the path of its transforms.json.
 
-    Images, masks and maps are copied. Poses keep their coordinates; ``to_files`` becomes
+    Images, masks and maps are copied, or hard-linked with ``link``. Poses keep their coordinates; ``to_files`` becomes
     ``applied_transform`` and ``applied_scale``. nerfstudio does not know ``object_mask_path`` and
     the model FULL_OPENCV; a scene with them reads back here.
     """
@@ -40,7 +40,7 @@ def write_transforms(scene: ParsedScene, folder: Path) -> Path:
     content |= _whole_file(scene)
     entries, names = [], []
     for frame, camera in zip(frames, cameras, strict=True):
-        name = _copy(frame.image, folder, "images", frame.name)
+        name = _copy(frame.image, folder, "images", frame.name, link)
         pose = np.vstack([frame.pose, (0.0, 0.0, 0.0, 1.0)])
         pose[:, 1:3] *= -1  # from OpenCV axes to OpenGL
         entry = {"file_path": name, **({} if same else camera)}
@@ -48,7 +48,7 @@ def write_transforms(scene: ParsedScene, folder: Path) -> Path:
         for field, key, place in MAPS:
             file = vars(frame)[field]
             if file is not None:
-                entry[key] = _copy(file, folder, place, frame.name)
+                entry[key] = _copy(file, folder, place, frame.name, link)
         entries.append(entry)
         names.append(name)
     if scene.test is not None:
@@ -114,12 +114,10 @@ def _whole_file(scene: ParsedScene) -> dict[str, Any]:
     return content
 
 
-def _copy(source: Path, folder: Path, place: str, name: str) -> str:
+def _copy(source: Path, folder: Path, place: str, name: str, link: bool) -> str:
     """Copy a file to ``folder/place/name`` with its own ending, and return the relative path."""
     target = folder / place / (name if name.endswith(source.suffix) else name + source.suffix)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if not (target.exists() and target.samefile(source)):
-        shutil.copyfile(source, target)
+    copy_file(source, target, link=link)
     return target.relative_to(folder).as_posix()
 
 

@@ -1,0 +1,166 @@
+"""Write a parsed scene in another layout, and say what the layout cannot hold."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+
+from nerfloss.data.errors import DataError
+from nerfloss.data.formats.build_settings import BuildSettings
+from nerfloss.data.formats.camera_order import order_by_masks
+from nerfloss.data.formats.file_coordinates import in_file_coordinates
+from nerfloss.data.formats.image_loading import load_images
+from nerfloss.data.formats.image_sizes import PlannedImage, plan_images
+from nerfloss.data.formats.neus_layout import BY_TEXT
+from nerfloss.data.formats.neus_writer import check_neus, write_neus
+from nerfloss.data.formats.parsed_scene import ParsedPoints, ParsedScene
+from nerfloss.data.formats.scene_masks import masked_views, object_masks
+from nerfloss.data.formats.scene_region import scene_region
+from nerfloss.data.formats.transforms_writer import write_transforms
+from nerfloss.data.image_storage import storage_for
+from nerfloss.files import atomic_write
+
+TARGETS = ("nerfstudio", "colmap", "neus")
+Masks = Sequence[UInt8[np.ndarray, "_ _"] | None]
+TEST, POINTS, NAMES = "test.txt", "points.ply", "names.txt"
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What was written: the settings that read it as the source is, and what was assumed."""
+
+    folder: Path
+    settings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def convert_scene(
+    parsed: ParsedScene, target: str, folder: Path, *, link: bool = False
+) -> Conversion:
+    """Write a scene as ``nerfstudio``, ``colmap`` or ``neus`` into a new or empty folder.
+
+    Images, masks and points are written, too; with ``link`` as hard links where the disk has them.
+    COLMAP and NeuS have no list of test views, which goes to test.txt, and no maps of depth and
+    normals. Raises ValueError for another target, DataError for a folder that holds files and for
+    what the target cannot hold.
+    """
+    if target not in TARGETS:
+        raise ValueError(f"a scene is converted to {', '.join(TARGETS)}, not to {target!r}")
+    _check_folder(parsed, folder)
+    parsed = _ordered(parsed)
+    if target == "nerfstudio":
+        write_transforms(parsed, folder, link=link)
+        return Conversion(folder)
+    parsed = in_file_coordinates(parsed)
+    parsed, settings, notes = _with_one_kind_of_masks(parsed)
+    if any(frame.depth or frame.normal for frame in parsed.frames):
+        notes.append(f"{target} has no maps of depth and normals: they are left out")
+    if target == "neus":
+        names = _to_neus(parsed, folder, settings, notes, link)
+    else:
+        from nerfloss.data.formats.colmap_writer import write_model
+
+        names = write_model(parsed, folder, link=link)
+    if parsed.test is not None:
+        held = [names[parsed.frames[index].name] for index in parsed.test]
+        atomic_write(folder / TEST, "".join(f"{name}\n" for name in held).encode())
+        settings.append(f"dataset.hold_out={TEST}")
+    return Conversion(folder, tuple(settings), tuple(notes))
+
+
+def _check_folder(parsed: ParsedScene, folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise DataError(folder, "a file", "choose another folder: -o <folder>")
+    if folder.is_dir() and any(folder.iterdir()):
+        raise DataError(folder, "the folder is not empty", "choose another folder: -o <folder>")
+    if not parsed.frames:
+        raise DataError(parsed.folder, "no views", "nothing can be converted")
+
+
+def _with_one_kind_of_masks(parsed: ParsedScene) -> tuple[ParsedScene, list[str], list[str]]:
+    """Return the scene with one mask per view, settings that say its meaning, and notes."""
+    if not any(frame.ignore_mask for frame in parsed.frames):
+        return parsed, [], []
+    if any(frame.object_mask for frame in parsed.frames):
+        return parsed, [], ["ignore masks are left out: the layout has object masks only"]
+    frames = tuple(replace(f, object_mask=f.ignore_mask, ignore_mask=None) for f in parsed.frames)
+    notes = ["the masks are ignore masks: train with dataset.mask_meaning=ignore"]
+    return replace(parsed, frames=frames), ["dataset.mask_meaning=ignore"], notes
+
+
+def _to_neus(
+    parsed: ParsedScene, folder: Path, settings: list[str], notes: list[str], link: bool
+) -> Mapping[str, str]:
+    parsed = _with_region(parsed, not settings, notes)
+    names = write_neus(parsed, folder, link=link)
+    if any(old != new for old, new in names.items()):
+        lines = "".join(f"{new} {old}\n" for old, new in names.items())
+        atomic_write(folder / NAMES, lines.encode())
+        notes.append(f"the views are numbered; {NAMES} has their former names")
+    endings = {path.suffix for path in (folder / "image").iterdir()} - {".png"}
+    if endings:
+        notes.append(f"NeuS itself reads image/*.png only; here are {', '.join(sorted(endings))}")
+    if parsed.points is not None and len(parsed.points.positions):
+        write_points(parsed.points, folder / POINTS)
+        settings.append(f"dataset.points={folder / POINTS}")
+    return names
+
+
+def _loaded_masks(parsed: ParsedScene, planned: Sequence[PlannedImage]) -> Masks | None:
+    """Return the object masks of the views, None if there are none."""
+    masked = masked_views(parsed, planned)
+    if not any(masked):
+        return None
+    width, height = (max(image.size[axis] for image in planned) for axis in (0, 1))
+    loaded = load_images(
+        planned,
+        alpha_masks=not any(frame.object_mask for frame in parsed.frames),
+        depth=parsed.depth,
+        normal=parsed.normal,
+        storage=storage_for("auto", 4 * len(planned) * width * height),
+    )
+    return object_masks(parsed, planned, loaded, masked)
+
+
+def _ordered(parsed: ParsedScene) -> ParsedScene:
+    """Return a scene of NeuS with its cameras in the order that the masks confirm."""
+    if BY_TEXT not in parsed.more:
+        return parsed
+    masks = _loaded_masks(parsed, plan_images(parsed.frames, 1))
+    return parsed if masks is None else order_by_masks(parsed, masks)
+
+
+def _with_region(parsed: ParsedScene, use_masks: bool, notes: list[str]) -> ParsedScene:
+    """Return the scene with the region that the program chooses if the files state none."""
+    planned = plan_images(parsed.frames, 1)
+    check_neus(parsed, planned)
+    if parsed.region is not None:
+        return parsed
+    masks = _loaded_masks(parsed, planned) if use_masks else None
+    cameras = [image.camera for image in planned]
+    region = scene_region(parsed, cameras, masks, BuildSettings(scene_scale=1.0))
+    notes.append(f"scale_mat: {region.description}")
+    return replace(parsed, region=region.to_world)
+
+
+def write_points(points: ParsedPoints, path: Path) -> None:
+    """Write points as PLY, with colours, normals and confidence where they are known."""
+    columns = {axis: points.positions[:, i] for i, axis in enumerate("xyz")}
+    if points.normals is not None:
+        columns |= {f"n{axis}": points.normals[:, i] for i, axis in enumerate("xyz")}
+    if points.confidence is not None:
+        columns["confidence"] = points.confidence
+    kinds = [(name, "<f8") for name in columns]
+    if points.colors is not None:
+        colors = (points.colors.clip(0, 1) * 255).round().astype(np.uint8)
+        columns |= {name: colors[:, i] for i, name in enumerate(("red", "green", "blue"))}
+        kinds += [(name, "u1") for name in ("red", "green", "blue")]
+    table = np.zeros(len(points.positions), dtype=kinds)
+    for name, values in columns.items():
+        table[name] = values
+    words = {"<f8": "double", "u1": "uchar"}
+    header = ["ply", "format binary_little_endian 1.0", f"element vertex {len(table)}"]
+    header += [f"property {words[kind]} {name}" for name, kind in kinds] + ["end_header", ""]
+    atomic_write(path, "\n".join(header).encode() + table.tobytes())
