@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from nerfloss.data.formats.file_coordinates import in_file_coordinates
 from nerfloss.data.formats.image_loading import load_images
 from nerfloss.data.formats.image_sizes import PlannedImage, plan_images
 from nerfloss.data.formats.neus_layout import BY_TEXT
-from nerfloss.data.formats.neus_writer import check_neus, write_neus
+from nerfloss.data.formats.neus_writer import check_neus, plan_as_stored, write_neus
 from nerfloss.data.formats.parsed_scene import ParsedPoints, ParsedScene
 from nerfloss.data.formats.scene_masks import masked_views, object_masks
 from nerfloss.data.formats.scene_region import scene_region
@@ -48,6 +49,8 @@ def convert_scene(
     """
     if target not in TARGETS:
         raise ValueError(f"a scene is converted to {', '.join(TARGETS)}, not to {target!r}")
+    if target == "colmap" and find_spec("nerfloss.data.formats.colmap_writer") is None:
+        raise ValueError("this version cannot write COLMAP models: choose nerfstudio or neus")
     _check_folder(parsed, folder)
     parsed = _ordered(parsed)
     if target == "nerfstudio":
@@ -60,7 +63,7 @@ def convert_scene(
     if target == "neus":
         names = _to_neus(parsed, folder, settings, notes, link)
     else:
-        from nerfloss.data.formats.colmap_writer import write_model
+        from nerfloss.data.formats.colmap_writer import write_model  # pyright: ignore
 
         names = write_model(parsed, folder, link=link)
     if parsed.test is not None:
@@ -134,8 +137,8 @@ def _ordered(parsed: ParsedScene) -> ParsedScene:
 
 def _with_region(parsed: ParsedScene, use_masks: bool, notes: list[str]) -> ParsedScene:
     """Return the scene with the region that the program chooses if the files state none."""
+    check_neus(parsed, plan_as_stored(parsed))
     planned = plan_images(parsed.frames, 1)
-    check_neus(parsed, planned)
     if parsed.region is not None:
         return parsed
     masks = _loaded_masks(parsed, planned) if use_masks else None

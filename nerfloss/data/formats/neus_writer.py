@@ -1,14 +1,15 @@
 """Write a parsed scene in the layout of NeuS: cameras_sphere.npz, image/ and mask/."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from nerfloss.data.errors import DataError
-from nerfloss.data.formats.file_copies import copy_file
 from nerfloss.data.formats.file_coordinates import in_file_coordinates
+from nerfloss.data.formats.file_copies import copy_file
 from nerfloss.data.formats.image_pairs import natural_key
 from nerfloss.data.formats.image_sizes import PlannedImage, plan_images
 from nerfloss.data.formats.neus_cameras import SHIFT
@@ -31,7 +32,7 @@ def write_neus(parsed: ParsedScene, folder: Path, *, link: bool = False) -> dict
     for distorted cameras, several image sizes and a scene without a region.
     """
     parsed = in_file_coordinates(parsed)
-    planned = plan_images(parsed.frames, 1)
+    planned = plan_as_stored(parsed)
     check_neus(parsed, planned)
     if parsed.region is None:
         found = "no region of interest, which scale_mat_i of NeuS states"
@@ -47,6 +48,17 @@ def write_neus(parsed: ParsedScene, folder: Path, *, link: bool = False) -> dict
         _write_mask(image, folder / "mask", name, link)
     np.savez(folder / ARCHIVE, **matrices)
     return {image.frame.name: name for image, name in zip(planned, names, strict=True)}
+
+
+def plan_as_stored(parsed: ParsedScene) -> list[PlannedImage]:
+    """Return the views with the cameras of their image files' own sizes, which NeuS expects."""
+    return [_as_stored(image) for image in plan_images(parsed.frames, 1)]
+
+
+def _as_stored(image: PlannedImage) -> PlannedImage:
+    header = read_header(image.frame.image)
+    size = header.upright_size if image.upright else (header.width, header.height)
+    return image if image.size == size else replace(image, camera=image.camera.resized(*size))
 
 
 def projection(image: PlannedImage) -> np.ndarray:
