@@ -89,9 +89,11 @@ def estimate_up(poses: Float[np.ndarray, "views 3 4"]) -> Float[np.ndarray, "3"]
     x, minus_y, axes = poses[:, :, 0], -poses[:, :, 1], poses[:, :, 2]
     values, vectors = np.linalg.eigh(x.T @ x / len(x))
     mean = minus_y.mean(0)
-    turned = np.linalg.eigvalsh(minus_y.T @ minus_y / len(x))
-    if values[2] > 0.9 and turned[2] < 0.8:
-        up = vectors[:, 2]
+    turned, across = np.linalg.eigh(minus_y.T @ minus_y / len(x))
+    # Cameras on their side: x points up if they look level; y is level however they look.
+    on_side = turned[0] < 0.02 and values[0] > 0.05
+    if on_side or (values[2] > 0.9 and turned[2] < 0.8):
+        up = across[:, 0] if on_side else vectors[:, 2]
         return up if up @ axes.mean(0) <= 0 else -up
     flat = vectors[:, values - values[0] < 0.02]
     up = flat @ (flat.T @ mean)
