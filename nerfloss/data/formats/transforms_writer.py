@@ -28,8 +28,8 @@ DENOMINATOR: dict[str, str] = {"d1": "k4", "d2": "k5", "d3": "k6"}
 def write_transforms(scene: ParsedScene, folder: Path, *, link: bool = False) -> Path:
     """Write a scene in nerfstudio's layout and return the path of its transforms.json.
 
-    Images, masks and maps are copied, or hard-linked with ``link``. Poses keep their coordinates; ``to_files`` becomes
-    ``applied_transform`` and ``applied_scale``. nerfstudio does not know ``object_mask_path`` and
+    Images, masks and maps are copied, or hard-linked with ``link``. Poses keep their coordinates;
+    ``to_files`` becomes ``applied_transform`` and ``applied_scale``. nerfstudio does not know ``object_mask_path`` and
     the model FULL_OPENCV; a scene with them reads back here.
     """
     folder.mkdir(parents=True, exist_ok=True)
