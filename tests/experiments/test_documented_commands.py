@@ -60,6 +60,7 @@ NOT_TYPED = {
     "hydra.launcher.address=auto": "needs a running Ray cluster",
     "hydra.launcher.slurm": "needs a SLURM queue",
     "hydra.launcher.gpus": "needs a GPU",
+    "nerfloss capture": "needs photographs, and minutes",
 }
 # Typed by the fast tests, too: one of each kind.
 REPRESENTATIVE = (
@@ -231,6 +232,8 @@ def test_a_documented_command_of_nerfloss_succeeds(command, capsys):
     if any(part in command.line for part in NOT_TYPED):
         pytest.skip("see NOT_TYPED")
     words = in_words(command.line)
+    if "data/lego" in words:
+        write_blender(Path("data/lego"), small_scene("sphere", views=4, test_views=1, size=16))
     assert main(words[1:]) == 0
     if "multirun" in command.line:
         assert "Against" in capsys.readouterr().out
