@@ -30,7 +30,8 @@ def test_the_scene_lies_beside_the_photographs_and_is_made_once(made, tmp_path):
     assert settings.max_size == 800
 
 
-def test_the_scene_lies_where_it_is_set_or_where_it_can_be_written(made, tmp_path, monkeypatch):
+@pytest.mark.usefixtures("made")
+def test_the_scene_lies_where_it_is_set_or_where_it_can_be_written(tmp_path, monkeypatch):
     (tmp_path / "shoe").mkdir()
     dataset = PhotosDataset(path=str(tmp_path / "shoe"), scene=str(tmp_path / "there"))
     assert dataset.folder() == tmp_path / "there"
