@@ -15,6 +15,7 @@ from jaxtyping import Float, Int
 from nerfloss.data.cameras.camera import MODELS, Camera
 from nerfloss.data.errors import DataError
 from nerfloss.data.formats.colmap_stream import REPLACE, Stream, file_bytes
+from nerfloss.kernels.lens import EQUIRECTANGULAR
 
 # The numbers of the models in binary files.
 NUMBERED = [
@@ -30,6 +31,12 @@ NUMBERED = [
     "RADIAL_FISHEYE",
     "THIN_PRISM_FISHEYE",
     "RAD_TAN_THIN_PRISM_FISHEYE",
+    "SIMPLE_DIVISION",
+    "DIVISION",
+    "SIMPLE_FISHEYE",
+    "FISHEYE",
+    "EUCM",
+    "EQUIRECTANGULAR",
 ]
 UNDISTORT = "undistort the images (colmap image_undistorter), or calibrate with OPENCV"
 
@@ -143,8 +150,14 @@ def _camera(path: Path, number: int, model: str, size: Any, params: Any) -> tupl
         raise DataError(path, found, UNDISTORT)
     if max(size) > 1_000_000:
         raise DataError(path, f"camera {number} has {size[0]} x {size[1]} pixels", REPLACE)
+    params = tuple(params)
+    if MODELS[model].projection == EQUIRECTANGULAR:
+        if params != tuple(size):  # COLMAP's parameters are the size of the whole sphere
+            found = f"camera {number}: {model} of {size[0]} x {size[1]} pixels has the parameters"
+            raise DataError(path, f"{found} {params}, not its width and height", UNDISTORT)
+        params = ()
     try:
-        return number, Camera(model, *size, tuple(params))
+        return number, Camera(model, size[0], size[1], params)
     except ValueError as error:
         raise DataError(path, f"camera {number}: {error}", REPLACE) from error
 
@@ -162,6 +175,7 @@ def _binary_camera(stream: Stream) -> tuple[int, Camera]:
     number, model, width, height = stream.take("iiQQ")
     name = NUMBERED[model] if 0 <= model < len(NUMBERED) else f"number {model}"
     count = len(MODELS[name].parameters) if name in MODELS else 0
+    count = 2 if name == "EQUIRECTANGULAR" else count
     return _camera(stream.path, number, name, (width, height), stream.take(f"{count}d"))
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ from jaxtyping import UInt8
 from nerfloss.data.errors import DataError
 from nerfloss.data.formats.build_settings import BuildSettings
 from nerfloss.data.formats.camera_order import order_by_masks
+from nerfloss.data.formats.colmap_writer import write_model
 from nerfloss.data.formats.file_coordinates import in_file_coordinates
 from nerfloss.data.formats.image_loading import load_images
 from nerfloss.data.formats.image_sizes import PlannedImage, plan_images
@@ -49,8 +49,6 @@ def convert_scene(
     """
     if target not in TARGETS:
         raise ValueError(f"a scene is converted to {', '.join(TARGETS)}, not to {target!r}")
-    if target == "colmap" and find_spec("nerfloss.data.formats.colmap_writer") is None:
-        raise ValueError("this version cannot write COLMAP models: choose nerfstudio or neus")
     _check_folder(parsed, folder)
     parsed = _ordered(parsed)
     if target == "nerfstudio":
@@ -63,8 +61,6 @@ def convert_scene(
     if target == "neus":
         names = _to_neus(parsed, folder, settings, notes, link)
     else:
-        from nerfloss.data.formats.colmap_writer import write_model  # pyright: ignore
-
         names = write_model(parsed, folder, link=link)
     if parsed.test is not None:
         held = [names[parsed.frames[index].name] for index in parsed.test]

@@ -1,7 +1,6 @@
 """A scene survives its conversion to every layout: names, cameras, poses, points, masks, split."""
 
 from dataclasses import replace
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -19,17 +18,6 @@ from nerfloss.data.formats.point_files import read_vertices
 from nerfloss.data.splits import split_views
 
 SETTINGS = ParseSettings()
-NO_COLMAP = find_spec("nerfloss.data.formats.colmap_writer") is None
-
-
-@pytest.fixture(autouse=True)
-def writer_of_colmap(request):
-    """Skip COLMAP where its writer is not part of the package."""
-    callspec = getattr(request.node, "callspec", None)
-    if NO_COLMAP and callspec and callspec.params.get("target") == "colmap":
-        pytest.skip("there is no writer of COLMAP models")
-
-
 OPENCV = Camera("OPENCV", 8, 6, (9.0, 8.0, 4.5, 2.5, 0.1, -0.02, 0.003, 0.004))
 
 
