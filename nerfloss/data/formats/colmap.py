@@ -1,12 +1,12 @@
 """Scenes of COLMAP: a sparse model beside a folder of images."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from nerfloss.data.errors import DataError
+from nerfloss.data.formats.colmap_files import Model, check_files, check_missing
 from nerfloss.data.formats.colmap_images import (
     ENDINGS,
     FileIndex,
@@ -16,7 +16,6 @@ from nerfloss.data.formats.colmap_images import (
     natural,
 )
 from nerfloss.data.formats.colmap_model import (
-    ModelImage,
     model_file,
     read_cameras,
     read_images,
@@ -27,14 +26,6 @@ from nerfloss.data.formats.parsed_scene import Frame, ParsedPoints, ParsedScene,
 # Where programs put the models: COLMAP, nerfstudio, gaussian-splatting, Neuralangelo.
 PLACES = ("sparse", "colmap/sparse", "dense/sparse", "undistorted/sparse", "distorted/sparse")
 DEPTH = 4  # folders below the scene in which a model is looked for
-
-
-@dataclass(frozen=True)
-class Model:
-    """A folder with a model, and its images by number."""
-
-    folder: Path
-    images: dict[int, ModelImage]
 
 
 def detect(folder: Path) -> bool:
@@ -61,8 +52,8 @@ def parse(folder: Path, settings: ParseSettings) -> ParsedScene:
     root = image_folder(folder, model.folder, names, settings, notes)
     files = FileIndex(root)
     paths = {number: files.find(image.name) for number, image in model.images.items()}
-    _check_missing(model, paths, root, settings, notes)
-    _check_files(images_path, model, paths, root, notes)
+    check_missing(model, paths, root, settings, notes)
+    check_files(images_path, model, paths, root, notes)
     kept = {n: image for n, image in model.images.items() if paths[n] is not None}
     label = frame_names([image.name for image in kept.values()])
     order = sorted(kept, key=lambda number: natural(label[kept[number].name]))
@@ -126,48 +117,6 @@ def _largest(folder: Path, notes: list[str]) -> Model:
         sizes = ", ".join(f"{each.folder.name}: {len(each.images)} images" for each in models)
         notes.append(f"{len(models)} models ({sizes}): the largest, {best.folder}, is used")
     return best
-
-
-def _check_missing(
-    model: Model,
-    paths: dict[int, Path | None],
-    root: Path,
-    settings: ParseSettings,
-    notes: list[str],
-) -> None:
-    missing = sorted(model.images[n].name for n, path in paths.items() if path is None)
-    if not missing:
-        return
-    listed = f"{len(missing)} of {len(paths)} images have no file in {root}: {', '.join(missing)}"
-    if settings.missing != "skip" or len(missing) == len(paths):
-        remedy = "restore the images, set dataset.images, or dataset.missing=skip"
-        raise DataError(model.folder, listed, remedy)
-    notes.append(f"skipped: {listed}")
-
-
-def _check_files(
-    model_path: Path,
-    model: Model,
-    paths: dict[int, Path | None],
-    root: Path,
-    notes: list[str],
-) -> None:
-    """Raise DataError for two images that are one file; note files with another ending or case."""
-    by_file: dict[Path, str] = {}
-    moved = []
-    for number, path in paths.items():
-        name = model.images[number].name
-        if path is None:
-            continue
-        if path in by_file:
-            found = f"images {by_file[path]!r} and {name!r} are one file, {path}"
-            raise DataError(model_path, found, "restore the missing one, or remove it there")
-        by_file[path] = name
-        if path != root / name.replace("\\", "/"):
-            moved.append(f"{name} is {path.name}")
-    if moved:
-        listed = ", ".join(moved[:3]) + (" ..." if len(moved) > 3 else "")
-        notes.append(f"{len(moved)} images have another ending or case than in the model: {listed}")
 
 
 def _masks(

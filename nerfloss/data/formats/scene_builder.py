@@ -45,15 +45,7 @@ def build_scene(
     planned = plan_images(parsed.frames, settings.downscale)
     masked = masked_views(parsed, planned)
     alpha = any(masked) and not any(frame.object_mask for frame in parsed.frames)
-    loaded = load_images(
-        planned,
-        alpha_masks=alpha,
-        depth=parsed.depth,
-        normal=parsed.normal,
-        storage=storage_for(settings.image_storage, 4 * _pixels(planned)),
-    )
-    for note in counted(loaded.notes, len(planned)):
-        log.info("images: %s", note)
+    loaded = _decoded(parsed, planned, alpha, settings.image_storage)
     use = settings.masks is not False
     masks = object_masks(parsed, planned, loaded, masked) if use else None
     if masks is not None and (ordered := order_by_masks(parsed, masks)) is not parsed:
@@ -85,6 +77,22 @@ def build_scene(
             "downscale": settings.downscale,
         },
     )
+
+
+def _decoded(
+    parsed: ParsedScene, planned: Sequence[PlannedImage], alpha: bool, image_storage: str
+) -> LoadedImages:
+    """Decode the images; what had to be assumed is logged."""
+    loaded = load_images(
+        planned,
+        alpha_masks=alpha,
+        depth=parsed.depth,
+        normal=parsed.normal,
+        storage=storage_for(image_storage, 4 * _pixels(planned)),
+    )
+    for note in counted(loaded.notes, len(planned)):
+        log.info("images: %s", note)
+    return loaded
 
 
 def _meaning(alpha: bool, masked: bool) -> str:

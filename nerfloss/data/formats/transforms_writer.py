@@ -29,8 +29,8 @@ def write_transforms(scene: ParsedScene, folder: Path, *, link: bool = False) ->
     """Write a scene in nerfstudio's layout and return the path of its transforms.json.
 
     Images, masks and maps are copied, or hard-linked with ``link``. Poses keep their coordinates;
-    ``to_files`` becomes ``applied_transform`` and ``applied_scale``. nerfstudio does not know ``object_mask_path`` and
-    the model FULL_OPENCV; a scene with them reads back here.
+    ``to_files`` becomes ``applied_transform`` and ``applied_scale``. nerfstudio does not know
+    ``object_mask_path`` and the model FULL_OPENCV; a scene with them reads back here.
     """
     folder.mkdir(parents=True, exist_ok=True)
     frames = _unique(scene)
