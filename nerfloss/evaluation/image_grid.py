@@ -37,6 +37,8 @@ def image_name(view: str) -> str:
 
     The names of views are unique, may have dots, and may name sub-folders ("cam0/render.0001").
     """
+    for ending in (".png", ".jpg", ".jpeg"):
+        view = view.removesuffix(ending)
     return view.replace("/", "__").replace("\\", "__")
 
 
