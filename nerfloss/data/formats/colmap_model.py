@@ -18,26 +18,13 @@ from nerfloss.data.formats.colmap_stream import REPLACE, Stream, file_bytes
 from nerfloss.kernels.lens import EQUIRECTANGULAR
 
 # The numbers of the models in binary files.
-NUMBERED = [
-    "SIMPLE_PINHOLE",
-    "PINHOLE",
-    "SIMPLE_RADIAL",
-    "RADIAL",
-    "OPENCV",
-    "OPENCV_FISHEYE",
-    "FULL_OPENCV",
-    "FOV",
-    "SIMPLE_RADIAL_FISHEYE",
-    "RADIAL_FISHEYE",
-    "THIN_PRISM_FISHEYE",
-    "RAD_TAN_THIN_PRISM_FISHEYE",
-    "SIMPLE_DIVISION",
-    "DIVISION",
-    "SIMPLE_FISHEYE",
-    "FISHEYE",
-    "EUCM",
-    "EQUIRECTANGULAR",
-]
+NUMBERED = (
+    "SIMPLE_PINHOLE PINHOLE SIMPLE_RADIAL RADIAL OPENCV OPENCV_FISHEYE FULL_OPENCV FOV "
+    "SIMPLE_RADIAL_FISHEYE RADIAL_FISHEYE THIN_PRISM_FISHEYE RAD_TAN_THIN_PRISM_FISHEYE "
+    "SIMPLE_DIVISION DIVISION SIMPLE_FISHEYE FISHEYE EUCM EQUIRECTANGULAR"
+).split()
+# A translation beyond this has lost all digits of any scene.
+FARTHEST = 1e15
 UNDISTORT = "undistort the images (colmap image_undistorter), or calibrate with OPENCV"
 
 
@@ -56,8 +43,8 @@ class ModelImage:
     def pose(self, path: Path) -> Float[np.ndarray, "3 4"]:
         """Return the camera-to-world matrix. Raises DataError for values that are no pose."""
         values = np.array([*self.rotation, *self.translation])
-        length = float(np.linalg.norm(values[:4])) if np.isfinite(values).all() else math.nan
-        if not 0.9 < length < 1.1:
+        length = math.hypot(*values[:4].tolist())
+        if not (0.9 < length < 1.1 and np.abs(values[4:]).max() < FARTHEST):
             found = f"the pose of {self.name!r} is not a unit quaternion and a translation"
             raise DataError(path, f"{found}: {values.tolist()}", REPLACE)
         w, x, y, z = values[:4] / length

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -103,7 +104,7 @@ def _corners(
     counted = None if views is None else views.counts(view)
     if counted is not None:
         # The filter is centred; this moves its value to the corner of the patch.
-        origin = tuple(-(size // 2) for size in patch)
+        origin: Any = tuple(-(size // 2) for size in patch)
         whole = minimum_filter(counted, size=patch, mode="constant", origin=origin)
         found &= whole
     return found
