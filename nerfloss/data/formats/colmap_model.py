@@ -14,16 +14,9 @@ from jaxtyping import Float, Int
 
 from nerfloss.data.cameras.camera import MODELS, Camera
 from nerfloss.data.errors import DataError
-from nerfloss.data.formats.colmap_stream import REPLACE, Stream, file_bytes
+from nerfloss.data.formats.colmap_stream import NUMBERED, REPLACE, Stream, file_bytes
 from nerfloss.kernels.lens import EQUIRECTANGULAR
 
-# The numbers of the models in binary files.
-NUMBERED = [
-    "SIMPLE_PINHOLE", "PINHOLE", "SIMPLE_RADIAL", "RADIAL", "OPENCV", "OPENCV_FISHEYE",
-    "FULL_OPENCV", "FOV", "SIMPLE_RADIAL_FISHEYE", "RADIAL_FISHEYE", "THIN_PRISM_FISHEYE",
-    "RAD_TAN_THIN_PRISM_FISHEYE", "SIMPLE_DIVISION", "DIVISION", "SIMPLE_FISHEYE", "FISHEYE",
-    "EUCM", "EQUIRECTANGULAR",
-]  # fmt: skip
 # A translation beyond this has lost all digits of any scene.
 FARTHEST = 1e15
 UNDISTORT = "undistort the images (colmap image_undistorter), or calibrate with OPENCV"
