@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nerfloss.data.errors import DataError
-from nerfloss.data.formats.colmap_model import ModelImage
+from nerfloss.data.formats.colmap_entries import ModelImage
 from nerfloss.data.formats.parsed_scene import ParseSettings
 
 
@@ -23,6 +23,7 @@ def check_missing(
     settings: ParseSettings,
     notes: list[str],
 ) -> None:
+    """Raise DataError for images without a file, unless they are to be skipped."""
     missing = sorted(model.images[n].name for n, path in paths.items() if path is None)
     if not missing:
         return

@@ -122,9 +122,14 @@ def frame_names(names: Sequence[str]) -> dict[str, str]:
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:
-    """Return a key that sorts numbers in names by value."""
-    parts = re.split(r"([0-9]+)", name)
-    return [(0, int(p), "") if p[:1].isdigit() and p.isascii() else (1, 0, p) for p in parts if p]
+    """Return a key that sorts numbers in names by value, however many digits they have."""
+    parts = [part for part in re.split(r"([0-9]+)", name) if part]
+    return [_value(part) if "0" <= part[0] <= "9" else (1, 0, part) for part in parts]
+
+
+def _value(digits: str) -> tuple[int, int, str]:
+    digits = digits.lstrip("0")
+    return 0, len(digits), digits
 
 
 def _stem(name: str) -> str:

@@ -58,6 +58,12 @@ class Stream:
         except UnicodeDecodeError as error:
             raise DataError(self.path, f"the name {text[:60]!r} is not UTF-8", REPLACE) from error
 
+    def end(self) -> None:
+        """Raise DataError for bytes that no entry has taken."""
+        if self.at < len(self.data):
+            found = f"{len(self.data) - self.at} bytes follow the last entry, at byte {self.at}"
+            raise DataError(self.path, found, REPLACE)
+
     def broken(self, why: str = "") -> DataError:
         """Return the error of a file that is too short."""
         return DataError(self.path, f"{why}it ends after {len(self.data)} bytes", REPLACE)
