@@ -1,19 +1,17 @@
 """Scenes of COLMAP: a sparse model beside a folder of images."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from nerfloss.data.errors import DataError
 from nerfloss.data.formats.colmap_choice import largest_model, model_folders
 from nerfloss.data.formats.colmap_files import check_files, check_missing
 from nerfloss.data.formats.colmap_images import (
-    ENDINGS,
     FileIndex,
     frame_names,
     image_folder,
-    mask_folder,
     natural,
 )
+from nerfloss.data.formats.colmap_masks import image_masks
 from nerfloss.data.formats.colmap_model import model_file, read_cameras
 from nerfloss.data.formats.colmap_points import model_points
 from nerfloss.data.formats.parsed_scene import Frame, ParsedScene, ParseSettings
@@ -48,7 +46,7 @@ def parse(folder: Path, settings: ParseSettings) -> ParsedScene:
     kept = {n: image for n, image in model.images.items() if paths[n] is not None}
     label = frame_names([image.name for image in kept.values()])
     order = sorted(kept, key=lambda number: natural(label[kept[number].name]))
-    masks = _masks(root, [kept[number].name for number in order], settings, notes)
+    masks = image_masks(root, [kept[number].name for number in order], settings, notes)
     frames = []
     for number in order:
         image, path = kept[number], paths[number]
@@ -61,32 +59,3 @@ def parse(folder: Path, settings: ParseSettings) -> ParsedScene:
         notes.append(f"{root}: {unused} image files are not registered in the model, and not used")
     points = model_points(model, order, notes)
     return ParsedScene(folder, "colmap", tuple(frames), points=points, notes=tuple(notes))
-
-
-def _masks(
-    root: Path, names: Sequence[str], settings: ParseSettings, notes: list[str]
-) -> dict[str, Path]:
-    """Return the masks of the images that have one."""
-    place = mask_folder(root)
-    if place is None or settings.masks is False:
-        if settings.masks is True and place is None:
-            found = f"no folder of masks beside {root}, but dataset.masks=true"
-            raise DataError(root, found, "add masks/ or set dataset.masks=auto")
-        return {}
-    files = FileIndex(place, ENDINGS)
-    found = {name: files.find_mask(name) for name in names}
-    masks = {name: path for name, path in found.items() if path is not None}
-    if not masks and settings.masks is not True:
-        notes.append(f"{place}: no file has the name of an image, no masks are used")
-        return {}
-    if not masks:
-        found = f"no file has the name of one of the {len(names)} images, but dataset.masks=true"
-        raise DataError(place, found, "name the masks like the images, or set dataset.masks=auto")
-    if without := sorted(name for name in names if name not in masks):
-        listed = ", ".join(without[:5]) + (" ..." if len(without) > 5 else "")
-        notes.append(f"{place}: {len(without)} of {len(names)} images have no mask: {listed}")
-    notes.append(
-        f"{place}: taken as object masks, white on the object "
-        "(dataset.mask_meaning=ignore: black pixels do not count)"
-    )
-    return masks

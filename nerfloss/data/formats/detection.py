@@ -7,7 +7,8 @@ from types import ModuleType
 from nerfloss.data.errors import DataError
 from nerfloss.data.formats.parsed_scene import ParsedScene, ParseSettings
 
-# In this order: a nerfstudio folder may hold the COLMAP model that it was made of.
+# In this order: a nerfstudio folder may hold the COLMAP model that it was made of; that beside an
+# LLFF file says more than the file.
 LAYOUTS = {
     "nerfstudio": "nerfloss.data.formats.nerfstudio",
     "blender": "nerfloss.data.formats.blender_layout",
@@ -15,6 +16,7 @@ LAYOUTS = {
     "blendedmvs": "nerfloss.data.formats.blendedmvs",
     "neus": "nerfloss.data.formats.neus_layout",
     "colmap": "nerfloss.data.formats.colmap",
+    "llff": "nerfloss.data.formats.llff",
 }
 
 
