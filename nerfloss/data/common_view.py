@@ -60,8 +60,8 @@ def meeting_point(
     """Return the point closest to lines, and how much their directions differ.
 
     The sum of the distances (not of their squares) is least, so that a few lines that pass
-    elsewhere count little. The second value is the mean squared sine between the directions and the
-    one closest to all: 0 for parallel lines, 2/3 for random ones.
+    far from it count little. The second value is the mean squared sine between the directions
+    and the one closest to all: 0 for parallel lines, 2/3 for random ones.
     """
     across = np.eye(3) - axes[:, :, None] * axes[:, None, :]
     spread = float(np.linalg.eigvalsh(across.mean(0))[0])

@@ -19,7 +19,7 @@ from nerfloss.data.formats.neus_writer import check_neus, plan_as_stored, write_
 from nerfloss.data.formats.parsed_scene import ParsedPoints, ParsedScene
 from nerfloss.data.formats.scene_masks import masked_views, object_masks
 from nerfloss.data.formats.scene_region import scene_region
-from nerfloss.data.formats.transforms_writer import write_transforms
+from nerfloss.data.formats.transforms_writer import uniquely_named, write_transforms
 from nerfloss.data.image_storage import storage_for
 from nerfloss.files import atomic_write
 
@@ -51,6 +51,7 @@ def convert_scene(
         raise ValueError(f"a scene is converted to {', '.join(TARGETS)}, not to {target!r}")
     _check_folder(parsed, folder)
     parsed = _ordered(parsed)
+    parsed = replace(parsed, frames=tuple(uniquely_named(parsed)))
     if target == "nerfstudio":
         write_transforms(parsed, folder, link=link)
         return Conversion(folder)

@@ -112,7 +112,8 @@ def _load(
     if frame.ignore_mask is not None:
         mask, note = _mask(frame.ignore_mask, planned)
         notes += [note] if note else []
-        put(loaded.ignore, np.where(mask > THRESHOLD, 0, 255).astype(np.uint8))
+        # As in nerfstudio: every value but 0 counts.
+        put(loaded.ignore, np.where(mask > 0, 0, 255).astype(np.uint8))
     if frame.depth is not None:
         values = read_depth(frame.depth, depth.unit)
         values = _nearest(values, frame.depth, planned)

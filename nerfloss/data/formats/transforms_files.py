@@ -95,7 +95,7 @@ class ImageFiles:
             remarks.add(f"{Path(path).name} fits {' and '.join(names)}: {names[0]} is used")
         if self.finder.moved:
             name, tail = next(iter(self.finder.moved.items()))
-            remarks.add(f"paths from elsewhere, as {name}: found as {tail}")
+            remarks.add(f"paths of another machine, as {name}: found as {tail}")
         for folder in sorted(self.used):
             remarks.add(f"the images are those in {folder}/")
 

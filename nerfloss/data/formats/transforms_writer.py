@@ -33,7 +33,7 @@ def write_transforms(scene: ParsedScene, folder: Path, *, link: bool = False) ->
     ``object_mask_path`` and the model FULL_OPENCV; a scene with them reads back here.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    frames = _unique(scene)
+    frames = uniquely_named(scene)
     cameras = [camera_keys(frame.camera) for frame in frames]
     same = all(each == cameras[0] for each in cameras)
     content: dict[str, Any] = dict(cameras[0]) if same else {}
@@ -87,7 +87,7 @@ def camera_keys(camera: Camera) -> dict[str, Any]:
     return keys | {key: lens[name] for name, key in names.items()}
 
 
-def _unique(scene: ParsedScene) -> list[Frame]:
+def uniquely_named(scene: ParsedScene) -> list[Frame]:
     """Return the frames with names that are unique in the whole scene."""
     frames, held = list(scene.frames), set(scene.test or ())
     if len({frame.name for frame in frames}) < len(frames):

@@ -32,7 +32,7 @@ def hydra_value(path: Path) -> str:
     text = str(path)
     if PLAIN.fullmatch(text):
         return text
-    # Hydra doubles backslashes before a quote only; elsewhere they stand for themselves.
+    # Hydra doubles backslashes before a quote only; all others stand for themselves.
     escaped = re.sub(r'(\\*)"', lambda m: m[1] * 2 + '\\"', text)
     escaped = re.sub(r"(\\+)$", lambda m: m[1] * 2, escaped)
     return f'"{escaped}"'
