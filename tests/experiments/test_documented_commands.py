@@ -25,6 +25,7 @@ from small_scenes import small_scene, write_blender, write_neus
 from written_runs import write_run
 
 from nerfloss.assembly.config_files import conf_dir
+from nerfloss.assembly.dataset_choice import dataset_overrides
 from nerfloss.assembly.environment_overrides import VARIABLE
 from nerfloss.assembly.hydra_resolvers import register_resolvers
 from nerfloss.cli.main import main
@@ -105,7 +106,7 @@ def small(words: Sequence[str]) -> list[str]:
     if any(word.startswith(("trainer.resume=", "run=", "checkpoint=")) for word in one):
         return []
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        cfg = compose("train", one)
+        cfg = compose("train", [*one, *dataset_overrides(one)])
     tiny = [*TINY, *TINY_SCENE, *TINY_SDF, *TINY_DENSITY, "eval.images=false", "device=cpu"]
     tiny += ["dataset.downscale=1", "trainer.max_seconds=null"]
     tiny += ["~eval.metrics.lpips_alex", "~eval.metrics.lpips_vgg"]
@@ -275,6 +276,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_blender(root / name, scene)
     for name in ("scan65", "dtu_scan65"):
         write_neus(root / name, scene)
+    captured = root.parent / "scenes" / "shoe"
+    assert main(["convert", str(root / "lego"), "--to", "colmap", "-o", str(captured)]) == 0
     return root
 
 
@@ -289,7 +292,8 @@ def trained(data: Path) -> Path:
 
 def typed(command: Command, folder: Path, data: Path, overrides: Sequence[str]) -> None:
     """Type a documented line into a shell, in the folder of a user."""
-    (folder / "data").symlink_to(data)
+    for name in ("data", "scenes"):
+        (folder / name).symlink_to(data.parent / name)
     shell(filled(command.line), folder, overrides)
 
 
