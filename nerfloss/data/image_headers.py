@@ -12,16 +12,13 @@ from PIL import Image, UnidentifiedImageError
 from nerfloss.data.errors import DataError
 
 # Formats whose decoders are part of Pillow or a package; no others are tried on unknown bytes.
-FORMATS = (
-    "PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "AVIF", "HEIF",
-)  # fmt: skip
 SEQUENCES = ("PNG", "GIF", "WEBP", "TIFF", "AVIF")
+FORMATS = (*SEQUENCES, "JPEG", "MPO", "BMP", "PPM", "JPEG2000", "HEIF")
 # Their decoders rotate the pixels themselves.
 TURNED_BY_DECODER = ("TIFF", "HEIF")
 SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I;16N")
-MODES = (
-    "1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", *SIXTEEN_BITS,
-)  # fmt: skip
+GREYS, COLOURS = ("1", "L", "LA", "La"), ("RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
+MODES = (*GREYS, "P", "PA", *COLOURS, *SIXTEEN_BITS)
 RAW = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw")
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 ORIENTATION = 0x0112

@@ -70,10 +70,11 @@ def storage_for(image_storage: str, size: int) -> ImageStorage:
     free = free_memory(torch.device("cpu"))
     if free is None or size <= MAX_FRACTION * free:
         return ImageStorage(on_disk=False)
-    log.info(
-        "images: %s, free memory: %s; they are stored on disk in %s (dataset.image_storage)",
-        format_bytes(size), format_bytes(free), tempfile.gettempdir(),
-    )  # fmt: skip
+    needed, place = (
+        f"{format_bytes(size)}, free memory: {format_bytes(free)}",
+        tempfile.gettempdir(),
+    )
+    log.info("images: %s; they are stored on disk in %s (dataset.image_storage)", needed, place)
     return ImageStorage(on_disk=True)
 
 

@@ -2,8 +2,6 @@
 
 import os
 import shutil
-import struct
-from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,21 +10,8 @@ from scipy.spatial.transform import Rotation
 
 from nerfloss.data.cameras.camera import MODELS, Camera
 from nerfloss.data.capture.model_arrays import Reconstruction
-from nerfloss.files import atomic_write
-
-# The numbers of the models in COLMAP's files. Reference: COLMAP, sensor/models.h.
-NUMBERS = {
-    "SIMPLE_PINHOLE": 0,
-    "PINHOLE": 1,
-    "SIMPLE_RADIAL": 2,
-    "RADIAL": 3,
-    "OPENCV": 4,
-    "OPENCV_FISHEYE": 5,
-    "FULL_OPENCV": 6,
-    "SIMPLE_RADIAL_FISHEYE": 8,
-    "RADIAL_FISHEYE": 9,
-    "THIN_PRISM_FISHEYE": 10,
-}
+from nerfloss.data.formats.colmap_entries import ModelImage, ModelPoints
+from nerfloss.data.formats.colmap_model_writer import tracks_of, write_model_files
 
 
 @dataclass(frozen=True)
@@ -68,64 +53,53 @@ def write_colmap_model(
     ]
     keys = list(zip((int(c) for c in found.cameras), cameras, strict=True))
     numbers = {key: number for number, key in enumerate(dict.fromkeys(keys), 1)}
+    images = _images(found, copies, [numbers[key] for key in keys])
     unfinished = folder.with_name(folder.name + ".unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
-    atomic_write(
-        unfinished / "cameras.bin", _cameras({number: key[1] for key, number in numbers.items()})
+    write_model_files(
+        unfinished,
+        {number: camera for (_, camera), number in numbers.items()},
+        images,
+        _points(found, copies, images),
+        binary=True,
     )
-    tracks: dict[int, list[tuple[int, int]]] = defaultdict(list)
-    images = _images(found, copies, [numbers[key] for key in keys], tracks)
-    atomic_write(unfinished / "images.bin", images)
-    atomic_write(unfinished / "points3D.bin", _points(found, copies, tracks))
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(unfinished, folder)
     return cameras
 
 
-def _cameras(cameras: dict[int, Camera]) -> bytes:
-    parts = [struct.pack("<Q", len(cameras))]
-    for number, camera in cameras.items():
-        head = (number, NUMBERS[camera.model], camera.width, camera.height)
-        parts.append(struct.pack("<iiQQ", *head))
-        parts.append(struct.pack(f"<{len(camera.params)}d", *camera.params))
-    return b"".join(parts)
-
-
 def _images(
-    found: Reconstruction,
-    copies: dict[str, SearchCopy],
-    cameras: list[int],
-    tracks: dict[int, list[tuple[int, int]]],
-) -> bytes:
-    """Return images.bin; ``tracks`` is filled with the images and observations of each point."""
-    parts = [struct.pack("<Q", len(found.names))]
+    found: Reconstruction, copies: dict[str, SearchCopy], cameras: list[int]
+) -> list[ModelImage]:
+    images = []
     owners = found.observations[:, 0].astype(int)
     for index, name in enumerate(found.names):
         copy = copies[name]
-        x, y, z, w = Rotation.from_matrix(found.poses[index, :, :3]).as_quat()
-        pose = (w, x, y, z, *found.poses[index, :, 3])
-        parts.append(struct.pack("<i7di", index + 1, *pose, cameras[index]))
-        parts.append(copy.name.encode() + b"\0")
+        x, y, z, w = Rotation.from_matrix(found.poses[index, :, :3]).as_quat().tolist()
+        translation = tuple(found.poses[index, :, 3].tolist())
         seen = found.observations[owners == index]
-        parts.append(struct.pack("<Q", len(seen)))
         pixels = (seen[:, 2:] - np.array(copy.offset)) / copy.factor
-        for row, (point, (column, line)) in enumerate(zip(seen[:, 1], pixels, strict=True)):
-            parts.append(struct.pack("<ddq", column, line, int(point) + 1))
-            tracks[int(point)].append((index + 1, row))
-    return b"".join(parts)
+        points = seen[:, 1].astype(np.int64) + 1
+        images.append(
+            ModelImage(
+                index + 1, copy.name, cameras[index], (w, x, y, z), translation, pixels, points
+            )
+        )
+    return images
 
 
 def _points(
-    found: Reconstruction, copies: dict[str, SearchCopy], tracks: dict[int, list[tuple[int, int]]]
-) -> bytes:
+    found: Reconstruction, copies: dict[str, SearchCopy], images: list[ModelImage]
+) -> ModelPoints:
+    """Return the points; their errors are in pixels of the images."""
     factors = [copies[name].factor for name in found.names]
-    parts = [struct.pack("<Q", len(found.positions))]
-    for index, position in enumerate(found.positions):
-        track = tracks[index]
-        factor = np.mean([factors[image - 1] for image, _ in track]) if track else 1.0
-        parts.append(struct.pack("<Q3d", index + 1, *position))
-        parts.append(bytes(found.colors[index].tolist()))
-        parts.append(struct.pack("<dQ", found.errors[index] / factor, len(track)))
-        parts.append(b"".join(struct.pack("<ii", *pair) for pair in track))
-    return b"".join(parts)
+    count = len(found.positions)
+    tracks = tracks_of(images, count)
+    enlarged = [np.mean([factors[i - 1] for i in t[:, 0]]) if len(t) else 1.0 for t in tracks]
+    return ModelPoints(
+        list(range(1, count + 1)),
+        list(map(tuple, found.positions.tolist())),
+        list(map(tuple, found.colors.tolist())),
+        (found.errors / np.array(enlarged).reshape(-1)).tolist(),
+        tracks,
+    )

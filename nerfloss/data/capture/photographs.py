@@ -8,10 +8,9 @@ from pathlib import Path
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from nerfloss.data.errors import DataError
+from nerfloss.data.formats.image_paths import HEIC_ENDINGS, PHOTOGRAPHS
 from nerfloss.data.image_headers import register_heif
 
-ENDINGS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".avif")
-HEIC_ENDINGS = (".heic", ".heif")
 # Diagonal in millimetres of the frame that "35 mm equivalent" focal lengths refer to.
 FULL_FRAME_DIAGONAL = math.hypot(36, 24)
 
@@ -42,13 +41,12 @@ def collect_photographs(folder: Path) -> list[Photograph]:
     """
     if not folder.is_dir():
         raise DataError(folder, "no such folder", "give a folder of photographs or a video")
-    endings = ENDINGS + HEIC_ENDINGS
-    paths = [path for path in folder.rglob("*") if path.suffix.lower() in endings]
+    paths = [path for path in folder.rglob("*") if path.suffix.lower() in PHOTOGRAPHS]
     inside = [(path, path.relative_to(folder)) for path in paths if path.is_file()]
     shown = [(p, rel) for p, rel in inside if not any(part.startswith(".") for part in rel.parts)]
     if len(shown) < 3:
         found = f"{len(shown)} photographs" if shown else _contents(folder)
-        remedy = f"structure from motion needs at least 3 files of {', '.join(endings)}"
+        remedy = f"structure from motion needs at least 3 files of {', '.join(PHOTOGRAPHS)}"
         raise DataError(folder, found, f"{remedy}; 20 to 200 are usual")
     shown.sort(key=lambda pair: natural_key(pair[1].as_posix()))
     heic = [path for path, _ in shown if path.suffix.lower() in HEIC_ENDINGS]

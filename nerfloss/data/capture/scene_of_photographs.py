@@ -10,7 +10,7 @@ import numpy as np
 from nerfloss.data.cameras.camera import MODELS
 from nerfloss.data.capture.camera_groups import CameraGroup, camera_groups
 from nerfloss.data.capture.model_arrays import Reconstruction, read_model
-from nerfloss.data.capture.model_files import NUMBERS, SearchCopy, write_colmap_model
+from nerfloss.data.capture.model_files import SearchCopy, write_colmap_model
 from nerfloss.data.capture.object_masks import check_rembg, write_masks
 from nerfloss.data.capture.pairs import choose_matching
 from nerfloss.data.capture.photographs import Photograph, collect_photographs
@@ -37,9 +37,12 @@ class CaptureSettings:
     masks: bool = False
 
     def __post_init__(self) -> None:
-        if self.camera_model not in NUMBERS or self.camera_model not in MODELS:
-            known = ", ".join(NUMBERS)
-            raise ValueError(f"camera_model is one of {known}, got {self.camera_model!r}")
+        # Structure from motion needs a focal length; a whole sphere has none.
+        known = [name for name, model in MODELS.items() if model.parameters]
+        if self.camera_model not in known:
+            raise ValueError(
+                f"camera_model is one of {', '.join(known)}, got {self.camera_model!r}"
+            )
         if self.max_size < 0 or 0 < self.max_size < 64:
             raise ValueError(f"max_size is 0 (no limit) or at least 64 pixels: {self.max_size}")
         if self.frames < 3:

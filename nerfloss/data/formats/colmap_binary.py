@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from nerfloss.data.cameras.camera import MODELS, Camera
-from nerfloss.data.formats.colmap_entries import ModelImage, checked_camera
-from nerfloss.data.formats.colmap_stream import NUMBERED, Stream
+from nerfloss.data.formats.colmap_entries import NUMBERED, ModelImage, checked_camera
+from nerfloss.data.formats.colmap_stream import Stream
 
 PARAMETERS = {name: len(model.parameters) for name, model in MODELS.items()}
 PARAMETERS["EQUIRECTANGULAR"] = 2  # width and height

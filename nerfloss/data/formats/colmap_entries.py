@@ -17,6 +17,28 @@ from nerfloss.data.errors import DataError
 from nerfloss.data.formats.colmap_stream import REPLACE
 from nerfloss.kernels.lens import EQUIRECTANGULAR
 
+# A camera model's place is its number in binary files; those that `MODELS` lacks are refused.
+# Reference: COLMAP, sensor/models.h.
+NUMBERED = (
+    "SIMPLE_PINHOLE",
+    "PINHOLE",
+    "SIMPLE_RADIAL",
+    "RADIAL",
+    "OPENCV",
+    "OPENCV_FISHEYE",
+    "FULL_OPENCV",
+    "FOV",
+    "SIMPLE_RADIAL_FISHEYE",
+    "RADIAL_FISHEYE",
+    "THIN_PRISM_FISHEYE",
+    "RAD_TAN_THIN_PRISM_FISHEYE",
+    "SIMPLE_DIVISION",
+    "DIVISION",
+    "SIMPLE_FISHEYE",
+    "FISHEYE",
+    "EUCM",
+    "EQUIRECTANGULAR",
+)
 UNDISTORT = "undistort the images (colmap image_undistorter), or calibrate with OPENCV"
 FARTHEST = 1e15  # a translation beyond has lost all digits of any scene
 LARGEST = 1e30  # of coordinates and pixels: their squares are still numbers

@@ -2,42 +2,24 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from nerfloss.data.errors import DataError
-from nerfloss.data.formats.image_paths import without_ending
+from nerfloss.data.formats.image_paths import IMAGE_ENDINGS, without_ending
 from nerfloss.data.formats.parsed_scene import ParseSettings
 
-ENDINGS = frozenset(
-    [
-        ".jpg",
-        ".jpeg",
-        ".png",
-        ".tif",
-        ".tiff",
-        ".webp",
-        ".bmp",
-        ".heic",
-        ".heif",
-        ".avif",
-        ".exr",
-        ".jp2",
-        ".ppm",
-        ".pgm",
-    ]
-)
 MASKS = ("masks", "mask")
 
 
 class FileIndex:
     """The image files below a folder, by relative path without regard to case."""
 
-    def __init__(self, root: Path, endings: Collection[str] = ENDINGS) -> None:
+    def __init__(self, root: Path) -> None:
         self.by_path: dict[str, Path] = {}
         self.by_stem: dict[str, list[Path]] = {}
         for path in sorted(root.rglob("*")):
-            if path.suffix.lower() in endings and path.is_file() and path.name[0] != ".":
+            if path.suffix.lower() in IMAGE_ENDINGS and path.is_file() and path.name[0] != ".":
                 relative = path.relative_to(root).as_posix()
                 self.by_path.setdefault(relative.lower(), path)
                 self.by_stem.setdefault(_stem(relative).lower(), []).append(path)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nerfloss.data.errors import DataError
-from nerfloss.data.formats.colmap_images import ENDINGS, FileIndex, mask_folder
+from nerfloss.data.formats.colmap_images import FileIndex, mask_folder
 from nerfloss.data.formats.parsed_scene import ParseSettings
 
 
@@ -21,7 +21,7 @@ def image_masks(
             found = f"no folder of masks beside {root}, but dataset.masks=true"
             raise DataError(root, found, "add masks/ or set dataset.masks=auto")
         return {}
-    files = FileIndex(place, ENDINGS)
+    files = FileIndex(place)
     found = {name: files.find_mask(name) for name in names}
     masks = {name: path for name, path in found.items() if path is not None}
     if not masks and settings.masks is not True:

@@ -8,13 +8,6 @@ import numpy as np
 
 from nerfloss.data.errors import DataError
 
-# The numbers of the models in binary files.
-NUMBERED = [
-    "SIMPLE_PINHOLE", "PINHOLE", "SIMPLE_RADIAL", "RADIAL", "OPENCV", "OPENCV_FISHEYE",
-    "FULL_OPENCV", "FOV", "SIMPLE_RADIAL_FISHEYE", "RADIAL_FISHEYE", "THIN_PRISM_FISHEYE",
-    "RAD_TAN_THIN_PRISM_FISHEYE", "SIMPLE_DIVISION", "DIVISION", "SIMPLE_FISHEYE", "FISHEYE",
-    "EUCM", "EQUIRECTANGULAR",
-]  # fmt: skip
 REPLACE = "export the model again (colmap model_converter), or copy it again in full"
 
 

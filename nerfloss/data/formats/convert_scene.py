@@ -11,12 +11,19 @@ from nerfloss.data.errors import DataError
 from nerfloss.data.formats.build_settings import BuildSettings
 from nerfloss.data.formats.camera_order import order_by_masks
 from nerfloss.data.formats.colmap_writer import write_model
+from nerfloss.data.formats.conversion_losses import (
+    POINTS,
+    has_more,
+    left_out,
+    region_settings,
+)
 from nerfloss.data.formats.file_coordinates import in_file_coordinates
 from nerfloss.data.formats.image_loading import load_images
 from nerfloss.data.formats.image_sizes import PlannedImage, plan_images
 from nerfloss.data.formats.neus_layout import BY_TEXT
 from nerfloss.data.formats.neus_writer import check_neus, plan_as_stored, write_neus
-from nerfloss.data.formats.parsed_scene import ParsedPoints, ParsedScene
+from nerfloss.data.formats.parsed_scene import ParsedScene
+from nerfloss.data.formats.point_writer import write_points
 from nerfloss.data.formats.scene_masks import masked_views, object_masks
 from nerfloss.data.formats.scene_region import scene_region
 from nerfloss.data.formats.transforms_writer import uniquely_named, write_transforms
@@ -25,7 +32,7 @@ from nerfloss.files import atomic_write
 
 TARGETS = ("nerfstudio", "colmap", "neus")
 Masks = Sequence[UInt8[np.ndarray, "_ _"] | None]
-TEST, POINTS, NAMES = "test.txt", "points.ply", "names.txt"
+TEST, NAMES = "test.txt", "names.txt"
 
 
 @dataclass(frozen=True)
@@ -54,15 +61,15 @@ def convert_scene(
     parsed = replace(parsed, frames=tuple(uniquely_named(parsed)))
     if target == "nerfstudio":
         write_transforms(parsed, folder, link=link)
-        return Conversion(folder)
+        return Conversion(folder, region_settings(parsed, target), left_out(parsed, target, folder))
     parsed = in_file_coordinates(parsed)
     parsed, settings, notes = _with_one_kind_of_masks(parsed)
-    if any(frame.depth or frame.normal for frame in parsed.frames):
-        notes.append(f"{target} has no maps of depth and normals: they are left out")
+    notes += left_out(parsed, target, folder)
     if target == "neus":
         names = _to_neus(parsed, folder, settings, notes, link)
     else:
-        names = write_model(parsed, folder, link=link)
+        names = _to_colmap(parsed, folder, notes, link)
+    settings += region_settings(parsed, target)
     if parsed.test is not None:
         held = [names[parsed.frames[index].name] for index in parsed.test]
         atomic_write(folder / TEST, "".join(f"{name}\n" for name in held).encode())
@@ -108,6 +115,17 @@ def _to_neus(
     return names
 
 
+def _to_colmap(
+    parsed: ParsedScene, folder: Path, notes: list[str], link: bool
+) -> Mapping[str, str]:
+    names = write_model(parsed, folder, link=link)
+    if (folder / "sparse" / "0" / "images.bin").is_file():
+        notes.append("the model is binary: COLMAP ends a name with a space there, in text files")
+    if parsed.points is not None and has_more(parsed.points):
+        write_points(parsed.points, folder / POINTS)
+    return names
+
+
 def _loaded_masks(parsed: ParsedScene, planned: Sequence[PlannedImage]) -> Masks | None:
     """Return the object masks of the views, None if there are none."""
     masked = masked_views(parsed, planned)
@@ -143,24 +161,3 @@ def _with_region(parsed: ParsedScene, use_masks: bool, notes: list[str]) -> Pars
     region = scene_region(parsed, cameras, masks, BuildSettings(scene_scale=1.0))
     notes.append(f"scale_mat: {region.description}")
     return replace(parsed, region=region.to_world)
-
-
-def write_points(points: ParsedPoints, path: Path) -> None:
-    """Write points as PLY, with colours, normals and confidence where they are known."""
-    columns = {axis: points.positions[:, i] for i, axis in enumerate("xyz")}
-    if points.normals is not None:
-        columns |= {f"n{axis}": points.normals[:, i] for i, axis in enumerate("xyz")}
-    if points.confidence is not None:
-        columns["confidence"] = points.confidence
-    kinds = [(name, "<f8") for name in columns]
-    if points.colors is not None:
-        colors = (points.colors.clip(0, 1) * 255).round().astype(np.uint8)
-        columns |= {name: colors[:, i] for i, name in enumerate(("red", "green", "blue"))}
-        kinds += [(name, "u1") for name in ("red", "green", "blue")]
-    table = np.zeros(len(points.positions), dtype=kinds)
-    for name, values in columns.items():
-        table[name] = values
-    words = {"<f8": "double", "u1": "uchar"}
-    header = ["ply", "format binary_little_endian 1.0", f"element vertex {len(table)}"]
-    header += [f"property {words[kind]} {name}" for name, kind in kinds] + ["end_header", ""]
-    atomic_write(path, "\n".join(header).encode() + table.tobytes())

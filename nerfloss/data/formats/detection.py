@@ -5,6 +5,7 @@ from pathlib import Path
 from types import ModuleType
 
 from nerfloss.data.errors import DataError
+from nerfloss.data.formats.image_paths import PHOTOGRAPHS
 from nerfloss.data.formats.parsed_scene import ParsedScene, ParseSettings
 
 # In this order: a nerfstudio folder may hold the COLMAP model that it was made of; that beside an
@@ -50,8 +51,7 @@ def _content(folder: Path) -> str:
 
 
 def _remedy(folder: Path) -> str:
-    endings = {".jpg", ".jpeg", ".png", ".heic", ".tif", ".tiff", ".webp"}
-    if folder.is_dir() and any(path.suffix.lower() in endings for path in folder.rglob("*")):
+    if folder.is_dir() and any(path.suffix.lower() in PHOTOGRAPHS for path in folder.rglob("*")):
         return (
             "photographs without poses become a scene by: nerfloss capture PHOTOGRAPHS -o SCENE "
             "(or dataset=photos)"

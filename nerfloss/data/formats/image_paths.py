@@ -4,11 +4,21 @@ import os
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-# In order of preference where several files differ by their ending only.
-IMAGE_ENDINGS = (
-    ".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".jp2", ".avif", ".heic", ".heif",
-    ".gif", ".tga", ".ppm", ".pgm", ".exr",
-)  # fmt: skip
+HEIC_ENDINGS = (".heic", ".heif")
+# Of what cameras write and people export. In order of preference where several files differ by
+# their ending only.
+PHOTOGRAPHS = (
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".webp",
+    ".tif",
+    ".tiff",
+    ".bmp",
+    ".avif",
+    *HEIC_ENDINGS,
+)
+IMAGE_ENDINGS = (*PHOTOGRAPHS, ".jp2", ".gif", ".tga", ".ppm", ".pgm", ".exr")
 MAP_ENDINGS = (".npy", ".npz", *IMAGE_ENDINGS)  # of depth and normal maps
 
 

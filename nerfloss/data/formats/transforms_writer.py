@@ -1,15 +1,16 @@
 """Write a parsed scene in the layout of nerfstudio: transforms.json, images/, masks and maps."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import trimesh
 
 from nerfloss.data.cameras.camera import Camera
 from nerfloss.data.formats.file_copies import copy_file
-from nerfloss.data.formats.parsed_scene import Frame, ParsedPoints, ParsedScene
+from nerfloss.data.formats.parsed_scene import Frame, ParsedScene
+from nerfloss.data.formats.point_writer import write_points
 from nerfloss.data.formats.transforms_frames import with_unique_names
 from nerfloss.kernels.lens import COEFFICIENTS, EQUIRECTANGULAR, FISHEYE
 
@@ -58,7 +59,9 @@ def write_transforms(scene: ParsedScene, folder: Path, *, link: bool = False) ->
     if scene.points is not None:
         content["ply_file_path"] = "sparse_pc.ply"
         scale = content.get("applied_scale", 1.0)
-        _write_points(scene.points, folder / "sparse_pc.ply", scale)
+        # As nerfstudio stores them: with applied_transform, without applied_scale.
+        stored = replace(scene.points, positions=scene.points.positions / scale)
+        write_points(stored, folder / "sparse_pc.ply")
     path = folder / "transforms.json"
     path.write_text(json.dumps({**content, "frames": entries}, indent=2))
     return path
@@ -72,9 +75,8 @@ def camera_keys(camera: Camera) -> dict[str, Any]:
         sphere = {"fl_x": camera.width / 2, "fl_y": float(camera.height)}
         center = {"cx": camera.width / 2, "cy": camera.height / 2}
         return {**size, **sphere, **center, "camera_model": "EQUIRECTANGULAR"}
-    keys: dict[str, Any] = {
-        **size, "fl_x": camera.fx, "fl_y": camera.fy, "cx": camera.cx, "cy": camera.cy,
-    }  # fmt: skip
+    focal = {"fl_x": camera.fx, "fl_y": camera.fy}
+    keys: dict[str, Any] = {**size, **focal, "cx": camera.cx, "cy": camera.cy}
     if camera.projection == FISHEYE:
         prism = camera.model == "THIN_PRISM_FISHEYE"
         names: dict[str, str] = {name: name for name in ("k1", "k2", "k3", "k4")}
@@ -119,13 +121,3 @@ def _copy(source: Path, folder: Path, place: str, name: str, link: bool) -> str:
     target = folder / place / (name if name.endswith(source.suffix) else name + source.suffix)
     copy_file(source, target, link=link)
     return target.relative_to(folder).as_posix()
-
-
-def _write_points(points: ParsedPoints, path: Path, scale: float) -> None:
-    """Write points as nerfstudio stores them: with applied_transform, without applied_scale."""
-    cloud = trimesh.PointCloud(points.positions / scale)
-    if points.colors is not None:
-        colors = (points.colors.clip(0, 1) * 255).round().astype(np.uint8)
-        opaque = np.full((len(colors), 1), 255, np.uint8)
-        cloud.colors = np.hstack([colors, opaque])
-    cloud.export(path)

@@ -7,13 +7,13 @@ import numpy as np
 
 from nerfloss.data.depth_files import read_depth
 from nerfloss.data.errors import DataError
+from nerfloss.data.formats.image_paths import PHOTOGRAPHS
 from nerfloss.data.formats.parsed_scene import ParsedScene
 from nerfloss.data.inspection.inspection import Finding, Row, listed, of_all
 from nerfloss.data.inspection.view_pictures import ViewPicture
 from nerfloss.data.posed_cameras import PosedCameras, spread
 from nerfloss.data.region import Region
 
-ENDINGS = {".png", ".jpg", ".jpeg", ".heic", ".tif", ".tiff", ".webp", ".bmp"}
 READ = 5
 # Depth maps whose median differs more from the distance to the region are in another unit.
 UNIT_FACTOR = 10.0
@@ -50,7 +50,7 @@ def _without_camera(parsed: ParsedScene) -> list[str]:
     found = []
     for folder, views in stems.items():
         for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-            if path.suffix.lower() not in ENDINGS or path.resolve() in known:
+            if path.suffix.lower() not in PHOTOGRAPHS or path.resolve() in known:
                 continue
             # r_0_depth_0001.png belongs to r_0.png, as renderers write it.
             parts = path.stem.split("_")

@@ -137,6 +137,36 @@ def test_names_that_an_ending_makes_equal_stay_two(scene: ParsedScene, tmp_path:
         np.testing.assert_allclose(frame.pose, pixels[frame.image.read_bytes()], atol=1e-14)
 
 
+def test_a_name_with_a_space_is_whole_for_colmap_as_well(
+    scene: ParsedScene, tmp_path: Path
+) -> None:
+    pycolmap = pytest.importorskip("pycolmap")
+    frames = (replace(scene.frames[0], name="a b/v 1"), *scene.frames[1:])
+    write_model(replace(scene, frames=frames), tmp_path / "out")
+    theirs = pycolmap.Reconstruction(str(tmp_path / "out" / "sparse" / "0"))
+    ending = scene.frames[0].image.suffix
+    assert theirs.image(1).name == f"a b/v 1{ending}"
+    read = colmap.parse(tmp_path / "out", SETTINGS)
+    assert {frame.name for frame in read.frames} == {"a b/v 1", "1", "2", "3"}
+    assert read.points is not None
+    assert scene.points is not None
+    np.testing.assert_array_equal(read.points.positions, scene.points.positions)
+    np.testing.assert_array_equal(read.points.error, scene.points.error)
+    written = theirs.points3D
+    assert {len(written[i].track.elements) for i in written} == {1, 2, 3}
+
+
+def test_a_text_model_with_spaces_in_names_is_read(scene: ParsedScene, tmp_path: Path) -> None:
+    write_model(scene, tmp_path / "out")
+    listed = tmp_path / "out" / "sparse" / "0" / "images.txt"
+    ending = scene.frames[0].image.suffix
+    listed.write_text(listed.read_text().replace(f" 0{ending}\n", f" first view{ending}\n"))
+    images = tmp_path / "out" / "images"
+    (images / f"0{ending}").rename(images / f"first view{ending}")
+    read = colmap.parse(tmp_path / "out", SETTINGS)
+    assert {frame.name for frame in read.frames} == {"first view", "1", "2", "3"}
+
+
 def test_names_with_line_breaks_are_refused(scene: ParsedScene, tmp_path: Path) -> None:
     frames = (replace(scene.frames[0], name="a\nb"), *scene.frames[1:])
     with pytest.raises(DataError, match="control characters"):

@@ -92,6 +92,54 @@ def test_points_survive(scene, tmp_path, target):
     np.testing.assert_allclose(colors, scene.points.colors, atol=1e-6)
 
 
+@pytest.mark.parametrize("target", TARGETS)
+def test_normals_and_confidence_of_points_survive(scene, tmp_path, target):
+    normals = np.tile([[0.0, 0.6, 0.8]], (50, 1))
+    points = replace(scene.points, normals=normals, confidence=np.linspace(0, 1, 50))
+    done = convert_scene(replace(scene, points=points), target, tmp_path / "out")
+    name = "sparse_pc.ply" if target == "nerfstudio" else "points.ply"
+    columns = read_vertices(tmp_path / "out" / name)
+    np.testing.assert_allclose(columns["confidence"], points.confidence)
+    stored = np.stack([columns[axis] for axis in ("nx", "ny", "nz")], -1)
+    turn = np.eye(3) if target == "nerfstudio" else scene.to_files[:3, :3] / 2
+    np.testing.assert_allclose(stored, normals @ turn.T, atol=1e-6)
+    said = any("normals and confidence of points: they are in points.ply" in n for n in done.notes)
+    assert said == (target == "colmap")
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_what_a_layout_cannot_hold_is_said(scene, tmp_path, target):
+    seen = replace(scene.points, observations=np.array([[0, 1]]), error=np.ones(50))
+    np.save(depth := tmp_path / "depth.npy", np.ones((6, 8), np.float32))
+    frames = tuple(replace(frame, depth=depth) for frame in scene.frames)
+    done = convert_scene(replace(scene, frames=frames, points=seen), target, tmp_path / "out")
+    text = "\n".join(done.notes)
+    assert ("no maps of depth and normals" in text) == (target != "nerfstudio")
+    assert ("which view sees which point, and the points' errors" in text) == (target != "colmap")
+    assert ("nerfstudio has no object masks" in text) == (target == "nerfstudio")
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_stated_region_and_up_stay_by_settings(scene, tmp_path, target):
+    region = np.diag([0.5, 0.5, 0.5, 1.0])
+    region[:3, 3] = 1, 2, 3
+    up = np.array([0.0, 0.6, 0.8])
+    done = convert_scene(replace(scene, region=region, up=up), target, tmp_path / "out")
+    wanted = {
+        "nerfstudio": "dataset.region={center:[1,2,3],radius:0.5}",
+        "colmap": "dataset.region={center:[9,12,9],radius:1,up:[0.6,0.8,0]}",
+        "neus": "dataset.region={up:[0.6,0.8,0]}",
+    }
+    assert wanted[target] in done.settings
+
+
+def test_a_name_with_a_space_makes_a_binary_model_and_it_is_said(scene, tmp_path):
+    frames = (replace(scene.frames[0], name="view 0"), *scene.frames[1:])
+    done = convert_scene(replace(scene, frames=frames), "colmap", tmp_path / "out")
+    assert any("the model is binary" in note for note in done.notes)
+    assert parse_any(tmp_path / "out", SETTINGS).frames[-1].name == "view 0"
+
+
 def test_the_region_of_neus_is_that_of_the_files(scene, tmp_path):
     region = np.diag([0.5, 0.5, 0.5, 1.0])
     convert_scene(replace(scene, region=region), "neus", tmp_path / "out")
