@@ -61,7 +61,9 @@ def write_neus(
             Image.fromarray(views.rgb[index].numpy()).save(folder / "image" / name)
             if masks and views.mask is not None:
                 Image.fromarray(views.mask[index].numpy()).save(folder / "mask" / name)
-            matrices[f"world_mat_{count}"] = _projection(views, index) @ np.linalg.inv(to_world)
+            matrices[f"world_mat_{count}"] = projection_matrix(views, index) @ np.linalg.inv(
+                to_world
+            )
             matrices[f"scale_mat_{count}"] = to_world
             held += [name] if views is scene.test else []
             count += 1
@@ -76,7 +78,7 @@ def _with_alpha(views: Views, index: int) -> np.ndarray:
     return np.dstack([views.rgb[index].numpy(), views.mask[index].numpy()])
 
 
-def _projection(views: Views, index: int) -> np.ndarray:
+def projection_matrix(views: Views, index: int) -> np.ndarray:
     """From scene units to pixels whose centres are whole numbers, as a 4 x 4 matrix."""
     intrinsics = np.eye(4)
     intrinsics[:3, :3] = views.cameras.intrinsics[index].double().numpy()

@@ -10,6 +10,7 @@ import trimesh
 from jaxtyping import Float
 from torch import Tensor
 
+from nerfloss.data.reference_files import ReferenceFiles
 from nerfloss.data.views import Views
 
 BACKGROUNDS = ("auto", "white", "black", "random", "none")
@@ -22,9 +23,10 @@ class Scene:
     ``to_world`` is the similarity from scene units to the coordinates of the data. ``sdf`` is the
     exact signed distance in scene units (synthetic scenes only). ``ground_truth`` returns the
     ground-truth mesh in the coordinates of the data; it may be expensive and is called by ``mesh``
-    only. ``conventions`` documents units, hold-out rule and image range. ``background`` is the
-    colour behind masked training views: white, black, random (one colour per ray), none (the images
-    as stored), or auto, which `resolve_background` replaces.
+    only. ``reference`` names the files of a benchmark's evaluation. ``conventions`` documents
+    units, hold-out rule and image range. ``background`` is the colour behind masked training views:
+    white, black, random (one colour per ray), none (the images as stored), or auto, which
+    `resolve_background` replaces.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Scene:
     background: str
     ground_truth: Callable[[], trimesh.Trimesh] | None = None
     sdf: Callable[[Float[Tensor, "points 3"]], Float[Tensor, "points"]] | None = None
+    reference: ReferenceFiles | None = None
     conventions: dict[str, Any] = field(default_factory=dict)
 
     def resolve_background(self, field_offers: Collection[str]) -> "Scene":

@@ -9,15 +9,18 @@ from nerfloss.data.formats.image_paths import PHOTOGRAPHS
 from nerfloss.data.formats.parsed_scene import ParsedScene, ParseSettings
 
 # In this order: a nerfstudio folder may hold the COLMAP model that it was made of; that beside an
-# LLFF file says more than the file.
+# LLFF file says more than the file. The files of Tanks and Temples lie beside a COLMAP model, and
+# the names of DTU's images say nothing about the cameras of a folder with others.
 LAYOUTS = {
     "nerfstudio": "nerfloss.data.formats.nerfstudio",
     "blender": "nerfloss.data.formats.blender_layout",
     "sdfstudio": "nerfloss.data.formats.sdfstudio",
     "blendedmvs": "nerfloss.data.formats.blendedmvs",
     "neus": "nerfloss.data.formats.neus_layout",
+    "tanks_and_temples": "nerfloss.data.formats.tanks_and_temples",
     "colmap": "nerfloss.data.formats.colmap",
     "llff": "nerfloss.data.formats.llff",
+    "dtu": "nerfloss.data.formats.dtu",
 }
 
 

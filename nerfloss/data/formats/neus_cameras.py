@@ -9,12 +9,8 @@ from jaxtyping import Float
 
 from nerfloss.data.cameras.camera import Camera
 from nerfloss.data.errors import DataError
-from nerfloss.data.formats.pose_matrices import check_matrix, decompose_projection
-
-FARTHEST = 1e12  # a value beyond it is damage, in any unit
-# Skew that moves no pixel of the image by more than this is rounding.
-SKEW_PIXELS = 0.1
-SHIFT = 0.5  # The centre of the first pixel is 0 in these files.
+from nerfloss.data.formats.pose_matrices import check_matrix
+from nerfloss.data.formats.projections import FARTHEST, decomposed, pinhole_of
 
 
 @dataclass(frozen=True)
@@ -42,7 +38,8 @@ def read_cameras(path: Path) -> NeusCameras:
         raise DataError(path, "no cameras (world_mat_0, world_mat_1 ...)", "replace the file")
     intrinsics, poses = [], []
     for number in numbers:
-        pair = _decomposed(_matrix(stored, f"world_mat_{number}", path), path, number)
+        name = f"world_mat_{number}"
+        pair = decomposed(_matrix(stored, name, path)[:3], path, name)
         intrinsics.append(pair[0])
         poses.append(pair[1])
     region = _region(stored, numbers, path)
@@ -54,17 +51,8 @@ def camera_of(
     cameras: NeusCameras, index: int, width: int, height: int
 ) -> tuple[Camera, Float[np.ndarray, "3 4"]]:
     """Return the camera for an image of this size, and its pose. Raises DataError for skew."""
-    intrinsics, name = cameras.intrinsics[index], f"world_mat_{cameras.numbers[index]}"
-    fx, fy, skew = intrinsics[0, 0], intrinsics[1, 1], intrinsics[0, 1]
-    moved = abs(skew) * max(height, 2 * abs(intrinsics[1, 2])) / (2 * fy)
-    if moved > SKEW_PIXELS:
-        found = f"{name} has a skew of {skew:.4g}, which moves pixels by up to {moved:.2g}"
-        raise DataError(cameras.path, found, "pixels must be rectangular: repair the matrix")
-    center = intrinsics[:2, 2] + SHIFT
-    try:
-        camera = Camera.pinhole(width, height, float(fx), float(fy), *map(float, center))
-    except ValueError as error:
-        raise DataError(cameras.path, f"{name}: {error}", "repair the matrix") from error
+    name = f"world_mat_{cameras.numbers[index]}"
+    camera = pinhole_of(cameras.intrinsics[index], (width, height), cameras.path, name)
     return camera, cameras.poses[index]
 
 
@@ -89,20 +77,6 @@ def _matrix(stored: dict[str, np.ndarray], name: str, path: Path) -> Float[np.nd
         found = f"{name} holds {np.abs(value).max():.3g}, beyond any unit"
         raise DataError(path, found, "repair the entry")
     return check_matrix(value, path, name)
-
-
-def _decomposed(
-    world: Float[np.ndarray, "4 4"], path: Path, number: int
-) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, "3 4"]]:
-    with np.errstate(all="ignore"):
-        intrinsics, pose = decompose_projection(world[:3])
-    usable = all(
-        np.isfinite(each).all() and np.abs(each).max() < FARTHEST for each in (intrinsics, pose)
-    )
-    if not usable or min(intrinsics[0, 0], intrinsics[1, 1]) <= 0:
-        found = f"world_mat_{number} is no projection K [R | t] of a camera"
-        raise DataError(path, found, "drop this view or repair its pose")
-    return intrinsics, pose
 
 
 def _region(

@@ -12,8 +12,8 @@ from nerfloss.data.formats.file_coordinates import in_file_coordinates
 from nerfloss.data.formats.file_copies import copy_file
 from nerfloss.data.formats.image_pairs import natural_key
 from nerfloss.data.formats.image_sizes import PlannedImage, plan_images
-from nerfloss.data.formats.neus_cameras import SHIFT
 from nerfloss.data.formats.parsed_scene import ParsedScene
+from nerfloss.data.formats.projections import SHIFT
 from nerfloss.data.image_headers import read_header
 from nerfloss.data.image_reading import read_image
 from nerfloss.data.mask_files import read_mask

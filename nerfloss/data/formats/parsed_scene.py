@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from nerfloss.data.cameras.camera import Camera
+from nerfloss.data.reference_files import ReferenceFiles
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ class ParsedScene:
     ``notes`` are the reader's assumptions, one line each; the log and ``nerfloss inspect`` print
     them. ``to_files`` maps the coordinates of the poses to those of the user's original files,
     where a converter has moved them (nerfstudio's applied_transform); None: they are the same.
+    ``reference`` names the files of a benchmark's evaluation.
     """
 
     folder: Path
@@ -99,6 +101,7 @@ class ParsedScene:
     depth: DepthConvention = DepthConvention()
     normal: NormalConvention = NormalConvention()
     hold_out: str = ""  # how the files hold out, for the record
+    reference: ReferenceFiles | None = None
     notes: tuple[str, ...] = ()
     more: Mapping[str, Any] = field(default_factory=dict)
 

@@ -67,6 +67,7 @@ def build_scene(
         to_world=region.to_world,
         background=background,
         ground_truth=ground_truth,
+        reference=parsed.reference,
         conventions={
             "layout": parsed.layout,
             **described(region),
