@@ -1,5 +1,6 @@
 """Every layout is a choice of ``dataset``, and is found by ``dataset.path`` alone."""
 
+import re
 from pathlib import Path
 
 import benchmark_scenes
@@ -41,6 +42,12 @@ def test_every_layout_has_a_choice_of_its_name() -> None:
     assert LAYOUTS.keys() <= choices
     for name in LAYOUTS:
         assert composed(f"dataset={name}", dataset=name).dataset.layout == name
+
+
+def test_every_layout_is_in_the_table_of_layouts_in_the_order_of_detection() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "scenes.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)
+    assert rows == [*LAYOUTS, "photos"]
 
 
 @pytest.mark.parametrize("name", WRITERS)
