@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from nerfloss.data.errors import DataError
-from nerfloss.data.mask_checks import check_border, check_object_masks
+from nerfloss.data.mask_checks import check_border, check_object_masks, object_at_border
 
 
 def disc(column=32, row=24, radius=12):
@@ -42,12 +42,13 @@ def test_inverted_masks_are_named(column):
     assert "6 of 6 views" in note
 
 
-def test_an_object_cut_off_by_the_image_is_named():
+def test_an_object_at_the_border_of_the_image_is_named_and_is_no_fault():
     masks = [disc(32, 46, 12)] * 3 + [disc()] * 3
-    (note,) = check_object_masks(masks, NAMES)
-    assert note.startswith(
-        "the object is cut off by the border of the image in 3 of 6 views (0.png"
-    )
+    assert check_object_masks(masks, NAMES) == []
+    note = object_at_border(masks, NAMES)
+    assert note is not None
+    assert note.startswith("the object reaches the border of the image in 3 of 6 views (0.png")
+    assert object_at_border([disc()] * 6, NAMES) is None
 
 
 def test_masks_of_several_sizes_are_checked():

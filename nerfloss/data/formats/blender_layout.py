@@ -1,11 +1,13 @@
 """Scenes in the layout of NeRF-synthetic: transforms_{train,val,test}.json, OpenGL axes."""
 
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from nerfloss.data.errors import DataError
-from nerfloss.data.formats.image_paths import is_file
+from nerfloss.data.formats.image_paths import is_file, without_ending
 from nerfloss.data.formats.parsed_scene import Frame, ParsedScene, ParseSettings
 from nerfloss.data.formats.remarks import Remarks
 from nerfloss.data.formats.transforms import Transforms, read_transforms
@@ -25,7 +27,8 @@ def detect(folder: Path) -> bool:
 def parse(folder: Path, settings: ParseSettings) -> ParsedScene:
     """Read a scene; test views are those of transforms_test.json, else of transforms_val.json.
 
-    Names are the stems of the images where these are unique within a split. ``region`` is the ball
+    Names are the stems of the images where these are unique within a split; where a name is in two
+    splits, all begin with train/ or test/. ``region`` is the ball
     about the origin with ``settings.scene_radius``, None if that is not set. With
     ``settings.own_split`` the only views are those of transforms_train.json. Raises DataError for
     missing or contradictory files.
@@ -39,7 +42,11 @@ def parse(folder: Path, settings: ParseSettings) -> ParsedScene:
     remarks = Remarks(sum(len(file.entries) for file in files))
     images = ImageFiles(folder, settings)
     splits = [_names(read_frames(file, images, settings, remarks)) for file in files]
+    if _names_repeat(files, found[: len(TEST)]):
+        splits = [_prefixed(*pair) for pair in zip(("train", "test"), splits, strict=False)]
     images.describe(remarks)
+    if paths[1] not in found and not settings.own_split:
+        remarks.add(f"no {paths[1].name}: {_held_out_instead(found)}")
     choice = "chosen by dataset.hold_out" if settings.own_split else f"those of {read[-1].name}"
     for path in found[len(read) :]:
         remarks.add(f"{path.name} is not used: the test views are {choice}")
@@ -67,6 +74,33 @@ def _names(frames: list[Frame]) -> list[Frame]:
     if len(set(stems)) == len(stems):
         return with_unique_names(frames, stems)
     return relative_names(frames)
+
+
+def _names_repeat(files: list[Transforms], paths: list[Path]) -> bool:
+    """Return True if the files of two splits name images with equal stems."""
+    stems = [_stems(file) for file in files]
+    for path in paths[len(files) :]:
+        with suppress(DataError):  # a file that is not used may be broken
+            stems.append(_stems(read_transforms(path, CONTENT)))
+    return len(stems) > 1 and not stems[0].isdisjoint(stems[1])
+
+
+def _stems(file: Transforms) -> set[str]:
+    names = (entry.get("file_path") for entry in file.entries)
+    return {PurePosixPath(without_ending(name)).name for name in names if isinstance(name, str)}
+
+
+def _prefixed(split: str, frames: list[Frame]) -> list[Frame]:
+    """Return the frames of a split with its name before theirs, which the other may have, too."""
+    own = all(frame.name.startswith(f"{split}/") for frame in frames)
+    return frames if own else [replace(f, name=f"{split}/{f.name}") for f in frames]
+
+
+def _held_out_instead(found: list[Path]) -> str:
+    """Return which views are the test views where transforms_test.json is missing."""
+    if len(found) > 1:
+        return f"the test views are those of {found[1].name}"
+    return f"some views of {TRAIN} are held out (dataset.hold_out)"
 
 
 def _check_splits(splits: list[list[Frame]], files: list[Transforms]) -> None:

@@ -20,8 +20,8 @@ def left_out(parsed: ParsedScene, target: str, folder: Path) -> tuple[str, ...]:
         )
     if points is not None and target == "colmap" and has_more(points):
         notes.append(
-            f"COLMAP has no normals and confidence of points: they are in {POINTS}, and "
-            f"dataset.points={folder / POINTS} uses them (then nothing says which view sees which point)"
+            f"COLMAP has no normals and confidence of points: they are in {POINTS}; "
+            f"dataset.points={folder / POINTS} uses them, and not which view sees which point"
         )
     tracked = points is not None and (points.observations is not None or points.error is not None)
     if tracked and target != "colmap":

@@ -64,7 +64,7 @@ def pair_by_name_or_number(
             pairs[index] = other
     if pairs:
         return pairs, None
-    keys, other_keys = _numbers(images), _numbers(others)
+    keys, other_keys = varying_numbers(images), varying_numbers(others)
     if len(set(keys)) < len(keys) or len(set(other_keys)) < len(other_keys):
         return {}, None
     by_number = dict(zip(other_keys, others, strict=True))
@@ -76,7 +76,7 @@ def pair_by_name_or_number(
     return pairs, f"masks are paired with images by the numbers in their names ({example})"
 
 
-def _numbers(paths: Sequence[Path]) -> list[tuple[int, ...]]:
+def varying_numbers(paths: Sequence[Path]) -> list[tuple[int, ...]]:
     """Return the numbers in each name that are not the same in all names."""
     found = [tuple(map(int, re.findall(r"[0-9]+", without_ending(p.name)))) for p in paths]
     if len({len(numbers) for numbers in found}) > 1:

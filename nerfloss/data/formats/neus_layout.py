@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from nerfloss.data.errors import DataError
+from nerfloss.data.formats.image_numbers import camera_of_image
 from nerfloss.data.formats.image_pairs import (
     list_images,
-    number_of,
     pair_by_name_or_number,
 )
 from nerfloss.data.formats.image_paths import is_file, is_folder, without_ending
@@ -31,8 +31,9 @@ def detect(folder: Path) -> bool:
 def parse(folder: Path, settings: ParseSettings) -> ParsedScene:
     """Read a scene; ``region`` is scale_mat_0, and poses are those of world_mat alone.
 
-    Camera i belongs to the i-th image in natural order (2 before 10). Masks belong to the images of
-    their name, or of their number. Raises DataError for missing or contradictory files.
+    Camera i belongs to the i-th image in natural order (2 before 10), see `camera_of_image`. Masks
+    belong to the images of their name, or of their number. Raises DataError for missing or
+    contradictory files.
     """
     notes: list[str] = []
     images = _images(folder, settings, notes)
@@ -43,7 +44,7 @@ def parse(folder: Path, settings: ParseSettings) -> ParsedScene:
         raise DataError(folder / ARCHIVES[0], found, f"dataset.path must be {CONTENT}")
     cameras = read_cameras(path)
     notes += cameras.notes
-    order = _camera_of_image(images, cameras, notes)
+    order = camera_of_image(images, cameras, notes)
     with ThreadPoolExecutor(max_workers=4) as pool:
         headers = list(pool.map(read_header, images))
     chosen = range(len(images)) if masks is None else sorted(masks)
@@ -140,33 +141,6 @@ def _folder_of(folder: Path, names: Sequence[str], notes: list[str]) -> str | No
     if len(found) > 1:
         notes.append(f"{found[0]}/ is used, {found[1]}/ is not")
     return found[0] if found else None
-
-
-def _camera_of_image(images: Sequence[Path], cameras: NeusCameras, notes: list[str]) -> list[int]:
-    """Return the index of each image's camera."""
-    numbers, count = cameras.numbers, len(images)
-    named = [number_of(image) for image in images]
-    if len(numbers) != count:
-        found = f"{len(numbers)} cameras (world_mat_i) for {count} images"
-        remedy = "cameras and images must match one to one, in order"
-        raise DataError(cameras.path, found, remedy)
-    if sorted(numbers) == list(range(count)):
-        if sorted(images, key=lambda path: path.name) != list(images):
-            notes.append(
-                "cameras follow the natural order of the images' names (2 before 10); the order "
-                "as text is another"
-            )
-        elif None not in named and named != list(range(count)):
-            notes.append(
-                f"cameras follow the order of the images: world_mat_0 is of {images[0].name}"
-            )
-        return list(range(count))
-    if set(numbers) == set(named) and len(set(named)) == count:
-        notes.append("cameras belong to the images of their numbers, which have gaps")
-        return [numbers.index(number) for number in named if number is not None]
-    missing = next(number for number in range(count) if number not in numbers)
-    found = f"world_mat_{missing} is missing, and the images have other numbers than the cameras"
-    raise DataError(cameras.path, found, "number the cameras from 0 without gaps")
 
 
 def _frame(

@@ -10,7 +10,7 @@ from nerfloss.data.errors import DataError
 from nerfloss.data.formats.image_loading import LoadedImages
 from nerfloss.data.formats.image_sizes import PlannedImage
 from nerfloss.data.formats.parsed_scene import ParsedScene
-from nerfloss.data.mask_checks import check_object_masks
+from nerfloss.data.mask_checks import check_object_masks, object_at_border
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,8 @@ def object_masks(
 ) -> list[UInt8[np.ndarray, "_ _"] | None] | None:
     """Return the object masks in the sizes of their images, None where a view has none.
 
-    None if no view has one. What is suspicious is logged; DataError as `check_object_masks`.
+    None if no view has one. What is suspicious is logged, and objects at the border of the image;
+    DataError as `check_object_masks`.
     """
     if loaded.mask is None or not any(masked):
         return None
@@ -60,6 +61,9 @@ def object_masks(
         for view, image in enumerate(planned)
     ]
     files = [str(frame.object_mask or frame.image) for frame in parsed.frames]
-    for note in check_object_masks(masks, files):
-        log.warning("masks: %s", note)
+    warnings = check_object_masks(masks, files)
+    for warning in warnings:
+        log.warning("masks: %s", warning)
+    if not warnings and (note := object_at_border(masks, files)):
+        log.info("masks: %s", note)
     return masks

@@ -18,7 +18,7 @@ from nerfloss.data.formats.json_values import as_number, objects, read_json, sho
 from nerfloss.data.formats.json_values import whole_number as pixels
 from nerfloss.data.formats.parsed_scene import Frame, NormalConvention, ParsedScene, ParseSettings
 from nerfloss.data.formats.remarks import Remarks
-from nerfloss.data.formats.transforms_pose import FARTHEST, matrix_of, opencv_pose
+from nerfloss.data.formats.transforms_pose import FARTHEST, check_scales, matrix_of, opencv_pose
 
 CONTENT = "an SDFStudio scene (a folder with meta_data.json)"
 MAPS = {
@@ -47,13 +47,16 @@ def parse(folder: Path, settings: ParseSettings) -> ParsedScene:
         raise DataError(path, "width or height is missing", "give the size of the images")
     remarks, finder = Remarks(len(entries)), FileFinder(folder)
     frames, mono, missing = [], {}, []
+    poses: dict[str, Float[np.ndarray, "4 4"]] = {}
     for index, entry in enumerate(entries):
-        frame, lost = _frame(entry, index, (width, height), path, finder, remarks)
+        frame, lost = _frame(entry, index, (width, height), path, finder, poses)
         missing += lost
         if frame is not None:
-            frames.append(frame)
+            pose = opencv_pose(poses[frame.name], path, frame.name, remarks)
+            frames.append(replace(frame, pose=pose))
             if (name := text(entry, "mono_depth_path", path, frame.name)) is not None:
                 mono[frame.name] = folder / name
+    check_scales(path, poses)
     if missing and (settings.missing != "skip" or not frames):
         found = f"{len(missing)} files or poses are missing: {some(missing)}"
         raise DataError(path, found, "restore them, or set dataset.missing=skip")
@@ -82,9 +85,12 @@ def _frame(
     size: tuple[int, int],
     path: Path,
     finder: FileFinder,
-    remarks: Remarks,
+    poses: dict[str, Float[np.ndarray, "4 4"]],
 ) -> tuple[Frame | None, list[str]]:
-    """Return the frame, and what is missing; the frame is None without an image or a pose."""
+    """Return the frame, and what is missing; the frame is None without an image or a pose.
+
+    Its pose as stored, in OpenGL axes, is added to ``poses`` by the frame's name.
+    """
     where = text(entry, "rgb_path", path, f"frames[{index}]")
     if where is None:
         raise DataError(path, f"frames[{index}] has no rgb_path", "name its image")
@@ -96,7 +102,8 @@ def _frame(
         return None, [f"pose of {where}"]
     pose[:, 1:3] *= -1  # to the OpenGL axes that opencv_pose takes
     camera = _camera(entry.get("intrinsics"), size, path, where)
-    frame = Frame(without_ending(where), image, camera, opencv_pose(pose, path, where, remarks))
+    frame = Frame(without_ending(where), image, camera, pose[:3])
+    poses[frame.name] = pose
     lost, given = [], {}
     for key, field in MAPS.items():
         name = text(entry, key, path, where)

@@ -12,7 +12,7 @@ from nerfloss.data.formats.remarks import Remarks
 from nerfloss.data.formats.transforms import Entry, Transforms, complete_entries
 from nerfloss.data.formats.transforms_camera import camera_values, read_camera, stated_size
 from nerfloss.data.formats.transforms_files import ImageFiles
-from nerfloss.data.formats.transforms_pose import opencv_pose
+from nerfloss.data.formats.transforms_pose import check_scales, opencv_pose
 from nerfloss.data.image_headers import read_header
 
 # Keys of files that belong to an image, and the field of `Frame` that holds them.
@@ -41,6 +41,7 @@ def read_frames(
         camera, stated = _camera(transforms, entry, remarks)
         pose = opencv_pose(entry.pose, transforms.path, entry.where, remarks)
         frames.append(Frame(entry.image.name, entry.image.path, camera, pose, stated))
+    check_scales(transforms.path, {entry.where: entry.pose for entry in entries})
     _check_shared_pixels(transforms, entries, frames)
     frames = _with_files(transforms, entries, frames, files, settings, remarks)
     if not frames:

@@ -1,5 +1,6 @@
 """The pose of one frame of a transforms file: OpenGL axes in the file, OpenCV axes here."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from nerfloss.data.errors import DataError
-from nerfloss.data.formats.json_values import Values, as_number, shown
+from nerfloss.data.formats.json_values import Values, as_number, shown, some
 from nerfloss.data.formats.remarks import Remarks
 
 FARTHEST = 1e12  # a coordinate beyond it is damage, in any unit
@@ -76,6 +77,22 @@ def opencv_pose(
     pose = np.column_stack([rotation, matrix[:3, 3]])
     pose[:, 1:3] *= -1
     return pose
+
+
+def check_scales(path: Path, poses: Mapping[str, Float[np.ndarray, "4 4"]]) -> None:
+    """Refuse poses whose scale is not that of the others, by the names of their frames.
+
+    One scale of all poses is a habit of converters; a scale of some is damage.
+    """
+    scales = {name: float(np.cbrt(abs(np.linalg.det(m[:3, :3])))) for name, m in poses.items()}
+    usual = float(np.median(list(scales.values()))) if scales else 1.0
+    odd = [name for name, scale in scales.items() if abs(scale - usual) > 1e-2 * usual]
+    if odd:
+        found = (
+            f"the pose of {some(odd)} scales by {scales[odd[0]]:.4g}, that of the "
+            f"others by {usual:.4g} ({len(odd)} of {len(scales)} frames)"
+        )
+        raise DataError(path, found, "repair these poses, or drop the views")
 
 
 def nearest_rotation(

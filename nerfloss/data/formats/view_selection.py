@@ -43,7 +43,10 @@ def _indices(
     rule = hold_out if hold_out is not None else DEFAULT_RULE
     train, test, said = split_views(views.names, rule, parsed.folder, centers=centers)
     if hold_out is None:
-        log.info("the files name no test views: %s is held out (dataset.hold_out)", said)
+        names = [views.names[view] for view in test]
+        listed = ", ".join(names[:5]) + (f" ... ({len(names)})" if len(names) > 5 else "")
+        text = "the files name no test views: %s is held out, %s (dataset.hold_out)"
+        log.info(text, said, listed)
     return train, test, said
 
 

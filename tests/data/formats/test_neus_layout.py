@@ -130,6 +130,49 @@ def test_cameras_with_gaps_belong_to_the_images_of_their_numbers(tmp_path):
     assert parsed.notes == ("cameras belong to the images of their numbers, which have gaps",)
 
 
+def renumbered(folder, numbers):
+    """Give the images and masks of a scene other numbers, in their order."""
+    for kind in ("image", "mask"):
+        paths = sorted((folder / kind).iterdir())
+        for path, number in reversed(list(zip(paths, numbers, strict=True))):
+            path.rename(path.with_name(f"{number:06d}{path.suffix}"))
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        [0, 1, 2, 4, 5, 6],
+        [1, 2, 3, 4, 5, 7],
+        [0, 1, 2, 3, 4, 99],
+        [0, 2, 4, 6, 8, 10],
+        [50, 51, 53, 54, 55, 56],
+    ],
+)
+def test_gaps_in_the_numbers_of_images_contradict_the_cameras(tmp_path, numbers):
+    renumbered(write(tmp_path), numbers)
+    wrong = next(i for i, number in enumerate(numbers) if number != numbers[0] + i)
+    message = rf"world_mat_5, but their numbers have gaps: {numbers[wrong]:06d}.png is number"
+    with pytest.raises(DataError, match=message):
+        parse(tmp_path, ParseSettings())
+
+
+@pytest.mark.parametrize(
+    "numbers", [range(1, 7), range(30, 36), [160211, 160249, 160307, 170000, 170031, 181500]]
+)
+def test_an_offset_and_the_times_of_a_clock_keep_the_order_of_the_cameras(tmp_path, numbers):
+    renumbered(write(tmp_path), numbers)
+    parsed = parse(tmp_path, ParseSettings())
+    for frame, pose in zip(parsed.frames, poses(6), strict=True):
+        np.testing.assert_allclose(frame.pose, pose, atol=1e-9)
+    first = f"{next(iter(numbers)):06d}.png"
+    assert f"cameras follow the order of the images: world_mat_0 is of {first}" in parsed.notes
+
+
+def test_numbers_that_are_equal_in_all_names_are_no_gaps(tmp_path):
+    write(tmp_path, name="scan65_{:03d}_v2", mask="scan65_{:03d}_v2")
+    assert parse(tmp_path, ParseSettings()).notes == ()
+
+
 def test_cameras_for_images_of_another_size_are_refused(tmp_path):
     write(tmp_path)
     for path in (tmp_path / "image").iterdir():

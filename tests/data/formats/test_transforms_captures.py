@@ -137,6 +137,7 @@ def test_the_fox_has_its_distortion(test_data):
 def test_lego_keeps_its_names_and_its_region(test_data):
     scene = parse(test_data / "lego_100", ParseSettings(scene_radius=1.5))
     assert scene.test == tuple(range(100, 125))
-    assert scene.frames[0].name == scene.frames[100].name == "r_0"
+    assert scene.frames[0].name == "train/r_0"
+    assert scene.frames[100].name == "test/r_0"
     np.testing.assert_array_equal(scene.region, np.diag([1.5, 1.5, 1.5, 1]))
     assert not scene.frames[0].states_size
