@@ -17,15 +17,6 @@ examples:
 
 The scene is written in COLMAP's layout: images/ and sparse/0/. The same line again goes on with a
 capture that was stopped. Needs pycolmap: pip install 'nerfloss[capture]'"""
-STAGES = {
-    "frames": "frames of the video",
-    "images": "images of the scene",
-    "copies": "copies to search features in",
-    "features": "features",
-    "matching": "pairs of views",
-    "cameras": "registered views",
-    "masks": "masks",
-}
 NUMBERS = {
     "--max-size": (1600, "longer side of the scene's images in pixels; 0: as they are"),
     "--frames": (150, "frames to take from a video"),
@@ -104,6 +95,8 @@ class _Stages:
         self.tasks: dict[str, TaskID] = {}
 
     def __call__(self, stage: str, done: int, total: int) -> None:
+        from nerfloss.data.capture.worker import STAGES
+
         if stage not in self.tasks:
             self.tasks[stage] = self.bar.add_task(STAGES.get(stage, stage))
         self.bar.update(self.tasks[stage], completed=done, total=total)

@@ -16,8 +16,8 @@ from nerfloss.files import atomic_write
 class Reconstruction:
     """Poses, cameras and points, in pixels of the copies in which features were searched.
 
-    ``poses`` map the world to the camera. ``cameras`` are indices of camera groups, ``params``
-    their parameters. ``observations`` are rows (image, point, column, row).
+    ``poses`` map the world to the camera. ``cameras`` are indices into ``params``, the
+    parameters of each camera. ``observations`` are rows (image, point, column, row).
     """
 
     names: list[str]

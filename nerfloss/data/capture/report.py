@@ -141,7 +141,10 @@ def capture_notes(
     if enlarged:
         notes.append(f"features of {enlarged} small images were searched in enlarged copies")
     if padded:
-        notes.append("images whose sizes differ by up to 2 % share a camera: --camera-per image")
+        notes.append(
+            "images whose sizes differ by up to 2 % share a lens, each frequent size has its own "
+            "focal length: --camera-per image"
+        )
     if guessed:
         notes.append(f"focal lengths of {guessed} of {len(groups)} cameras are not in EXIF: found")
     notes.append(f"{len(groups)} cameras, {matching} matching")

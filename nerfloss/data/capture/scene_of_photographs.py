@@ -59,17 +59,6 @@ def _silent(stage: str, done: int, total: int) -> None:
     """Show no progress."""
 
 
-def scene_of_photographs(
-    photographs: Path | str,
-    scene: Path | str,
-    settings: CaptureSettings | None = None,
-    progress: Progress = _silent,
-) -> Path:
-    """Make a scene of photographs, unless it is there already; return its folder."""
-    capture(Path(photographs), Path(scene), settings or CaptureSettings(), progress)
-    return Path(scene)
-
-
 def capture(
     source: Path,
     scene: Path,
@@ -88,7 +77,9 @@ def capture(
         check_pycolmap()
     if settings.masks:
         check_rembg()
-    work = open_scene_folder(source, scene, {**asdict(settings), "masks": None})
+    # Masks come last, and the number of threads changes no result: neither begins a capture anew.
+    same = {**asdict(settings), "masks": None, "threads": None}
+    work = open_scene_folder(source, scene, same)
     video = source.is_file()
     if video and not is_video(source):
         remedy = "give a folder of photographs, or a video (MP4, MOV, ...)"
@@ -173,7 +164,10 @@ def _job(
         }
         for group in groups
     ]
-    images = [{"name": name, "camera": camera[index]} for index, name in enumerate(copies)]
+    images = [
+        {"name": name, "camera": camera[index], "size": (copy.width, copy.height)}
+        for index, (name, copy) in enumerate(copies.items())
+    ]
     return {
         "images": images,
         "cameras": cameras,

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from nerfloss.data.capture import pairs
+from nerfloss.data.capture.cameras_per_size import refine_per_size
 from nerfloss.data.capture.model_arrays import write_model
 
 BATCH_OF_IMAGES, BATCH_OF_PAIRS = 4, 64
@@ -34,7 +35,7 @@ class Job:
     """One structure from motion: its folder, images, cameras and settings, from a file."""
 
     folder: Path
-    images: list[dict[str, Any]]  # name, camera (index)
+    images: list[dict[str, Any]]  # name, camera (index), size (unpadded)
     cameras: list[dict[str, Any]]  # model, width, height, focal, known, factor
     matching: str
     threads: int
@@ -63,7 +64,8 @@ def run(job: Job) -> None:
     ids = _register(pycolmap, job)
     _extract(pycolmap, job)
     _match(pycolmap, job, ids)
-    best = _map(pycolmap, job)
+    sizes = {each["name"]: tuple(each["size"]) for each in job.images}
+    best = refine_per_size(pycolmap, _map(pycolmap, job), sizes, job.threads)
     write_model(job.folder / "model.npz", best, _pairs_of_images(pycolmap, job))
 
 

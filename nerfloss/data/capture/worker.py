@@ -12,6 +12,16 @@ from pathlib import Path
 from nerfloss.data.errors import DataError
 
 Progress = Callable[[str, int, int], None]
+# The stages of a capture, as they are shown.
+STAGES = {
+    "frames": "frames of the video",
+    "images": "images of the scene",
+    "copies": "copies to search features in",
+    "features": "features",
+    "matching": "pairs of views",
+    "cameras": "registered views",
+    "masks": "masks",
+}
 MODULE = "nerfloss.data.capture.structure_from_motion"
 
 

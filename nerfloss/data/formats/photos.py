@@ -1,17 +1,33 @@
 """Photographs without poses: structure from motion makes a scene of them, which is then read."""
 
 import logging
+import math
 import os
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
-from nerfloss.data.capture.scene_of_photographs import CaptureSettings, scene_of_photographs
+from nerfloss.data.capture.scene_of_photographs import CaptureSettings, capture
+from nerfloss.data.capture.worker import STAGES
 from nerfloss.data.errors import existing
 from nerfloss.data.formats.folder_dataset import FolderDataset
 
 log = logging.getLogger(__name__)
+
+
+def _logged_stages() -> Callable[[str, int, int], None]:
+    """Return a progress callback that logs a stage when it begins, and then once a minute."""
+    logged: dict[str, float] = {}
+
+    def progress(stage: str, done: int, total: int) -> None:
+        if time.monotonic() - logged.get(stage, -math.inf) >= 60:
+            logged[stage] = time.monotonic()
+            log.info("photographs: %s: %d of %d", STAGES.get(stage, stage), done, total)
+
+    return progress
 
 
 @dataclass(frozen=True)
@@ -40,7 +56,10 @@ class PhotosDataset(FolderDataset):
         scene = self._place(photographs.resolve())
         settings = CaptureSettings(camera_model=self.camera_model, max_size=self.max_size)
         log.info("photographs: the scene of %s is in %s (dataset.scene)", photographs, scene)
-        return scene_of_photographs(photographs, scene, settings)
+        report = capture(photographs, scene, settings, _logged_stages())
+        for line in report.lines():
+            log.info("photographs: %s", line)
+        return scene
 
     def _place(self, photographs: Path) -> Path:
         if self.scene is not None:
