@@ -1,10 +1,12 @@
 """``dataset=photos`` makes a scene of photographs once, and reads it."""
 
+import logging
 import os
 from pathlib import Path
 
 import pytest
 
+from nerfloss.data.capture.report import CaptureReport
 from nerfloss.data.formats import photos
 from nerfloss.data.formats.photos import PhotosDataset
 
@@ -14,11 +16,13 @@ def made(monkeypatch):
     """The scenes that were asked for: photographs, scene and settings."""
     asked = []
 
-    def stage(photographs, scene, settings):
+    def stage(photographs, scene, settings, progress):
         asked.append((photographs, scene, settings))
-        return scene
+        for done in range(3):
+            progress("features", done, 3)
+        return CaptureReport(3, 3, (), 100, 0.5, (), 0, "exhaustive")
 
-    monkeypatch.setattr(photos, "scene_of_photographs", stage)
+    monkeypatch.setattr(photos, "capture", stage)
     return asked
 
 
@@ -37,3 +41,13 @@ def test_the_scene_lies_where_it_is_set_or_where_it_can_be_written(tmp_path, mon
     assert dataset.folder() == tmp_path / "there"
     monkeypatch.setattr(os, "access", lambda *_: False)
     assert PhotosDataset(path=str(tmp_path / "shoe")).folder() == Path("scenes/shoe")
+
+
+@pytest.mark.usefixtures("made")
+def test_a_capture_logs_each_stage_once_a_minute_and_its_report(tmp_path, caplog):
+    (tmp_path / "shoe").mkdir()
+    with caplog.at_level(logging.INFO):
+        PhotosDataset(path=str(tmp_path / "shoe")).folder()
+    assert caplog.text.count("features: 0 of 3") == 1
+    assert "features: 1 of 3" not in caplog.text
+    assert "3 of 3 views are registered, 100 points" in caplog.text
