@@ -15,7 +15,7 @@ from nerfloss.data.reference_files import ReferenceFiles
 
 CONTENT = "a scan of DTU's MVS data (a folder with rect_001_3_r5000.png ..., e.g. Rectified/scan24)"
 # rect_001_3_r5000: position 1, light 3; clean_001_max: position 1, the brightest of all lights.
-IMAGE = re.compile(r"(?:rect|clean)_(\d{1,6})_([0-9a-z]+)(?:_r5000)?", re.IGNORECASE)
+IMAGE = re.compile(r"(?:rect|clean)_(\d{1,6})_(\d|max)(?:_r5000)?", re.IGNORECASE)
 SCAN = re.compile(r"scan_?(\d{1,6})(?:_.*)?", re.IGNORECASE)
 FOLDERS = ("Rectified", "Cleaned")
 # Where the archives, as they are unpacked, put the other files, beside or above the images.
@@ -28,7 +28,8 @@ def image_folders(folder: Path) -> list[Path]:
     """Return the folders with images of a scan: the folder itself, or those of all scans in it."""
     if _has_images(folder):
         return [folder]
-    found = []
+    scans = [each for each in _subfolders(folder) if SCAN.fullmatch(each.name)]
+    found = [each for each in scans if _has_images(each)]
     for root in ROOTS[:3]:
         for name in FOLDERS:
             place = folder / root / name

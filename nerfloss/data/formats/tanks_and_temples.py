@@ -137,7 +137,8 @@ def _same_coordinates(
 ) -> tuple[bool, str]:
     """Return whether the alignment holds for the poses of the COLMAP model, and a note on it."""
     if files.trajectory is None or poses is None:
-        return True, f"no <scene>{LOG}: <scene>{TRANSFORM} is taken to hold for the COLMAP model"
+        name = "nothing" if files.alignment is None else files.alignment.name
+        return True, f"no trajectory: {name} is taken to hold for the COLMAP model"
     root = parsed.frames[0].image.parent
     order = {path: index for index, path in enumerate(sorted(list_images(root), key=_by_name))}
     known = {each.index: each.pose for each in poses if each.pose is not None}

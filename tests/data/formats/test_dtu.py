@@ -148,8 +148,16 @@ def test_a_scan_that_holds_everything(scan: Path) -> None:
 
 def test_one_of_several_scans_must_be_chosen(scan: Path) -> None:
     shutil.copytree(scan, scan.with_name("scan37"))
-    with pytest.raises(DataError, match=r"several scans: .*scan24, .*scan37"):
-        dtu.parse(scan.parents[1], SETTINGS)
+    for folder in (scan.parents[1], scan.parent):
+        assert detect_layout(folder) == "dtu"
+        with pytest.raises(DataError, match=r"several scans: .*scan24, .*scan37"):
+            dtu.parse(folder, SETTINGS)
+
+
+def test_other_images_are_no_scan(tmp_path: Path) -> None:
+    for name in ("clean_001_left.png", "rect_1.png", "rect_001_3_r5000.txt"):
+        (tmp_path / name).touch()
+    assert not dtu.detect(tmp_path)
 
 
 def test_images_of_one_light_are_used(scan: Path) -> None:

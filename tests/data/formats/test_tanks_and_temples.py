@@ -177,7 +177,9 @@ def test_without_a_trajectory_a_model_is_needed(folder: Path) -> None:
     model_text(folder)
     (folder / "Barn_COLMAP_SfM.log").unlink()
     parsed = tanks_and_temples.parse(folder, SETTINGS)
-    assert any("taken to hold for the COLMAP model" in note for note in parsed.notes)
+    assert any(
+        "Barn_trans.txt is taken to hold for the COLMAP model" in note for note in parsed.notes
+    )
 
 
 def test_files_of_two_scenes_are_refused_unless_the_folder_says_which(folder: Path) -> None:
