@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from nerfloss.geometry import Rays, Samples
@@ -56,6 +56,31 @@ class Renderer(Protocol):
     ) -> Quantities: ...
 
 
+@runtime_checkable
+class Appearance(Protocol):
+    """A module with a row of learned numbers per training image, on which its colours depend.
+
+    ``constants`` are the quantities behind ``rgb`` that do not depend on the rows, if any.
+    ``correction`` holds numbers, 0, that added to a row make that of a further image.
+    """
+
+    constants: frozenset[str]
+    learning_rate: float
+    correction: Tensor
+
+    def set_images(self, sizes: Int[Tensor, "images 2"]) -> None: ...
+    def values(self) -> Float[Tensor, "images *row"]: ...
+    def mean(self) -> Float[Tensor, "*row"]: ...
+    @property
+    def start(self) -> Float[Tensor, "*row"]: ...
+    def given(
+        self, row: Float[Tensor, "*row"], width: int, height: int
+    ) -> Mapping[str, Tensor]: ...
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]: ...
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> Any: ...
+
+
 @dataclass(frozen=True)
 class Model:
     """A field, a sampler and a renderer that fit each other.
@@ -66,6 +91,7 @@ class Model:
     field: TrainedField
     sampler: Sampler
     renderer: Renderer
+    appearance: Appearance | None = None
 
     def __call__(
         self,
@@ -97,15 +123,23 @@ class Model:
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Return the parameters by the name for which the optimizer has settings."""
         learned = list(self.sampler.parameters())
-        return {**self.field.parameter_groups(), **({"sampler": learned} if learned else {})}
+        images = {} if self.appearance is None else self.appearance.parameter_groups()
+        return {
+            **self.field.parameter_groups(),
+            **({"sampler": learned} if learned else {}),
+            **images,
+        }
 
     def primitives(self, needs: Collection[str]) -> frozenset[str]:
         """Return the quantities without a rule from which all of ``needs`` are computed."""
         return self.renderer.primitives(self.field, needs)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"field": self.field.state_dict(), "sampler": self.sampler.state_dict()}
+        parts = {"field": self.field, "sampler": self.sampler, "appearance": self.appearance}
+        return {name: part.state_dict() for name, part in parts.items() if part is not None}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.field.load_state_dict(state["field"])
         self.sampler.load_state_dict(state["sampler"])
+        if self.appearance is not None:
+            self.appearance.load_state_dict(state["appearance"])

@@ -53,8 +53,15 @@ def models_for(term):
 
 def settings_for(terms):
     """What terms need beside a model: patches, a head, a sampler that proposes."""
-    named = {choice for term in terms for need in term.needs for choice in choices(need)}
-    found = sorted(choice for choice in named if not choice.startswith("model="))
+    fitting = {}
+    for need in {need for term in terms for need in term.needs}:
+        named = {choice for choice in choices(need) if not choice.startswith("model=")}
+        for group in {choice.partition("=")[0] for choice in named}:
+            those = {choice for choice in named if choice.partition("=")[0] == group}
+            # Two heads are added to one another; of other groups one choice has to serve all.
+            key = min(those) if group.startswith("+") else group
+            fitting[key] = fitting.get(key, those) & those
+    found = sorted(min(those) for those in fitting.values())
     return tuple(setting for choice in found for setting in (choice, *ROOM.get(choice, [])))
 
 

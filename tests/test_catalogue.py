@@ -91,6 +91,9 @@ volume: interlevel(weights, t_starts, t_ends,
 volume: grid_tv(field)
 volume: grid_decay(field)
 
+image_appearance: exposure_identity(exposure)
+image_appearance: bilateral_grid_tv(bilateral_grids)
+
 constraint: bounds(x, *, lower, upper)
 constraint: non_negative(x)
 constraint: sum_to(x, *, total=1.0)

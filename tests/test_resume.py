@@ -26,6 +26,8 @@ QUICK_WARMUP = [
 
 def parameters(run):
     tensors = dict(run.model.field.named_parameters()) | dict(run.model.field.named_buffers())
+    if run.model.appearance is not None:
+        tensors |= dict(run.model.appearance.named_parameters())
     recipe = run.trainer.recipe
     tensors |= dict(recipe.named_parameters()) | dict(recipe.named_buffers())
     return {name: tensor.detach().clone() for name, tensor in tensors.items()}
@@ -41,6 +43,9 @@ def same(first, second):
         ("neus", ["loss=neus_full", "initialization=auto"]),
         pytest.param("neus", ["dataset.masks=false", *QUICK_WARMUP], marks=pytest.mark.slow),
         ("nerf", ["loss=nerf_robust"]),
+        ("nerf", ["loss=nerf", "appearance=affine"]),
+        ("nerf", ["loss=nerf", "appearance=bilateral"]),
+        ("neus", ["appearance=embedding"]),
         pytest.param("volsdf", ["loss=volsdf", "sampler=hierarchical"], marks=pytest.mark.slow),
         (
             "nerf",

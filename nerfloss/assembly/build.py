@@ -10,6 +10,7 @@ import torch
 from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 
+from nerfloss.assembly.appearance_of_views import check_appearance_choice
 from nerfloss.assembly.build_run import RunParts, build_run
 from nerfloss.assembly.checkpoint_portability import loadable
 from nerfloss.assembly.composition import compose_config
@@ -43,16 +44,24 @@ def device_of(name: str) -> torch.device:
 
 def build_model(cfg: DictConfig, device: torch.device) -> Model:
     """Build the field, sampler and renderer; a user's own quantities join the renderer's rules."""
-    rules = {**build(cfg.model.renderer.rules), **build(cfg.quantities)}
     field, sampler = build(cfg.model.field).to(device), build(cfg.sampler).to(device)
     check_kernels(field, sampler)
-    return Model(field=field, sampler=sampler, renderer=build(cfg.model.renderer, rules=rules))
+    appearance, of_images = build(cfg.get("appearance")), {}
+    if appearance is not None:
+        of_images = appearance.to(device).rules(background_model=False)
+    rules = {**build(cfg.model.renderer.rules), **of_images, **build(cfg.quantities)}
+    renderer = build(cfg.model.renderer, rules=rules)
+    return Model(field=field, sampler=sampler, renderer=renderer, appearance=appearance)
 
 
-def _optimizer_of(cfg: DictConfig) -> Any:
+def _optimizer_of(cfg: DictConfig, model: Model) -> Any:
     """Build the optimizer; settings that trainer.optimizer leaves null are the model's."""
     chosen = cfg.trainer.optimizer
     defaults = {key: value for key, value in cfg.model.optimizer.items() if chosen.get(key) is None}
+    if model.appearance is not None:
+        given = defaults.get("learning_rates") or chosen.get("learning_rates") or {}
+        own = dict.fromkeys(model.appearance.parameter_groups(), model.appearance.learning_rate)
+        defaults["learning_rates"] = {**own, **given}
     return build(chosen, **defaults)
 
 
@@ -74,12 +83,13 @@ def assemble(cfg: DictConfig, folder: Path, process_group: ProcessGroup = SINGLE
     recipe.check(model.offers(offered(dataset.offers, batch, batch_size)))
     recipe.check_batch(batch.patch_size, min(batch_size.rays, batch_size.max_rays))
     recipe.check_sampler(model.sampler.learns_from)
+    check_appearance_choice(model, evaluator.appearance)
     parts = RunParts(
         scene=dataset.load(),
         model=model,
         recipe=recipe,
         batch=batch,
-        optimizer=_optimizer_of(cfg),
+        optimizer=_optimizer_of(cfg, model),
         budget=budget,
         batch_size=batch_size,
         checkpoint_every=cfg.trainer.checkpoint_every,

@@ -55,6 +55,8 @@ def build_run(
     parts = replace(
         parts, scene=replace(scene, train=scene.train.stored_for_training(settings.device))
     )
+    if parts.model.appearance is not None:
+        parts.model.appearance.set_images(scene.train.cameras.all_sizes)
     return Run(
         settings,
         scene=parts.scene,

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
+from nerfloss.assembly.appearance_of_views import appearance_of_views
 from nerfloss.assembly.training_visibility import TrainingVisibility
 from nerfloss.data.pixel_samplers.batch import image_batch
 from nerfloss.data.scene import Scene
@@ -25,10 +26,18 @@ HULL_RESOLUTION = 128
 HULL_MARGIN = 3  # pixels
 
 
-def evaluated_model(model: Model, at: Mapping[str, Any], training: Views) -> EvaluatedModel:
+def evaluated_model(
+    model: Model,
+    at: Mapping[str, Any],
+    training: Views,
+    *,
+    split: str = "test",
+    appearance: str = "mean",
+) -> EvaluatedModel:
     """Return a model at a moment ``at`` of its training (``step``, ``progress``) as callables.
 
-    ``training`` are the views that it was trained on: they bound and support its surface.
+    ``training`` are the views that it was trained on: they bound and support its surface. Views of
+    ``split`` are rendered with the ``appearance`` of that choice, where the model has one.
     """
     field = model.field
 
@@ -42,6 +51,8 @@ def evaluated_model(model: Model, at: Mapping[str, Any], training: Views) -> Eva
         inputs = inputs_of(field.appearance)
         known = {"positions": points, "normals": normals, "directions": -normals}
         known |= field(points, set(inputs) & field.offers)
+        if "image_embedding" in inputs and model.appearance is not None:
+            known["image_embedding"] = model.appearance.mean().expand(len(points), -1)
         return field.appearance(*(known[name] for name in inputs))
 
     return EvaluatedModel(
@@ -53,6 +64,7 @@ def evaluated_model(model: Model, at: Mapping[str, Any], training: Views) -> Eva
         is_distance="sdf" in field.offers,
         sampled_region=lambda: sampled_region(model, training),
         visible=TrainingVisibility(render, training.cameras.to(field.box.device)),
+        appearance=appearance_of_views(model, at, split, appearance),
     )
 
 

@@ -44,7 +44,7 @@ class Preview(Callback):
         """Render the view, log its scores, and write its picture."""
         schedule, step, view = vars(trainer.schedule), trainer.step, view_at(self.scene, "test", 0)
         try:
-            quantities, scores = self._scored(view, schedule)
+            quantities, scores = self._scored(view, "test", schedule)
         except OutOfMemory as error:
             log.warning("no preview at step %d: %s", step, error)
             return
@@ -54,16 +54,16 @@ class Preview(Callback):
             nearest = view_at(self.scene, "train", nearest_training_view(self.scene, 0))
             for callback in trainer.callbacks:
                 callback.after_preview(
-                    step, scores["psnr"], lambda: self._scored(nearest, schedule)[1]["psnr"]
+                    step, scores["psnr"], lambda: self._scored(nearest, "train", schedule)[1]["psnr"]
                 )
         write_image_grid(quantities, self._folder / f"{step:07d}.png")
 
     def _scored(
-        self, view: View, schedule: Mapping[str, Any]
+        self, view: View, split: str, schedule: Mapping[str, Any]
     ) -> tuple[Mapping[str, Any], dict[str, float]]:
         """Return the rendered quantities of a view, and its PSNR if that is among the metrics."""
         metrics = {k: m for k, m in self.evaluator.metrics.items() if k == "psnr"}
-        subject = evaluated_model(self.model, schedule, self.scene.train)
+        subject = evaluated_model(self.model, schedule, self.scene.train, split=split)
         quantities = self.evaluator.render_quantities(
             subject, view, metrics=metrics, for_image_grid=True
         )

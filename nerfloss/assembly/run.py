@@ -14,6 +14,7 @@ from nerfloss.assembly.eval_adapter import evaluated_model, ground_truth_of, vie
 from nerfloss.data.pixel_samplers.protocol import PixelSampler
 from nerfloss.data.scene import Scene
 from nerfloss.evaluation.evaluator import Evaluator
+from nerfloss.evaluation.inputs import EvaluatedModel
 from nerfloss.evaluation.score_table import score_table
 from nerfloss.evaluation.scores import Evaluation, Score
 from nerfloss.files import relative_to_cwd
@@ -123,16 +124,17 @@ class Run:
             rich.get_console().print(command, soft_wrap=True, highlight=False, markup=False)
         return False
 
-    def subject(self) -> Any:
+    def subject(self) -> EvaluatedModel:
         """Return the model in its current state, for the evaluator."""
-        schedule = vars(self.trainer.schedule)
-        return evaluated_model(self.model, schedule, self.scene.train)
+        return self._subject(vars(self.trainer.schedule))
 
     def evaluate(self, folder: Path | None = None) -> Evaluation:
         """Score the model, write metrics.json, images and meshes, and print a table of scores."""
         group, scene, split = self.process_group, self.scene, self.evaluator.split
         schedule = group.broadcast(vars(self.trainer.schedule))
-        subject = evaluated_model(self.model, schedule, scene.train)
+        subject = self._subject(schedule)
+        if subject.appearance is not None and group.is_main:
+            log.info("appearance of the %s views: %s", split, subject.appearance.description)
         folder = group.broadcast(folder or self.folder)
         views = views_of(scene, split, first=group.rank, every=group.size)
         truth = ground_truth_of(scene, subject.box) if group.is_main else None
@@ -145,6 +147,12 @@ class Run:
         result.write(folder)  # last: the scores are printed even where the disk is full
         log.info("wrote %s", relative_to_cwd(folder))
         return result
+
+    def _subject(self, schedule: Mapping[str, Any]) -> EvaluatedModel:
+        split, appearance = self.evaluator.split, self.evaluator.appearance
+        return evaluated_model(
+            self.model, schedule, self.scene.train, split=split, appearance=appearance
+        )
 
     def _open_loggers(self) -> Loggers:
         """Return the loggers of the main process; none for the others."""

@@ -68,6 +68,8 @@ def replay(failure: Failure, model: Any, recipe: LossRecipe) -> Replay:
 def _step(failure: Failure, model: Any, recipe: LossRecipe) -> Mapping[str, Any]:
     """Return the quantities of the step, computed from the states at its beginning."""
     model.field.load_state_dict(failure.model["field"])
+    if model.appearance is not None:
+        model.appearance.load_state_dict(failure.model["appearance"])
     recipe.load_state_dict(failure.recipe)
     generator = torch.Generator(failure.rays.origins.device).manual_seed(failure.seed)
     scheduled = failure.at["step"]

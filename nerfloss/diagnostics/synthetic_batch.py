@@ -39,6 +39,9 @@ def synthetic_batch(
     generator = torch.Generator().manual_seed(seed)
     needs = frozenset().union(*(term.needs for term in terms))
     sizes = _sizes(terms, any(name.startswith("patch_") for name in needs))
+    if model.appearance is not None:
+        width, height = sizes["width"], sizes["height"]
+        model.appearance.set_images(torch.tensor([[width, height]] * sizes["views"]))
     _perturb(model, generator)
     model.field.advance(step)
     model.sampler.refresh(model.field, step, generator)
@@ -47,6 +50,8 @@ def synthetic_batch(
         samples = model.sampler(model.field, rays, generator)
     model.field.double()
     model.sampler.double()
+    if model.appearance is not None:
+        model.appearance.double()
     given = {
         name: fake(name, dtype=torch.float64, sizes=sizes) for name in observable_quantities(needs)
     }

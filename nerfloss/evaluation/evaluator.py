@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import trimesh
 from torch import Tensor
@@ -24,6 +24,7 @@ from nerfloss.evaluation.oom_retry import ChunkSize
 from nerfloss.evaluation.scores import Evaluation, Score, mean_score
 from nerfloss.evaluation.surface_samples import Surface, SurfacePair
 from nerfloss.evaluation.surface_scores import dropped_part_scores, score_surface
+from nerfloss.evaluation.view_appearance import Choice
 from nerfloss.evaluation.view_scores import quantities_to_render, score_view
 
 log = logging.getLogger(__name__)
@@ -41,7 +42,9 @@ class Evaluator:
     ``metrics`` take quantities of a view, ``geometry`` those that a `SurfacePair` offers. ``mesh``
     extracts the surface (None: no mesh). ``points`` and ``seed`` sample it, ``exact_points`` of
     them have an exact distance to the triangles. ``chunk`` is the number of rays rendered at once;
-    ``images`` writes a grid of images per view.
+    ``images`` writes a grid of images per view. ``appearance`` is the one of test views, for models
+    that learn one per training image: their mean, the identity (none), or one fitted to the left
+    half of the view, of which then only the right half is scored.
     """
 
     metrics: Mapping[str, Metric] = field(default_factory=dict)
@@ -53,10 +56,15 @@ class Evaluator:
     points: int = 200_000
     exact_points: int = 10_000
     seed: int = 0
+    appearance: Choice = "mean"
 
     def __post_init__(self) -> None:
         if self.split not in ("train", "test"):
             raise ValueError(f"eval.split='{self.split}' is no split: use train or test")
+        if self.appearance not in get_args(Choice):
+            raise ValueError(
+                f"eval.appearance='{self.appearance}' is none of {', '.join(get_args(Choice))}"
+            )
         if self.chunk < 1:
             raise ValueError(f"eval.chunk must be at least 1, got {self.chunk}")
         for group, metrics in {"metrics": self.metrics, "geometry": self.geometry}.items():
@@ -83,7 +91,8 @@ class Evaluator:
         costs no other score: its reason stands in the result.
         """
         scored = gather(self.score_views(model, views, folder))
-        scores, rows = self.mean_scores(scored, ground_truth)
+        known = {**ground_truth.conventions, **model.image_conventions}
+        scores, rows = self.mean_scores(scored, replace(ground_truth, conventions=known))
         extracted, reason = self.extract_mesh(model)
         mesh = None if extracted is None else extracted.mesh
         # A metric of images that has the name of a geometry metric keeps it.
@@ -105,7 +114,8 @@ class Evaluator:
             quantities = self.render_quantities(
                 model, view, metrics=self.metrics, for_image_grid=write_images, chunk=chunk
             )
-            scored.append((view.name, score_view(self.metrics, quantities, model.offers)))
+            scores = score_view(self.metrics, model.scored(quantities), model.offers)
+            scored.append((view.name, scores))
             if write_images and folder is not None:
                 # After one failure, such as a full disk, no more are written.
                 path = folder / "images" / f"{image_name(view.name)}.png"
@@ -131,7 +141,7 @@ class Evaluator:
         if for_image_grid:
             needs |= model.offers.intersection(RENDERED)
         chunk = chunk or self._ray_chunk()
-        rendered = render_view(model.render, view, needs, chunk=chunk)
+        rendered = render_view(model.render_of(view), view, needs, chunk=chunk)
         return {**targets, **as_observed_where_ignored(rendered, targets, view.counts)}
 
     def mean_scores(

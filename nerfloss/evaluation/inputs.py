@@ -9,11 +9,12 @@ import trimesh
 from jaxtyping import Float
 from torch import Tensor
 
-from nerfloss.evaluation.image_rendering import Render
+from nerfloss.evaluation.image_rendering import Render, View
 from nerfloss.evaluation.mesh_components import VisiblePoints
 from nerfloss.evaluation.mesh_extraction import Colors, transformed
 from nerfloss.evaluation.region import Region
 from nerfloss.evaluation.sparse_lattice import ImplicitFunction
+from nerfloss.evaluation.view_appearance import ViewAppearance
 
 LoadMesh = Callable[[], trimesh.Trimesh]
 LoadMeshIfKnown = Callable[[], trimesh.Trimesh | None]
@@ -31,6 +32,7 @@ class EvaluatedModel:
     that its gradient has a length of about 1, so that most of the box need not be evaluated to find
     the surface. ``sampled_region`` returns the part of the box in which the renderer places
     samples, None for all of it; ``visible`` tells which points the training views see.
+    ``appearance`` renders whole views whose colours depend on the image; None: ``render`` does.
     """
 
     render: Render
@@ -41,6 +43,21 @@ class EvaluatedModel:
     is_distance: bool = True
     sampled_region: Callable[[], Region | None] = whole_box
     visible: VisiblePoints | None = None
+    appearance: ViewAppearance | None = None
+
+    def render_of(self, view: View) -> Render:
+        """Return a render of the rays of one view."""
+        return self.render if self.appearance is None else self.appearance.render_of(view)
+
+    def scored(self, images: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Return the part of a view's images that counts in its scores."""
+        return images if self.appearance is None else self.appearance.scored(images)
+
+    @property
+    def image_conventions(self) -> dict[str, str]:
+        """Return the conventions of image scores that the model determines."""
+        found = self.appearance
+        return {} if found is None else {"appearance": found.description}
 
 
 @dataclass(frozen=True)

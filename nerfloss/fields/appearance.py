@@ -11,7 +11,10 @@ SH_COEFFICIENTS = 16
 
 
 class _ColorNetwork(nn.Module):
-    """An MLP of an embedding, ``geometry_channels`` further numbers and the viewing direction."""
+    """An MLP of an embedding, ``geometry_channels`` further numbers and the viewing direction.
+
+    ``image_embedding`` is the number of channels of a further input, a vector per image.
+    """
 
     geometry_channels = 0
 
@@ -23,10 +26,11 @@ class _ColorNetwork(nn.Module):
         width: int = 64,
         backend: str = "auto",
         precision: str = "float32",
+        image_embedding: int = 0,
     ) -> None:
         super().__init__()
         self.network = MLP(
-            embedding + self.geometry_channels + SH_COEFFICIENTS,
+            embedding + self.geometry_channels + SH_COEFFICIENTS + image_embedding,
             3,
             hidden=hidden,
             width=width,
@@ -67,3 +71,84 @@ class RadianceColor(_ColorNetwork):
     ) -> Float[Tensor, "points 3"]:
         """Return colours in [0, 1]."""
         return self.network(embeddings, spherical_harmonics(directions))
+
+
+class SurfaceColorOfImage(_ColorNetwork):
+    """`SurfaceColor` that also depends on a vector of the image.
+
+    Reference: Martin-Brualla et al., "NeRF in the Wild", CVPR 2021, section 4.1.
+    """
+
+    geometry_channels = 3
+
+    def forward(
+        self,
+        directions: Float[Tensor, "points 3"],
+        normals: Float[Tensor, "points 3"],
+        embeddings: Float[Tensor, "points embedding"],
+        image_embedding: Float[Tensor, "points code"],
+    ) -> Float[Tensor, "points 3"]:
+        """Return colours in [0, 1]."""
+        harmonics = spherical_harmonics(directions)
+        return self.network(embeddings, normals, harmonics, image_embedding)
+
+
+class RadianceColorOfImage(_ColorNetwork):
+    """`RadianceColor` that also depends on a vector of the image.
+
+    Reference: Martin-Brualla et al., "NeRF in the Wild", CVPR 2021, section 4.1.
+    """
+
+    def forward(
+        self,
+        directions: Float[Tensor, "points 3"],
+        embeddings: Float[Tensor, "points embedding"],
+        image_embedding: Float[Tensor, "points code"],
+    ) -> Float[Tensor, "points 3"]:
+        """Return colours in [0, 1]."""
+        return self.network(embeddings, spherical_harmonics(directions), image_embedding)
+
+
+def surface_color(
+    *,
+    embedding: int,
+    hidden: int = 2,
+    width: int = 64,
+    backend: str = "auto",
+    precision: str = "float32",
+    image_embedding: int = 0,
+) -> nn.Module:
+    """Build the colour network of a surface; with ``image_embedding`` channels it depends on images.
+
+    0 channels: on none.
+    """
+    kind = SurfaceColorOfImage if image_embedding else SurfaceColor
+    return kind(
+        embedding=embedding,
+        hidden=hidden,
+        width=width,
+        backend=backend,
+        precision=precision,
+        image_embedding=image_embedding,
+    )
+
+
+def radiance_color(
+    *,
+    embedding: int,
+    hidden: int = 2,
+    width: int = 64,
+    backend: str = "auto",
+    precision: str = "float32",
+    image_embedding: int = 0,
+) -> nn.Module:
+    """Build the colour network of a density field; ``image_embedding`` as for `surface_color`."""
+    kind = RadianceColorOfImage if image_embedding else RadianceColor
+    return kind(
+        embedding=embedding,
+        hidden=hidden,
+        width=width,
+        backend=backend,
+        precision=precision,
+        image_embedding=image_embedding,
+    )

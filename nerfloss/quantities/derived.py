@@ -32,16 +32,33 @@ def opacity(weights: Float[Tensor, "rays samples"]) -> Float[Tensor, "rays"]:
     return weights.sum(-1)
 
 
-def rgb(
+def opacity_foreground(opacity: Float[Tensor, "rays"]) -> Float[Tensor, "rays"]:
+    """Return the opacity of each ray, without the background."""
+    return opacity
+
+
+def rgb_foreground(
     weights: Float[Tensor, "rays samples"],
     colors: Float[Tensor, "rays samples 3"],
-    opacity: Float[Tensor, "rays"],
-    background: Float[Tensor, "rays 3"],
     *,
     backend: str = "auto",
 ) -> Float[Tensor, "rays 3"]:
-    """Return the colour of each ray, in [0, 1]: ``sum_i w_i c_i + (1 - opacity) background``."""
-    return composited(weights, colors, backend=backend) + (1 - opacity)[:, None] * background
+    """Return the composited colour of each ray on black: ``sum_i w_i c_i``."""
+    return composited(weights, colors, backend=backend)
+
+
+def background_rgb(background: Float[Tensor, "rays 3"]) -> Float[Tensor, "rays 3"]:
+    """Return the colour behind the foreground; a background model replaces this rule."""
+    return background
+
+
+def rgb(
+    rgb_foreground: Float[Tensor, "rays 3"],
+    opacity: Float[Tensor, "rays"],
+    background_rgb: Float[Tensor, "rays 3"],
+) -> Float[Tensor, "rays 3"]:
+    """Return the colour of each ray: ``rgb_foreground + (1 - opacity) background_rgb``."""
+    return rgb_foreground + (1 - opacity)[:, None] * background_rgb
 
 
 def depth(

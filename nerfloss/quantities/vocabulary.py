@@ -45,6 +45,10 @@ _LABELS = "datasets with labels"
 _SEMANTIC = "models with a semantic head (+model/head=semantic)"
 _FEATURES = "models with a feature head (+model/head=features)"
 _PROPOSALS = "samplers with proposals (sampler=proposal)"
+_EXPOSURES = "per-image colour corrections (appearance=affine, appearance=bilateral)"
+_AFFINE = "affine colour corrections per image (appearance=affine)"
+_BILATERAL = "bilateral grids per image (appearance=bilateral)"
+_EMBEDDINGS = "embeddings per image (appearance=embedding)"
 _RUN = "training runs"
 
 VOCABULARY: Mapping[str, Quantity] = {
@@ -82,7 +86,14 @@ VOCABULARY: Mapping[str, Quantity] = {
     "alphas": Quantity("rays samples", "opacity of a sample, in [0, 1]", _RENDERERS),
     "weights": Quantity("rays samples", "compositing weight of a sample, in [0, 1]", _RENDERERS),
     "rgb": Quantity("rays 3", "composited colour, background included, in [0, 1]", _RENDERERS),
+    "rgb_foreground": Quantity("rays 3", "composited colour of the foreground alone", _RENDERERS),
     "opacity": Quantity("rays", "sum of the weights, in [0, 1]", _RENDERERS),
+    "opacity_foreground": Quantity(
+        "rays", "opacity: the background, if any, has the rest", _RENDERERS
+    ),
+    "background_rgb": Quantity(
+        "rays 3", "colour behind the foreground, of the background model if any", _RENDERERS
+    ),
     "depth": Quantity("rays", "expected distance along the ray", _RENDERERS),
     "normal": Quantity("rays 3", "composited normal; shorter where normals disagree", _SDF),
     "surface_distance": Quantity("rays", "distance to surface_points; 0 without one", _SDF),
@@ -91,6 +102,18 @@ VOCABULARY: Mapping[str, Quantity] = {
     "hit_points": Quantity("hits 3", "surface_points of the rays that hit", _SDF),
     "features": Quantity("rays channels", "composited features", _FEATURES),
     "logits": Quantity("rays classes", "composited semantic logits", _SEMANTIC),
+    # the appearance of single images
+    "exposure": Quantity("rays 3 4", "affine colour transform of a ray's image", _EXPOSURES),
+    "rgb_uncorrected": Quantity(
+        "rays 3", "colour of what was photographed, before the correction", _EXPOSURES
+    ),
+    "image_exposures": Quantity("images 3 4", "transform of each training image", _AFFINE),
+    "bilateral_grids": Quantity(
+        "images luminances rows columns 3 4", "transforms of each training image", _BILATERAL
+    ),
+    "image_sizes": Quantity("images 2", "width and height of training images", _BILATERAL),
+    "image_embeddings": Quantity("images code", "vector of each training image", _EMBEDDINGS),
+    "image_embedding": Quantity("rays code", "vector of a ray's image", _EMBEDDINGS),
     # the field at random points of the scene's box
     "space_points": Quantity("points 3", "random points of the box", _RENDERERS),
     "space_sdf": Quantity("points", "signed distance at space_points", _SDF),

@@ -25,6 +25,11 @@ SIZES: Mapping[str, int] = {
     "sources": 3,
     "proposals": 9,
     "hits": 5,
+    "images": 4,
+    "luminances": 3,
+    "rows": 4,
+    "columns": 5,
+    "code": 4,
 }
 
 
@@ -139,6 +144,10 @@ def _shaper(quantity: str) -> Callable[[Tensor], Tensor]:
         "origins": lambda u: 3 * _unit(u),
         "pixel": lambda u: 1 + 10 * u,
         "view_projections": _projections,
+        "exposure": _near_identity,
+        "image_exposures": _near_identity,
+        "bilateral_grids": _near_identity,
+        "image_sizes": lambda u: (12 + 4 * u).round(),
         "densities": lambda u: 20 * u,
         "depth": lambda u: 1 + u,
         "surface_distance": lambda u: 1 + u,
@@ -162,6 +171,11 @@ def _projections(uniform: Tensor) -> Tensor:
     away = torch.tensor([0.0, 0.0, 3.0], dtype=uniform.dtype).expand(uniform.shape[0], 3)
     scaled = torch.tensor([[9.0, 0, 6.5], [0, 9.0, 6.0], [0, 0, 1]], dtype=uniform.dtype)
     return scaled @ torch.cat([turned, away[..., None]], -1)
+
+
+def _near_identity(uniform: Tensor) -> Tensor:
+    """Return affine colour transforms near the identity."""
+    return torch.eye(3, 4, dtype=uniform.dtype) + 0.4 * (uniform - 0.5)
 
 
 def _unit(uniform: Tensor) -> Tensor:

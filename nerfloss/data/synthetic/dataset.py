@@ -1,5 +1,6 @@
 """Synthetic scenes, rendered from exact signed distances, with ground truth."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +11,11 @@ from nerfloss.data.scene import Scene, check_random_background, describe_masks
 from nerfloss.data.settings import SceneSettings
 from nerfloss.data.synthetic.analytic_scenes import MODELS, Model
 from nerfloss.data.synthetic.camera_layouts import cameras_at, train_and_test_positions
+from nerfloss.data.synthetic.exposure_gains import (
+    check_exposure_gains,
+    exposure_gains,
+    with_exposure_gains,
+)
 from nerfloss.data.synthetic.ground_truth_mesh import surface_mesh
 from nerfloss.data.synthetic.rendering import render_views
 from nerfloss.data.synthetic.sample_surface_points import sample_surface_points
@@ -31,7 +37,9 @@ class AnalyticDataset(SceneSettings):
     ``seed`` rotates the camera layout. ``supersampling``^2 rays are averaged per pixel along
     edges. With ``one_sided_views`` all training cameras are at x > 0. ``mesh`` replaces the exact
     surface as ground truth. ``points`` is the number of sparse surface points, with noise of
-    ``point_noise`` scene units at confidence 0.
+    ``point_noise`` scene units at confidence 0. ``exposure_gains`` are the lowest and the highest
+    exposure of the training views, in random order by ``seed`` (None: all 1); that of test views is
+    1.
     """
 
     scene: str = "craters"
@@ -43,10 +51,12 @@ class AnalyticDataset(SceneSettings):
     one_sided_views: bool = False
     points: int = 2000
     point_noise: float | int = 0.005
+    exposure_gains: Sequence[float] | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_random_background(self.background, self.masks)
+        check_exposure_gains(self.exposure_gains)
         if self.scene not in MODELS:
             choices = ", ".join(MODELS)
             raise ValueError(
@@ -85,7 +95,7 @@ class AnalyticDataset(SceneSettings):
         views = replace(
             views.stored_in(storage_for(self.image_storage, size)), image_storage=self.image_storage
         )
-        train = self._with_points(model, views[: self.views])
+        train = self._exposed(self._with_points(model, views[: self.views]))
         return Scene(
             name=self.scene,
             train=train if self.masks else train.without_masks(self.background),
@@ -101,8 +111,22 @@ class AnalyticDataset(SceneSettings):
                 "hold_out": f"{self.test_views} cameras between the {self.views} of training",
                 "mask": describe_masks("opacity: share of a pixel's rays that hit", self.masks),
                 "classes": ", ".join(f"{i} {kind}" for i, kind in enumerate(kinds)),
+                **self._exposure_convention(),
             },
         )
+
+    def _exposed(self, views: Views) -> Views:
+        if self.exposure_gains is None:
+            return views
+        return with_exposure_gains(
+            views, exposure_gains(*self.exposure_gains, len(views), self.seed)
+        )
+
+    def _exposure_convention(self) -> dict[str, str]:
+        if self.exposure_gains is None:
+            return {}
+        low, high = self.exposure_gains
+        return {"exposure": f"gains of {low:g} to {high:g} in training views, 1 in test views"}
 
     def _with_points(self, model: Model, views: Views) -> Views:
         if not self.points:
