@@ -119,7 +119,7 @@ def minimized(error: Callable[[Tensor], Tensor], start: Tensor) -> Tensor:
         with torch.enable_grad():
             value = error(found)
             (found.grad,) = torch.autograd.grad(value, [found])
-        return float(value)
+        return float(value.detach())
 
     optimizer.step(closure)
     return found.detach()

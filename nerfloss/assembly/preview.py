@@ -54,7 +54,9 @@ class Preview(Callback):
             nearest = view_at(self.scene, "train", nearest_training_view(self.scene, 0))
             for callback in trainer.callbacks:
                 callback.after_preview(
-                    step, scores["psnr"], lambda: self._scored(nearest, "train", schedule)[1]["psnr"]
+                    step,
+                    scores["psnr"],
+                    lambda: self._scored(nearest, "train", schedule)[1]["psnr"],
                 )
         write_image_grid(quantities, self._folder / f"{step:07d}.png")
 

@@ -56,7 +56,7 @@ def test_a_model_that_is_rebuilt_from_its_configuration_takes_the_rows_of_a_chec
 ):
     run = assembled(tmp_path, "model=nerf", "loss=nerf", f"appearance={kind}", model="nerf")
     assert run.train()
-    config = (composed("model=nerf", "loss=nerf", f"appearance={kind}", model="nerf"))
+    config = composed("model=nerf", "loss=nerf", f"appearance={kind}", model="nerf")
     model = build_model(config, CPU)
     model.load_state_dict(run.model.state_dict())
     assert torch.equal(model.appearance.values(), run.model.appearance.values())
