@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import trimesh
 from torch import Tensor
@@ -23,8 +23,13 @@ from nerfloss.evaluation.metrics.metadata import Metric, metadata_of, settings_u
 from nerfloss.evaluation.oom_retry import ChunkSize
 from nerfloss.evaluation.scores import Evaluation, Score, mean_score
 from nerfloss.evaluation.surface_samples import Surface, SurfacePair
-from nerfloss.evaluation.surface_scores import dropped_part_scores, score_surface
-from nerfloss.evaluation.view_appearance import Choice
+from nerfloss.evaluation.surface_scores import (
+    LESS_MEMORY,
+    dropped_part_scores,
+    score_surface,
+    true_surface,
+)
+from nerfloss.evaluation.view_appearance import Choice, check_choice
 from nerfloss.evaluation.view_scores import quantities_to_render, score_view
 
 log = logging.getLogger(__name__)
@@ -32,7 +37,6 @@ log = logging.getLogger(__name__)
 # A view's name and its scores.
 ScoredView = tuple[str, dict[str, Score]]
 Gather = Callable[[list[ScoredView]], list[ScoredView]]
-LESS_MEMORY = "lower eval.mesh.resolution or eval.points"
 
 
 @dataclass(frozen=True)
@@ -61,10 +65,7 @@ class Evaluator:
     def __post_init__(self) -> None:
         if self.split not in ("train", "test"):
             raise ValueError(f"eval.split='{self.split}' is no split: use train or test")
-        if self.appearance not in get_args(Choice):
-            raise ValueError(
-                f"eval.appearance='{self.appearance}' is none of {', '.join(get_args(Choice))}"
-            )
+        check_choice(self.appearance)
         if self.chunk < 1:
             raise ValueError(f"eval.chunk must be at least 1, got {self.chunk}")
         for group, metrics in {"metrics": self.metrics, "geometry": self.geometry}.items():
@@ -178,7 +179,7 @@ class Evaluator:
         self, mesh: trimesh.Trimesh | None, reason: str | None, ground_truth: GroundTruth
     ) -> dict[str, Score]:
         """Return scores of the mesh by name, and of each baseline by ``<baseline>_<name>``."""
-        target, why_no_target = self._target_surface(ground_truth)
+        target, why_no_target = true_surface(ground_truth, self.points, self.seed + 1)
         scores: dict[str, Score] = {}
         shared = {"scene_unit": ground_truth.conventions.get("units", "")}
         own = self.mesh or MeshExtraction()
@@ -211,15 +212,6 @@ class Evaluator:
         except Exception as error:
             log.warning("no mesh: %s", reason_for(error, "colouring the mesh", LESS_MEMORY))
             return None
-
-    def _target_surface(self, ground_truth: GroundTruth) -> tuple[Surface | None, str | None]:
-        try:
-            mesh = ground_truth.mesh_in_scene_units()
-        except Exception as error:
-            return None, reason_for(error, "the ground-truth mesh", LESS_MEMORY)
-        if mesh is None:
-            return None, "no true surface is known: give its mesh as dataset.mesh=<file>"
-        return Surface(mesh, self.points, self.seed + 1), None
 
     def _ray_chunk(self) -> ChunkSize:
         return ChunkSize(self.chunk, "eval.chunk")

@@ -4,11 +4,27 @@ from collections.abc import Mapping
 from typing import Any
 
 from nerfloss.evaluation.errors import reason_for
+from nerfloss.evaluation.inputs import GroundTruth
 from nerfloss.evaluation.mesh_extraction import ExtractedMesh
 from nerfloss.evaluation.metrics.metadata import Metric, metadata_of, settings_used
 from nerfloss.evaluation.scores import Score
-from nerfloss.evaluation.surface_samples import SurfacePair
+from nerfloss.evaluation.surface_samples import Surface, SurfacePair
 from nerfloss.quantities.signature import inputs_of
+
+LESS_MEMORY = "lower eval.mesh.resolution or eval.points"
+
+
+def true_surface(
+    ground_truth: GroundTruth, points: int, seed: int
+) -> tuple[Surface | None, str | None]:
+    """Return the true surface with ``points`` samples, or None and the reason."""
+    try:
+        mesh = ground_truth.mesh_in_scene_units()
+    except Exception as error:
+        return None, reason_for(error, "the ground-truth mesh", LESS_MEMORY)
+    if mesh is None:
+        return None, "no true surface is known: give its mesh as dataset.mesh=<file>"
+    return Surface(mesh, points, seed), None
 
 
 def score_surface(

@@ -1,8 +1,8 @@
-"""Appearance with which single views are rendered and scored, for models that have one per image."""
+"""Appearance with which single views are rendered and scored, where a model has one per image."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from torch import Tensor
 
@@ -31,6 +31,12 @@ class ViewAppearance:
         if not self.left_half_fitted:
             return dict(images)
         return {name: image[:, middle_column(image.shape[1]) :] for name, image in images.items()}
+
+
+def check_choice(choice: str) -> None:
+    """Raise ValueError for a choice of ``eval.appearance`` that does not exist."""
+    if choice not in get_args(Choice):
+        raise ValueError(f"eval.appearance='{choice}' is none of {', '.join(get_args(Choice))}")
 
 
 def middle_column(width: int) -> int:

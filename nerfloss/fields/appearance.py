@@ -118,9 +118,9 @@ def surface_color(
     precision: str = "float32",
     image_embedding: int = 0,
 ) -> nn.Module:
-    """Build the colour network of a surface; with ``image_embedding`` channels it depends on images.
+    """Build the colour network of a surface.
 
-    0 channels: on none.
+    With ``image_embedding`` channels, not 0, it also depends on a vector of the image.
     """
     kind = SurfaceColorOfImage if image_embedding else SurfaceColor
     return kind(

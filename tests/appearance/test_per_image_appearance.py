@@ -8,7 +8,7 @@ from nerfloss.appearance.affine import AffineExposure
 from nerfloss.appearance.bilateral import BilateralGrid
 from nerfloss.appearance.embedding import ImageEmbedding
 from nerfloss.appearance.exposure_rules import corrected_foreground, corrected_scene
-from nerfloss.assembly.build import build_model, rebuild
+from nerfloss.assembly.build import build_model
 from nerfloss.recipe import RecipeError
 
 CPU = torch.device("cpu")

@@ -1,5 +1,7 @@
 """Terms on the colour corrections of images."""
 
+from itertools import pairwise
+
 import torch
 
 from nerfloss.losses.image_appearance import bilateral_grid_tv, exposure_identity
@@ -19,7 +21,7 @@ def test_total_variation_is_that_of_a_naive_loop():
         expected = 0.0
         for axis in range(3):
             slices = grid.movedim(axis, 0)
-            pairs = [(b - a).square().mean() for a, b in zip(slices, slices[1:], strict=False)]
+            pairs = [(b - a).square().mean() for a, b in pairwise(slices)]
             expected += sum(pairs) / len(pairs)
         torch.testing.assert_close(found, torch.as_tensor(expected))
 
