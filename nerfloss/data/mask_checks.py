@@ -7,10 +7,8 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 
 from nerfloss.data.errors import DataError
-from nerfloss.data.mask_files import read_mask
+from nerfloss.data.mask_files import THRESHOLD, read_mask
 
-# Above it a pixel is object.
-THRESHOLD = 127
 # Shares of the views about which something is said.
 MOST, MANY = 0.7, 0.3
 # A border colour may vary by this much where images were compressed with losses.

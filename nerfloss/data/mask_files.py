@@ -12,6 +12,11 @@ from nerfloss.data.image_reading import decode, resample, sixteen_bit_values, tu
 
 # Channels of one grey may differ by this much where a JPEG was compressed with losses.
 GREY_TOLERANCE = 24
+# Above it a pixel of an object mask is object.
+THRESHOLD = 127
+# Share of the pixels that are not black which may be grey, as at soft edges of large objects.
+NOTICEABLE = 0.05
+LABELS = 8  # values of a mask, up to which they are listed
 
 
 def read_mask(
@@ -40,10 +45,42 @@ def read_mask_with_note(
     for all that `read_image` refuses.
     """
     grey, note = _grey(path)
+    return _resampled(grey, path, size, upright), note
+
+
+def read_object_mask(
+    path: Path, size: tuple[int, int] | None = None, upright: bool = False
+) -> tuple[UInt8[np.ndarray, "height width"], str | None]:
+    """Read a mask as 255 on the object and 0 elsewhere, and return what had to be assumed.
+
+    Pixels above 127 are object. It is said where a noticeable share of the stored pixels is grey:
+    soft edges, or the values of labels. Errors and parameters as for `read_mask_with_note`.
+    """
+    grey, note = _grey(path)
+    values = _resampled(grey, path, size, upright)
+    return np.where(values > THRESHOLD, 255, 0).astype(np.uint8), note or _grey_note(grey)
+
+
+def _grey_note(values: UInt8[np.ndarray, "height width"]) -> str | None:
+    shown = int((values >= GREY_TOLERANCE).sum())
+    between = int(((values >= GREY_TOLERANCE) & (values <= 255 - GREY_TOLERANCE)).sum())
+    if between <= NOTICEABLE * shown:
+        return None
+    used = np.unique(values)
+    if len(used) <= LABELS:
+        listed = ", ".join(map(str, used.tolist()))
+        return f"object masks hold the values {listed}: those above {THRESHOLD} are object"
+    share = f"more than {NOTICEABLE:.0%} of the object is neither black nor white"
+    return f"object masks are grey: {share}; values above {THRESHOLD} are object"
+
+
+def _resampled(
+    grey: UInt8[np.ndarray, "_ _"], path: Path, size: tuple[int, int] | None, upright: bool
+) -> UInt8[np.ndarray, "height width"]:
     image = Image.fromarray(grey)
     if upright:
         image = turn(image, read_header(path).orientation)
-    return resample(image, size, path), note
+    return resample(image, size, path)
 
 
 def _grey(path: Path) -> tuple[UInt8[np.ndarray, "height width"], str | None]:

@@ -28,12 +28,14 @@ class Region:
 
     ``to_world`` is the similarity from the unit ball (scene units) to the coordinates of the files.
     ``source`` is ``settings``, ``files``, ``masks``, ``points`` or ``cameras``. ``description`` is
-    one line for the log.
+    one line for the log. ``up`` is the unit direction that points up, in the coordinates of the
+    files.
     """
 
     to_world: Float[np.ndarray, "4 4"]
     source: str
     description: str
+    up: Float[np.ndarray, "3"]
 
     @property
     def center(self) -> Float[np.ndarray, "3"]:
@@ -97,7 +99,7 @@ def choose_region(
     inside = _inside(PosedCameras(poses, cameras), masks, points, ball)
     words = [f"centre {_numbers(ball.center)}", f"radius {ball.radius:.4g} in the files' unit"]
     words += [f"up {_numbers(upward)}", f"from {source}" + (f" ({found})" if found else "")]
-    return Region(to_world, source, "region: " + ", ".join(words) + inside)
+    return Region(to_world, source, "region: " + ", ".join(words) + inside, upward)
 
 
 def _found_ball(

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from nerfloss.data.azimuth_sector import azimuth_range, azimuth_sector
 from nerfloss.data.errors import DataError
 from nerfloss.data.view_names import find_views
 
 REMEDY = (
-    "write {every: n} with an integer n of at least 2, {sector: 0.25}, a list of names, or the "
-    "name of a text file"
+    "write {every: n} with an integer n of at least 2, {sector: 0.25}, {sector: [30, 90]} "
+    "in degrees, a list of names, or the name of a text file"
 )
 
 Rule = Mapping[str, Any] | Sequence[Any] | str | Path
@@ -24,6 +25,7 @@ def split_views(
     folder: Path,
     *,
     centers: Float[np.ndarray, "views 3"] | None = None,
+    up: Float[np.ndarray, "3"] | None = None,
 ) -> tuple[list[int], list[int], str]:
     """Return the indices of the training views, those of the test views, and a description.
 
@@ -35,11 +37,16 @@ def split_views(
     - ``{sector: 0.25}`` or ``{sector: 0.25, at: name}``: this fraction of the views, those nearest
       in direction, as seen from the origin, to the view ``at``, or else to the view farthest from
       the mean direction. They are a connected range of viewpoints: a test of extrapolation.
+    - ``{sector: [30, 90]}``: the views with an azimuth from 30 to 90 degrees, counted around ``up``
+      from the x axis, by the right hand; ``[300, 60]`` and ``[-60, 60]`` go through 0
 
-    ``centers`` are the camera centres in scene units, which a sector needs. Raises DataError for an
-    unknown or ambiguous name, a missing file, a rule that is none of these, or an empty split.
+    ``centers`` are the camera centres in scene units, which a sector needs, ``up`` is a unit
+    vector. Raises DataError for an unknown or ambiguous name, a missing file, a rule that is none
+    of these, or an empty split.
     """
-    if isinstance(rule, Mapping):
+    if isinstance(rule, Mapping) and (between := azimuth_range(rule, folder)) is not None:
+        held, description = azimuth_sector(between, folder, centers, up)
+    elif isinstance(rule, Mapping):
         held, description = _ruled(names, rule, folder, centers)
     elif isinstance(rule, str | Path):
         held = _listed(names, rule, folder)

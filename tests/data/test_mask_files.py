@@ -10,7 +10,12 @@ from image_files import mutate, write_png16
 from PIL import Image
 
 from nerfloss.data.errors import DataError
-from nerfloss.data.mask_files import mask_values_note, read_mask, read_mask_with_note
+from nerfloss.data.mask_files import (
+    mask_values_note,
+    read_mask,
+    read_mask_with_note,
+    read_object_mask,
+)
 
 SHAPE = (6, 8)
 
@@ -151,3 +156,26 @@ def test_the_captures_with_masks_of_two_values_are_those_with_grey(test_data, ca
     for path in masks:
         expected = read_mask(folder / "neus_padded" / "mask" / path.name)
         np.testing.assert_array_equal(read_mask(path) > 127, expected > 127)
+
+
+def test_a_grey_object_mask_is_cut_and_it_is_said(tmp_path, disc):
+    soft = np.where(disc, np.linspace(100, 200, 8).astype(np.uint8), 0)
+    mask, note = read_object_mask(saved(tmp_path / "soft.png", soft.astype(np.uint8)))
+    np.testing.assert_array_equal(mask, np.where(soft > 127, 255, 0))
+    assert "values above 127 are object" in (note or "") or "those above 127" in (note or "")
+
+
+@pytest.mark.parametrize("labels", [[0, 85, 170, 255], [0, 1, 2, 200], [0, 128, 255]])
+def test_the_values_of_labels_are_listed(tmp_path, labels):
+    values = np.resize(np.array(labels, np.uint8), SHAPE)
+    mask, note = read_object_mask(saved(tmp_path / "labels.png", values))
+    np.testing.assert_array_equal(mask, np.where(values > 127, 255, 0))
+    listed = ", ".join(map(str, labels))
+    assert note == f"object masks hold the values {listed}: those above 127 are object"
+
+
+def test_black_and_white_with_few_grey_pixels_is_no_remark(tmp_path):
+    values = np.zeros((64, 64), np.uint8)
+    values[10:50, 10:50] = 255
+    values[10, 10:50] = 128
+    assert read_object_mask(saved(tmp_path / "x.png", values))[1] is None

@@ -103,3 +103,38 @@ def test_an_invalid_rule_is_an_error(tmp_path, rule, message):
     (tmp_path / "binary.txt").write_bytes(b"\xff\x00\xfe")
     with pytest.raises(DataError, match=message):
         split_views(NAMES, rule, tmp_path)
+
+
+UP = np.array([0.0, 0.0, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("between", "held"),
+    [([30, 90], [2, 3, 4, 5]), ([-20, 20], [0, 1, 19]), ([340, 20], [0, 1, 19])],
+)
+def test_a_sector_in_degrees_is_a_range_of_azimuth(tmp_path, between, held):
+    centers = circle(20) + np.array([0, 0, 2.0])
+    rule = {"sector": between}
+    train, test, description = split_views(NAMES, rule, tmp_path, centers=centers, up=UP)
+    assert test == held
+    assert sorted(train + test) == list(range(20))
+    degrees = f"from {between[0]} to {between[1]} degrees"
+    assert description == f"a sector of {len(held)} views with an azimuth {degrees} (extrapolation)"
+
+
+def test_azimuth_is_counted_around_up(tmp_path):
+    turn = np.array([[0, 0, 1.0], [1, 0, 0], [0, 1, 0]])  # x to y, y to z, z to x
+    centers = circle(20) @ turn.T
+    _, test, _ = split_views(NAMES, {"sector": [30, 90]}, tmp_path, centers=centers, up=turn @ UP)
+    assert test == [2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("values", [[30], [30, 30], [0, 360], [30, "a"], [float("nan"), 3]])
+def test_what_is_no_range_of_azimuth_is_refused(tmp_path, values):
+    with pytest.raises(DataError, match=r"is no range of azimuth.*in degrees"):
+        split_views(NAMES, {"sector": values}, tmp_path, centers=circle(20), up=UP)
+
+
+def test_an_empty_range_names_the_azimuths(tmp_path):
+    with pytest.raises(DataError, match=r"no view has an azimuth from 1 to 9.*azimuths are 0, 36"):
+        split_views(NAMES, {"sector": [1, 9]}, tmp_path, centers=circle(20), up=UP)

@@ -1,6 +1,6 @@
 """Decode the images, masks and maps of planned frames into tensors, padded to one size."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,12 +19,9 @@ from nerfloss.data.formats.parsed_scene import DepthConvention, NormalConvention
 from nerfloss.data.image_headers import read_header
 from nerfloss.data.image_reading import read_image
 from nerfloss.data.image_storage import ImageStorage
-from nerfloss.data.mask_files import read_mask_with_note
+from nerfloss.data.mask_files import read_mask_with_note, read_object_mask
 from nerfloss.data.normal_files import read_normals
 from nerfloss.kernels.lens import pixel_to_direction
-
-# Masks may be grey at edges; values above this are object.
-THRESHOLD = 127
 
 
 @dataclass
@@ -106,11 +103,11 @@ def _load(
     else:
         put(loaded.rgb, read_image(frame.image, "RGB", size, planned.upright))
     if frame.object_mask is not None and loaded.mask is not None:
-        mask, note = _mask(frame.object_mask, planned)
+        mask, note = _mask(frame.object_mask, planned, read_object_mask)
         notes += [note] if note else []
-        put(loaded.mask, np.where(mask > THRESHOLD, 255, 0).astype(np.uint8))
+        put(loaded.mask, mask)
     if frame.ignore_mask is not None:
-        mask, note = _mask(frame.ignore_mask, planned)
+        mask, note = _mask(frame.ignore_mask, planned, read_mask_with_note)
         notes += [note] if note else []
         # As in nerfstudio: every value but 0 counts.
         put(loaded.ignore, np.where(mask > 0, 0, 255).astype(np.uint8))
@@ -124,16 +121,18 @@ def _load(
     return notes
 
 
-def _mask(path: Path, planned: PlannedImage) -> tuple[np.ndarray, str | None]:
+def _mask(
+    path: Path, planned: PlannedImage, read: Callable[..., tuple[np.ndarray, str | None]]
+) -> tuple[np.ndarray, str | None]:
     """Read a mask in the size of the image; it may be larger, in the same aspect ratio."""
     header = read_header(path)
     upright = planned.upright and header.orientation != 1
     size = header.upright_size if upright else (header.width, header.height)
     _check_aspect(path, size, planned)
     if size[0] < planned.size[0] or size[1] < planned.size[1]:
-        values, note = read_mask_with_note(path, None, upright)
+        values, note = read(path, None, upright)
         return _nearest(values, path, planned), note
-    return read_mask_with_note(path, planned.size, upright)
+    return read(path, planned.size, upright)
 
 
 def _check_aspect(path: Path, size: tuple[int, int], planned: PlannedImage) -> None:

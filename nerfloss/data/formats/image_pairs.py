@@ -41,12 +41,6 @@ def natural_key(path: Path) -> tuple[list[tuple[bool, int, str]], str]:
     return [(number, value, "" if number else part) for number, value, part in key], path.name
 
 
-def number_of(path: Path) -> int | None:
-    """Return the last number in a name, None if there is none."""
-    found = re.findall(r"[0-9]+", without_ending(path.name))
-    return int(found[-1]) if found else None
-
-
 def pair_by_name_or_number(
     images: Sequence[Path], others: Sequence[Path]
 ) -> tuple[dict[int, Path], str | None]:

@@ -56,7 +56,8 @@ def build_scene(
     views = _views(parsed, planned, loaded, region, settings)
     own = points(region.to_world)
     views = replace(views, points=own if own is not None else scene_points(parsed, region))
-    train, test, rule = split(parsed, views, masked, settings.hold_out)
+    up = region.to_world[:3, :3].T @ region.up / region.radius
+    train, test, rule = split(parsed, views, masked, settings.hold_out, up)
     background = scene_background(parsed, train, settings.background)
     if settings.masks is False and alpha:
         train = train.without_masks(background)

@@ -4,7 +4,9 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import torch
+from jaxtyping import Float
 
 from nerfloss.data.formats.parsed_scene import ParsedScene
 from nerfloss.data.splits import Rule, split_views
@@ -15,14 +17,19 @@ DEFAULT_RULE = {"every": 8}
 
 
 def split(
-    parsed: ParsedScene, views: Views, masked: Sequence[bool], hold_out: Rule | None
+    parsed: ParsedScene,
+    views: Views,
+    masked: Sequence[bool],
+    hold_out: Rule | None,
+    up: Float[np.ndarray, "3"],
 ) -> tuple[Views, Views, str]:
     """Return the training views, the test views and a description of the rule.
 
-    By ``hold_out``, else as the files say, else every 8th. ``masked`` says which views have a mask;
+    By ``hold_out``, else as the files say, else every 8th. ``masked`` says which views have a mask,
+    ``up`` is the direction that points up in scene units;
     views of a split without any have none. Raises DataError as `split_views` does.
     """
-    train, test, rule = _indices(parsed, views, hold_out)
+    train, test, rule = _indices(parsed, views, hold_out, up)
     one, two = (_unmasked(select(views, which), which, masked) for which in (train, test))
     return one, two, rule
 
@@ -32,7 +39,7 @@ def _unmasked(views: Views, which: Sequence[int], masked: Sequence[bool]) -> Vie
 
 
 def _indices(
-    parsed: ParsedScene, views: Views, hold_out: Rule | None
+    parsed: ParsedScene, views: Views, hold_out: Rule | None, up: Float[np.ndarray, "3"]
 ) -> tuple[list[int], list[int], str]:
     if hold_out is None and parsed.test is not None:
         held = set(parsed.test)
@@ -41,7 +48,7 @@ def _indices(
         return train, list(parsed.test), rule
     centers = views.cameras.poses[:, :, 3].double().numpy()
     rule = hold_out if hold_out is not None else DEFAULT_RULE
-    train, test, said = split_views(views.names, rule, parsed.folder, centers=centers)
+    train, test, said = split_views(views.names, rule, parsed.folder, centers=centers, up=up)
     if hold_out is None:
         names = [views.names[view] for view in test]
         listed = ", ".join(names[:5]) + (f" ... ({len(names)})" if len(names) > 5 else "")
