@@ -1,6 +1,7 @@
 """``nerfloss inspect``: show what the files of a scene say, and what is suspicious, in pictures."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,16 +49,25 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def run(options: argparse.Namespace) -> int:
     """Inspect, print and write. Raises DataError for a folder that cannot be read."""
-    from nerfloss.data.errors import existing
+    from nerfloss.data.errors import DataError, existing
     from nerfloss.data.formats.detection import detect_layout, layout_module
     from nerfloss.data.formats.parsed_scene import ParseSettings
     from nerfloss.data.inspection.inspect_scene import inspect_scene
+    from nerfloss.data.inspection.inspection import Finding
 
     folder = existing(options.folder, "a scene")
     name = detect_layout(folder) if options.layout == "auto" else options.layout
     settings = ParseSettings(images=options.images, missing=options.missing)
     parsed = layout_module(name).parse(folder, settings)
     inspection = inspect_scene(parsed, matches=options.matches == "on")
+    if options.missing == "skip":
+        try:
+            layout_module(name).parse(folder, replace(settings, missing="refuse"))
+        except DataError as error:
+            finding = Finding("missing", f"refused without dataset.missing=skip: {error}")
+            command = f"{inspection.command} dataset.missing=skip"
+            findings = (*inspection.findings, finding)
+            inspection = replace(inspection, findings=findings, command=command)
     output = options.output or Path("inspect") / inspection.name
     print_inspection(inspection)
     write_overview(inspection, output)

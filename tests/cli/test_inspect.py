@@ -42,3 +42,13 @@ def test_a_folder_that_is_not_there(tmp_path, capsys) -> None:
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert "no such file or folder" in error
+
+
+def test_what_training_would_refuse_is_said_with_the_setting(folder, tmp_path, capsys) -> None:
+    (folder / "images" / "1.png").unlink()
+    words = ["inspect", str(folder), "--matches", "off", "-o", str(tmp_path / "out")]
+    assert main(words) == 0
+    out = capsys.readouterr().out
+    assert "refused without dataset.missing=skip" in out
+    assert out.rstrip().endswith("dataset.missing=skip")
+    assert main([*words, "--missing", "refuse"]) == 2
