@@ -9,11 +9,13 @@ from scipy.ndimage import distance_transform_edt
 
 from nerfloss.data.common_view import meeting_point
 from nerfloss.data.enclosing_ball import ball_without_tails
-from nerfloss.data.masked_rays import ALL_OBJECT, OPAQUE, masked_directions
+from nerfloss.data.masked_rays import OPAQUE, masked_directions, views_with_outline
 from nerfloss.data.posed_cameras import Ball, PosedCameras, spread
 
 # Masks of more views add time and hardly any accuracy.
 MASK_VIEWS = 64
+# Distances to 64 outlines of 4K take 4 GB and a minute; a few pixels of them do not matter.
+LONGEST_SIDE = 2048
 CELLS = 32
 LEVELS = 4
 
@@ -56,10 +58,11 @@ def hull_ball(cameras: PosedCameras, masks: Sequence[UInt8[np.ndarray, "_ _"] | 
     that miss the place where most others agree are wrong and not used. The frame must be that of
     `PosedCameras.without_units`.
     """
-    shapes = [s for i, mask in enumerate(masks) if (s := _silhouette(cameras, mask, i)) is not None]
-    if len(shapes) < 2:
-        return Hull(None, len(shapes), reason="fewer than two masks show an object and background")
-    shapes = [shapes[i] for i in spread(len(shapes), MASK_VIEWS)]
+    shown = views_with_outline(masks)
+    if len(shown) < 2:
+        return Hull(None, len(shown), reason="fewer than two masks show an object and background")
+    used = [shown[i] for i in spread(len(shown), MASK_VIEWS)]
+    shapes = [_silhouette(cameras, mask, i) for i in used if (mask := masks[i]) is not None]
     center, half = _start(cameras, shapes)
     points, cell = _grid(center, half)
     known, inside = _votes(cameras, shapes, points, cell)
@@ -85,14 +88,14 @@ def hull_ball(cameras: PosedCameras, masks: Sequence[UInt8[np.ndarray, "_ _"] | 
 
 
 def _silhouette(
-    cameras: PosedCameras, mask: UInt8[np.ndarray, "height width"] | None, view: int
-) -> Silhouette | None:
-    """Return the silhouette; None for a mask of nothing but object or nothing but background."""
-    if mask is None:
-        return None
+    cameras: PosedCameras, mask: UInt8[np.ndarray, "height width"], view: int
+) -> Silhouette:
+    """Return the silhouette of a mask, reduced to at most `LONGEST_SIDE` pixels."""
+    step = -(-max(mask.shape) // LONGEST_SIDE)
+    reduced = mask[step // 2 :: step, step // 2 :: step]
+    # An object of a few pixels must not be lost.
+    mask = reduced if (reduced >= OPAQUE).any() else mask
     opaque = mask >= OPAQUE
-    if not opaque.any() or opaque.mean() > ALL_OBJECT:
-        return None
     camera = cameras.cameras[view]
     scale = np.array([mask.shape[1] / camera.width, mask.shape[0] / camera.height])
     border = np.concatenate([opaque[0], opaque[-1], opaque[:, 0], opaque[:, -1]])

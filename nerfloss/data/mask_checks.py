@@ -1,6 +1,7 @@
 """Checks of object masks and image borders: one line for each thing that is suspicious."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,15 @@ Mask = UInt8[np.ndarray, "_ _"]
 Image = UInt8[np.ndarray, "_ _ 3"]
 
 
+@dataclass(frozen=True)
+class MaskSummary:
+    """The findings about one mask; ``full`` is True if every pixel is object."""
+
+    name: str
+    full: bool
+    inverted: bool
+
+
 def check_object_masks(masks: Sequence[Mask | None], names: Sequence[str]) -> list[str]:
     """Return one line for each thing about the object masks that is suspicious.
 
@@ -26,13 +36,13 @@ def check_object_masks(masks: Sequence[Mask | None], names: Sequence[str]) -> li
     the paths of the files they come from. Raises DataError, with the path, for a mask without any
     object.
     """
-    objects = [None if mask is None else mask > THRESHOLD for mask in masks]
-    pairs = [(each, name) for each, name in zip(objects, names, strict=True) if each is not None]
-    for each, name in pairs:
-        if not each.any():
-            raise _empty(name)
-    full = [name for each, name in pairs if each.all()]
-    if pairs and len(full) == len(pairs):
+    summaries = [
+        _summary(mask > THRESHOLD, name)
+        for mask, name in zip(masks, names, strict=True)
+        if mask is not None
+    ]
+    full = [summary.name for summary in summaries if summary.full]
+    if summaries and len(full) == len(summaries):
         return [
             "every pixel of every mask is object: nothing is masked; set dataset.masks=false, or "
             "make masks that show the object"
@@ -40,11 +50,11 @@ def check_object_masks(masks: Sequence[Mask | None], names: Sequence[str]) -> li
     notes = []
     if full:
         notes.append(
-            f"every pixel of the mask is object in {len(full)} of {len(pairs)} views: "
+            f"every pixel of the mask is object in {len(full)} of {len(summaries)} views: "
             f"{_listed(full)}"
         )
-    partial = [(each, name) for each, name in pairs if not each.all()]
-    turned = [name for each, name in partial if seems_inverted(each)]
+    partial = [summary for summary in summaries if not summary.full]
+    turned = [summary.name for summary in partial if summary.inverted]
     if len(turned) >= max(2, MOST * len(partial)):
         notes.append(
             "the masks seem inverted: object at the border of the image and background in the "
@@ -60,11 +70,11 @@ def object_at_border(masks: Sequence[Mask | None], names: Sequence[str]) -> str 
     `check_object_masks`.
     """
     partial = [
-        (mask > THRESHOLD, name)
+        (float(_border(mask > THRESHOLD).mean()), name)
         for mask, name in zip(masks, names, strict=True)
         if mask is not None and (mask <= THRESHOLD).any()
     ]
-    cut = [name for each, name in partial if _border(each).mean() > 0.01]
+    cut = [name for share, name in partial if share > 0.01]
     if len(cut) < max(2, MANY * len(partial)):
         return None
     return (
@@ -108,6 +118,13 @@ def seems_inverted(inside: Bool[np.ndarray, "height width"]) -> bool:
     background, at_border = 1 - float(inside.mean()), 1 - float(_border(inside).mean())
     # Of a close view of an object, more of the border is background than of the rest.
     return at_border <= 0.25 and background >= 0.01 and at_border < 0.6 * background
+
+
+def _summary(inside: Bool[np.ndarray, "height width"], name: str) -> MaskSummary:
+    """Return the summary of a mask. Raises DataError for a mask without any object."""
+    if not inside.any():
+        raise _empty(name)
+    return MaskSummary(name, bool(inside.all()), seems_inverted(inside))
 
 
 def _empty(name: str) -> DataError:

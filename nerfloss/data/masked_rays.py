@@ -19,17 +19,22 @@ def share_of_masked_rays(
 
     None if no mask shows both object and background. A sample of the views and pixels is used.
     """
-    shown = [
-        i
-        for i, mask in enumerate(masks)
-        if mask is not None and 0 < (mask >= OPAQUE).mean() <= ALL_OBJECT
-    ]
+    shown = views_with_outline(masks)
     met = [
         meets(cameras.centers[i], directions, ball)
         for i in (shown[j] for j in spread(len(shown), VIEWS))
         if (directions := masked_directions(cameras, masks[i], i)) is not None
     ]
     return float(np.concatenate(met).mean()) if met else None
+
+
+def views_with_outline(masks: Sequence[UInt8[np.ndarray, "_ _"] | None]) -> list[int]:
+    """Return the views whose mask shows both object and background."""
+    return [
+        view
+        for view, mask in enumerate(masks)
+        if mask is not None and 0 < (mask >= OPAQUE).mean() <= ALL_OBJECT
+    ]
 
 
 def masked_directions(

@@ -1,6 +1,7 @@
 """Posed images of one split: colour and, if known, mask, depth, normal, labels and points."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,7 +28,8 @@ class Views:
     outward and in the world frame, 0 where unknown. ``label`` is the semantic class and
     ``instance`` the object that a pixel shows, 0 for the background. ``points`` are surface points
     from another source, e.g. structure from motion. ``image_storage`` names where a run keeps the
-    images: ``device``, ``host`` (memory), ``disk``, or ``auto``, the first with enough space.
+    images: ``device``, ``host`` (memory), ``disk``, or ``auto``, the first with enough space;
+    ``on_disk`` says if they are on a disk now.
     ``ignore`` is 255 where a pixel does not count at all, in training or in scores; None: all
     count. Images of several sizes are stored in the top left corner of the largest
     (`Cameras.sizes`).
@@ -44,6 +46,7 @@ class Views:
     points: SparsePoints | None = None
     ignore: UInt8[Tensor, "views height width"] | None = None
     image_storage: str = "auto"
+    on_disk: bool = False
 
     def __len__(self) -> int:
         return self.rgb.shape[0]
@@ -55,6 +58,23 @@ class Views:
         ignore = None if self.ignore is None else self.ignore[which]
         names, cameras = self.names[which], self.cameras[which]
         return replace(self, cameras=cameras, names=names, points=points, ignore=ignore, **images)
+
+    def some(self, index: Sequence[int]) -> "Views":
+        """Return some of the views, in any order; their images are copied."""
+        images = dict(self.images)
+        if self.ignore is not None:
+            images["ignore"] = self.ignore
+        each = sum(image[0].nbytes for image in images.values())
+        storage = storage_for(self.image_storage, len(index) * each)
+        which = torch.tensor(index)
+        return replace(
+            self,
+            cameras=self.cameras[which],
+            names=tuple(self.names[view] for view in index),
+            points=None if self.points is None else self.points[which],
+            on_disk=storage.on_disk,
+            **{name: storage.store_some(image, index) for name, image in images.items()},
+        )
 
     def counts(self, view: int) -> Bool[np.ndarray, "height width"] | None:
         """Return which stored pixels of a view count; None if all do.
@@ -91,12 +111,13 @@ class Views:
         if self.mask is None or background == "none":
             return replace(self, mask=None)
         behind = 0.0 if background == "black" else 255.0
-        rgb = storage_for(self.image_storage, self.rgb.nbytes).allocate(self.rgb.shape)
+        storage = storage_for(self.image_storage, self.rgb.nbytes)
+        rgb = storage.allocate(self.rgb.shape)
         # One view at a time: all of them as floats take four times the memory.
         for image, color, mask in zip(rgb, self.rgb, self.mask, strict=True):
             alpha = mask[..., None].float() / 255.0
             image.copy_((alpha * color + (1 - alpha) * behind).round_())
-        return replace(self, rgb=rgb, mask=None)
+        return replace(self, rgb=rgb, mask=None, on_disk=self.on_disk or storage.on_disk)
 
     def to(self, device: torch.device | str) -> "Views":
         """Return the views with images and cameras on a device."""
@@ -105,12 +126,12 @@ class Views:
     def images_to(self, device: torch.device | str) -> "Views":
         """Return the views with their images on a device; cameras and points are not moved."""
         images = {name: image.to(device) for name, image in self.images.items()}
-        return replace(self, **images)
+        return replace(self, **images, on_disk=self.on_disk and torch.device(device).type == "cpu")
 
     def stored_in(self, storage: ImageStorage) -> "Views":
         """Return the views with their images in a storage."""
         images = {name: storage.store(image) for name, image in self.images.items()}
-        return replace(self, **images)
+        return replace(self, **images, on_disk=storage.on_disk)
 
     def stored_for_training(self, device: torch.device) -> "Views":
         """Return the views with their images stored as ``image_storage`` asks.

@@ -21,6 +21,7 @@ from nerfloss.data.pixel_samplers.uniform import UniformPixelSampler
 from nerfloss.data.synthetic.camera_layouts import cameras_at, fibonacci_sphere
 from nerfloss.data.synthetic.dataset import AnalyticDataset
 from nerfloss.data.views import Views
+from nerfloss.memory import OutOfMemory
 
 META = torch.device("meta")  # a device without memory: its tensors have no data
 
@@ -153,8 +154,15 @@ def test_images_too_large_for_memory_are_decoded_to_disk(monkeypatch, caplog):
     with caplog.at_level(logging.INFO):
         assert storage_for("auto", 501).on_disk
     assert "images: 501 bytes, free memory: 1 kB" in caplog.text
-    assert not storage_for("host", 10**15).on_disk
+    assert not storage_for("host", 1000).on_disk
     assert storage_for("disk", 1).on_disk
+
+
+@pytest.mark.parametrize("image_storage", ["host", "device"])
+def test_images_that_must_be_in_memory_and_do_not_fit_are_refused(monkeypatch, image_storage):
+    with_free(monkeypatch, 1000)
+    with pytest.raises(OutOfMemory, match=r"1 kB of memory are free; set dataset.image_storage=d"):
+        storage_for(image_storage, 1001)
 
 
 def test_an_unknown_image_storage_is_refused():

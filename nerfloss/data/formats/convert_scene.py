@@ -27,7 +27,6 @@ from nerfloss.data.formats.point_writer import write_points
 from nerfloss.data.formats.scene_masks import masked_views, object_masks
 from nerfloss.data.formats.scene_region import scene_region
 from nerfloss.data.formats.transforms_writer import uniquely_named, write_transforms
-from nerfloss.data.image_storage import storage_for
 from nerfloss.files import atomic_write
 
 TARGETS = ("nerfstudio", "colmap", "neus")
@@ -131,13 +130,12 @@ def _loaded_masks(parsed: ParsedScene, planned: Sequence[PlannedImage]) -> Masks
     masked = masked_views(parsed, planned)
     if not any(masked):
         return None
-    width, height = (max(image.size[axis] for image in planned) for axis in (0, 1))
     loaded = load_images(
         planned,
         alpha_masks=not any(frame.object_mask for frame in parsed.frames),
         depth=parsed.depth,
         normal=parsed.normal,
-        storage=storage_for("auto", 4 * len(planned) * width * height),
+        image_storage="auto",
     )
     return object_masks(parsed, planned, loaded, masked)
 

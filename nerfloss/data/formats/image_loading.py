@@ -1,8 +1,10 @@
 """Decode the images, masks and maps of planned frames into tensors, padded to one size."""
 
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -15,28 +17,36 @@ from nerfloss.data.cameras.cameras import pixel_centers
 from nerfloss.data.depth_files import read_depth
 from nerfloss.data.errors import DataError
 from nerfloss.data.formats.image_sizes import PlannedImage
-from nerfloss.data.formats.parsed_scene import DepthConvention, NormalConvention
+from nerfloss.data.formats.parsed_scene import DepthConvention, Frame, NormalConvention
 from nerfloss.data.image_headers import read_header
 from nerfloss.data.image_reading import read_image
-from nerfloss.data.image_storage import ImageStorage
+from nerfloss.data.image_storage import storage_for
+from nerfloss.data.loading_progress import logged_progress
 from nerfloss.data.mask_files import read_mask_with_note, read_object_mask
 from nerfloss.data.normal_files import read_normals
 from nerfloss.kernels.lens import pixel_to_direction
 
+# Each thread holds a few copies of one image.
+DECODERS = max(4, min(16, os.cpu_count() or 1))
+
 
 @dataclass
 class LoadedImages:
-    """The images of one split, each in the top left corner of the largest size.
+    """The images of a scene, each in the top left corner of the largest size.
 
-    ``depth`` is the distance along rays in the units of the files, 0 where unknown. ``normal`` is
-    in the frame of the files. ``notes`` has one entry per view that something was assumed about.
+    ``rows`` are the indices along the first axis at which the frames' images are. ``depth`` is the
+    distance along rays in the units of the files, 0 where unknown. ``normal`` is in the frame of
+    the files. ``on_disk`` says if they are stored on a disk. ``notes`` has one entry per view that
+    something was assumed about.
     """
 
+    rows: Sequence[int]
     rgb: Tensor
     mask: Tensor | None = None
     ignore: Tensor | None = None
     depth: Tensor | None = None
     normal: Tensor | None = None
+    on_disk: bool = False
     notes: list[str] = field(default_factory=list)
 
 
@@ -46,42 +56,58 @@ def load_images(
     alpha_masks: bool,
     depth: DepthConvention,
     normal: NormalConvention,
-    storage: ImageStorage,
+    image_storage: str,
+    order: Sequence[int] | None = None,
 ) -> LoadedImages:
-    """Decode everything that the frames of a split name. Raises DataError as the readers do.
+    """Decode everything that the frames of a scene name. Raises DataError as the readers do.
 
-    With ``alpha_masks`` the alpha channel is the mask of frames without an object mask.
+    With ``alpha_masks`` the alpha channel is the mask of frames without an object mask. The images
+    are stored in the ``order`` of these indices of frames (None: as they are), in the storage that
+    ``image_storage`` names (`storage_for`).
     """
     width, height = (max(image.size[axis] for image in planned) for axis in (0, 1))
-    shape = (len(planned), height, width)
-    frames = [image.frame for image in planned]
-    has_mask = alpha_masks or any(frame.object_mask for frame in frames)
-
-    def made(wanted: bool, *channels: int, dtype: torch.dtype = torch.uint8) -> Tensor | None:
-        if not wanted:
-            return None
-        return storage.allocate((*shape, *channels), dtype).zero_()
-
-    loaded = LoadedImages(
-        storage.allocate((*shape, 3)),
-        made(has_mask),
-        made(any(frame.ignore_mask for frame in frames)),
-        made(any(frame.depth for frame in frames), dtype=torch.float32),
-        made(any(frame.normal for frame in frames), 3, dtype=torch.float32),
-    )
+    shapes = _stored_per_pixel([image.frame for image in planned], alpha_masks)
+    per_pixel = sum(prod(channels) * dtype.itemsize for channels, dtype in shapes.values())
+    storage = storage_for(image_storage, len(planned) * width * height * per_pixel)
+    made = {
+        name: storage.allocate((len(planned), height, width, *channels), dtype)
+        for name, (channels, dtype) in shapes.items()
+    }
+    rgb = made.pop("rgb")
+    order = range(len(planned)) if order is None else order
+    rows = {view: row for row, view in enumerate(order)}
+    loaded = LoadedImages([rows[view] for view in range(len(planned))], rgb)
+    loaded = replace(loaded, **made, on_disk=storage.on_disk)
 
     def load(view: int) -> list[str]:
-        return _load(planned[view], view, loaded, alpha_masks, depth, normal)
+        return _load(planned[view], loaded.rows[view], loaded, alpha_masks, depth, normal)
 
-    # Decoding releases the GIL; the first error is raised.
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        loaded.notes = [note for notes in pool.map(load, range(len(planned))) for note in notes]
+    # Decoding releases the GIL; as many images as threads are in flight. The first error is raised.
+    with ThreadPoolExecutor(max_workers=DECODERS) as pool:
+        notes = logged_progress(pool.map(load, range(len(planned))), len(planned), "images decoded")
+        loaded.notes = [note for each in notes for note in each]
     return loaded
+
+
+def _stored_per_pixel(
+    frames: Sequence[Frame], alpha_masks: bool
+) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
+    """Return channels and type of a pixel of each of the images that the frames have."""
+    byte, real = torch.uint8, torch.float32
+    has_mask = alpha_masks or any(frame.object_mask for frame in frames)
+    known = {
+        "rgb": (True, (3,), byte),
+        "mask": (has_mask, (), byte),
+        "ignore": (any(frame.ignore_mask for frame in frames), (), byte),
+        "depth": (any(frame.depth for frame in frames), (), real),
+        "normal": (any(frame.normal for frame in frames), (3,), real),
+    }
+    return {name: (channels, kind) for name, (has, channels, kind) in known.items() if has}
 
 
 def _load(
     planned: PlannedImage,
-    view: int,
+    row: int,
     loaded: LoadedImages,
     alpha_masks: bool,
     depth: DepthConvention,
@@ -91,8 +117,7 @@ def _load(
 
     def put(target: Tensor | None, value: np.ndarray) -> None:
         assert target is not None
-        target[view].zero_()
-        target[view][: size[1], : size[0]] = torch.from_numpy(
+        target[row][: size[1], : size[0]] = torch.from_numpy(
             np.require(value, requirements=["C", "W"])
         )
 

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -19,8 +18,7 @@ from nerfloss.data.formats.scene_background import scene_background
 from nerfloss.data.formats.scene_masks import masked_views, object_masks
 from nerfloss.data.formats.scene_points import scene_points
 from nerfloss.data.formats.scene_region import described, in_scene_units, poses_of, scene_region
-from nerfloss.data.formats.view_selection import split
-from nerfloss.data.image_storage import storage_for
+from nerfloss.data.formats.view_selection import split, storage_order
 from nerfloss.data.region import Region
 from nerfloss.data.scene import Scene, describe_masks
 from nerfloss.data.sparse_points import SparsePoints
@@ -45,7 +43,7 @@ def build_scene(
     planned = plan_images(parsed.frames, settings.downscale)
     masked = masked_views(parsed, planned)
     alpha = any(masked) and not any(frame.object_mask for frame in parsed.frames)
-    loaded = _decoded(parsed, planned, alpha, settings.image_storage)
+    loaded = _decoded(parsed, planned, alpha, settings)
     use = settings.masks is not False
     masks = object_masks(parsed, planned, loaded, masked) if use else None
     if masks is not None and (ordered := order_by_masks(parsed, masks)) is not parsed:
@@ -53,11 +51,11 @@ def build_scene(
     for note in parsed.notes:
         log.info("%s", note)
     region = scene_region(parsed, [image.camera for image in planned], masks, settings)
-    views = _views(parsed, planned, loaded, region, settings)
     own = points(region.to_world)
-    views = replace(views, points=own if own is not None else scene_points(parsed, region))
+    sparse = own if own is not None else scene_points(parsed, region)
+    views = _views(parsed, planned, loaded, region, settings, sparse)
     up = region.to_world[:3, :3].T @ region.up / region.radius
-    train, test, rule = split(parsed, views, masked, settings.hold_out, up)
+    train, test, rule = split(parsed, views, loaded.rows, masked, settings.hold_out, up)
     background = scene_background(parsed, train, settings.background)
     if settings.masks is False and alpha:
         train = train.without_masks(background)
@@ -82,15 +80,17 @@ def build_scene(
 
 
 def _decoded(
-    parsed: ParsedScene, planned: Sequence[PlannedImage], alpha: bool, image_storage: str
+    parsed: ParsedScene, planned: Sequence[PlannedImage], alpha: bool, settings: BuildSettings
 ) -> LoadedImages:
-    """Decode the images; what had to be assumed is logged."""
+    """Decode the images, split already; what had to be assumed is logged."""
+    order = storage_order(parsed, settings.hold_out)
     loaded = load_images(
         planned,
         alpha_masks=alpha,
         depth=parsed.depth,
         normal=parsed.normal,
-        storage=storage_for(image_storage, 4 * _pixels(planned)),
+        image_storage=settings.image_storage,
+        order=order,
     )
     for note in counted(loaded.notes, len(planned)):
         log.info("images: %s", note)
@@ -108,28 +108,32 @@ def _views(
     loaded: LoadedImages,
     region: Region,
     settings: BuildSettings,
+    points: SparsePoints | None,
 ) -> Views:
+    """Return the views in the order in which their images are stored."""
     poses = in_scene_units(poses_of(parsed), region)
-    cameras = Cameras.of([image.camera for image in planned], poses)
-    depth = None if loaded.depth is None else loaded.depth.div_(region.radius)
-    normal = loaded.normal
-    if normal is not None:
-        turn = torch.from_numpy(region.to_world[:3, :3] / region.radius).to(normal.dtype)
-        normal = normal @ turn
+    order = np.argsort(loaded.rows).tolist()
+    _to_scene_units(loaded, region)
     alpha = any(image.has_alpha for image in planned) and loaded.mask is not None
     keep = settings.masks is not False or alpha
     return Views(
-        cameras,
-        tuple(frame.name for frame in parsed.frames),
+        Cameras.of([image.camera for image in planned], poses)[torch.tensor(order)],
+        tuple(parsed.frames[view].name for view in order),
         loaded.rgb,
         loaded.mask if keep else None,
-        depth,
-        normal,
+        loaded.depth,
+        loaded.normal,
+        points=None if points is None else points[torch.tensor(order)],
         ignore=loaded.ignore,
         image_storage=settings.image_storage,
+        on_disk=loaded.on_disk,
     )
 
 
-def _pixels(planned: Sequence[PlannedImage]) -> int:
-    width, height = (max(image.size[axis] for image in planned) for axis in (0, 1))
-    return len(planned) * width * height
+def _to_scene_units(loaded: LoadedImages, region: Region) -> None:
+    """Convert depths and normals in place, one view at a time."""
+    turn = torch.from_numpy(region.to_world[:3, :3] / region.radius).float()
+    for depth in () if loaded.depth is None else loaded.depth:
+        depth.div_(region.radius)
+    for normal in () if loaded.normal is None else loaded.normal:
+        normal.copy_(normal @ turn)

@@ -57,8 +57,8 @@ def object_masks(
     if loaded.mask is None or not any(masked):
         return None
     masks = [
-        loaded.mask[view, : image.size[1], : image.size[0]].numpy() if masked[view] else None
-        for view, image in enumerate(planned)
+        loaded.mask[row, : image.size[1], : image.size[0]].numpy() if has_mask else None
+        for row, image, has_mask in zip(loaded.rows, planned, masked, strict=True)
     ]
     files = [str(frame.object_mask or frame.image) for frame in parsed.frames]
     warnings = check_object_masks(masks, files)

@@ -49,6 +49,7 @@ def _confidence(points: ParsedPoints) -> np.ndarray:
 def _visible(points: ParsedPoints, inside: np.ndarray, views: int) -> torch.Tensor | None:
     if points.observations is None:
         return None
-    visible = np.zeros((views, len(inside)), dtype=bool)
-    visible[points.observations[:, 0], points.observations[:, 1]] = True
-    return torch.from_numpy(visible[:, inside])
+    view, point = points.observations[inside[points.observations[:, 1]]].T
+    visible = torch.zeros(views, int(inside.sum()), dtype=torch.bool)
+    visible[torch.from_numpy(view), torch.from_numpy(np.cumsum(inside)[point] - 1)] = True
+    return visible

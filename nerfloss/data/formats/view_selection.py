@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import torch
 from jaxtyping import Float
 
+from nerfloss.data.common_view import estimate_up
 from nerfloss.data.formats.parsed_scene import ParsedScene
 from nerfloss.data.splits import Rule, split_views
 from nerfloss.data.views import Views
@@ -19,19 +19,44 @@ DEFAULT_RULE = {"every": 8}
 def split(
     parsed: ParsedScene,
     views: Views,
+    rows: Sequence[int],
     masked: Sequence[bool],
     hold_out: Rule | None,
     up: Float[np.ndarray, "3"],
 ) -> tuple[Views, Views, str]:
     """Return the training views, the test views and a description of the rule.
 
-    By ``hold_out``, else as the files say, else every 8th. ``masked`` says which views have a mask,
-    ``up`` is the direction that points up in scene units;
-    views of a split without any have none. Raises DataError as `split_views` does.
+    By ``hold_out``, else as the files say, else every 8th. The view of frame i is ``rows[i]``.
+    ``up`` is the direction that points up in scene units.
+    ``masked`` says which frames have a mask; views of a split without any have none. Raises
+    DataError as `split_views` does.
     """
-    train, test, rule = _indices(parsed, views, hold_out, up)
-    one, two = (_unmasked(select(views, which), which, masked) for which in (train, test))
+    centers = views.cameras.poses[list(rows), :, 3].double().numpy()
+    train, test, rule = _indices(parsed, centers, hold_out, up)
+    if hold_out is None and parsed.test is None:
+        names = [parsed.frames[view].name for view in test]
+        listed = ", ".join(names[:5]) + (f" ... ({len(names)})" if len(names) > 5 else "")
+        text = "the files name no test views: %s is held out, %s (dataset.hold_out)"
+        log.info(text, rule, listed)
+    one, two = (
+        _unmasked(select(views, [rows[view] for view in which]), which, masked)
+        for which in (train, test)
+    )
     return one, two, rule
+
+
+def storage_order(parsed: ParsedScene, hold_out: Rule | None) -> list[int]:
+    """Return the order of frames in which training views and test views follow one another.
+
+    Stored in this order, they are split without copies. A sector depends on the region, which the
+    masks may decide: where another one is found than the cameras suggest, `split` copies images.
+    """
+    poses = np.stack([frame.pose for frame in parsed.frames])
+    centers = poses[:, :, 3]
+    middle = centers.mean(0) if parsed.region is None else parsed.region[:3, 3]
+    up = parsed.up if parsed.up is not None else estimate_up(poses)
+    train, test, _ = _indices(parsed, centers - middle, hold_out, up)
+    return list(dict.fromkeys([*train, *test]))
 
 
 def _unmasked(views: Views, which: Sequence[int], masked: Sequence[bool]) -> Views:
@@ -39,22 +64,19 @@ def _unmasked(views: Views, which: Sequence[int], masked: Sequence[bool]) -> Vie
 
 
 def _indices(
-    parsed: ParsedScene, views: Views, hold_out: Rule | None, up: Float[np.ndarray, "3"]
+    parsed: ParsedScene,
+    centers: Float[np.ndarray, "views 3"],
+    hold_out: Rule | None,
+    up: Float[np.ndarray, "3"],
 ) -> tuple[list[int], list[int], str]:
     if hold_out is None and parsed.test is not None:
         held = set(parsed.test)
-        train = [view for view in range(len(views)) if view not in held]
+        train = [view for view in range(len(parsed.frames)) if view not in held]
         rule = parsed.hold_out or "as the files say"
         return train, list(parsed.test), rule
-    centers = views.cameras.poses[:, :, 3].double().numpy()
     rule = hold_out if hold_out is not None else DEFAULT_RULE
-    train, test, said = split_views(views.names, rule, parsed.folder, centers=centers, up=up)
-    if hold_out is None:
-        names = [views.names[view] for view in test]
-        listed = ", ".join(names[:5]) + (f" ... ({len(names)})" if len(names) > 5 else "")
-        text = "the files name no test views: %s is held out, %s (dataset.hold_out)"
-        log.info(text, said, listed)
-    return train, test, said
+    names = [frame.name for frame in parsed.frames]
+    return split_views(names, rule, parsed.folder, centers=centers, up=up)
 
 
 def select(views: Views, index: Sequence[int]) -> Views:
@@ -62,13 +84,4 @@ def select(views: Views, index: Sequence[int]) -> Views:
     first, last = index[0], index[-1] + 1
     if list(index) == list(range(first, last)):
         return views[first:last]
-    which = torch.tensor(index)
-    images = {name: image[which] for name, image in views.images.items()}
-    return replace(
-        views,
-        cameras=views.cameras[which],
-        names=tuple(views.names[view] for view in index),
-        points=None if views.points is None else views.points[which],
-        ignore=None if views.ignore is None else views.ignore[which],
-        **images,
-    )
+    return views.some(index)

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from nerfloss.data.cameras.cameras import Cameras
+from nerfloss.data.image_storage import gather_rows
 from nerfloss.data.pixel_samplers.backgrounds import background_colors
 from nerfloss.data.pixel_samplers.pixel_runs import to_device
 from nerfloss.data.scene import check_background
@@ -50,7 +51,9 @@ def gather_pixels(
     stored_at = flat.to(views.rgb.device)
     # Transferred as stored: a quarter of the bytes that floats take. Converted on the device.
     pixels = {
-        f"target_{name}": to_device(image.flatten(0, 2).index_select(0, stored_at), device)
+        f"target_{name}": to_device(
+            gather_rows(image.flatten(0, 2), stored_at, views.on_disk), device
+        )
         for name, image in views.images.items()
         if f"target_{name}" in wanted
     }

@@ -30,17 +30,22 @@ class PixelRuns:
     @classmethod
     def everywhere(cls, views: Views, patch: tuple[int, int] = (1, 1)) -> "PixelRuns":
         """Return the top left corners of all patches that fit into the views' images."""
+        if views.ignore is not None:
+            shape = tuple(views.ignore.shape[1:])
+            whole = np.ones(shape, dtype=bool)
+            return cls._of_corners(_corners(whole, views, i, patch) for i in range(len(views)))
         width, height, count = views.cameras.width, views.cameras.height, len(views)
-        if views.cameras.sizes is not None or views.ignore is not None:
-            whole = np.ones((height, width), dtype=bool)
-            return cls._of_corners(_corners(whole, views, view, patch) for view in range(count))
-        if patch == (1, 1):
+        if patch == (1, 1) and views.cameras.sizes is None:
             pixels = count * width * height
             return cls(torch.zeros(1, dtype=torch.int64), torch.tensor([0, pixels]), pixels)
-        rows, columns = height - patch[0] + 1, width - patch[1] + 1
-        starts = torch.arange(count)[:, None] * height * width + torch.arange(rows) * width
-        bounds = torch.arange(count * rows + 1) * columns
-        return cls(starts.reshape(-1), bounds, count * rows * columns)
+        # Arithmetic: marking the pixels of thousands of large images would take minutes.
+        columns, rows = (views.cameras.all_sizes - torch.tensor([patch[1], patch[0]]) + 1).T
+        rows = torch.where(columns > 0, rows, 0).clamp(min=0)
+        view = torch.arange(count).repeat_interleave(rows)
+        first = (rows.cumsum(0) - rows).repeat_interleave(rows)
+        starts = view * height * width + (torch.arange(len(view)) - first) * width
+        bounds = torch.cat([torch.zeros(1, dtype=torch.int64), columns[view].cumsum(0)])
+        return cls(starts, bounds, int(bounds[-1]))
 
     @classmethod
     def near_masks(
