@@ -116,6 +116,7 @@ class Run:
                 self._set_up_callbacks(loggers)
                 interrupted = self.trainer.run()
         if interrupted is None:
+            self._warn_of_no_step()
             return True
         if self.process_group.is_main:
             log.info("stopped by %s after step %d, saved", interrupted, self.trainer.step)
@@ -123,6 +124,14 @@ class Run:
             command = f"resume with: {launch_command()} trainer.resume={self.folder}"
             rich.get_console().print(command, soft_wrap=True, highlight=False, markup=False)
         return False
+
+    def _warn_of_no_step(self) -> None:
+        """Log a warning if the time budget was spent before the first step."""
+        if self.trainer.step == 0 and self.process_group.is_main:
+            log.warning(
+                "no training step was made: the initialization took all of trainer.max_seconds, "
+                "what follows is the initial state; raise it, or set initialization=sphere"
+            )
 
     def subject(self) -> EvaluatedModel:
         """Return the model in its current state, for the evaluator."""
