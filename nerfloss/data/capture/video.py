@@ -108,4 +108,4 @@ def _open(video: Path) -> tuple[int, Iterator[np.ndarray]]:
         for raw in reader:
             yield np.frombuffer(raw, np.uint8).reshape(height, width, 3)
 
-    return total, frames()
+    return total or 0, frames()

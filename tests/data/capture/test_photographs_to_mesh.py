@@ -30,7 +30,7 @@ def test_photographs_alone_become_a_mesh(test_data: Path, tmp_path: Path, name: 
     assert run.train()
     run.evaluate()
     (mesh,) = (tmp_path / "run").rglob("mesh.ply")
-    assert len(trimesh.load(mesh, force="mesh").faces) > 0
+    assert len(trimesh.load_mesh(mesh).faces) > 0
 
 
 def colmap_centres(model: Path) -> Centres:
