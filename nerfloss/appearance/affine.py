@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from nerfloss.appearance.exposure_rules import COMPOSITED, exposure_rules
+from nerfloss.appearance.exposure_rules import COMPOSITED, exposure_rules, transform_rates
 from nerfloss.appearance.image_values import ImageValues
 from nerfloss.maths.color_transforms import identity_transform
 
@@ -23,7 +23,8 @@ class AffineExposure(ImageValues):
     constants = COMPOSITED
 
     def __init__(self, *, learning_rate: float = 3e-3) -> None:
-        super().__init__(identity_transform(), torch.zeros(3, 4), learning_rate=learning_rate)
+        start, none = identity_transform(), torch.zeros(3, 4)
+        super().__init__(start, transform_rates(), none, learning_rate=learning_rate)
 
     def rules(self, *, background_model: bool) -> Mapping[str, Callable]:
         return {

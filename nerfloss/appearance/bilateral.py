@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from nerfloss.appearance.exposure_rules import COMPOSITED, exposure_rules
+from nerfloss.appearance.exposure_rules import COMPOSITED, exposure_rules, transform_rates
 from nerfloss.appearance.image_values import ImageValues
 from nerfloss.maths.color_transforms import identity_transform, luminance, sliced_grids
 
@@ -39,7 +39,8 @@ class BilateralGrid(ImageValues):
                 f"{columns}, {rows} and {luminances}"
             )
         start = identity_transform().expand(luminances, rows, columns, 3, 4).clone()
-        super().__init__(start, torch.zeros(3, 4), learning_rate=learning_rate)
+        none = torch.zeros(3, 4)
+        super().__init__(start, transform_rates(), none, learning_rate=learning_rate)
 
     def rules(self, *, background_model: bool) -> Mapping[str, Callable]:
         return {

@@ -25,7 +25,7 @@ class ImageEmbedding(ImageValues):
         if channels < 1:
             raise ValueError(f"appearance.channels must be at least 1, got {channels}")
         zeros = torch.zeros(channels)
-        super().__init__(zeros, zeros.clone(), learning_rate=learning_rate)
+        super().__init__(zeros, zeros + 1, zeros.clone(), learning_rate=learning_rate)
 
     def rules(self, *, background_model: bool) -> Mapping[str, Callable]:  # noqa: ARG002
         return {"image_embeddings": self.values, "image_embedding": embedding_of_image}

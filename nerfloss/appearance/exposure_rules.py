@@ -14,6 +14,15 @@ from nerfloss.maths.color_transforms import transformed_colors
 
 # Quantities of a ray from which these rules compute its colour, beside the transforms.
 COMPOSITED = frozenset({"rgb_foreground", "opacity", "background_rgb"})
+# Rate of the entries off the diagonal, relative to the gains on it. A view's colours determine the
+# gains well and these badly, since the channels of most colours resemble each other: at the same
+# rate they would follow the noise of single batches.
+MIXING_RATE = 0.1
+
+
+def transform_rates() -> Float[Tensor, "3 4"]:
+    """Return the relative learning rates of the entries of an affine transform."""
+    return torch.where(torch.eye(3, 4) == 1, 1.0, MIXING_RATE)
 
 
 def exposure_rules(*, background_model: bool) -> Mapping[str, Callable]:

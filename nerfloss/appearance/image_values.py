@@ -13,7 +13,7 @@ class ImageValues(nn.Module):
 
     Learned are the offsets from ``start``, to which weight decay therefore leads back. There are no
     rows before `set_images`, or before a state with rows is loaded. ``learning_rate`` is that of
-    the rows. ``correction`` holds the numbers that are fitted to an image that was not trained on:
+    the offsets, and ``rates`` multiply it, per number. ``correction`` holds the numbers that are fitted to an image that was not trained on:
     zeros, added to a row. ``quantity`` names the rows of all images.
 
     Subclasses state ``quantity``, and in ``rules`` how colours depend on it. ``constants`` are the
@@ -23,14 +23,18 @@ class ImageValues(nn.Module):
     quantity = ""
     constants: frozenset[str] = frozenset()
     start: Tensor
+    rates: Tensor
     sizes: Tensor
 
-    def __init__(self, start: Tensor, correction: Tensor, *, learning_rate: float) -> None:
+    def __init__(
+        self, start: Tensor, rates: Tensor, correction: Tensor, *, learning_rate: float
+    ) -> None:
         super().__init__()
         if not learning_rate > 0:
             raise ValueError(f"appearance.learning_rate must be positive, got {learning_rate}")
         self.learning_rate = learning_rate
         self.register_buffer("start", start, persistent=False)
+        self.register_buffer("rates", rates, persistent=False)
         self.register_buffer("correction", correction, persistent=False)
         self.register_buffer("sizes", torch.zeros(0, 2, dtype=torch.int64))
         self.offsets = nn.Parameter(start.new_zeros(0, *start.shape))
@@ -42,7 +46,7 @@ class ImageValues(nn.Module):
 
     def values(self) -> Float[Tensor, "images *row"]:
         """Return the row of every training image."""
-        return self.start + self.offsets
+        return self.start + self.rates * self.offsets
 
     def image_sizes(self) -> Float[Tensor, "images 2"]:
         """Return width and height of every training image, in pixels."""
@@ -50,7 +54,7 @@ class ImageValues(nn.Module):
 
     def mean(self) -> Float[Tensor, "*row"]:
         """Return the mean row of the training images."""
-        return self.start + self.offsets.mean(0)
+        return self.start + self.rates * self.offsets.mean(0)
 
     def given(self, row: Float[Tensor, "*row"], width: int, height: int) -> dict[str, Tensor]:
         """Return the quantities by which an image of its own, with index 0, has this row."""

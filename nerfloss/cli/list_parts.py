@@ -13,6 +13,7 @@ NAMES = {
     "samplers": "sampler",
     "initializations": "initialization",
     "batches": "batch",
+    "appearances": "appearance",
     "experiments": "experiment",
     "hardware": "hardware",
 }

@@ -22,6 +22,7 @@ EVAL_SETTINGS = {
     "checkpoint=FILE": "or one checkpoint of a run",
     "eval.split=train": "evaluate the training views",
     "eval.images=false": "write no images",
+    "eval.appearance=NAME": "of test views, with appearance=...: mean, identity or fit_left_half",
     "eval.mesh=null": "extract no mesh",
     "dataset.path=FOLDER": "where the data lies now, if it has moved",
     "device=NAME": "auto, cpu, cuda or cuda:1",

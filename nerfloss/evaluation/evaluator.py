@@ -46,9 +46,8 @@ class Evaluator:
     ``metrics`` take quantities of a view, ``geometry`` those that a `SurfacePair` offers. ``mesh``
     extracts the surface (None: no mesh). ``points`` and ``seed`` sample it, ``exact_points`` of
     them have an exact distance to the triangles. ``chunk`` is the number of rays rendered at once;
-    ``images`` writes a grid of images per view. ``appearance`` is the one of test views, for models
-    that learn one per training image: their mean, the identity (none), or one fitted to the left
-    half of the view, of which then only the right half is scored.
+    ``images`` writes a grid of images per view. ``appearance`` is the choice for views that were
+    not trained on (`nerfloss.evaluation.view_appearance`).
     """
 
     metrics: Mapping[str, Metric] = field(default_factory=dict)
@@ -110,13 +109,13 @@ class Evaluator:
     ) -> list[ScoredView]:
         """Return each view's name and scores, and write its image grid."""
         write_images = self.images and folder is not None
-        scored, chunk = [], self._ray_chunk()
+        scored, chunk = [], ChunkSize(self.chunk, "eval.chunk")
         for view in views:
             quantities = self.render_quantities(
                 model, view, metrics=self.metrics, for_image_grid=write_images, chunk=chunk
             )
-            scores = score_view(self.metrics, model.scored(quantities), model.offers)
-            scored.append((view.name, scores))
+            images = model.scored(quantities)
+            scored.append((view.name, score_view(self.metrics, images, model.offers)))
             if write_images and folder is not None:
                 # After one failure, such as a full disk, no more are written.
                 path = folder / "images" / f"{image_name(view.name)}.png"
@@ -141,7 +140,7 @@ class Evaluator:
         needs = quantities_to_render(metrics, model.offers, targets)
         if for_image_grid:
             needs |= model.offers.intersection(RENDERED)
-        chunk = chunk or self._ray_chunk()
+        chunk = chunk or ChunkSize(self.chunk, "eval.chunk")
         rendered = render_view(model.render_of(view), view, needs, chunk=chunk)
         return {**targets, **as_observed_where_ignored(rendered, targets, view.counts)}
 
@@ -212,9 +211,6 @@ class Evaluator:
         except Exception as error:
             log.warning("no mesh: %s", reason_for(error, "colouring the mesh", LESS_MEMORY))
             return None
-
-    def _ray_chunk(self) -> ChunkSize:
-        return ChunkSize(self.chunk, "eval.chunk")
 
     def _conventions(self, metric: Metric, ground_truth: GroundTruth) -> dict[str, Any]:
         known = {key: value for key, value in ground_truth.conventions.items() if key != "units"}

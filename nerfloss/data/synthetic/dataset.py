@@ -118,9 +118,8 @@ class AnalyticDataset(SceneSettings):
     def _exposed(self, views: Views) -> Views:
         if self.exposure_gains is None:
             return views
-        return with_exposure_gains(
-            views, exposure_gains(*self.exposure_gains, len(views), self.seed)
-        )
+        low, high = self.exposure_gains
+        return with_exposure_gains(views, exposure_gains(low, high, len(views), self.seed))
 
     def _exposure_convention(self) -> dict[str, str]:
         if self.exposure_gains is None:
