@@ -15,8 +15,8 @@ class AffineExposure(ImageValues):
     """An affine transform of the composited colour per training image, the identity at first.
 
     Reference: Chen et al., "PGSR: Planar-based Gaussian Splatting for Efficient and High-Fidelity
-    Surface Reconstruction", TVCG 2024, section 4.4, which has gain and offset; Kerbl et al.,
-    "A Hierarchical 3D Gaussian Representation", SIGGRAPH 2024, for 3 x 4 matrices.
+    Surface Reconstruction", TVCG 2024, which has a gain and an offset; Kerbl et al., "A
+    Hierarchical 3D Gaussian Representation", SIGGRAPH 2024, for 3 x 4 matrices.
     """
 
     quantity = "image_exposures"

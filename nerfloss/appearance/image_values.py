@@ -13,8 +13,9 @@ class ImageValues(nn.Module):
 
     Learned are the offsets from ``start``, to which weight decay therefore leads back. There are no
     rows before `set_images`, or before a state with rows is loaded. ``learning_rate`` is that of
-    the offsets, and ``rates`` multiply it, per number. ``correction`` holds the numbers that are fitted to an image that was not trained on:
-    zeros, added to a row. ``quantity`` names the rows of all images.
+    the offsets, which are multiplied by ``rates``. ``correction`` holds the numbers that are fitted
+    to an image that was not trained on: zeros, added to a row. ``quantity`` names the rows of all
+    images.
 
     Subclasses state ``quantity``, and in ``rules`` how colours depend on it. ``constants`` are the
     quantities behind ``rgb`` that do not depend on the rows.

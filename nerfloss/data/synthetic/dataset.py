@@ -1,7 +1,7 @@
 """Synthetic scenes, rendered from exact signed distances, with ground truth."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -51,7 +51,7 @@ class AnalyticDataset(SceneSettings):
     one_sided_views: bool = False
     points: int = 2000
     point_noise: float | int = 0.005
-    exposure_gains: Sequence[float] | None = None
+    exposure_gains: Any = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

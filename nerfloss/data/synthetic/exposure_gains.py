@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -10,7 +11,7 @@ from torch import Tensor
 from nerfloss.data.views import Views
 
 
-def check_exposure_gains(gains: Sequence[float] | None) -> None:
+def check_exposure_gains(gains: Any) -> None:
     """Raise ValueError unless these are the lowest and the highest gain, or None."""
     if gains is None:
         return
