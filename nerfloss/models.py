@@ -81,17 +81,44 @@ class Appearance(Protocol):
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> Any: ...
 
 
+@runtime_checkable
+class TrainedCameras(Protocol):
+    """Corrections of the training views' cameras that are learned with the field.
+
+    ``training_rays`` are corrected differentiably; ``sampling_rays`` as at the last `refresh`.
+    ``tolerance`` is the error of orientation, in degrees, that is expected at the start.
+    """
+
+    tolerance: float
+
+    def set_cameras(self, cameras: Any, device: torch.device | str) -> None: ...
+    def allocate(self, views: int, focal_lengths: int) -> None: ...
+    def training_rays(self, rays: Rays, step: int) -> Rays: ...
+    def sampling_rays(self, rays: Rays) -> Rays: ...
+    def refresh(self) -> None: ...
+    def refined(self, cameras: Any) -> Any: ...
+    def fit_view(self, render: Any, rays: Rays, target: Tensor, pixels: Tensor) -> Rays: ...
+    def quantities(self) -> Mapping[str, Tensor]: ...
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]: ...
+    def optimizer_settings(self) -> Mapping[str, Mapping[str, Any]]: ...
+    def double(self) -> Any: ...
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> Any: ...
+
+
 @dataclass(frozen=True)
 class Model:
     """A field, a sampler and a renderer that fit each other.
 
-    The renderer has rules that compute opacity from the field's quantities.
+    The renderer has rules that compute opacity from the field's quantities. ``cameras`` corrects
+    the cameras of the training views; None: they are those of the data.
     """
 
     field: TrainedField
     sampler: Sampler
     renderer: Renderer
     appearance: Appearance | None = None
+    cameras: TrainedCameras | None = None
 
     def __call__(
         self,
@@ -114,20 +141,39 @@ class Model:
         generator: torch.Generator | None = None,
     ) -> Quantities:
         """Return the quantities of given samples."""
+        if self.cameras is not None:
+            given = {**given, **self.cameras.quantities()}
         return self.renderer(self.field, samples, needs, given=given, generator=generator)
+
+    def refresh(self, step: int, generator: torch.Generator | None = None) -> None:
+        """Update what samples are placed by, for a training step."""
+        self.sampler.refresh(self.field, step, generator)
+        if self.cameras is not None:
+            self.cameras.refresh()
+
+    def sampling_rays(self, rays: Rays) -> Rays:
+        """Return rays of the training views as samples are placed along them."""
+        return rays if self.cameras is None else self.cameras.sampling_rays(rays)
+
+    def training_rays(self, rays: Rays, step: int) -> Rays:
+        """Return rays of the training views, with the corrections of their cameras."""
+        return rays if self.cameras is None else self.cameras.training_rays(rays, step)
 
     def offers(self, given: Collection[str] = ()) -> frozenset[str]:
         """Return the names of all available quantities, where ``given`` ones (targets) are too."""
-        return self.renderer.offers(self.field, {*given, *self.sampler.offers})
+        own = () if self.cameras is None else self.cameras.quantities()
+        return self.renderer.offers(self.field, {*given, *self.sampler.offers, *own})
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Return the parameters by the name for which the optimizer has settings."""
         learned = list(self.sampler.parameters())
         images = {} if self.appearance is None else self.appearance.parameter_groups()
+        cameras = {} if self.cameras is None else self.cameras.parameter_groups()
         return {
             **self.field.parameter_groups(),
             **({"sampler": learned} if learned else {}),
             **images,
+            **cameras,
         }
 
     def primitives(self, needs: Collection[str]) -> frozenset[str]:
@@ -135,7 +181,12 @@ class Model:
         return self.renderer.primitives(self.field, needs)
 
     def state_dict(self) -> dict[str, Any]:
-        parts = {"field": self.field, "sampler": self.sampler, "appearance": self.appearance}
+        parts = {
+            "field": self.field,
+            "sampler": self.sampler,
+            "appearance": self.appearance,
+            "cameras": self.cameras,
+        }
         return {name: part.state_dict() for name, part in parts.items() if part is not None}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -143,3 +194,5 @@ class Model:
         self.sampler.load_state_dict(state["sampler"])
         if self.appearance is not None:
             self.appearance.load_state_dict(state["appearance"])
+        if self.cameras is not None:
+            self.cameras.load_state_dict(state["cameras"])

@@ -19,7 +19,7 @@ PACKAGE = ROOT / "nerfloss"
 FILES = sorted(PACKAGE.rglob("*.py"))
 PROGRAMS = [ROOT / "train.py", ROOT / "eval.py", *sorted((ROOT / "hydra_plugins").glob("*.py"))]
 FLOORS = 9
-ROOMS = 18 + 5  # packages and loose modules
+ROOMS = 19 + 5  # packages and loose modules
 # Rooms of nothing but mathematics, and what they may use beside the standard library.
 PURE = {"maths": {"torch", "jaxtyping"}, "losses": {"torch", "jaxtyping"}}
 KNOW_HYDRA = ("assembly", "cli", "experiments")

@@ -16,6 +16,12 @@ from small_runs import TINY_PATCHES, assembled, tiny
 ROOT = Path(__file__).resolve().parent.parent
 # Terms that learn themselves: discriminators, an attention, a threshold; and one that remembers.
 LEARNED = ("adversarial", "feature_matching", "learnable_chamfer", "spatial_bce", "info_nce")
+REFINED = [
+    "cameras=refine",
+    "cameras.delay=1",
+    "cameras.focal=per_view",
+    "dataset.pose_noise.degrees=1.0",
+]
 QUICK_WARMUP = [
     "initialization=density_warmup",
     "initialization.min_explained_variance=-1",
@@ -29,6 +35,8 @@ def parameters(run):
     if run.model.appearance is not None:
         tensors |= dict(run.model.appearance.named_parameters())
     recipe = run.trainer.recipe
+    if run.model.cameras is not None:
+        tensors |= run.model.cameras.state_dict()
     tensors |= dict(recipe.named_parameters()) | dict(recipe.named_buffers())
     return {name: tensor.detach().clone() for name, tensor in tensors.items()}
 
@@ -46,6 +54,8 @@ def same(first, second):
         ("nerf", ["loss=nerf", "appearance=affine"]),
         ("nerf", ["loss=nerf", "appearance=bilateral"]),
         ("neus", ["appearance=embedding"]),
+        ("nerf", ["loss=nerf", *REFINED]),
+        pytest.param("neus", ["loss=neus_eikonal", *REFINED], marks=pytest.mark.slow),
         pytest.param("volsdf", ["loss=volsdf", "sampler=hierarchical"], marks=pytest.mark.slow),
         (
             "nerf",

@@ -50,18 +50,33 @@ def build_model(cfg: DictConfig, device: torch.device) -> Model:
     if appearance is not None:
         of_images = appearance.to(device).rules(background_model=False)
     rules = {**build(cfg.model.renderer.rules), **of_images, **build(cfg.quantities)}
-    renderer = build(cfg.model.renderer, rules=rules)
-    return Model(field=field, sampler=sampler, renderer=renderer, appearance=appearance)
+    return Model(
+        field=field,
+        sampler=sampler,
+        renderer=build(cfg.model.renderer, rules=rules),
+        appearance=appearance,
+        cameras=build(cfg.get("cameras")),
+    )
 
 
 def _optimizer_of(cfg: DictConfig, model: Model) -> Any:
-    """Build the optimizer; settings that trainer.optimizer leaves null are the model's."""
+    """Build the optimizer; settings that trainer.optimizer leaves null are the model's.
+
+    Settings of the groups of appearance and cameras are theirs, unless the others name these.
+    """
     chosen = cfg.trainer.optimizer
-    defaults = {key: value for key, value in cfg.model.optimizer.items() if chosen.get(key) is None}
+    defaults = {
+        str(key): value for key, value in cfg.model.optimizer.items() if chosen.get(key) is None
+    }
+    settings: dict[str, Any] = {}
+    if model.cameras is not None:
+        settings = {name: dict(of) for name, of in model.cameras.optimizer_settings().items()}
     if model.appearance is not None:
-        given = defaults.get("learning_rates") or chosen.get("learning_rates") or {}
         own = dict.fromkeys(model.appearance.parameter_groups(), model.appearance.learning_rate)
-        defaults["learning_rates"] = {**own, **given}
+        settings["learning_rates"] = {**own, **settings.get("learning_rates", {})}
+    for name, of_groups in settings.items():
+        given = defaults.get(name) or chosen.get(name) or {}
+        defaults[name] = {**of_groups, **given}
     return build(chosen, **defaults)
 
 

@@ -57,6 +57,8 @@ def build_run(
     )
     if parts.model.appearance is not None:
         parts.model.appearance.set_images(scene.train.cameras.all_sizes)
+    if parts.model.cameras is not None:
+        parts.model.cameras.set_cameras(scene.train.cameras, settings.device)
     return Run(
         settings,
         scene=parts.scene,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nerfloss.assembly.eval_adapter import evaluated_model, nearest_training_view, view_at
+from nerfloss.assembly.refined_evaluation import refined_scene
 from nerfloss.data.scene import Scene
 from nerfloss.evaluation.evaluator import Evaluator
 from nerfloss.evaluation.image_grid import image_grid, write_image_grid
@@ -51,7 +52,8 @@ class Preview(Callback):
         self._loggers.image(step, f"test/{view.name}", image_grid(quantities))
         self._loggers.write_all(step, {f"test/{k}": value for k, value in scores.items()})
         if "psnr" in scores:
-            nearest = view_at(self.scene, "train", nearest_training_view(self.scene, 0))
+            refined = refined_scene(self.scene, self.model)
+            nearest = view_at(refined, "train", nearest_training_view(self.scene, 0))
             for callback in trainer.callbacks:
                 callback.after_preview(
                     step,

@@ -11,6 +11,7 @@ import rich
 import torch
 
 from nerfloss.assembly.eval_adapter import evaluated_model, ground_truth_of, views_of
+from nerfloss.assembly.refined_evaluation import refined_scene, with_refined_cameras
 from nerfloss.data.pixel_samplers.protocol import PixelSampler
 from nerfloss.data.scene import Scene
 from nerfloss.evaluation.evaluator import Evaluator
@@ -139,7 +140,8 @@ class Run:
 
     def evaluate(self, folder: Path | None = None) -> Evaluation:
         """Score the model, write metrics.json, images and meshes, and print a table of scores."""
-        group, scene, split = self.process_group, self.scene, self.evaluator.split
+        group, split = self.process_group, self.evaluator.split
+        scene = refined_scene(self.scene, self.model)
         schedule = group.broadcast(vars(self.trainer.schedule))
         subject = self._subject(schedule)
         if subject.appearance is not None and group.is_main:
@@ -148,6 +150,9 @@ class Run:
         views = views_of(scene, split, first=group.rank, every=group.size)
         truth = ground_truth_of(scene, subject.box) if group.is_main else None
         found = distributed_evaluation(group, self.evaluator, subject, views, truth, folder)
+        found = with_refined_cameras(
+            found, self.model, subject, self.scene, self.evaluator, schedule, group
+        )
         result = replace(found, scores={**found.scores, **self._cost(), "stuck": self._stuck()})
         if not group.is_main:
             return result
@@ -159,9 +164,8 @@ class Run:
 
     def _subject(self, schedule: Mapping[str, Any]) -> EvaluatedModel:
         split, appearance = self.evaluator.split, self.evaluator.appearance
-        return evaluated_model(
-            self.model, schedule, self.scene.train, split=split, appearance=appearance
-        )
+        training = refined_scene(self.scene, self.model).train
+        return evaluated_model(self.model, schedule, training, split=split, appearance=appearance)
 
     def _open_loggers(self) -> Loggers:
         """Return the loggers of the main process; none for the others."""

@@ -10,6 +10,7 @@ import trimesh
 from jaxtyping import Float
 from torch import Tensor
 
+from nerfloss.data.cameras.cameras import Cameras
 from nerfloss.data.reference_files import ReferenceFiles
 from nerfloss.data.views import Views
 
@@ -26,7 +27,8 @@ class Scene:
     only. ``reference`` names the files of a benchmark's evaluation. ``conventions`` documents
     units, hold-out rule and image range. ``background`` is the colour behind masked training views:
     white, black, random (one colour per ray), none (the images as stored), or auto, which
-    `resolve_background` replaces.
+    `resolve_background` replaces. ``true_cameras`` are those of the training views where they have
+    been given errors on purpose.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Scene:
     sdf: Callable[[Float[Tensor, "points 3"]], Float[Tensor, "points"]] | None = None
     reference: ReferenceFiles | None = None
     conventions: dict[str, Any] = field(default_factory=dict)
+    true_cameras: Cameras | None = None
 
     def resolve_background(self, field_offers: Collection[str]) -> "Scene":
         """Replace background ``auto``: random for an SDF field with masks, white otherwise.

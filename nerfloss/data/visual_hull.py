@@ -95,16 +95,19 @@ def hull_mesh(inside: Bool[Tensor, "x y z"], box: Float[Tensor, "2 3"]) -> trime
     return trimesh.Trimesh(vertices + corner, faces, process=False)
 
 
-def fit_box(views: Views, margin: float = 0.05, resolution: int = 64) -> Float[Tensor, "2 3"]:
+def fit_box(
+    views: Views, margin: float = 0.05, resolution: int = 64, dilate: int = 1
+) -> Float[Tensor, "2 3"]:
     """Return the hull's bounding box, grown by ``margin`` and clipped to [-1, 1]^3.
 
-    Without masks, [-1, 1]^3. Raises DataError if the hull is empty.
+    Masks are widened by ``dilate`` pixels. Without masks, [-1, 1]^3. Raises DataError if the hull
+    is empty.
     """
     whole = torch.tensor([[-1.0, -1.0, -1.0], [1.0, 1.0, 1.0]])
     if views.mask is None:
         return whole
     centers = cell_centers(whole, resolution)
-    inside = visual_hull(views, whole, resolution, dilate=1).reshape(-1)
+    inside = visual_hull(views, whole, resolution, dilate=dilate).reshape(-1)
     # The object lies in the unit ball; the corners of the cube are visible in few images.
     inside &= centers.square().sum(-1) <= 1.0
     if not inside.any():

@@ -1,7 +1,7 @@
 """Replay of a failed step: its fault, and the value and gradient of each term."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -70,6 +70,8 @@ def _step(failure: Failure, model: Any, recipe: LossRecipe) -> Mapping[str, Any]
     model.field.load_state_dict(failure.model["field"])
     if model.appearance is not None:
         model.appearance.load_state_dict(failure.model["appearance"])
+    if model.cameras is not None:
+        model.cameras.load_state_dict(failure.model["cameras"])
     recipe.load_state_dict(failure.recipe)
     generator = torch.Generator(failure.rays.origins.device).manual_seed(failure.seed)
     scheduled = failure.at["step"]
@@ -77,7 +79,8 @@ def _step(failure: Failure, model: Any, recipe: LossRecipe) -> Mapping[str, Any]
     samples = Samples(failure.rays, **failure.samples)
     if "sampler" in failure.model:
         model.sampler.load_state_dict(failure.model["sampler"])
-        samples = model.sampler(model.field, failure.rays, generator)
+        samples = model.sampler(model.field, model.sampling_rays(failure.rays), generator)
+    samples = replace(samples, rays=model.training_rays(failure.rays, scheduled))
     generator.set_state(failure.generator)
     torch.set_rng_state(failure.torch_rng)
     given = {**failure.targets, **failure.at}

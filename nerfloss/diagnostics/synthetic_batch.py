@@ -42,6 +42,9 @@ def synthetic_batch(
     if model.appearance is not None:
         width, height = sizes["width"], sizes["height"]
         model.appearance.set_images(torch.tensor([[width, height]] * sizes["views"]))
+    if model.cameras is not None:
+        model.cameras.allocate(SIZES["views"], SIZES["views"])
+        model.cameras.double()
     _perturb(model, generator)
     model.field.advance(step)
     model.sampler.refresh(model.field, step, generator)

@@ -1,6 +1,7 @@
 """Initial geometry of a run: box, sampled region and, for an SDF, the first shape."""
 
 import logging
+import math
 from dataclasses import dataclass, field, replace
 
 from jaxtyping import Float
@@ -100,15 +101,32 @@ def restrict_pixels(pixel_sampler: PixelSampler, model: Model) -> None:
 
 def _from_masks(model: Model, views: Views, *, fit: bool, seed: int) -> None:
     """Initialize box and sampled region from the visual hull, and an SDF if ``fit``."""
-    box = fit_box(views).cpu()
+    margin = _mask_margin(model, views)
+    box = fit_box(views, dilate=1 + margin).cpu()
     model.field.set_box(box.to(model.field.box))
     region = model.sampler.region
     if region is not None:
         # Dilated masks: the sampler's grid is interpolated, and masks are off by a pixel or two.
-        model.sampler.restrict_to(visual_hull(views, box, len(region), dilate=3))
+        model.sampler.restrict_to(visual_hull(views, box, len(region), dilate=3 + margin))
     if fit:
-        distance = hull_distance(visual_hull(views, box, FIT_RESOLUTION), box)
+        hull = visual_hull(views, box, FIT_RESOLUTION, dilate=margin)
+        distance = hull_distance(hull, box)
         _fit_shape(model, distance, "the visual hull", seed)
+
+
+def _mask_margin(model: Model, views: Views) -> int:
+    """Return by how many pixels the silhouettes are off for the errors that refinement expects."""
+    if model.cameras is None:
+        return 0
+    focal = float(views.cameras.intrinsics[:, 0, 0].max())
+    margin = math.ceil(focal * math.tan(math.radians(model.cameras.tolerance)))
+    log.info(
+        "cameras=refine: masks widened by %d pixels (%g degrees, cameras.tolerance) for the "
+        "initial region",
+        margin,
+        model.cameras.tolerance,
+    )
+    return margin
 
 
 def _fit_shape(model: Model, distance: Float[Tensor, "x y z"], source: str, seed: int) -> None:

@@ -47,7 +47,9 @@ def interval_midpoints(
     if not _use_loops(*inputs):
         ray = index // t_starts.shape[1]
         middle = 0.5 * (t_starts + t_ends).reshape(-1)[index]
-        return origins[ray] + middle[:, None] * directions[ray]
+        # index_select, whose backward pass adds rows in a fixed order.
+        along = middle[:, None] * directions.index_select(0, ray)
+        return origins.index_select(0, ray) + along
     out = origins.new_empty(3, len(index))
     implementation("point_ops", "cpu").interval_midpoints(*as_arrays(*inputs, index, out))
     return out.t()

@@ -49,6 +49,7 @@ _EXPOSURES = "per-image colour corrections (appearance=affine, appearance=bilate
 _AFFINE = "affine colour corrections per image (appearance=affine)"
 _BILATERAL = "bilateral grids per image (appearance=bilateral)"
 _EMBEDDINGS = "embeddings per image (appearance=embedding)"
+_CAMERAS = "models with refined cameras (cameras=refine)"
 _RUN = "training runs"
 
 VOCABULARY: Mapping[str, Quantity] = {
@@ -156,6 +157,13 @@ VOCABULARY: Mapping[str, Quantity] = {
     ),
     "view_neighbours": Quantity(
         "views sources", "the views with the nearest cameras, nearest first", _IMAGES, "int"
+    ),
+    # refined cameras of the training views
+    "camera_twists": Quantity(
+        "views 6", "correction of a pose: rotation in radians, translation", _CAMERAS
+    ),
+    "camera_log_focal": Quantity(
+        "views", "logarithm of the correction of a focal length", _CAMERAS
     ),
     # the run itself
     "field": Quantity("", "field(points, needs): quantities at any points", _RENDERERS, "object"),

@@ -202,6 +202,6 @@ def _select_samples(
     """Return values at samples given by a flat index; values per ray are repeated."""
     ray = index // shape[1]
     return {
-        name: value[ray] if value.ndim == 2 else select(value.flatten(0, 1), index)
+        name: value.index_select(0, ray) if value.ndim == 2 else select(value.flatten(0, 1), index)
         for name, value in values.items()
     }

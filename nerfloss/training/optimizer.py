@@ -24,7 +24,7 @@ class NonFiniteGradient(RuntimeError):
 class Moments:
     """AdamW state of one parameter: running means of its gradient and its square, and a count.
 
-    ``rate`` and ``freeze_steps`` are those of the parameter's group.
+    ``rate``, ``freeze_steps`` and ``warmup_steps`` are those of the parameter's group.
     """
 
     parameter: nn.Parameter
@@ -33,12 +33,21 @@ class Moments:
     count: Tensor
     rate: float
     freeze_steps: int
+    warmup_steps: int
 
     @classmethod
-    def of(cls, parameter: nn.Parameter, rate: float, freeze_steps: int) -> "Moments":
+    def of(
+        cls, parameter: nn.Parameter, rate: float, freeze_steps: int, warmup_steps: int
+    ) -> "Moments":
         mean, square = torch.zeros_like(parameter), torch.zeros_like(parameter)
         count = torch.zeros((), dtype=torch.float32, device=parameter.device)
-        return cls(parameter, mean.detach(), square.detach(), count, rate, freeze_steps)
+        moments = (mean.detach(), square.detach(), count)
+        return cls(parameter, *moments, rate, freeze_steps, warmup_steps)
+
+    def rate_at(self, step: int) -> float:
+        """Return the rate after the group's own warm-up, which begins when it is not frozen."""
+        begun = step - self.freeze_steps + 1
+        return self.rate * begun / self.warmup_steps if begun < self.warmup_steps else self.rate
 
 
 class Optimizer:
@@ -48,7 +57,8 @@ class Optimizer:
     is not listed, times a linear warm-up over ``warmup_steps``, times an exponential decay that
     reaches ``end_factor`` at the end of the budget, times a linear decay to 0 over the last
     ``cooldown_fraction`` of the budget. A group in ``freeze_steps`` is not updated before that
-    step. Gradients are clipped to the total norm ``max_grad_norm``.
+    step, from which its rate rises over its ``group_warmup_steps``, if any. Gradients are clipped
+    to the total norm ``max_grad_norm``.
 
     Reference: Loshchilov and Hutter, "Decoupled Weight Decay Regularization", ICLR 2019.
     """
@@ -60,6 +70,7 @@ class Optimizer:
         learning_rate: float = 1e-2,
         learning_rates: Mapping[str, float] | None = None,
         freeze_steps: Mapping[str, int] | None = None,
+        group_warmup_steps: Mapping[str, int] | None = None,
         warmup_steps: int = 100,
         end_factor: float = 0.03,
         cooldown_fraction: float = 0.0,
@@ -69,7 +80,8 @@ class Optimizer:
         eps: float = 1e-15,
     ) -> None:
         rates, freeze, weight_decay = learning_rates or {}, freeze_steps or {}, weight_decay or 0.0
-        unknown = (rates.keys() | freeze.keys()) - groups.keys()
+        warmup = group_warmup_steps or {}
+        unknown = (rates.keys() | freeze.keys() | warmup.keys()) - groups.keys()
         if unknown:
             raise ValueError(
                 f"the optimizer has settings for {sorted(unknown)}, but this model's parameter "
@@ -88,7 +100,12 @@ class Optimizer:
                 f"{list(betas)}, {weight_decay} and {eps}"
             )
         self._moments = [
-            Moments.of(parameter, rates.get(name, learning_rate), freeze.get(name, 0))
+            Moments.of(
+                parameter,
+                rates.get(name, learning_rate),
+                freeze.get(name, 0),
+                warmup.get(name, 0),
+            )
             for name, parameters in groups.items()
             for parameter in parameters
         ]
@@ -140,8 +157,9 @@ class Optimizer:
         factor = self.factor(step, progress)
         updated = [each for each in moments if step >= each.freeze_steps]
         # A call costs as much as ten thousand numbers: one call per learning rate.
-        for rate in dict.fromkeys(each.rate for each in updated):
-            self._update([each for each in updated if each.rate == rate], rate * factor, found_inf)
+        for rate in dict.fromkeys(each.rate_at(step) for each in updated):
+            group = [each for each in updated if each.rate_at(step) == rate]
+            self._update(group, rate * factor, found_inf)
         for each in self._moments:
             each.parameter.grad = None
         return found_inf

@@ -97,7 +97,7 @@ class Prefetcher:
         A resumed run, which need not refresh again, then draws the same numbers elsewhere.
         """
         if self.refreshed <= step:
-            self.model.sampler.refresh(self.model.field, step, self._generator(2 * step + 1))
+            self.model.refresh(step, self._generator(2 * step + 1))
             self.refreshed = step + 1
 
     def _prepare(self, step: int, rays: int) -> PreparedStep:
@@ -106,7 +106,8 @@ class Prefetcher:
         return self._sample(batch, self._generator(2 * step))
 
     def _sample(self, batch: Batch, generator: Generator) -> PreparedStep:
-        samples = self.model.sampler(self.model.field, batch.rays, generator)
+        rays = self.model.sampling_rays(batch.rays)
+        samples = self.model.sampler(self.model.field, rays, generator)
         return PreparedStep(batch, samples, generator, AsyncScalar(samples.occupied.sum()))
 
     def _generator(self, number: int) -> Generator:

@@ -77,8 +77,9 @@ class Trainer:
         self.inputs.prefetch(self.step + 1, self.rays)
         for callback in self.callbacks:
             callback.before_forward(self, inputs)
+        rays = self.model.training_rays(inputs.batch.rays, schedule.step)
         quantities = self.model.render(
-            replace(inputs.samples, count=int(inputs.count)),
+            replace(inputs.samples, rays=rays, count=int(inputs.count)),
             self.recipe.needs(schedule.step),
             given={**inputs.batch.targets, **vars(schedule)},
             generator=inputs.generator,

@@ -1,11 +1,13 @@
 """Synthetic scenes, rendered from exact signed distances, with ground truth."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 
+from nerfloss.data.cameras.cameras import Cameras
 from nerfloss.data.image_storage import storage_for
 from nerfloss.data.scene import Scene, check_random_background, describe_masks
 from nerfloss.data.settings import SceneSettings
@@ -17,6 +19,7 @@ from nerfloss.data.synthetic.exposure_gains import (
     with_exposure_gains,
 )
 from nerfloss.data.synthetic.ground_truth_mesh import surface_mesh
+from nerfloss.data.synthetic.pose_noise import PoseNoise
 from nerfloss.data.synthetic.rendering import render_views
 from nerfloss.data.synthetic.sample_surface_points import sample_surface_points
 from nerfloss.data.views import Views
@@ -39,7 +42,8 @@ class AnalyticDataset(SceneSettings):
     surface as ground truth. ``points`` is the number of sparse surface points, with noise of
     ``point_noise`` scene units at confidence 0. ``exposure_gains`` are the lowest and the highest
     exposure of the training views, in random order by ``seed`` (None: all 1); that of test views is
-    1.
+    1. ``pose_noise`` are the settings of a `PoseNoise` on the training cameras, after their images
+    and points are made.
     """
 
     scene: str = "craters"
@@ -52,6 +56,7 @@ class AnalyticDataset(SceneSettings):
     points: int = 2000
     point_noise: float | int = 0.005
     exposure_gains: Any = None
+    pose_noise: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -68,6 +73,7 @@ class AnalyticDataset(SceneSettings):
         for name in ("points", "point_noise"):
             if getattr(self, name) < 0:
                 raise ValueError(f"dataset.{name} must not be negative, got {getattr(self, name)}")
+        PoseNoise.of(self.pose_noise or {})
 
     @property
     def offers(self) -> frozenset[str]:
@@ -96,6 +102,7 @@ class AnalyticDataset(SceneSettings):
             views.stored_in(storage_for(self.image_storage, size)), image_storage=self.image_storage
         )
         train = self._exposed(self._with_points(model, views[: self.views]))
+        train, true_cameras = self._with_pose_noise(train)
         return Scene(
             name=self.scene,
             train=train if self.masks else train.without_masks(self.background),
@@ -104,6 +111,7 @@ class AnalyticDataset(SceneSettings):
             background=self.background,
             ground_truth=ground_truth or (lambda: surface_mesh(model.sdf)),
             sdf=model.sdf,
+            true_cameras=true_cameras,
             conventions={
                 "units": "scene units: the object fits the unit ball",
                 "image_range": "0 to 1, from 8 bit",
@@ -126,6 +134,13 @@ class AnalyticDataset(SceneSettings):
             return {}
         low, high = self.exposure_gains
         return {"exposure": f"gains of {low:g} to {high:g} in training views, 1 in test views"}
+
+    def _with_pose_noise(self, views: Views) -> tuple[Views, Cameras | None]:
+        """Return the views with noise on their cameras, and the true cameras if there is any."""
+        noise = PoseNoise.of(self.pose_noise or {})
+        if not noise:
+            return views, None
+        return replace(views, cameras=noise(views.cameras, self.seed)), views.cameras
 
     def _with_points(self, model: Model, views: Views) -> Views:
         if not self.points:

@@ -1,0 +1,17 @@
+"""Priors on refined cameras: corrections stay small."""
+
+from jaxtyping import Float
+from torch import Tensor
+
+
+def camera_prior(camera_twists: Float[Tensor, "views 6"]) -> Float[Tensor, "views"]:
+    """Penalize the correction of each pose: ``|w|^2 + |v|^2``, in radians and scene units.
+
+    Holds views that few rays constrain; 0 for cameras as the data states them.
+    """
+    return camera_twists.square().sum(-1)
+
+
+def focal_prior(camera_log_focal: Float[Tensor, "views"]) -> Float[Tensor, "views"]:
+    """Penalize the correction of each focal length: the squared logarithm of its factor."""
+    return camera_log_focal.square()

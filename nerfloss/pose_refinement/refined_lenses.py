@@ -1,0 +1,59 @@
+"""Intrinsics after a change of focal length: which views share one, and the changed cameras."""
+
+from dataclasses import replace
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from nerfloss.data.cameras.cameras import Cameras
+from nerfloss.kernels.lens import COLUMNS, PERSPECTIVE
+
+FocalSharing = Literal["fixed", "per_camera", "per_view"]
+
+# By which power of the factor each coefficient of a perspective lens is multiplied. Offsets from
+# the axis shrink by the factor, and a coefficient belongs to an even power of their length or, p1
+# and p2, to a product of two of them, beside the length that the focal length carries.
+POWERS = {"k1": 2, "k2": 4, "k3": 6, "d1": 2, "d2": 4, "d3": 6, "p1": 1, "p2": 1}
+
+
+def camera_groups(cameras: Cameras, focal: FocalSharing) -> Int[Tensor, "views"]:
+    """Return the number of the focal length of each view.
+
+    With ``per_camera`` views share one that have the same intrinsics and lens. Raises ValueError
+    where the focal length of a lens cannot be changed.
+    """
+    if focal != "fixed" and cameras.lens is not None:
+        others = cameras.lens[:, 0] != PERSPECTIVE
+        if bool(others.any()):
+            raise ValueError(
+                f"cameras.focal={focal}: {int(others.sum())} of {len(cameras)} training views have "
+                "a fisheye or equirectangular lens, whose focal length cannot be refined: use "
+                "cameras.focal=fixed"
+            )
+    if focal == "per_view":
+        return torch.arange(len(cameras))
+    if focal == "fixed":
+        return torch.zeros(len(cameras), dtype=torch.int64)
+    rows = cameras.intrinsics.reshape(len(cameras), 9).double().cpu()
+    if cameras.lens is not None:
+        rows = torch.cat([rows, cameras.lens.cpu()], -1)
+    return rows.unique(dim=0, return_inverse=True)[1]
+
+
+def refocused(cameras: Cameras, factors: Float[Tensor, "views"]) -> Cameras:
+    """Return cameras with focal lengths times ``factors``.
+
+    Distortion is that of the same undistorted offsets, so its coefficients change, too.
+    """
+    intrinsics = cameras.intrinsics.clone()
+    intrinsics[:, 0, 0] *= factors
+    intrinsics[:, 1, 1] *= factors
+    if cameras.lens is None:
+        return replace(cameras, intrinsics=intrinsics)
+    lens, factors = cameras.lens.clone(), factors.to(cameras.lens)
+    for name, power in {"fx": 1, "fy": 1, **POWERS}.items():
+        lens[:, COLUMNS.index(name)] *= factors**power
+    lens[:, COLUMNS.index("q_max")] /= factors**2
+    return replace(cameras, intrinsics=intrinsics, lens=lens)
