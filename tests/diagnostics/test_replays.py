@@ -105,6 +105,7 @@ def test_a_replay_has_the_value_and_gradient_of_each_term(steep):
             "nerf",
             ["model=nerf", "loss=nerf", "sampler=proposal", "+loss/term@loss.terms.i=interlevel"],
         ),
+        ("nerf", ["model=nerf", "loss=nerf", "appearance=affine"]),
         ("neus", ["loss/balancer=dwa", "loss.balancer.window=1"]),
         ("neus", ["loss/balancer=gradnorm", "loss.balancer.every=1"]),
         ("neus", ["loss/balancer=pcgrad", "+loss/term@loss.terms.n=normal_smoothness"]),
@@ -112,6 +113,7 @@ def test_a_replay_has_the_value_and_gradient_of_each_term(steep):
     ids=[
         "a cache renewed at random",
         "a sampler that learns",
+        "exposures of the training images",
         "a memory",
         "a memory of gradients",
         "terms that draw",
