@@ -8,6 +8,7 @@ EPILOG = """\
 examples:
   nerfloss convert data/lego --to nerfstudio -o data/lego_nerfstudio
   nerfloss convert data/dtu_scan65 --to colmap -o data/scan65_colmap --link
+  nerfloss convert outputs/colmap/nerf/RUN --to colmap -o data/scene_refined
 
 Images, masks and points come with the cameras. What the layout cannot hold is said."""
 
@@ -21,7 +22,11 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command.add_argument("scene", type=Path, help="the scene: photographs with their cameras")
+    command.add_argument(
+        "scene",
+        type=Path,
+        help="the scene: photographs with their cameras; or a run with cameras=refine",
+    )
     command.add_argument(
         "--to", required=True, choices=["nerfstudio", "colmap", "neus"], help="the layout to write"
     )
@@ -51,6 +56,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def run(options: argparse.Namespace) -> int:
     """Read the scene, write it, and print what was assumed and the line that trains on it."""
+    from nerfloss.assembly.refined_scene_files import is_run, refined_scene_files
     from nerfloss.data.capture.report import training_command
     from nerfloss.data.errors import existing
     from nerfloss.data.formats.convert_scene import convert_scene
@@ -58,9 +64,13 @@ def run(options: argparse.Namespace) -> int:
     from nerfloss.data.formats.parsed_scene import ParseSettings
 
     scene = existing(options.scene, "a scene")
-    name = detect_layout(scene) if options.layout == "auto" else options.layout
-    settings = ParseSettings(images=options.images, missing=options.missing)
-    parsed = layout_module(name).parse(scene, settings)
+    if is_run(scene):
+        parsed = refined_scene_files(scene)
+        name = parsed.layout
+    else:
+        name = detect_layout(scene) if options.layout == "auto" else options.layout
+        settings = ParseSettings(images=options.images, missing=options.missing)
+        parsed = layout_module(name).parse(scene, settings)
     done = convert_scene(parsed, options.to, options.output.expanduser(), link=options.link)
     for note in (*parsed.notes, *done.notes):
         print(f"note: {note}")

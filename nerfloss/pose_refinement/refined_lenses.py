@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from nerfloss.data.cameras.camera import MODELS, Camera
 from nerfloss.data.cameras.cameras import Cameras
 from nerfloss.kernels.lens import COLUMNS, PERSPECTIVE
 
@@ -57,3 +58,14 @@ def refocused(cameras: Cameras, factors: Float[Tensor, "views"]) -> Cameras:
         lens[:, COLUMNS.index(name)] *= factors**power
     lens[:, COLUMNS.index("q_max")] /= factors**2
     return replace(cameras, intrinsics=intrinsics, lens=lens)
+
+
+def refocused_camera(camera: Camera, factor: float) -> Camera:
+    """Return a perspective camera with its focal lengths times ``factor``, as `refocused` does."""
+    if factor == 1.0:
+        return camera
+    powers = {"f": 1, "fx": 1, "fy": 1, **POWERS}
+    named = zip(MODELS[camera.model].parameters, camera.params, strict=True)
+    return replace(
+        camera, params=tuple(float(value) * factor ** powers.get(n, 0) for n, value in named)
+    )

@@ -1,5 +1,6 @@
 """Corrections of cameras move rays as the corrected cameras do, and the gauge is fixed."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -13,7 +14,7 @@ from nerfloss.pose_refinement.camera_deltas import (
     refocused_rays,
     without_gauge,
 )
-from nerfloss.pose_refinement.refined_lenses import camera_groups, refocused
+from nerfloss.pose_refinement.refined_lenses import camera_groups, refocused, refocused_camera
 
 VIEWS, RAYS = 4, 50
 LENSES = {
@@ -67,6 +68,16 @@ def test_refocused_rays_are_those_of_cameras_with_other_focal_lengths(lens):
     rays = rays_of(given)
     found = refocused_rays(rays, log_scales[rays.view], given.poses[rays.view, :, 2])
     assert torch.allclose(found.directions, expected.directions, atol=2e-6)
+
+
+@pytest.mark.parametrize("lens", LENSES)
+def test_a_refocused_camera_is_the_row_of_refocused_cameras(lens):
+    rows = refocused(cameras(lens), torch.full((VIEWS,), 1.1))
+    camera = refocused_camera(LENSES[lens], 1.1)
+    assert torch.allclose(Cameras.of([camera], np.eye(4)[None, :3]).intrinsics, rows.intrinsics[:1])
+    if rows.lens is not None:
+        found = torch.tensor(camera.row)
+        assert torch.allclose(found[:16], rows.lens[0, :16].float(), rtol=1e-5)
 
 
 def test_corrections_are_differentiable_in_double_precision():
