@@ -14,6 +14,7 @@ NAMES = {
     "initializations": "initialization",
     "batches": "batch",
     "appearances": "appearance",
+    "cameras": "cameras",
     "experiments": "experiment",
     "hardware": "hardware",
 }

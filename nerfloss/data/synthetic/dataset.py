@@ -1,7 +1,7 @@
 """Synthetic scenes, rendered from exact signed distances, with ground truth."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -56,7 +56,7 @@ class AnalyticDataset(SceneSettings):
     points: int = 2000
     point_noise: float | int = 0.005
     exposure_gains: Any = None
-    pose_noise: Mapping[str, Any] | None = None
+    pose_noise: Mapping[str, Any] | None = field(default=None, hash=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
