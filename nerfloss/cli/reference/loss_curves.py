@@ -44,7 +44,8 @@ def curves(term: Term) -> Curves | None:
     if len(predicted) != 1 or len(names) > 2 or not usable:
         return None
     (name,) = predicted
-    if name.startswith("patch_"):  # not defined for one pixel
+    channels = VOCABULARY[name].shape.split()[-1:]
+    if name.startswith("patch_") or channels == ["6"]:  # not defined for one pixel, or one number
         return None
     observed = next((other for other in names if other != name), None)
     kind = _kind(name)
