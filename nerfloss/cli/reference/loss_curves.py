@@ -44,8 +44,9 @@ def curves(term: Term) -> Curves | None:
     if len(predicted) != 1 or len(names) > 2 or not usable:
         return None
     (name,) = predicted
-    channels = VOCABULARY[name].shape.split()[-1:]
-    if name.startswith("patch_") or channels == ["6"]:  # not defined for one pixel, or one number
+    # Numbers that are no vector, such as a matrix, are not a function of one number.
+    channels = [axis for axis in VOCABULARY[name].shape.split() if axis.isdigit()]
+    if name.startswith("patch_") or channels not in ([], ["1"], ["3"]):
         return None
     observed = next((other for other in names if other != name), None)
     kind = _kind(name)
