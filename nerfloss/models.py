@@ -106,17 +106,35 @@ class TrainedCameras(Protocol):
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> Any: ...
 
 
+@runtime_checkable
+class Background(Protocol):
+    """A module that computes ``background_rgb``, for what lies outside of the unit ball.
+
+    ``place`` returns its samples along rays by name, ``refresh`` updates what they depend on.
+    """
+
+    def __call__(self, *quantities: Tensor) -> Tensor: ...
+    def place(self, rays: Rays, generator: torch.Generator | None) -> Mapping[str, Tensor]: ...
+    def refresh(self, step: int, generator: torch.Generator | None) -> None: ...
+    def advance(self, step: int) -> None: ...
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]: ...
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> Any: ...
+
+
 @dataclass(frozen=True)
 class Model:
-    """A field, a sampler and a renderer that fit each other.
+    """A field, a sampler and a renderer that fit each other, and possibly a background.
 
-    The renderer has rules that compute opacity from the field's quantities. ``cameras`` corrects
-    the cameras of the training views; None: they are those of the data.
+    The renderer has rules that compute opacity from the field's quantities, and with a background a
+    rule for ``background_rgb``; the sampler then places the samples of both.
+    ``cameras`` corrects the cameras of the training views; None: they are those of the data.
     """
 
     field: TrainedField
     sampler: Sampler
     renderer: Renderer
+    background: Background | None = None
     appearance: Appearance | None = None
     cameras: TrainedCameras | None = None
 
@@ -159,6 +177,12 @@ class Model:
         """Return rays of the training views, with the corrections of their cameras."""
         return rays if self.cameras is None else self.cameras.training_rays(rays, step)
 
+    def advance(self, step: int) -> None:
+        """Set the schedules of field and background to a training step."""
+        self.field.advance(step)
+        if self.background is not None:
+            self.background.advance(step)
+
     def offers(self, given: Collection[str] = ()) -> frozenset[str]:
         """Return the names of all available quantities, where ``given`` ones (targets) are too."""
         own = () if self.cameras is None else self.cameras.quantities()
@@ -167,11 +191,13 @@ class Model:
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Return the parameters by the name for which the optimizer has settings."""
         learned = list(self.sampler.parameters())
+        behind = {} if self.background is None else self.background.parameter_groups()
         images = {} if self.appearance is None else self.appearance.parameter_groups()
         cameras = {} if self.cameras is None else self.cameras.parameter_groups()
         return {
             **self.field.parameter_groups(),
             **({"sampler": learned} if learned else {}),
+            **behind,
             **images,
             **cameras,
         }
@@ -184,6 +210,7 @@ class Model:
         parts = {
             "field": self.field,
             "sampler": self.sampler,
+            "background": self.background,
             "appearance": self.appearance,
             "cameras": self.cameras,
         }
@@ -192,6 +219,8 @@ class Model:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.field.load_state_dict(state["field"])
         self.sampler.load_state_dict(state["sampler"])
+        if self.background is not None:
+            self.background.load_state_dict(state["background"])
         if self.appearance is not None:
             self.appearance.load_state_dict(state["appearance"])
         if self.cameras is not None:

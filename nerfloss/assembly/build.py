@@ -11,6 +11,7 @@ from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 
 from nerfloss.assembly.appearance_of_views import check_appearance_choice
+from nerfloss.assembly.background_settings import with_background_settings
 from nerfloss.assembly.build_run import RunParts, build_run
 from nerfloss.assembly.checkpoint_portability import loadable
 from nerfloss.assembly.composition import compose_config
@@ -23,6 +24,7 @@ from nerfloss.data.pixel_samplers.protocol import PixelSampling
 from nerfloss.fields.hash_grid import check_kernels
 from nerfloss.models import Model
 from nerfloss.recipe import LossRecipe
+from nerfloss.samplers.foreground import ForegroundSampler
 from nerfloss.training.batch_size import BatchSize
 from nerfloss.training.budget import Budget
 from nerfloss.training.callbacks.callback import Callback
@@ -45,15 +47,21 @@ def device_of(name: str) -> torch.device:
 def build_model(cfg: DictConfig, device: torch.device) -> Model:
     """Build the field, sampler and renderer; a user's own quantities join the renderer's rules."""
     field, sampler = build(cfg.model.field).to(device), build(cfg.sampler).to(device)
-    check_kernels(field, sampler)
+    behind, background = {}, build(cfg.get("background"))
+    if background is not None:
+        background = background.to(device)
+        sampler = ForegroundSampler(sampler, background)
+        behind["background_rgb"] = background
+    check_kernels(field, sampler, *behind.values())
     appearance, of_images = build(cfg.get("appearance")), {}
     if appearance is not None:
-        of_images = appearance.to(device).rules(background_model=False)
-    rules = {**build(cfg.model.renderer.rules), **of_images, **build(cfg.quantities)}
+        of_images = appearance.to(device).rules(background_model=background is not None)
+    rules = {**build(cfg.model.renderer.rules), **behind, **of_images, **build(cfg.quantities)}
     return Model(
         field=field,
         sampler=sampler,
         renderer=build(cfg.model.renderer, rules=rules),
+        background=background,
         appearance=appearance,
         cameras=build(cfg.get("cameras")),
     )
@@ -86,7 +94,7 @@ def assemble(cfg: DictConfig, folder: Path, process_group: ProcessGroup = SINGLE
     Raises RecipeError with every fault before an image is read; DataError for broken data.
     """
     refuse_renamed_keys(cfg, "the configuration")
-    cfg = ablated(cfg)
+    cfg = with_background_settings(ablated(cfg))
     check_types(plain(cfg))
     seed_everything(cfg.seed)
     device = device_of(process_group.device_for(cfg.device))

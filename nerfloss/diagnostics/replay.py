@@ -75,7 +75,7 @@ def _step(failure: Failure, model: Any, recipe: LossRecipe) -> Mapping[str, Any]
     recipe.load_state_dict(failure.recipe)
     generator = torch.Generator(failure.rays.origins.device).manual_seed(failure.seed)
     scheduled = failure.at["step"]
-    model.field.advance(scheduled)
+    model.advance(scheduled)
     samples = Samples(failure.rays, **failure.samples)
     if "sampler" in failure.model:
         model.sampler.load_state_dict(failure.model["sampler"])

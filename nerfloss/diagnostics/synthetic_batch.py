@@ -46,7 +46,7 @@ def synthetic_batch(
         model.cameras.allocate(SIZES["views"], SIZES["views"])
         model.cameras.double()
     _perturb(model, generator)
-    model.field.advance(step)
+    model.advance(step)
     model.sampler.refresh(model.field, step, generator)
     rays = _rays(model.field.box, sizes["rays"], generator)
     with torch.no_grad():

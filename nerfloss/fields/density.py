@@ -1,17 +1,36 @@
 """A density field with view-dependent colour."""
 
 from collections.abc import Callable, Collection, Mapping
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from nerfloss.fields.hash_grid import HashGrid
 from nerfloss.fields.heads import build_heads, head_parameters
 from nerfloss.fields.mlp import MLP
 
 # exp(12) is opaque within 1e-4 scene units; larger values only overflow.
 MAX_LOG_DENSITY = 12.0
+
+
+@runtime_checkable
+class Encoding(Protocol):
+    """A module that encodes points for a network: a `HashGrid`, or one of the same members."""
+
+    backend: str
+    box: Tensor
+
+    @property
+    def channels(self) -> int: ...
+    def __call__(self, points: Float[Tensor, "points 3"]) -> Float[Tensor, "points channels"]: ...
+    def set_step(self, step: int) -> None: ...
+    def set_box(self, box: Float[Tensor, "2 3"]) -> None: ...
+    def levels(self) -> tuple[Float[Tensor, "rows features"], ...]: ...
+    def neighbours(
+        self, generator: torch.Generator | None, vertices: int
+    ) -> list[Float[Tensor, "4 vertices features"]]: ...
+    def parameters(self) -> Any: ...
 
 
 class DensityField(nn.Module):
@@ -27,7 +46,7 @@ class DensityField(nn.Module):
 
     def __init__(
         self,
-        grid: HashGrid,
+        grid: Encoding,
         appearance: nn.Module,
         *,
         hidden: int = 1,

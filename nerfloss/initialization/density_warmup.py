@@ -4,6 +4,8 @@ An SDF that starts far from the object can get stuck; a density field cannot, si
 appear anywhere. A few hundred cheap steps locate the object well enough to initialize an SDF.
 """
 
+import copy
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,19 +18,24 @@ from nerfloss.fields.density import DensityField
 from nerfloss.fields.hash_grid import HashGrid
 from nerfloss.kernels.compositing import density_alphas
 from nerfloss.losses.photometric import huber
-from nerfloss.models import Model
+from nerfloss.models import Background, Model, Sampler
 from nerfloss.quantities.field import TrainedField
 from nerfloss.renderers.volume import VolumeRenderer
+from nerfloss.samplers.foreground import ForegroundSampler
 from nerfloss.samplers.occupancy import OccupancySampler
 from nerfloss.training.optimizer import Optimizer
 
 
 @dataclass(frozen=True)
 class WarmupResult:
-    """The trained field, and the fraction of the pixels' variance that it explains (at most 1)."""
+    """The trained field, and the fraction of the pixels' variance that it explains (at most 1).
+
+    ``background_model`` is the background that was trained with the field, if any.
+    """
 
     field: TrainedField
     explained_variance: float
+    background_model: Background | None = None
 
 
 @dataclass(frozen=True)
@@ -54,14 +61,23 @@ class DensityWarmup:
     backend: str = "auto"
 
     def __call__(
-        self, views: Views, *, background: str, seed: int, device: torch.device | str
+        self,
+        views: Views,
+        *,
+        background: str,
+        seed: int,
+        device: torch.device | str,
+        background_model: Background | None = None,
     ) -> WarmupResult:
-        """Train on the views. The result depends on ``seed`` only, not on the global generator."""
-        model = self._model(seed, device)
+        """Train on the views. The result depends on ``seed`` only, not on the global generator.
+
+        A copy of ``background_model`` is trained with the field.
+        """
+        model = self._model(seed, device, copy.deepcopy(background_model))
         pixels = UniformPixelSampler(
             views, background=background, seed=seed, device=device, needs={"target_rgb"}
         )
-        optimizer = self._optimizer(model.field)
+        optimizer = self._optimizer(model)
         rays, errors, variances = self.rays, [], []
         for step in range(self.steps):
             generator = torch.Generator(device).manual_seed(seed * 1_000_003 + step)
@@ -77,9 +93,9 @@ class DensityWarmup:
                 variances.append((target - target.mean(0)).square().mean())
             rays = self._rays(rays, int(values["occupied"].sum()))
         unexplained = torch.stack(errors).mean() / torch.stack(variances).mean().clamp_min(1e-12)
-        return WarmupResult(model.field, 1 - float(unexplained))
+        return WarmupResult(model.field, 1 - float(unexplained), model.background)
 
-    def _model(self, seed: int, device: torch.device | str) -> Model:
+    def _model(self, seed: int, device: torch.device | str, background: Background | None) -> Model:
         # The warm-up must not advance the global generator that initializes the run's own model.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -91,16 +107,20 @@ class DensityWarmup:
             )
             appearance = RadianceColor(embedding=16, hidden=1, width=32, backend=self.backend)
             field = DensityField(grid, appearance, embedding=16, width=32).to(device)
-        sampler = OccupancySampler(
+        sampler: Sampler = OccupancySampler(
             samples=8, resolution=self.occupancy_resolution, refresh_every=16, backend=self.backend
-        )
-        rules = {"alphas": partial(density_alphas, backend=self.backend)}
+        ).to(device)
+        rules: dict[str, Callable] = {"alphas": partial(density_alphas, backend=self.backend)}
+        if background is not None:
+            rules["background_rgb"] = background
+            sampler = ForegroundSampler(sampler, background).to(device)
         renderer = VolumeRenderer(rules, color_threshold=1e-3, backend=self.backend)
-        return Model(field, sampler.to(device), renderer)
+        return Model(field, sampler, renderer, background)
 
-    def _optimizer(self, field: TrainedField) -> Optimizer:
-        groups = field.parameter_groups()
-        rates = {name: self.network_learning_rate for name in groups if name != "grid"}
+    def _optimizer(self, model: Model) -> Optimizer:
+        groups = model.parameter_groups()
+        grids = ("grid", "background_grid")
+        rates = {name: self.network_learning_rate for name in groups if name not in grids}
         return Optimizer(
             groups, learning_rate=self.learning_rate, learning_rates=rates,
             warmup_steps=self.warmup_steps, end_factor=self.end_factor,

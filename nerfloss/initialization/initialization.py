@@ -65,7 +65,13 @@ class Initialization:
 
     def _from_warmup(self, model: Model, views: Views, background: str, seed: int) -> None:
         device, full_box = model.field.box.device, model.field.box.cpu()
-        result = self.warmup(views, background=background, seed=seed, device=device)
+        result = self.warmup(
+            views,
+            background=background,
+            seed=seed,
+            device=device,
+            background_model=model.background,
+        )
         cameras, carve = views.cameras.to("cpu"), self.free_space_carving
         coarse = carve(densities_in(result.field, full_box, WARMUP_RESOLUTION), full_box, cameras)
         box = box_around(coarse, full_box, self.region_margin)
@@ -80,6 +86,8 @@ class Initialization:
             log.warning("the density warm-up failed (it explains %s): using the sphere", summary)
             return
         log.info("the density warm-up explains %s", summary)
+        if model.background is not None and result.background_model is not None:
+            model.background.load_state_dict(result.background_model.state_dict())
         model.field.set_box(box.to(device))
         careful = replace(carve, opacity_threshold=self.region_opacity_threshold)
         possible = careful(densities, box, cameras) | solid
@@ -90,10 +98,13 @@ class Initialization:
 def restrict_pixels(pixel_sampler: PixelSampler, model: Model) -> None:
     """Restrict pixels without masks to those that see the sampled region.
 
-    Depends on the model's current state only, so a resumed run draws the same pixels.
+    With a background model all pixels are drawn. Depends on the model's current state only, so a
+    resumed run draws the same pixels.
     """
     region = model.sampler.region
-    if region is None or pixel_sampler.views.mask is not None or region.all():
+    if model.background is not None or pixel_sampler.views.mask is not None:
+        return
+    if region is None or region.all():
         return
     cameras = pixel_sampler.views.cameras.to("cpu")
     pixel_sampler.restrict_to(silhouettes(region.cpu(), model.field.box.cpu(), cameras))

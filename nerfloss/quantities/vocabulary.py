@@ -49,8 +49,14 @@ _EXPOSURES = "per-image colour corrections (appearance=affine, appearance=bilate
 _AFFINE = "affine colour corrections per image (appearance=affine)"
 _BILATERAL = "bilateral grids per image (appearance=bilateral)"
 _EMBEDDINGS = "embeddings per image (appearance=embedding)"
+<<<<<<< HEAD
 _CAMERAS = "models with refined cameras (cameras=refine)"
+=======
+_BACKGROUNDS = "models with a background (background=contracted)"
+>>>>>>> 81fcdf1 (A background model in contracted space: what lies outside of the unit ball, for every field)
 _RUN = "training runs"
+# Intervals that the sampler of a background adds to those of the foreground.
+BACKGROUND_SAMPLES = ("background_t_starts", "background_t_ends")
 
 VOCABULARY: Mapping[str, Quantity] = {
     # rays and samples
@@ -71,6 +77,8 @@ VOCABULARY: Mapping[str, Quantity] = {
     "proposal_t_starts": Quantity("rays proposals", "t_starts of the proposal", _PROPOSALS),
     "proposal_t_ends": Quantity("rays proposals", "t_ends of the proposal", _PROPOSALS),
     "proposal_weights": Quantity("rays proposals", "weights of the proposal", _PROPOSALS),
+    "background_t_starts": Quantity("rays behind", "t_starts of the background", _BACKGROUNDS),
+    "background_t_ends": Quantity("rays behind", "t_ends of the background", _BACKGROUNDS),
     # the field at the samples
     "densities": Quantity("rays samples", "volume density, per scene unit", _DENSITY),
     "colors": Quantity("rays samples 3", "emitted colour, in [0, 1]", _RENDERERS),

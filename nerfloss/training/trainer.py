@@ -71,7 +71,7 @@ class Trainer:
     def train_step(self) -> Step:
         """Make one step: render the quantities that the recipe needs, and descend its total."""
         schedule = self.schedule
-        self.model.field.advance(schedule.step)
+        self.model.advance(schedule.step)
         inputs = self.inputs.take(self.step, self.rays)
         self._adapt_rays(inputs.rays, inputs.samples_evaluated)
         self.inputs.prefetch(self.step + 1, self.rays)

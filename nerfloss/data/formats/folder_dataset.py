@@ -58,8 +58,11 @@ class FolderDataset(SceneSettings, FileSettings):
                 value = getattr(self, name)
                 raise ValueError(f"dataset.{name}={value!r} is none of {', '.join(known)}")
         scale = self.scene_scale
-        if scale != "auto" and not (isinstance(scale, int | float) and scale > 0):
-            raise ValueError(f"dataset.scene_scale must be positive or auto, got {scale}")
+        named = scale in ("auto", "background")
+        if not named and not (isinstance(scale, int | float) and scale > 0):
+            raise ValueError(
+                f"dataset.scene_scale must be positive, auto or background, got {scale}"
+            )
         radius = self.scene_radius
         if radius is not None and not (isinstance(radius, int | float) and radius > 0):
             raise ValueError(f"dataset.scene_radius must be positive, got {radius}")

@@ -16,7 +16,7 @@ from nerfloss.data.region import Region, choose_region
 log = logging.getLogger(__name__)
 
 # Without masks and without a model of the background, the scene is so many times the region.
-WITHOUT_MASKS = 4.0
+WITHOUT_MASKS = {"auto": 4.0, "background": 2.0}
 
 
 def scene_region(
@@ -29,7 +29,8 @@ def scene_region(
 
     ``scene_scale`` of the settings multiplies the radius of the region of interest; ``auto`` is 1
     with masks or where the region is set or stated by the files. Otherwise it is 4, since nothing
-    else models what lies behind the object. Raises DataError as `choose_region` and
+    else models what lies behind the object, and with ``background`` 2: a background model does.
+    Raises DataError as `choose_region` and
     `check_cameras` do.
     """
     poses = poses_of(parsed)
@@ -74,9 +75,9 @@ def in_scene_units(
 
 
 def _scaled(region: Region, masks: bool, scene_scale: float | int | str) -> Region:
-    if scene_scale == "auto":
+    if isinstance(scene_scale, str):
         found = region.source in ("points", "cameras") and not masks
-        scene_scale = WITHOUT_MASKS if found else 1.0
+        scene_scale = WITHOUT_MASKS[scene_scale] if found else 1.0
     if scene_scale == 1:
         return region
     to_world = region.to_world.copy()

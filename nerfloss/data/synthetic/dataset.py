@@ -22,6 +22,7 @@ from nerfloss.data.synthetic.ground_truth_mesh import surface_mesh
 from nerfloss.data.synthetic.pose_noise import PoseNoise
 from nerfloss.data.synthetic.rendering import render_views
 from nerfloss.data.synthetic.sample_surface_points import sample_surface_points
+from nerfloss.data.synthetic.surroundings import check_surroundings, with_surroundings
 from nerfloss.data.views import Views
 
 CAMERA_RADIUS = 2.7
@@ -39,11 +40,12 @@ class AnalyticDataset(SceneSettings):
     ``views`` training views and ``test_views`` test views, ``size`` x ``size`` pixels each.
     ``seed`` rotates the camera layout. ``supersampling``^2 rays are averaged per pixel along
     edges. With ``one_sided_views`` all training cameras are at x > 0. ``mesh`` replaces the exact
-    surface as ground truth. ``points`` is the number of sparse surface points, with noise of
-    ``point_noise`` scene units at confidence 0. ``exposure_gains`` are the lowest and the highest
-    exposure of the training views, in random order by ``seed`` (None: all 1); that of test views is
-    1. ``pose_noise`` are the settings of a `PoseNoise` on the training cameras, after their images
-    and points are made.
+    surface as ground truth. ``surroundings`` is what the images show behind the object: ``none``
+    (nothing: ``background`` applies) or a textured ``sphere``. ``points`` is the number of sparse
+    surface points, with noise of ``point_noise`` scene units at confidence 0. ``exposure_gains``
+    are the lowest and the highest exposure of the training views, in random order by ``seed``
+    (None: all 1); that of test views is 1. ``pose_noise`` are the settings of a
+    `PoseNoise` on the training cameras, after their images and points are made.
     """
 
     scene: str = "craters"
@@ -53,6 +55,7 @@ class AnalyticDataset(SceneSettings):
     seed: int = 0
     supersampling: int = 2
     one_sided_views: bool = False
+    surroundings: str = "none"
     points: int = 2000
     point_noise: float | int = 0.005
     exposure_gains: Any = None
@@ -67,6 +70,7 @@ class AnalyticDataset(SceneSettings):
             raise ValueError(
                 f"dataset.scene={self.scene!r} is not an analytic scene; choose from {choices}"
             )
+        check_surroundings(self.surroundings)
         for name in ("views", "test_views", "size", "supersampling"):
             if getattr(self, name) < 1:
                 raise ValueError(f"dataset.{name} must be at least 1, got {getattr(self, name)}")
@@ -97,25 +101,27 @@ class AnalyticDataset(SceneSettings):
         names = [f"train_{i:03d}" for i in range(self.views)]
         names += [f"test_{i:03d}" for i in range(self.test_views)]
         views = render_views(model, cameras, tuple(names), self.supersampling)
+        views = with_surroundings(views, self.surroundings)
         size = sum(image.nbytes for image in views.images.values())
         views = replace(
             views.stored_in(storage_for(self.image_storage, size)), image_storage=self.image_storage
         )
         train = self._exposed(self._with_points(model, views[: self.views]))
         train, true_cameras = self._with_pose_noise(train)
+        background = self._background
         return Scene(
             name=self.scene,
-            train=train if self.masks else train.without_masks(self.background),
+            train=train if self.masks else train.without_masks(background),
             test=views[self.views :],
             to_world=np.eye(4),
-            background=self.background,
+            background=background,
             ground_truth=ground_truth or (lambda: surface_mesh(model.sdf)),
             sdf=model.sdf,
             true_cameras=true_cameras,
             conventions={
                 "units": "scene units: the object fits the unit ball",
                 "image_range": "0 to 1, from 8 bit",
-                "background": self.background,
+                "background": background,
                 "hold_out": f"{self.test_views} cameras between the {self.views} of training",
                 "mask": describe_masks("opacity: share of a pixel's rays that hit", self.masks),
                 "classes": ", ".join(f"{i} {kind}" for i, kind in enumerate(kinds)),
