@@ -157,9 +157,10 @@ class Background(nn.Module):
         middle = _along(origins, directions, disparity_midpoints(t_starts, t_ends))
         points = contract(middle).flatten(0, 1)
         values = self.field(points, {"densities", "embeddings"})
+        densities = values["densities"] * self.grid.in_region(points, self.field.box)
         travelled = length.cumsum(1)
         alphas = density_alphas(
-            values["densities"].view_as(length),
+            densities.view_as(length),
             travelled - length,
             travelled,
             backend=self.backend,
@@ -181,6 +182,17 @@ class Background(nn.Module):
         likely = torch.cat([weights[:, :-1], weights[:, -1:] + rest], 1)
         even = length / length.sum(1, keepdim=True).clamp_min(1e-12)
         return (1 - self.uniform_fraction) * likely + self.uniform_fraction * even
+
+    def keep_empty(self, cells: Bool[Tensor, "x y z"]) -> None:
+        """Leave cells of the contracted box empty, beside those inside of the unit ball."""
+        self._restrict_grid()
+        region = self.grid.region & ~cells.permute(2, 1, 0).to(self.grid.region.device)
+        self.grid.region.copy_(region)
+
+    @property
+    def resolution(self) -> int:
+        """Number of cells of the cached grid along an edge of the contracted box."""
+        return self.grid.resolution
 
     def _restrict_grid(self) -> None:
         """Leave out the cells of the cached grid that lie inside of radius 1 or beyond 2."""

@@ -11,6 +11,7 @@ from nerfloss.data.pixel_samplers.protocol import PixelSampler
 from nerfloss.data.views import Views
 from nerfloss.data.visual_hull import fit_box, hull_distance, visual_hull
 from nerfloss.initialization.density_warmup import DensityWarmup
+from nerfloss.initialization.free_cones import cells_before_the_ball
 from nerfloss.initialization.free_space_carving import FreeSpaceCarving, box_around, densities_in
 from nerfloss.initialization.sdf_init import fit_distance
 from nerfloss.initialization.silhouettes import silhouettes
@@ -52,6 +53,9 @@ class Initialization:
 
     def __call__(self, model: Model, views: Views, *, background: str, seed: int) -> None:
         """Initialize an untrained model for the views."""
+        if model.background is not None:
+            cells = cells_before_the_ball(views.cameras.to("cpu"), model.background.resolution)
+            model.background.keep_empty(cells)
         sdf, masks = "sdf" in model.field.offers, views.mask is not None
         if self.source == "visual_hull" and not masks:
             raise ValueError(

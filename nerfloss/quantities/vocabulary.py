@@ -49,11 +49,8 @@ _EXPOSURES = "per-image colour corrections (appearance=affine, appearance=bilate
 _AFFINE = "affine colour corrections per image (appearance=affine)"
 _BILATERAL = "bilateral grids per image (appearance=bilateral)"
 _EMBEDDINGS = "embeddings per image (appearance=embedding)"
-<<<<<<< HEAD
 _CAMERAS = "models with refined cameras (cameras=refine)"
-=======
 _BACKGROUNDS = "models with a background (background=contracted)"
->>>>>>> 81fcdf1 (A background model in contracted space: what lies outside of the unit ball, for every field)
 _RUN = "training runs"
 # Intervals that the sampler of a background adds to those of the foreground.
 BACKGROUND_SAMPLES = ("background_t_starts", "background_t_ends")

@@ -100,11 +100,11 @@ def test_weights_follow_the_density():
     radius = 2.0
 
     class Colors(torch.nn.Module):
-        def forward(self, directions, embeddings):
+        def forward(self, directions, embeddings):  # noqa: ARG002
             return embeddings
 
     class Wall(DensityField):
-        def forward(self, points, needs):
+        def forward(self, points, needs):  # noqa: ARG002
             outside = uncontract(points).norm(dim=-1)
             dense = 200.0 * ((outside > radius) & (outside < radius + 1))
             colors = torch.where(outside[:, None] < radius + 1, 0.25, 0.75).expand(-1, 3)
@@ -168,7 +168,7 @@ def test_a_random_background_is_refused(tmp_path):
 @pytest.mark.slow
 def test_a_textured_far_sphere_is_learned(tmp_path):
     """Test views of a scene with surroundings: far better with a background model than without."""
-    settings = ["dataset.size=48", "dataset.views=24", "trainer.max_steps=300", "eval.mesh=null"]
+    settings = ["dataset.size=48", "dataset.views=60", "trainer.max_steps=300", "eval.mesh=null"]
     settings += [f"trainer.batch_size.{k}={v}" for k, v in BATCH.items()]
     score = {}
     for kind in ("none", "contracted"):

@@ -148,6 +148,12 @@ class AnalyticDataset(SceneSettings):
             return views, None
         return replace(views, cameras=noise(views.cameras, self.seed)), views.cameras
 
+    @property
+    def _background(self) -> str:
+        """The background of the scene: none where what is behind is part of the images."""
+        shown = self.surroundings != "none" and not self.masks
+        return "none" if shown else self.background
+
     def _with_points(self, model: Model, views: Views) -> Views:
         if not self.points:
             return views
