@@ -169,6 +169,7 @@ def test_a_random_background_is_refused(tmp_path):
 def test_a_textured_far_sphere_is_learned(tmp_path):
     """Test views of a scene with surroundings: far better with a background model than without."""
     settings = ["dataset.size=48", "dataset.views=60", "trainer.max_steps=300", "eval.mesh=null"]
+    settings += ["model.field.grid.log2_hashmap_size=16"]
     settings += [f"trainer.batch_size.{k}={v}" for k, v in BATCH.items()]
     score = {}
     for kind in ("none", "contracted"):

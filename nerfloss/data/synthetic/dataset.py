@@ -108,20 +108,19 @@ class AnalyticDataset(SceneSettings):
         )
         train = self._exposed(self._with_points(model, views[: self.views]))
         train, true_cameras = self._with_pose_noise(train)
-        background = self._background
         return Scene(
             name=self.scene,
-            train=train if self.masks else train.without_masks(background),
+            train=train if self.masks else train.without_masks(self._background),
             test=views[self.views :],
             to_world=np.eye(4),
-            background=background,
+            background=self._background,
             ground_truth=ground_truth or (lambda: surface_mesh(model.sdf)),
             sdf=model.sdf,
             true_cameras=true_cameras,
             conventions={
                 "units": "scene units: the object fits the unit ball",
                 "image_range": "0 to 1, from 8 bit",
-                "background": background,
+                "background": self._background,
                 "hold_out": f"{self.test_views} cameras between the {self.views} of training",
                 "mask": describe_masks("opacity: share of a pixel's rays that hit", self.masks),
                 "classes": ", ".join(f"{i} {kind}" for i, kind in enumerate(kinds)),
