@@ -16,8 +16,8 @@ def image_masks(
     Raises DataError for ``dataset.masks=true`` where there are none.
     """
     place = mask_folder(root)
-    if place is None or settings.masks is False:
-        if settings.masks is True and place is None:
+    if place is None:
+        if settings.masks is True:
             found = f"no folder of masks beside {root}, but dataset.masks=true"
             raise DataError(root, found, "add masks/ or set dataset.masks=auto")
         return {}

@@ -124,8 +124,6 @@ class FolderDataset(SceneSettings, FileSettings):
 
     def _with_meaning(self, frame: Frame) -> Frame:
         """Return the frame with its mask files in the place of their meaning."""
-        if self.masks is False:
-            frame = replace(frame, object_mask=None)
         both = (frame.object_mask, frame.ignore_mask)
         if self.mask_meaning == "auto" or both.count(None) != 1:
             return frame

@@ -104,9 +104,22 @@ def _images(folder: Path, settings: ParseSettings, notes: list[str]) -> list[Pat
 def _masks(
     folder: Path, images: Sequence[Path], settings: ParseSettings, notes: list[str]
 ) -> dict[int, Path] | None:
-    """Return the mask of each image by its index, None if there are none or none are wanted."""
-    if settings.masks is False:
+    """Return the mask of each image by its index, None if there are none.
+
+    Masks that are for scores only, since ``settings.masks`` is False, are never refused.
+    """
+    try:
+        return _paired_masks(folder, images, settings, notes)
+    except DataError as error:
+        if settings.masks is not False:
+            raise
+        notes.append(f"masks are not used for scores either: {error}")
         return None
+
+
+def _paired_masks(
+    folder: Path, images: Sequence[Path], settings: ParseSettings, notes: list[str]
+) -> dict[int, Path] | None:
     name = _folder_of(folder, ("mask", "masks"), notes)
     if name is None:
         return None

@@ -15,10 +15,10 @@ from nerfloss.data.formats.image_loading import LoadedImages, load_images
 from nerfloss.data.formats.image_sizes import PlannedImage, counted, plan_images
 from nerfloss.data.formats.parsed_scene import ParsedScene
 from nerfloss.data.formats.scene_background import scene_background
-from nerfloss.data.formats.scene_masks import masked_views, object_masks
+from nerfloss.data.formats.scene_masks import masked_views, object_masks, with_masks_of_test_views
 from nerfloss.data.formats.scene_points import scene_points
 from nerfloss.data.formats.scene_region import described, in_scene_units, poses_of, scene_region
-from nerfloss.data.formats.view_selection import split, storage_order
+from nerfloss.data.formats.view_selection import expected_split, split, storage_order
 from nerfloss.data.region import Region
 from nerfloss.data.scene import Scene, describe_masks
 from nerfloss.data.sparse_points import SparsePoints
@@ -40,11 +40,14 @@ def build_scene(
     none, those of the layout are used. Everything that is assumed is logged, one line each.
     Raises DataError, with the path, for input that cannot be used or contradicts itself.
     """
+    use = settings.masks is not False
+    if not use:
+        _, test_views = expected_split(parsed, settings.hold_out)
+        parsed = with_masks_of_test_views(parsed, test_views)
     planned = plan_images(parsed.frames, settings.downscale)
-    masked = masked_views(parsed, planned)
+    masked = masked_views(parsed, planned, for_training=use)
     alpha = any(masked) and not any(frame.object_mask for frame in parsed.frames)
     loaded = _decoded(parsed, planned, alpha, settings)
-    use = settings.masks is not False
     masks = object_masks(parsed, planned, loaded, masked) if use else None
     if masks is not None and (ordered := order_by_masks(parsed, masks)) is not parsed:
         parsed, planned = ordered, plan_images(ordered.frames, settings.downscale)
@@ -114,13 +117,11 @@ def _views(
     poses = in_scene_units(poses_of(parsed), region)
     order = np.argsort(loaded.rows).tolist()
     _to_scene_units(loaded, region)
-    alpha = any(image.has_alpha for image in planned) and loaded.mask is not None
-    keep = settings.masks is not False or alpha
     return Views(
         Cameras.of([image.camera for image in planned], poses)[torch.tensor(order)],
         tuple(parsed.frames[view].name for view in order),
         loaded.rgb,
-        loaded.mask if keep else None,
+        loaded.mask,
         loaded.depth,
         loaded.normal,
         points=None if points is None else points[torch.tensor(order)],

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import UInt8
@@ -11,13 +12,38 @@ from nerfloss.data.formats.image_loading import LoadedImages
 from nerfloss.data.formats.image_sizes import PlannedImage
 from nerfloss.data.formats.parsed_scene import ParsedScene
 from nerfloss.data.mask_checks import check_object_masks, object_at_border
+from nerfloss.data.mask_files import read_mask
 
 log = logging.getLogger(__name__)
 
 
-def masked_views(parsed: ParsedScene, planned: Sequence[PlannedImage]) -> list[bool]:
+def with_masks_of_test_views(parsed: ParsedScene, test: Sequence[int]) -> ParsedScene:
+    """Return the scene with the mask files of the ``test`` views only, for scores.
+
+    Without any where one of them is missing or broken, which is logged.
+    """
+    paths = [parsed.frames[view].object_mask for view in test]
+    known = [path for path in paths if path is not None]
+    keep = set(test) if known and len(known) == len(paths) else set()
+    try:
+        for path in known if keep else ():
+            read_mask(path)
+    except DataError as error:
+        log.warning("masks: those of the test views are not used for scores: %s", error)
+        keep = set()
+    frames = tuple(
+        frame if view in keep else replace(frame, object_mask=None)
+        for view, frame in enumerate(parsed.frames)
+    )
+    return replace(parsed, frames=frames)
+
+
+def masked_views(
+    parsed: ParsedScene, planned: Sequence[PlannedImage], *, for_training: bool = True
+) -> list[bool]:
     """Return which views have an object mask: a file, or an alpha channel where none has a file.
 
+    Unless masks are used ``for_training`` some views may have none.
     Raises DataError where some views that the files train on, or test on, have one and others not.
     """
     frames = parsed.frames
@@ -26,6 +52,8 @@ def masked_views(parsed: ParsedScene, planned: Sequence[PlannedImage]) -> list[b
         frame.object_mask is not None if files else image.has_alpha
         for frame, image in zip(frames, planned, strict=True)
     ]
+    if files and not for_training:
+        return masked
     held = set(parsed.test or ())
     train = [view for view in range(len(frames)) if view not in held]
     for views in (train, sorted(held)):

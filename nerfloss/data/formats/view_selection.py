@@ -51,16 +51,25 @@ def storage_order(parsed: ParsedScene, hold_out: Rule | None) -> list[int]:
     Stored in this order, they are split without copies. A sector depends on the region, which the
     masks may decide: where another one is found than the cameras suggest, `split` copies images.
     """
+    train, test = expected_split(parsed, hold_out)
+    return list(dict.fromkeys([*train, *test]))
+
+
+def expected_split(parsed: ParsedScene, hold_out: Rule | None) -> tuple[list[int], list[int]]:
+    """Return the frames for training and for testing, before the region is known.
+
+    Only those of a sector may still change.
+    """
     poses = np.stack([frame.pose for frame in parsed.frames])
     centers = poses[:, :, 3]
     middle = centers.mean(0) if parsed.region is None else parsed.region[:3, 3]
     up = parsed.up if parsed.up is not None else estimate_up(poses)
     train, test, _ = _indices(parsed, centers - middle, hold_out, up)
-    return list(dict.fromkeys([*train, *test]))
+    return train, test
 
 
 def _unmasked(views: Views, which: Sequence[int], masked: Sequence[bool]) -> Views:
-    return views if any(masked[view] for view in which) else replace(views, mask=None)
+    return views if all(masked[view] for view in which) else replace(views, mask=None)
 
 
 def _indices(

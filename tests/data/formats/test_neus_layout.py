@@ -4,12 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from small_scenes import small_scene, write_neus
 
 from nerfloss.data.errors import DataError
 from nerfloss.data.formats.camera_order import order_by_masks
+from nerfloss.data.formats.neus import NeusDataset
 from nerfloss.data.formats.neus_layout import detect, parse, with_order_of_names
 from nerfloss.data.formats.parsed_scene import ParseSettings
 from nerfloss.data.mask_files import read_mask
@@ -294,3 +297,24 @@ def test_random_bytes_are_refused(scene, content):
     (folder / "cameras_sphere.npz").write_bytes(content)
     with pytest.raises(DataError, match="not an npz archive"):
         parse(folder, ParseSettings())
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_without_masks_those_of_test_views_are_for_scores_only(tmp_path, caplog, broken):
+    scene = small_scene("sphere", views=6, test_views=2, size=24)
+    folder = write_neus(tmp_path / "scan", scene)
+    if broken:
+        for path in (folder / "mask").iterdir():
+            path.write_bytes(b"no image")
+    with caplog.at_level("WARNING"):
+        loaded = NeusDataset(str(folder), masks=False).load()
+    assert loaded.train.mask is None
+    assert loaded.background == "none"
+    if broken:
+        assert loaded.test.mask is None
+        assert "masks: those of the test views are not used" in caplog.text
+    else:
+        with_masks = NeusDataset(str(folder)).load()
+        assert torch.equal(loaded.test.mask, with_masks.test.mask)
+        assert torch.equal(loaded.train.rgb, with_masks.train.rgb)
+        assert "of test views only" in loaded.conventions["mask"]
