@@ -2,7 +2,9 @@
 
 import json
 
+import numpy as np
 import pytest
+from benchmark_scenes import write_blendedmvs, write_tanks_and_temples
 from random_weights import supply_weights
 from slow_params import slow_but
 from small_runs import TINY_PATCHES, composed
@@ -10,11 +12,28 @@ from small_scenes import small_scene, write_blender, write_neus
 
 from nerfloss.assembly.build import assemble
 from nerfloss.assembly.config_files import conf_dir, named, read_yaml
+from nerfloss.data.formats.convert_scene import convert_scene
+from nerfloss.data.formats.detection import layout_module
+from nerfloss.data.formats.parsed_scene import ParseSettings
 
 EXPERIMENTS = named(conf_dir() / "experiment")
 # One of each kind: an exact scene, each format on disk, patches with a stateful term.
-FAST = ("toy", "lego", "dtu65", "study_adversarial")
-WRITERS = {"blender": write_blender, "neus": write_neus}
+FAST = ("toy", "lego", "dtu65", "study_adversarial", "mipnerf360")
+
+
+def write_colmap(folder, scene):
+    """Write a scene in COLMAP's layout, from its files in that of NeRF-synthetic."""
+    source = write_blender(folder.with_name("source"), scene)
+    convert_scene(layout_module("blender").parse(source, ParseSettings()), "colmap", folder)
+
+
+WRITERS = {
+    "blender": write_blender,
+    "neus": write_neus,
+    "colmap": write_colmap,
+    "blendedmvs": write_blendedmvs,
+    "tanks_and_temples": lambda folder, scene: write_tanks_and_temples(folder, scene, np.eye(4)),
+}
 
 
 def group(path, name):
@@ -36,7 +55,9 @@ def test_an_experiment_takes_two_steps_and_is_scored(tmp_path, weights_folder, n
     overrides = [f"experiment={name}", "trainer.max_seconds=null"]
     dataset = group(path, "dataset")
     if dataset in WRITERS:
-        WRITERS[dataset](tmp_path / "scene", small_scene("sphere", views=6, test_views=2, size=24))
+        size = 24 * read_yaml(path)["dataset"].get("downscale", 1)
+        scene = small_scene("sphere", views=9, test_views=2, size=size)
+        WRITERS[dataset](tmp_path / "scene", scene)
         overrides.append(f"dataset.path={tmp_path / 'scene'}")
     sizes = {"model": group(path, "model"), "dataset": dataset}
     cfg = composed(*overrides, **sizes)

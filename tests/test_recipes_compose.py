@@ -24,6 +24,7 @@ OF_SDF_FIELDS = VOCABULARY.keys() - OF_PATCHES
 FOR_ANY_FIELD = {
     "nerf",
     "nerf_robust",
+    "photos",
     "depth_supervised",
     "s3im",
     "combined",

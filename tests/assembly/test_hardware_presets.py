@@ -89,6 +89,36 @@ def test_the_preset_fits_every_sampler(sampler):
     build_model(cfg, torch.device("cpu"))
 
 
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("background", ["contracted", "sphere"])
+@pytest.mark.usefixtures("on_a_gpu")
+def test_on_a_gpu_a_background_has_more_samples_and_a_grid_as_large(tmp_path, model, background):
+    words = (f"model={model}", f"background={background}")
+    made, usual = begun(tmp_path, *words), asked(*words)
+    assert settings(usual) == settings(asked(*words, "hardware=cpu"))
+    for name in ("samples", "eval_samples", "candidates", "resolution"):
+        assert made.background[name] > usual.background[name]
+    if background == "contracted":
+        foreground = made.model.field.get("grid") or made.model.field.network.grid
+        behind = made.background.field.grid
+        assert (behind.levels, behind.log2_hashmap_size) == (16, 19)
+        assert behind.max_resolution >= foreground.max_resolution
+    small = f"model.field.{'' if model == 'nerf' else 'network.'}grid.log2_hashmap_size=10"
+    tiny = ["background.field.grid.log2_hashmap_size=10"] if background == "contracted" else []
+    build_model(asked(*words, "hardware=gpu", small, *tiny), torch.device("cpu"))
+
+
+@pytest.mark.usefixtures("on_a_gpu")
+def test_an_experiment_with_a_background_gets_its_preset_for_a_gpu(tmp_path):
+    made = begun(tmp_path, "experiment=mipnerf360", "background.samples=5")
+    assert made.background.field.grid.log2_hashmap_size == 19
+    assert made.background.samples == 5
+    assert (
+        made.background.eval_samples
+        == asked("background=contracted", "hardware=gpu")["background"].eval_samples
+    )
+
+
 @pytest.mark.usefixtures("on_a_gpu")
 def test_an_experiment_and_the_command_line_win_over_the_preset(tmp_path):
     made = begun(tmp_path, "experiment=small/sdf", "eval.chunk=100")

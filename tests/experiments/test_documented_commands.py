@@ -14,7 +14,9 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
+import numpy as np
 import pytest
+from benchmark_scenes import write_blendedmvs, write_tanks_and_temples
 from documented_commands import Command, documented_commands
 from hydra import compose, initialize_config_dir
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -272,12 +274,15 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Small scenes in place of those that the pages name."""
     root = tmp_path_factory.mktemp("documented") / "data"
     scene = small_scene("sphere", views=6, test_views=2, size=24)
-    for name in ("lego", "lego_100"):
+    for name in ("lego", "lego_100", "nerf_synthetic/lego"):
         write_blender(root / name, scene)
-    for name in ("scan65", "dtu_scan65"):
+    for name in ("scan65", "dtu_scan65", "dtu/dtu_scan24", "bmvs_bear"):
         write_neus(root / name, scene)
+    write_tanks_and_temples(root / "tanks_and_temples" / "Barn", scene, np.eye(4))
+    write_blendedmvs(root / "blendedmvs" / "5a3ca9cb270f0e3f14d0eddb", scene)
     captured = root.parent / "scenes" / "shoe"
-    assert main(["convert", str(root / "lego"), "--to", "colmap", "-o", str(captured)]) == 0
+    for folder in (captured, root / "mipnerf360" / "garden"):
+        assert main(["convert", str(root / "lego"), "--to", "colmap", "-o", str(folder)]) == 0
     return root
 
 
