@@ -64,7 +64,7 @@ class FileSettings:
     """
 
     path: str | None = None
-    hold_out: Mapping[str, Any] | Sequence[str] | str | None = None
+    hold_out: Mapping[str, Any] | Sequence[str] | str | int | None = None
     downscale: int = 1
     points: str | None = None
 

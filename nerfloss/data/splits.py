@@ -12,11 +12,11 @@ from nerfloss.data.errors import DataError
 from nerfloss.data.view_names import find_views
 
 REMEDY = (
-    "write {every: n} with an integer n of at least 2, {sector: 0.25}, {sector: [30, 90]} "
+    "write an integer n of at least 2 for every n-th view, {sector: 0.25}, {sector: [30, 90]} "
     "in degrees, a list of names, or the name of a text file"
 )
 
-Rule = Mapping[str, Any] | Sequence[Any] | str | Path
+Rule = Mapping[str, Any] | Sequence[Any] | str | Path | int | float
 
 
 def split_views(
@@ -31,7 +31,7 @@ def split_views(
 
     ``rule`` is one of these, the names as in `find_views`:
 
-    - ``{every: 8}``: test views 0, 8, 16 ...
+    - ``8`` or ``{every: 8}``: test views 0, 8, 16 ...
     - a text file (absolute, or in ``folder``) with one name per line; ``#`` begins a comment
     - a list of names
     - ``{sector: 0.25}`` or ``{sector: 0.25, at: name}``: this fraction of the views, those nearest
@@ -44,7 +44,9 @@ def split_views(
     vector. Raises DataError for an unknown or ambiguous name, a missing file, a rule that is none
     of these, or an empty split.
     """
-    if isinstance(rule, Mapping) and (between := azimuth_range(rule, folder)) is not None:
+    if type(rule) is int:
+        held, description = _every(rule, rule, names, folder)
+    elif isinstance(rule, Mapping) and (between := azimuth_range(rule, folder)) is not None:
         held, description = azimuth_sector(between, folder, centers, up)
     elif isinstance(rule, Mapping):
         held, description = _ruled(names, rule, folder, centers)
@@ -73,14 +75,21 @@ def _ruled(
     centers: Float[np.ndarray, "views 3"] | None,
 ) -> tuple[set[int], str]:
     every, fraction = rule.get("every"), rule.get("sector")
-    if set(rule) == {"every"} and type(every) is int and every >= 2:
-        return set(range(0, len(names), every)), f"every {_ordinal(every)} view"
+    if set(rule) == {"every"} and type(every) is int:
+        return _every(every, dict(rule), names, folder)
     if set(rule) in ({"sector"}, {"sector", "at"}) and isinstance(fraction, float):
         if not 0 < fraction < 1:
             found = f"hold_out={dict(rule)}: the sector is a fraction of the views"
             raise DataError(folder, found, "choose one above 0 and below 1")
         return _sector(names, fraction, rule.get("at"), folder, centers)
     raise DataError(folder, f"hold_out={dict(rule)} is not a rule", REMEDY)
+
+
+def _every(number: int, rule: Any, names: Sequence[str], folder: Path) -> tuple[set[int], str]:
+    if number < 2:
+        found = f"hold_out={rule} is not a rule: every n-th view is held out, with n of at least 2"
+        raise DataError(folder, found, REMEDY)
+    return set(range(0, len(names), number)), f"every {_ordinal(number)} view"
 
 
 def _sector(

@@ -19,6 +19,17 @@ def test_every_eighth_view_from_the_first_is_held_out(tmp_path):
     assert description == "every 8th view"
 
 
+def test_a_plain_number_is_every_nth_view(tmp_path):
+    assert split_views(NAMES, 8, tmp_path) == split_views(NAMES, {"every": 8}, tmp_path)
+    assert split_views(NAMES, 3, tmp_path)[1:] == ([0, 3, 6, 9, 12, 15, 18], "every 3rd view")
+
+
+@pytest.mark.parametrize("rule", [0, -8, 1, True, False, 0.25, 8.0])
+def test_a_number_that_is_no_step_is_refused_by_name(tmp_path, rule):
+    with pytest.raises(DataError, match=rf"hold_out={rule} is not a rule.* at least 2"):
+        split_views(NAMES, rule, tmp_path)
+
+
 @pytest.mark.parametrize(("every", "ordinal"), [(2, "2nd"), (3, "3rd"), (11, "11th"), (12, "12th")])
 def test_rules_are_described_in_english(tmp_path, every, ordinal):
     assert split_views(NAMES, {"every": every}, tmp_path)[2] == f"every {ordinal} view"
@@ -81,10 +92,10 @@ def test_a_sector_does_not_depend_on_the_order_or_distance_of_views(tmp_path):
 @pytest.mark.parametrize(
     ("rule", "message"),
     [
-        ({"every": 1}, "is not a rule; write {every: n}"),
-        ({"every": True}, "is not a rule; write {every: n}"),
-        ({"each": 8}, "is not a rule; write {every: n}"),
-        ({"every": 8, "sector": 0.5}, "is not a rule; write {every: n}"),
+        ({"every": 1}, "is not a rule.*; write an integer n"),
+        ({"every": True}, "is not a rule.*; write an integer n"),
+        ({"each": 8}, "is not a rule.*; write an integer n"),
+        ({"every": 8, "sector": 0.5}, "is not a rule.*; write an integer n"),
         ({"sector": 1.5}, "the sector is a fraction of the views; choose one above 0 and below 1"),
         ({"sector": 0.25}, "a sector needs the camera centres"),
         ([3, 4], "hold_out lists 3, which is no name; put names of digits in quotes"),

@@ -12,7 +12,7 @@ class BuildSettings:
     background: str = "auto"
     masks: bool | str = "auto"
     downscale: int = 1
-    hold_out: Mapping[str, Any] | Sequence[str] | str | None = None
+    hold_out: Mapping[str, Any] | Sequence[str] | str | int | None = None
     region: Mapping[str, Any] | None = None
     orientation: str = "auto"
     scene_scale: float | int | str = "auto"

@@ -17,7 +17,7 @@ class NeusDataset(FolderDataset):
     """
 
     layout: str = "neus"
-    hold_out: Mapping[str, Any] | Sequence[str] | str | None = field(
+    hold_out: Mapping[str, Any] | Sequence[str] | str | int | None = field(
         default_factory=lambda: {"every": 8}
     )
 
