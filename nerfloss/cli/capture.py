@@ -66,15 +66,15 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def run(options: argparse.Namespace) -> int:
     """Make the scene, and print the report and the line that trains on it."""
-    from nerfloss.data.capture.report import training_command
     from nerfloss.data.capture.scene_of_photographs import CaptureSettings, capture
+    from nerfloss.data.training_line import training_line
 
     names = ("camera_model", "camera_per", "matching", "max_size", "frames", "threads", "seed")
     settings = CaptureSettings(**{name: vars(options)[name] for name in names}, masks=options.masks)
     with _bar() as bar:
         report = capture(options.source, options.output, settings, _Stages(bar))
     print("\n".join(report.lines()))
-    print(training_command(options.output))
+    print(training_line(options.output))
     return 0
 
 

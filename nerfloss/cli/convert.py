@@ -1,16 +1,29 @@
 """``nerfloss convert``: write a scene in the layout of another program."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
+
+from nerfloss.cli.scene_options import (
+    SETTING,
+    SHORT,
+    add_scene_options,
+    scene_dataset,
+    scene_settings,
+)
 
 SUMMARY = "write a scene in the layout of nerfstudio, COLMAP or NeuS"
 EPILOG = """\
 examples:
   nerfloss convert data/lego --to nerfstudio -o data/lego_nerfstudio
   nerfloss convert data/dtu_scan65 --to colmap -o data/scan65_colmap --link
+  nerfloss convert data/fox --to colmap -o data/fox_colmap dataset.hold_out=8
   nerfloss convert outputs/colmap/nerf/RUN --to colmap -o data/scene_refined
 
-Images, masks and points come with the cameras. What the layout cannot hold is said."""
+Images, masks and points come with the cameras. What the layout cannot hold is said. Settings of the
+dataset that a scene's files can state are those of nerfloss train: hold_out, region, masks ..."""
+# Settings of the dataset that change what is written; the others are training's.
+WRITTEN = (*SHORT, "masks", "mask_meaning", "hold_out", "region", "scene_radius")
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -19,6 +32,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "convert",
         help=SUMMARY,
         description=SUMMARY[0].upper() + SUMMARY[1:] + ".",
+        usage="nerfloss convert scene --to LAYOUT -o FOLDER [options] [dataset.SETTING=VALUE ...]",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -38,16 +52,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         metavar="FOLDER",
         help="a new or empty folder",
     )
-    command.add_argument("--layout", default="auto", help="layout of the scene (default: auto)")
-    command.add_argument(
-        "--images", metavar="NAME", help="folder of the images (default: as the layout says)"
-    )
-    command.add_argument(
-        "--missing",
-        choices=["refuse", "skip"],
-        default="refuse",
-        help="what to do where images or poses are missing (default: refuse)",
-    )
+    add_scene_options(command, "refuse")
     command.add_argument(
         "--link", action="store_true", help="hard links to images and masks, where the disk has any"
     )
@@ -57,23 +62,37 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 def run(options: argparse.Namespace) -> int:
     """Read the scene, write it, and print what was assumed and the line that trains on it."""
     from nerfloss.assembly.refined_scene_files import is_run, refined_scene_files
-    from nerfloss.data.capture.report import training_command
     from nerfloss.data.errors import existing
+    from nerfloss.data.formats.build_settings import DEFAULTS
     from nerfloss.data.formats.convert_scene import convert_scene
-    from nerfloss.data.formats.detection import detect_layout, layout_module
-    from nerfloss.data.formats.parsed_scene import ParseSettings
+    from nerfloss.data.training_line import training_line
 
     scene = existing(options.scene, "a scene")
+    words = scene_settings(options)
     if is_run(scene):
-        parsed = refined_scene_files(scene)
-        name = parsed.layout
+        if words:
+            raise ValueError(f"{words[0]}: a run is converted with the settings of its training")
+        parsed, settings = refined_scene_files(scene), DEFAULTS
     else:
-        name = detect_layout(scene) if options.layout == "auto" else options.layout
-        settings = ParseSettings(images=options.images, missing=options.missing)
-        parsed = layout_module(name).parse(scene, settings)
-    done = convert_scene(parsed, options.to, options.output.expanduser(), link=options.link)
+        dataset = scene_dataset(scene, words)
+        check_settings(words)
+        parsed, settings = dataset.parsed, dataset.build_settings
+    output = options.output.expanduser()
+    done = convert_scene(parsed, options.to, output, link=options.link, settings=settings)
     for note in (*parsed.notes, *done.notes):
         print(f"note: {note}")
-    print(f"wrote {len(parsed.frames)} views of {scene} ({name}) to {done.folder} ({options.to})")
-    print(training_command(done.folder, done.settings))
+    source = f"{len(parsed.frames)} views of {scene} ({parsed.layout})"
+    print(f"wrote {source} to {done.folder} ({options.to})")
+    print(training_line(done.folder, done.settings))
     return 0
+
+
+def check_settings(words: Sequence[str]) -> None:
+    """Raise ValueError for a setting of the dataset that no file of a scene states."""
+    for word in words:
+        match = SETTING.match(word)
+        if match and match["name"] not in (None, *WRITTEN):
+            raise ValueError(
+                f"{word}: files do not hold this setting; state it in nerfloss train "
+                f"(nerfloss convert takes dataset.{', dataset.'.join(WRITTEN)})"
+            )

@@ -15,6 +15,8 @@ from hydra.errors import (
 from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
 
 from nerfloss.assembly.config_groups import closest, config_groups
+from nerfloss.assembly.dataset_choice import dataset_overrides
+from nerfloss.cli.scene_options import TAKE_SETTINGS
 
 _SETTING_MISTAKES = (TypeError, ValueError, ImportError, AttributeError, KeyError)
 
@@ -159,7 +161,10 @@ def _names() -> Iterator[str]:
     groups = config_groups()
     yield from groups
     # The groups that are chosen decide which settings exist; others may be mistyped as well.
-    chosen = [word for word in sys.argv[1:] if re.fullmatch(r"[\w/]+=[\w/]+", word)]
+    words = sys.argv[1:]
+    chosen = [word for word in words if re.fullmatch(r"[\w/]+=[\w/]+", word)]
+    folder = ["dataset.path=."] if words[:1] and words[0] in TAKE_SETTINGS else []
+    chosen += dataset_overrides([*words, *folder])
     for overrides in (chosen, []):
         try:
             cfg = compose_config("train", overrides)

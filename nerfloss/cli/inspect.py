@@ -1,14 +1,26 @@
 """``nerfloss inspect``: show what the files of a scene say, and what is suspicious, in pictures."""
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nerfloss.cli.scene_options import add_scene_options, scene_dataset, scene_settings
+
 if TYPE_CHECKING:
-    from nerfloss.data.inspection.inspection import Inspection
+    from nerfloss.data.formats.folder_dataset import FolderDataset
+    from nerfloss.data.formats.parsed_scene import ParsedScene
+    from nerfloss.data.inspection.inspection import Finding, Inspection
 
 SUMMARY = "show cameras, images and masks of a scene, and what is suspicious about them"
+
+EPILOG = """\
+examples:
+  nerfloss inspect data/lego
+  nerfloss inspect data/fox dataset.hold_out=8 dataset.scene_scale=2
+
+Region and test views are those of a training with the same settings of the dataset."""
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -18,6 +30,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         help=SUMMARY,
         description=SUMMARY.capitalize() + ", before any training. Writes overview.png and "
         "overview.html, a page that turns, and prints the command to train with.",
+        usage="nerfloss inspect folder [options] [dataset.SETTING=VALUE ...]",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.add_argument("folder", type=Path, help="the scene: photographs with their cameras")
     command.add_argument(
@@ -27,16 +42,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         metavar="FOLDER",
         help="where the overview is written (default: inspect/NAME)",
     )
-    command.add_argument("--layout", default="auto", help="layout of the folder (default: auto)")
-    command.add_argument(
-        "--images", metavar="NAME", help="folder of the images (default: as the layout says)"
-    )
-    command.add_argument(
-        "--missing",
-        choices=["refuse", "skip"],
-        default="skip",
-        help="what to do where images or poses are missing (default: skip, and say so)",
-    )
+    add_scene_options(command, "skip, and say so")
     command.add_argument(
         "--matches",
         choices=["on", "off"],
@@ -49,30 +55,43 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def run(options: argparse.Namespace) -> int:
     """Inspect, print and write. Raises DataError for a folder that cannot be read."""
-    from nerfloss.data.errors import DataError, existing
-    from nerfloss.data.formats.detection import detect_layout, layout_module
-    from nerfloss.data.formats.parsed_scene import ParseSettings
     from nerfloss.data.inspection.inspect_scene import inspect_scene
-    from nerfloss.data.inspection.inspection import Finding
 
-    folder = existing(options.folder, "a scene")
-    name = detect_layout(folder) if options.layout == "auto" else options.layout
-    settings = ParseSettings(images=options.images, missing=options.missing)
-    parsed = layout_module(name).parse(folder, settings)
-    inspection = inspect_scene(parsed, matches=options.matches == "on")
-    if options.missing == "skip":
-        try:
-            layout_module(name).parse(folder, replace(settings, missing="refuse"))
-        except DataError as error:
-            finding = Finding("missing", f"refused without dataset.missing=skip: {error}")
-            command = f"{inspection.command} dataset.missing=skip"
-            findings = (*inspection.findings, finding)
-            inspection = replace(inspection, findings=findings, command=command)
+    settings = scene_settings(options)
+    dataset = scene_dataset(options.folder, settings)
+    parsed, refused = read_with_gaps(dataset, settings)
+    inspection = inspect_scene(
+        parsed,
+        dataset.build_settings,
+        matches=options.matches == "on",
+        words=settings,
+        findings=refused,
+    )
     output = options.output or Path("inspect") / inspection.name
     print_inspection(inspection)
     write_overview(inspection, output)
     print(f"\nto train:\n  {inspection.command}")
     return 0
+
+
+def read_with_gaps(
+    dataset: "FolderDataset", settings: Sequence[str]
+) -> tuple["ParsedScene", list["Finding"]]:
+    """Read the scene without its missing views, unless a setting says what to do about them.
+
+    What training would refuse becomes a finding.
+    """
+    from nerfloss.data.errors import DataError
+    from nerfloss.data.inspection.inspection import Finding
+
+    if any(word.startswith("dataset.missing=") for word in settings):
+        return dataset.parsed, []
+    try:
+        return dataset.parsed, []
+    except DataError as error:
+        text = f"refused without dataset.missing=skip: {error}"
+        # What is wrong beside missing files is refused here, too.
+        return replace(dataset, missing="skip").parsed, [Finding("missing", text)]
 
 
 def print_inspection(inspection: "Inspection") -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import nerfloss
 from nerfloss.cli.errors import INTERRUPTED, VARIABLE, print_error
 from nerfloss.cli.programs import SUMMARIES, run_program
+from nerfloss.cli.scene_options import split_settings
 
 # In groups, as --help shows them: a name, and the module of this package that has the command.
 COMMANDS = {
@@ -45,7 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if words[:1] and words[0] in SUMMARIES:
             return run_program(words[0], words[1:])
         check_command(words)
-        options = make_parser().parse_args(words)
+        words, settings = split_settings(words)
+        options = make_parser().parse_args(words, argparse.Namespace(settings=settings))
         return options.run(options)
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -1,12 +1,15 @@
 """``nerfloss inspect``: its table, its files, and how it ends."""
 
 import json
+import re
+import shlex
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from nerfloss.cli.main import main
+from nerfloss.cli.scene_options import scene_dataset
 
 
 @pytest.fixture
@@ -32,7 +35,7 @@ def test_table_files_and_command(folder, tmp_path, capsys, monkeypatch) -> None:
     assert main(["inspect", str(folder), "--matches", "off", "--layout", "nerfstudio"]) == 0
     out = capsys.readouterr().out
     assert "48 x 36" in out
-    assert out.rstrip().splitlines()[-1].strip().startswith("nerfloss train 'dataset.path=\"")
+    assert out.rstrip().splitlines()[-1].strip().startswith("nerfloss train \"dataset.path='")
     assert (tmp_path / "inspect" / "my scene" / "overview.png").stat().st_size > 1000
     assert (tmp_path / "inspect" / "my scene" / "overview.html").stat().st_size > 1000
 
@@ -52,3 +55,71 @@ def test_what_training_would_refuse_is_said_with_the_setting(folder, tmp_path, c
     assert "refused without dataset.missing=skip" in out
     assert out.rstrip().endswith("dataset.missing=skip")
     assert main([*words, "--missing", "refuse"]) == 2
+
+
+def test_settings_of_training_are_shown_and_in_the_line(folder, tmp_path, capsys) -> None:
+    region = "dataset.region={center: [0.5, 0, 0], radius: 2}"
+    words = [region, "--matches", "off", "dataset.hold_out=['2']", "dataset.scene_scale=3"]
+    assert main(["inspect", *words, str(folder), "-o", str(tmp_path / "out")]) == 0
+    out = capsys.readouterr().out
+    assert "3: 2 to train, 1 to test (1 views by name)" in out
+    assert "centre (0.5, 0, 0), radius 2" in out
+    assert "1 in scene units is 6 of" in out
+    typed = shlex.split(out.rstrip().splitlines()[-1])
+    assert typed[3:] == [region, "dataset.hold_out=['2']", "dataset.scene_scale=3"]
+
+
+def test_short_options_are_in_the_line(folder, tmp_path, capsys) -> None:
+    words = [str(folder), "--matches", "off", "-o", str(tmp_path / "out"), "--images", "images"]
+    assert main(["inspect", *words, "--layout", "nerfstudio"]) == 0
+    line = capsys.readouterr().out.rstrip().splitlines()[-1]
+    assert line.endswith("dataset.layout=nerfstudio dataset.images=images")
+
+
+REFUSED = {
+    "dataset.hold_outt=2": "no setting and no group is called 'dataset.hold_outt'.*hold_out",
+    "dataset.hold_out=0": "hold_out=0 is not a rule",
+    "dataset.hold_out=[nine]": "no view has the name 'nine'",
+    "dataset.region={radius: -1}": "dataset.region.radius: -1",
+    "dataset.orientation=sideways": "'sideways' is none of",
+    "dataset.layout=none": "dataset.layout='none' is none of",
+    "dataset.path=elsewhere": "the folder is the first argument",
+    "dataset=photos": "nerfloss capture",
+    "dataset=analytic": "a synthetic scene has no files",
+    "dataset.missing=skip": "--missing and dataset.missing are the same setting",
+}
+
+
+@pytest.mark.parametrize("word", REFUSED)
+@pytest.mark.parametrize("command", ["inspect", "convert"])
+def test_settings_are_refused_by_name(command, word, folder, tmp_path, capsys, monkeypatch) -> None:
+    more = ["--missing", "skip"] if "missing" in word else []
+    more += ["--to", "colmap"] if command == "convert" else ["--matches", "off"]
+    words = [command, str(folder), "-o", str(tmp_path / "out"), *more, word]
+    monkeypatch.setattr("sys.argv", ["nerfloss", *words])
+    assert main(words) == 2
+    error = capsys.readouterr().err
+    training_only = command == "convert" and "orientation" in word
+    expected = "files do not hold this setting" if training_only else REFUSED[word]
+    assert re.search(expected, error), error
+    assert error.count("\n") == 1
+
+
+def test_a_conversion_holds_region_and_test_views(folder, tmp_path, capsys) -> None:
+    words = ["dataset.region={center: [0.5, 0, 0], radius: 2}", "dataset.hold_out=2"]
+    for target in ("colmap", "neus", "nerfstudio"):
+        out = tmp_path / target
+        assert main(["convert", str(folder), "--to", target, "-o", str(out), *words]) == 0
+        line = shlex.split(capsys.readouterr().out.rstrip().splitlines()[-1])
+        assert line[2] == f"dataset.path={out}"
+        read = scene_dataset(out, line[3:])
+        scene, stated = read.load(), scene_dataset(folder, words).load()
+        assert len(scene.test) == len(stated.test) == 2
+        np.testing.assert_allclose(scene.to_world[:3, 3], [0.5, 0, 0], atol=1e-6)
+        assert np.linalg.norm(scene.to_world[:3, 0]) == pytest.approx(2)
+
+
+def test_a_conversion_without_masks_trains_without(folder, tmp_path, capsys) -> None:
+    words = ["convert", str(folder), "--to", "colmap", "-o", str(tmp_path / "out")]
+    assert main([*words, "dataset.masks=false"]) == 0
+    assert capsys.readouterr().out.rstrip().endswith("dataset.masks=false")

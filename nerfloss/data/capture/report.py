@@ -1,11 +1,8 @@
 """What a capture has found, in words: registered views, errors, cameras, and what to do."""
 
 import math
-import re
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from nerfloss.data.cameras.camera import Camera
 from nerfloss.data.capture.camera_groups import CameraGroup
@@ -13,7 +10,6 @@ from nerfloss.data.capture.photographs import Photograph
 
 FEW = 0.8  # a smaller share of registered views is called few
 LARGE_ERROR = 1.5  # pixels
-_RESERVED = ("null", "true", "false", "nan", "inf")
 
 
 @dataclass(frozen=True)
@@ -93,30 +89,6 @@ def describe_camera(camera: Camera) -> str:
         f"{camera.model} {camera.width} x {camera.height}, focal length {camera.fx:.1f} pixels "
         f"({view:.0f} degrees across){', ' + lens if lens else ''}"
     )
-
-
-def training_command(scene: Path, settings: Sequence[str] = ()) -> str:
-    """Return the line that trains on a scene, quoted for the shell and for Hydra."""
-    word = f"dataset.path={hydra_value(str(scene))}"
-    return " ".join(["nerfloss", "train", *(_shell_word(each) for each in (word, *settings))])
-
-
-def _shell_word(word: str) -> str:
-    """Quote a word for the shell; in double quotes, which read better around single ones."""
-    if "'" in word and not set(word) & set('"$`\\!'):
-        return f'"{word}"'
-    return shlex.quote(word)
-
-
-def hydra_value(text: str) -> str:
-    """Return text as the value of an override; in quotes unless it is plain."""
-    plain = re.fullmatch(r"[./]*[A-Za-z_][\w./-]*", text, re.ASCII)
-    if plain and text.lower() not in _RESERVED:
-        return text
-    # In quotes, Hydra's grammar reads \' as a quote, and backslashes before one in pairs.
-    quoted = re.sub(r"(\\*)'", lambda found: found[1] * 2 + r"\'", text)
-    quoted = re.sub(r"(\\+)$", lambda found: found[1] * 2, quoted)
-    return f"'{quoted}'"
 
 
 def capture_notes(

@@ -17,3 +17,6 @@ class BuildSettings:
     orientation: str = "auto"
     scene_scale: float | int | str = "auto"
     image_storage: str = "auto"
+
+
+DEFAULTS = BuildSettings()

@@ -1,14 +1,11 @@
 """Write a parsed scene in another layout, and say what the layout cannot hold."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-from jaxtyping import UInt8
-
 from nerfloss.data.errors import DataError
-from nerfloss.data.formats.build_settings import BuildSettings
+from nerfloss.data.formats.build_settings import DEFAULTS, BuildSettings
 from nerfloss.data.formats.camera_order import order_by_masks
 from nerfloss.data.formats.colmap_writer import write_model
 from nerfloss.data.formats.conversion_losses import (
@@ -18,19 +15,17 @@ from nerfloss.data.formats.conversion_losses import (
     region_settings,
 )
 from nerfloss.data.formats.file_coordinates import in_file_coordinates
-from nerfloss.data.formats.image_loading import load_images
-from nerfloss.data.formats.image_sizes import PlannedImage, plan_images
+from nerfloss.data.formats.image_sizes import plan_images
 from nerfloss.data.formats.neus_layout import BY_TEXT
 from nerfloss.data.formats.neus_writer import check_neus, plan_as_stored, write_neus
 from nerfloss.data.formats.parsed_scene import ParsedScene
 from nerfloss.data.formats.point_writer import write_points
-from nerfloss.data.formats.scene_masks import masked_views, object_masks
 from nerfloss.data.formats.scene_region import scene_region
+from nerfloss.data.formats.stated_settings import loaded_masks, with_settings
 from nerfloss.data.formats.transforms_writer import uniquely_named, write_transforms
 from nerfloss.files import atomic_write
 
 TARGETS = ("nerfstudio", "colmap", "neus")
-Masks = Sequence[UInt8[np.ndarray, "_ _"] | None]
 TEST, NAMES = "test.txt", "names.txt"
 
 
@@ -44,36 +39,44 @@ class Conversion:
 
 
 def convert_scene(
-    parsed: ParsedScene, target: str, folder: Path, *, link: bool = False
+    parsed: ParsedScene,
+    target: str,
+    folder: Path,
+    *,
+    link: bool = False,
+    settings: BuildSettings = DEFAULTS,
 ) -> Conversion:
     """Write a scene as ``nerfstudio``, ``colmap`` or ``neus`` into a new or empty folder.
 
     Images, masks and points are written, too; with ``link`` as hard links where the disk has them.
     COLMAP and NeuS have no list of test views, which goes to test.txt, and no maps of depth and
-    normals. Raises ValueError for another target, DataError for a folder that holds files and for
-    what the target cannot hold.
+    normals. ``settings`` state the region, the test views and the use of masks. Raises ValueError
+    for another target, DataError for a folder that holds files and for what the target cannot hold.
     """
     if target not in TARGETS:
         raise ValueError(f"a scene is converted to {', '.join(TARGETS)}, not to {target!r}")
     _check_folder(parsed, folder)
-    parsed = _ordered(parsed)
+    parsed = with_settings(_ordered(parsed), settings)
     parsed = replace(parsed, frames=tuple(uniquely_named(parsed)))
+    without_masks = ["dataset.masks=false"] if settings.masks is False else []
     if target == "nerfstudio":
         write_transforms(parsed, folder, link=link)
-        return Conversion(folder, region_settings(parsed, target), left_out(parsed, target, folder))
+        words = (*without_masks, *region_settings(parsed, target))
+        return Conversion(folder, words, left_out(parsed, target, folder))
     parsed = in_file_coordinates(parsed)
-    parsed, settings, notes = _with_one_kind_of_masks(parsed)
+    parsed, words, notes = _with_one_kind_of_masks(parsed)
+    words += without_masks
     notes += left_out(parsed, target, folder)
     if target == "neus":
-        names = _to_neus(parsed, folder, settings, notes, link)
+        names = _to_neus(parsed, folder, words, notes, link)
     else:
         names = _to_colmap(parsed, folder, notes, link)
-    settings += region_settings(parsed, target)
+    words += region_settings(parsed, target)
     if parsed.test is not None:
         held = [names[parsed.frames[index].name] for index in parsed.test]
         atomic_write(folder / TEST, "".join(f"{name}\n" for name in held).encode())
-        settings.append(f"dataset.hold_out={TEST}")
-    return Conversion(folder, tuple(settings), tuple(notes))
+        words.append(f"dataset.hold_out={TEST}")
+    return Conversion(folder, tuple(words), tuple(notes))
 
 
 def _check_folder(parsed: ParsedScene, folder: Path) -> None:
@@ -125,26 +128,11 @@ def _to_colmap(
     return names
 
 
-def _loaded_masks(parsed: ParsedScene, planned: Sequence[PlannedImage]) -> Masks | None:
-    """Return the object masks of the views, None if there are none."""
-    masked = masked_views(parsed, planned)
-    if not any(masked):
-        return None
-    loaded = load_images(
-        planned,
-        alpha_masks=not any(frame.object_mask for frame in parsed.frames),
-        depth=parsed.depth,
-        normal=parsed.normal,
-        image_storage="auto",
-    )
-    return object_masks(parsed, planned, loaded, masked)
-
-
 def _ordered(parsed: ParsedScene) -> ParsedScene:
     """Return a scene of NeuS with its cameras in the order that the masks confirm."""
     if BY_TEXT not in parsed.more:
         return parsed
-    masks = _loaded_masks(parsed, plan_images(parsed.frames, 1))
+    masks = loaded_masks(parsed, plan_images(parsed.frames, 1))
     return parsed if masks is None else order_by_masks(parsed, masks)
 
 
@@ -154,7 +142,7 @@ def _with_region(parsed: ParsedScene, use_masks: bool, notes: list[str]) -> Pars
     planned = plan_images(parsed.frames, 1)
     if parsed.region is not None:
         return parsed
-    masks = _loaded_masks(parsed, planned) if use_masks else None
+    masks = loaded_masks(parsed, planned) if use_masks else None
     cameras = [image.camera for image in planned]
     region = scene_region(parsed, cameras, masks, BuildSettings(scene_scale=1.0))
     notes.append(f"scale_mat: {region.description}")

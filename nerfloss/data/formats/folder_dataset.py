@@ -1,5 +1,6 @@
 """A scene read from a folder, in any layout."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -14,6 +15,8 @@ from nerfloss.data.formats.scene_builder import build_scene
 from nerfloss.data.image_headers import read_header
 from nerfloss.data.scene import Scene, check_random_background
 from nerfloss.data.settings import FileSettings, SceneSettings
+
+log = logging.getLogger(__name__)
 
 MASK_MEANINGS = ("auto", "object", "ignore")
 MISSING = ("refuse", "skip")
@@ -101,14 +104,13 @@ class FolderDataset(SceneSettings, FileSettings):
         if self.scene_radius is not None and parsed.region is None:
             radius = float(self.scene_radius)
             parsed = replace(parsed, region=np.diag([radius, radius, radius, 1.0]))
-        if self.layout == "auto":
-            parsed = replace(parsed, notes=(f"layout: {name} (dataset.layout)", *parsed.notes))
         frames = tuple(self._with_meaning(frame) for frame in parsed.frames)
         return replace(parsed, frames=frames)
 
-    def load(self) -> Scene:
-        ground_truth = self.load_mesh()
-        settings = BuildSettings(
+    @property
+    def build_settings(self) -> BuildSettings:
+        """The settings with which the scene is built."""
+        return BuildSettings(
             background=self.background,
             masks=self.masks,
             downscale=self.downscale,
@@ -118,6 +120,12 @@ class FolderDataset(SceneSettings, FileSettings):
             scene_scale=self.scene_scale,
             image_storage=self.image_storage,
         )
+
+    def load(self) -> Scene:
+        ground_truth = self.load_mesh()
+        if self.layout == "auto":
+            log.info("layout: %s (dataset.layout)", self.parsed.layout)
+        settings = self.build_settings
         return build_scene(
             self.parsed, settings, points=self.load_points, ground_truth=ground_truth
         )

@@ -49,7 +49,7 @@ def scene_region(
     warnings = check_cameras(poses, cameras, region, masks, names=names, path=folder)
     for warning in warnings:
         log.warning("cameras: %s", warning)
-    region = _scaled(region, masks is not None, settings.scene_scale)
+    region = scaled(region, masks is not None, settings.scene_scale)
     log.info("%s", region.description)
     return region
 
@@ -74,7 +74,11 @@ def in_scene_units(
     return np.concatenate([turn.T @ poses[:, :, :3], center[:, :, None]], axis=2)
 
 
-def _scaled(region: Region, masks: bool, scene_scale: float | int | str) -> Region:
+def scaled(region: Region, masks: bool, scene_scale: float | int | str) -> Region:
+    """Return the region of the scene: the region of interest times ``scene_scale``.
+
+    ``masks`` says if the scene has object masks, for the choices of `scene_region`.
+    """
     if isinstance(scene_scale, str):
         found = region.source in ("points", "cameras") and not masks
         scene_scale = WITHOUT_MASKS[scene_scale] if found else 1.0

@@ -9,6 +9,8 @@ from jaxtyping import Float
 
 from nerfloss.data.common_view import estimate_up
 from nerfloss.data.formats.parsed_scene import ParsedScene
+from nerfloss.data.formats.scene_region import in_scene_units, poses_of
+from nerfloss.data.region import Region
 from nerfloss.data.splits import Rule, split_views
 from nerfloss.data.views import Views
 
@@ -66,6 +68,14 @@ def expected_split(parsed: ParsedScene, hold_out: Rule | None) -> tuple[list[int
     up = parsed.up if parsed.up is not None else estimate_up(poses)
     train, test, _ = _indices(parsed, centers - middle, hold_out, up)
     return train, test
+
+
+def with_split(parsed: ParsedScene, region: Region, hold_out: Rule | None) -> ParsedScene:
+    """Return the scene with the views that training holds out as its ``test``, and their rule."""
+    centers = in_scene_units(poses_of(parsed), region)[:, :, 3]
+    up = region.to_world[:3, :3].T @ region.up / region.radius
+    _, test, rule = _indices(parsed, centers, hold_out, up)
+    return replace(parsed, test=tuple(test), hold_out=rule)
 
 
 def _unmasked(views: Views, which: Sequence[int], masked: Sequence[bool]) -> Views:

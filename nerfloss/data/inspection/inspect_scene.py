@@ -1,14 +1,15 @@
 """Inspect a parsed scene: read small copies of its images, and collect rows and findings."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 from jaxtyping import Int
 
-from nerfloss.data.camera_checks import check_cameras
-from nerfloss.data.common_view import estimate_up
 from nerfloss.data.errors import DataError
+from nerfloss.data.formats.build_settings import DEFAULTS, BuildSettings
 from nerfloss.data.formats.image_sizes import counted
 from nerfloss.data.formats.parsed_scene import ParsedScene
-from nerfloss.data.hull_ball import OPAQUE
 from nerfloss.data.inspection.camera_rows import camera_rows
 from nerfloss.data.inspection.epipolar import epipolar_error, epipolar_findings, epipolar_row
 from nerfloss.data.inspection.file_findings import depth_findings, depth_rows, file_findings
@@ -24,88 +25,89 @@ from nerfloss.data.inspection.point_findings import (
     reproject,
 )
 from nerfloss.data.inspection.train_command import train_command
+from nerfloss.data.inspection.training_region import (
+    size_rows,
+    split_text,
+    training_region,
+    training_split,
+)
 from nerfloss.data.inspection.view_pictures import ViewPicture, read_pictures
 from nerfloss.data.posed_cameras import PosedCameras
-from nerfloss.data.region import Masks, Region, choose_region
+from nerfloss.data.region import Region
 
 NEIGHBORS = 4
 
 
-def inspect_scene(parsed: ParsedScene, *, matches: bool = True) -> Inspection:
+def inspect_scene(
+    parsed: ParsedScene,
+    settings: BuildSettings = DEFAULTS,
+    *,
+    matches: bool = True,
+    words: Sequence[str] = (),
+    findings: Sequence[Finding] = (),
+) -> Inspection:
     """Return what the files of a scene say, and what is suspicious about them.
 
-    ``matches`` compares features between views where the sparse points do not tell if poses fit.
+    Region and test views are those that training has with the same ``settings``, which are
+    ``words`` on a command line. ``matches`` compares features between views where the sparse points
+    do not tell if poses fit. ``findings`` were made before.
+
     Files that cannot be read, and cameras or regions that training refuses, become findings. Raises
-    DataError for a scene without frames.
+    DataError for a scene without frames, and for settings that cannot be used.
     """
     if not parsed.frames:
         raise DataError(parsed.folder, "no view with a pose", "it needs at least one")
     poses = np.stack([frame.pose for frame in parsed.frames]).astype(np.float64)
     posed = PosedCameras(poses, tuple(frame.camera for frame in parsed.frames))
     pictures, broken = read_pictures(parsed)
-    region, findings = _region(parsed, posed, _masks(pictures, len(posed)))
+    if settings.masks is False:
+        pictures = tuple(replace(picture, mask=None) for picture in pictures)
+    found, of_region = training_region(parsed, posed, pictures, settings)
+    stated = parsed.test is not None or settings.hold_out is not None
+    parsed, of_split = training_split(parsed, found.scene, settings)
+    sizes, of_sizes = size_rows(parsed, settings.downscale)
+    rows = [*_layout_rows(parsed, len(pictures), stated, words), *camera_rows(posed), *sizes]
+    of_files, of_content = _contents(parsed, posed, pictures, found.region, matches)
+    unreadable = [Finding("unreadable", message, (view,)) for view, message in broken]
+    every = (*findings, *of_region, *of_split, *of_sizes, *unreadable, *of_content)
+    return Inspection(
+        parsed,
+        posed,
+        pictures,
+        found.region,
+        found.scene,
+        found.region.up,
+        (*rows, *of_files, *found.rows(parsed), *_note_rows(parsed, pictures)),
+        every,
+        train_command(parsed, every, words),
+        hull_points(posed, pictures, found.region),
+    )
+
+
+def _contents(
+    parsed: ParsedScene,
+    posed: PosedCameras,
+    pictures: tuple[ViewPicture, ...],
+    region: Region,
+    matches: bool,
+) -> tuple[list[Row], list[Finding]]:
+    """Return rows and findings on masks, maps, points, images and matches."""
     reprojection = None if parsed.points is None else reproject(parsed.points, posed)
     nearest = _nearest_pictures(posed, pictures)
     exposure = exposure_by_points(parsed.points, posed, pictures)
-    findings += [Finding("unreadable", message, (view,)) for view, message in broken]
-    findings += file_findings(parsed, pictures)
-    findings += mask_findings(parsed, pictures)
-    findings += image_findings(parsed, pictures, nearest, exposure)
-    findings += point_findings(parsed, posed, reprojection)
-    findings += depth_findings(parsed, posed, region)
-    rows = [
-        *_layout_rows(parsed, len(pictures)),
-        *camera_rows(posed),
-        *mask_rows(pictures),
-        *depth_rows(parsed),
-        *point_rows(parsed.points, reprojection),
+    rows = [*mask_rows(pictures), *depth_rows(parsed), *point_rows(parsed.points, reprojection)]
+    findings = [
+        *file_findings(parsed, pictures),
+        *mask_findings(parsed, pictures),
+        *image_findings(parsed, pictures, nearest, exposure),
+        *point_findings(parsed, posed, reprojection),
+        *depth_findings(parsed, posed, region),
     ]
     if matches and reprojection is None:
         error = epipolar_error(pictures, posed, nearest)
         rows.append(epipolar_row(error))
         findings += epipolar_findings(error)
-    rows += [*_region_rows(parsed, region), *_note_rows(parsed, pictures)]
-    up = parsed.up if parsed.up is not None else estimate_up(poses)
-    return Inspection(
-        parsed,
-        posed,
-        pictures,
-        region,
-        up,
-        tuple(rows),
-        tuple(findings),
-        train_command(parsed, findings),
-        hull_points(posed, pictures, region) if region.source == "masks" else None,
-    )
-
-
-def _masks(pictures: tuple[ViewPicture, ...], views: int) -> Masks:
-    """Return the masks of all views, None where a view has none that tells anything."""
-    masks = {picture.view: picture.mask for picture in pictures}
-    if all(mask is None or (mask >= OPAQUE).all() for mask in masks.values()):
-        return [None] * views
-    return [masks.get(view) for view in range(views)]
-
-
-def _region(parsed: ParsedScene, posed: PosedCameras, masks: Masks) -> tuple[Region, list[Finding]]:
-    """Return the region that training would choose, and what is suspicious about the cameras."""
-    findings = []
-    stated = parsed.region
-    try:
-        region = choose_region(
-            posed.poses, posed.cameras, masks, parsed.points, stated=stated, up=parsed.up
-        )
-    except DataError as error:
-        findings.append(Finding("region", str(error)))
-        region = choose_region(posed.poses, posed.cameras)
-    names = [frame.name for frame in parsed.frames]
-    try:
-        lines = check_cameras(
-            posed.poses, posed.cameras, region, masks, names=names, path=str(parsed.folder)
-        )
-    except DataError as error:
-        lines = [str(error)]
-    return region, findings + [Finding("cameras", line) for line in lines]
+    return rows, findings
 
 
 def _nearest_pictures(
@@ -118,27 +120,13 @@ def _nearest_pictures(
     return nearest_views(some, NEIGHBORS)
 
 
-def _layout_rows(parsed: ParsedScene, read: int) -> list[Row]:
-    total = len(parsed.frames)
-    held = None if parsed.test is None else len(parsed.test)
-    if held is None:
-        views = f"{total}; the files hold out none (dataset.hold_out chooses)"
-    else:
-        rule = parsed.hold_out or "the files"
-        views = f"{total}: {total - held} to train, {held} to test, by {rule}"
-    if read < total:
+def _layout_rows(parsed: ParsedScene, read: int, stated: bool, words: Sequence[str]) -> list[Row]:
+    views = split_text(parsed, stated)
+    if read < len(parsed.frames):
         views += f"; the images of {read} were read"
-    return [Row("folder", str(parsed.folder)), Row("layout", parsed.layout), Row("views", views)]
-
-
-def _region_rows(parsed: ParsedScene, region: Region) -> list[Row]:
-    rows = [
-        Row("region", region.description.removeprefix("region: ")),
-        Row("units", f"1 in scene units is {region.radius:.4g} of the files' units"),
-    ]
-    if parsed.to_files is not None:
-        rows.append(Row("", "poses were moved by a converter: results are mapped back"))
-    return rows
+    settings = [Row("settings", " ".join(words))] if words else []
+    rows = [Row("folder", str(parsed.folder)), Row("layout", parsed.layout)]
+    return [*rows, *settings, Row("views", views)]
 
 
 def _note_rows(parsed: ParsedScene, pictures: tuple[ViewPicture, ...]) -> list[Row]:

@@ -39,13 +39,16 @@ class Finding:
 class Inspection:
     """Everything that ``nerfloss inspect`` prints and draws.
 
-    ``hull`` are points on the visual hull of the masks in the units of the files, None if unknown.
+    ``parsed`` has the test views of a training. ``region`` is the region of interest, ``scene`` the
+    ball that is 1 in scene units, which may be larger. ``hull`` are points on the visual hull of
+    the masks in the units of the files, None if unknown.
     """
 
     parsed: ParsedScene
     posed: PosedCameras
     pictures: tuple[ViewPicture, ...]
     region: Region
+    scene: Region
     up: Float[np.ndarray, "3"]
     rows: tuple[Row, ...]
     findings: tuple[Finding, ...]

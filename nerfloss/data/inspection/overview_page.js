@@ -35,16 +35,15 @@ function line(points, color, width) {
   context.stroke();
 }
 
-function drawBall(project) {
+function drawBall(project, r, color) {
   const steps = [...Array(65).keys()].map((i) => (i / 32) * Math.PI);
-  const r = data.radius;
   const [cx, cy, cz] = data.center;
   const rings = [
     (a) => [cx + r * Math.cos(a), cy + r * Math.sin(a), cz],
     (a) => [cx + r * Math.cos(a), cy, cz + r * Math.sin(a)],
     (a) => [cx, cy + r * Math.cos(a), cz + r * Math.sin(a)],
   ];
-  for (const ring of rings) line(steps.map((a) => project(ring(a))), "#7a3fc4", 1);
+  for (const ring of rings) line(steps.map((a) => project(ring(a))), color, 1);
 }
 
 function drawDots(project, dots, color, size) {
@@ -65,7 +64,8 @@ function draw() {
   const project = projector();
   drawDots(project, data.points, (i) => pointColors[i], 1.8);
   drawDots(project, data.hull, () => "#e39bd0", 1.8);
-  drawBall(project);
+  if (data.scene_radius !== data.radius) drawBall(project, data.scene_radius, "#cdb8ea");
+  drawBall(project, data.radius, "#7a3fc4");
   apexes = data.cameras.map((camera, i) => {
     const [apex, ...far] = camera.corners.map(project);
     const width = i === nearest ? 3 : 1.2;

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nerfloss.data.inspection.inspection import Inspection
-from nerfloss.data.inspection.overview_picture import thumbnail
+from nerfloss.data.inspection.overview_picture import legend, thumbnail
 from nerfloss.data.inspection.plot_frame import plotted_scene, view_colors
 from nerfloss.data.inspection.view_pictures import ViewPicture
 
@@ -36,6 +36,7 @@ def overview_page(inspection: Inspection) -> str:
         "NAME": html.escape(inspection.name),
         "ROWS": rows,
         "FINDINGS": found or "<li>nothing suspicious</li>",
+        "LEGEND": html.escape(legend(inspection)),
         "COMMAND": html.escape(inspection.command),
         # "</" would end the script element.
         "DATA": json.dumps(_data(inspection)).replace("</", "<\\/"),
@@ -53,6 +54,7 @@ def _data(inspection: Inspection) -> dict[str, Any]:
     pictures = {picture.view: picture for picture in inspection.pictures[:MOST]}
     return {
         "radius": scene.radius / scene.extent,
+        "scene_radius": scene.scene_radius / scene.extent,
         "center": _rounded(scene.center / scene.extent),
         "points": _rounded(scene.points / scene.extent),
         "colors": (np.nan_to_num(scene.colors).clip(0, 1) * 255).round().astype(int).tolist(),

@@ -15,7 +15,7 @@ CAPTION = 18
 WIDTH = 3 * PLOT + 4 * GAP
 # The axes of the plotted scene that run right and up in each plot.
 PLOTS = {"top": (0, 1), "front": (0, 2), "side": (1, 2)}
-GREY, INK, BALL, HULL = "#d8dade", "#22262b", "#7a3fc4", "#e39bd0"
+GREY, INK, BALL, SCENE, HULL = "#d8dade", "#22262b", "#7a3fc4", "#cdb8ea", "#e39bd0"
 # Lines are drawn larger and reduced.
 SMOOTH = 2
 
@@ -42,8 +42,18 @@ def overview_picture(inspection: Inspection) -> Image.Image:
 def _title(inspection: Inspection) -> str:
     found = len(inspection.findings)
     words = f"{found} suspicious" if found else "nothing suspicious"
-    legend = "orange to green: views in order, blue: test, red: suspicious, violet: region"
-    return f"{inspection.name}: {len(inspection.posed)} views, {words}   ({legend})"
+    return f"{inspection.name}: {len(inspection.posed)} views, {words}   ({legend(inspection)})"
+
+
+def legend(inspection: Inspection) -> str:
+    """Return the meaning of the colours that are drawn."""
+    meanings = ["orange to green: training views in order", "blue: test views"]
+    meanings += ["red: suspicious views"] if inspection.suspicious_views else []
+    meanings += ["violet: region"]
+    if inspection.scene.radius != inspection.region.radius:
+        meanings += ["light violet: 1 in scene units"]
+    meanings += ["pink: visual hull"] if inspection.hull is not None else []
+    return ", ".join(meanings)
 
 
 def plot(scene: PlottedScene, colors: list[str], name: str) -> Image.Image:
@@ -57,10 +67,12 @@ def plot(scene: PlottedScene, colors: list[str], name: str) -> Image.Image:
 
     image = Image.new("RGB", (size, size), "#fbfbfc")
     draw = ImageDraw.Draw(image)
-    (x, y), radius = at(scene.center[None])[0], size / 2 * scene.radius / scene.extent
     _dots(draw, at(scene.points), _hex(scene.colors), 2)
     _dots(draw, at(scene.hull), [HULL] * len(scene.hull), 2)
-    draw.ellipse((x - radius, y - radius, x + radius, y + radius), outline=BALL, width=3)
+    x, y = at(scene.center[None])[0]
+    for length, color in ((scene.scene_radius, SCENE), (scene.radius, BALL)):
+        radius = size / 2 * length / scene.extent
+        draw.ellipse((x - radius, y - radius, x + radius, y + radius), outline=color, width=3)
     for corners, color in zip(scene.frusta, colors, strict=True):
         apex, *far = at(corners)
         for corner in far:
@@ -92,7 +104,7 @@ def contact_sheet(inspection: Inspection, colors: list[str]) -> Image.Image:
     small = [thumbnail(picture, THUMB) for picture in chosen]
     width = max([THUMB // 2, *(image.width for image in small)]) + 10
     height = max([0, *(image.height for image in small)]) + CAPTION + 10
-    columns = (WIDTH - 2 * GAP) // width
+    columns = (WIDTH - 2 * GAP + 10) // width  # no gap after the last
     rows = -(-len(chosen) // columns)
     sheet = Image.new("RGB", (WIDTH - 2 * GAP, max(1, rows * height)), "white")
     draw = ImageDraw.Draw(sheet)

@@ -18,8 +18,9 @@ class PlottedScene:
     """What the overview draws, moved and turned: z points up, 0 is in the middle of everything.
 
     ``frusta`` are, for each view, the camera's position and the far corners of its frustum.
-    ``center`` and ``radius`` are those of the region. ``extent`` is the half-width that shows it
-    and all cameras but a few that are far away.
+    ``center`` and ``radius`` are those of the region, ``scene_radius`` is 1 in scene units, about
+    the same centre. ``extent`` is the half-width that shows the region and all cameras but a few
+    that are far away.
     """
 
     frusta: Float[np.ndarray, "views 5 3"]
@@ -28,6 +29,7 @@ class PlottedScene:
     hull: Float[np.ndarray, "hull 3"]
     center: Float[np.ndarray, "3"]
     radius: float
+    scene_radius: float
     extent: float
 
 
@@ -53,7 +55,8 @@ def plotted_scene(inspection: Inspection) -> PlottedScene:
         colors = grey if parsed.points.colors is None else parsed.points.colors[chosen]
     hull = np.zeros((0, 3)) if inspection.hull is None else moved(inspection.hull)
     center = moved(region.center)
-    return PlottedScene(moved(frusta), points, colors, hull, center, region.radius, extent)
+    radii = region.radius, inspection.scene.radius
+    return PlottedScene(moved(frusta), points, colors, hull, center, *radii, extent)
 
 
 def _frame(

@@ -1,38 +1,28 @@
-"""The command that trains on an inspected scene, quoted for the shell and for Hydra."""
+"""The command that trains on an inspected scene, with the settings that the findings ask for."""
 
-import re
-import shlex
 from collections.abc import Sequence
-from pathlib import Path
 
 from nerfloss.data.formats.parsed_scene import ParsedScene
 from nerfloss.data.inspection.inspection import Finding
+from nerfloss.data.training_line import training_line
 
-PLAIN = re.compile(r"[A-Za-z0-9_./+-]+")
 
+def train_command(
+    parsed: ParsedScene, findings: Sequence[Finding], settings: Sequence[str] = ()
+) -> str:
+    """Return the command to train with: the settings, and those that the findings ask for.
 
-def train_command(parsed: ParsedScene, findings: Sequence[Finding]) -> str:
-    """Return the command to train with, with settings that the findings ask for."""
-    words = [f"dataset.path={hydra_value(parsed.folder)}"]
+    A setting among ``settings`` (overrides, as typed) is left as it is.
+    """
     kinds = {finding.kind for finding in findings}
-    masked = len({view for finding in findings for view in _without(finding)})
-    if "masks_white" in kinds and masked == len(parsed.frames):
-        words.append("dataset.masks=false")
+    masked = {view for each in findings if each.kind == "masks_white" for view in each.views}
+    asked = []
+    if "masks_white" in kinds and len(masked) == len(parsed.frames):
+        asked.append("dataset.masks=false")
     if "border_black" in kinds:
-        words.append("dataset.background=black")
-    return "nerfloss train " + " ".join(shlex.quote(word) for word in words)
-
-
-def _without(finding: Finding) -> tuple[int, ...]:
-    return finding.views if finding.kind == "masks_white" else ()
-
-
-def hydra_value(path: Path) -> str:
-    """Return a path as a value of Hydra's grammar: in quotes if it has special characters."""
-    text = str(path)
-    if PLAIN.fullmatch(text):
-        return text
-    # Hydra doubles backslashes before a quote only; all others stand for themselves.
-    escaped = re.sub(r'(\\*)"', lambda m: m[1] * 2 + '\\"', text)
-    escaped = re.sub(r"(\\+)$", lambda m: m[1] * 2, escaped)
-    return f'"{escaped}"'
+        asked.append("dataset.background=black")
+    if "missing" in kinds:
+        asked.append("dataset.missing=skip")
+    stated = {word.partition("=")[0].lstrip("+") for word in settings}
+    added = [word for word in asked if word.partition("=")[0] not in stated]
+    return training_line(parsed.folder, [*settings, *added])

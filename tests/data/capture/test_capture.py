@@ -19,7 +19,6 @@ from nerfloss.data.capture.pairs import (
     vocabulary,
 )
 from nerfloss.data.capture.photographs import Photograph, collect_photographs, focal_of_exif
-from nerfloss.data.capture.report import hydra_value, training_command
 from nerfloss.data.capture.scene_of_photographs import CaptureSettings, capture
 from nerfloss.data.capture.video import sharpest_frames
 from nerfloss.data.capture.worker import Progress, run_worker
@@ -132,27 +131,6 @@ def test_the_sharpest_frame_of_each_interval_is_taken() -> None:
     for number in (1, 3, 8):
         frames[number] = np.repeat(sharp[..., None], 3, 2).astype(np.uint8)
     assert [number for number, _ in sharpest_frames(iter(frames), 9, 3)] == [1, 3, 8]
-
-
-@pytest.mark.parametrize(
-    ("path", "line"),
-    [
-        ("scenes/shoe", "nerfloss train dataset.path=scenes/shoe"),
-        ("my scene", "nerfloss train \"dataset.path='my scene'\""),
-        ("65", "nerfloss train \"dataset.path='65'\""),
-        ("null", "nerfloss train \"dataset.path='null'\""),
-    ],
-)
-def test_the_line_that_trains_is_quoted(path: str, line: str) -> None:
-    assert training_command(Path(path)) == line
-
-
-@pytest.mark.parametrize("text", ["a b", "it's", "x=1,2", "{a}", "back\\", "1e3", "true", "grün"])
-def test_hydra_reads_the_quoted_value_as_it_was(text: str) -> None:
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-
-    override = OverridesParser.create().parse_override(f"path={hydra_value(text)}")
-    assert str(override.value()) == text
 
 
 def test_a_folder_that_no_capture_wrote_is_left_alone(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def test_nothing_is_suspicious_in_a_right_scene(small_scene) -> None:
     assert inspection.findings == ()
     np.testing.assert_allclose(inspection.region.center, [2, -1, 3], atol=0.05)
     shown = values(inspection)
-    assert shown["views"].startswith("12;")
+    assert shown["views"].startswith("12: 10 to train, 2 to test")
     assert shown["image sizes"] == "120 x 90"
     assert "k1 -0.05" in shown["distortion"]
     assert "12 alpha" in shown["object masks"]
@@ -188,8 +188,8 @@ def test_broken_files_are_findings_that_name_them(small_scene) -> None:
 
 def test_the_command_quotes_spaces_for_shell_and_hydra(small_scene) -> None:
     command = inspect_scene(small_scene.parsed, matches=False).command
-    assert command.endswith("a ball\"'")
-    assert command.startswith("nerfloss train 'dataset.path=\"")
+    assert command.startswith("nerfloss train \"dataset.path='")
+    assert command.endswith("a ball'\"")
 
 
 def test_a_scene_without_views_is_refused(tmp_path) -> None:

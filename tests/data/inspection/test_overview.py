@@ -5,14 +5,12 @@ import re
 from dataclasses import replace
 
 import numpy as np
-import pytest
 from PIL import Image
 
 from nerfloss.data.inspection.inspect_scene import inspect_scene
 from nerfloss.data.inspection.overview_page import overview_page, write_page
 from nerfloss.data.inspection.overview_picture import overview_picture, write_picture
 from nerfloss.data.inspection.plot_frame import plotted_scene, view_colors
-from nerfloss.data.inspection.train_command import hydra_value
 
 
 def test_cameras_region_and_points_lie_in_the_frame(small_scene, points) -> None:
@@ -61,14 +59,3 @@ def test_a_scene_without_readable_images_is_drawn(small_scene) -> None:
     inspection = inspect_scene(small_scene.parsed)
     assert len(inspection.findings) == 12
     assert overview_picture(inspection).height > 400
-
-
-@pytest.mark.parametrize(
-    "name", ["plain", "a b", "it's", 'a"b', "a=b", "a,b", "a\\b", "ünï", "${x}"]
-)
-def test_hydra_reads_the_path_as_it_is(name, tmp_path) -> None:
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-
-    text = f"dataset.path={hydra_value(tmp_path / name)}"
-    (override,) = OverridesParser.create().parse_overrides([text])
-    assert override.value() == str(tmp_path / name)
