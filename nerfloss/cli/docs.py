@@ -1,9 +1,9 @@
-"""``nerfloss docs``: write the pages that are made from docstrings."""
+"""``nerfloss docs``: write the pages that are made from docstrings and YAML files."""
 
 import argparse
 from pathlib import Path
 
-SUMMARY = "write docs/losses.md and its plots from docstrings and YAML files"
+SUMMARY = "write docs/losses.md, its plots and docs/published.md from docstrings and YAML files"
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -21,8 +21,11 @@ def run(options: argparse.Namespace) -> int:
     from nerfloss.assembly.config_files import conf_dir
     from nerfloss.cli.reference.generated_pages import stale_pages, write_pages
     from nerfloss.cli.reference.loss_page import IMAGES, loss_page
+    from nerfloss.cli.reference.published_page import DATA, PAGE, published_page
 
     pages = loss_page(conf_dir())
+    if (options.folder / DATA).is_file():
+        pages[PAGE] = published_page(options.folder / DATA)
     stale = stale_pages(pages, options.folder, IMAGES)
     for name in stale:
         what = "is out of date: run 'nerfloss docs'" if options.check else "written"
