@@ -17,7 +17,7 @@ INTRODUCTION = """\
 
 <!-- Written by `nerfloss docs` from docs/published.yaml: change that, then run it again. -->
 
-Each known data set has an experiment, so that one line runs it. Below it are figures of others, each
+Each known data set has an experiment, so that one line runs it. Below are figures of others, each
 with the source that it was read in. They are targets to compare with, not measurements of nerfloss:
 its experiments on these sets have not been run at full length on a GPU yet. Settings for a GPU are
 chosen by `hardware=auto` ([hardware](hardware.md)).
