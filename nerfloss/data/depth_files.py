@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from nerfloss.data.errors import DataError
-from nerfloss.data.map_files import MAP_ENDINGS, pick_array, read_arrays
+from nerfloss.data.map_files import MAP_ENDINGS, array_names, pick_array, read_arrays
 
 DEPTH_NAMES = ("depth", "depths", "z", "depth.z", "depth.v", "v", "y", "distance", "arr_0")
 CONFIDENCE_NAMES = ("confidence", "conf")
@@ -36,7 +36,8 @@ def read_depth_with_confidence(
 ) -> tuple[Float32[np.ndarray, "height width"], Float32[np.ndarray, "height width"] | None]:
     """Read a depth map and its confidence from 0 to 1, None if there is none.
 
-    The confidence is the file ``confidence``, or an array named so in the depth file. Whole numbers
+    The confidence is the file ``confidence``, or an array named so in the depth file (None, or the
+    same path). Whole numbers
     up to 2 are ARKit's levels (0, 0.5, 1), others are divided by 255 or 65535; other numbers are
     used as stored. What is not finite is 0.
 
@@ -46,7 +47,7 @@ def read_depth_with_confidence(
     stored = {n: arrays.pop(n) for n in list(arrays) if n.lower() in CONFIDENCE_NAMES}
     depth = _depth(arrays, path, unit)
     source = path if confidence is None else confidence
-    if confidence is not None:
+    if confidence is not None and confidence != path:
         stored = read_arrays(confidence)
     if not stored:
         return depth, None
@@ -61,7 +62,8 @@ def find_confidence(path: Path) -> Path | None:
     """Return the file with the confidence of a depth map, None if there is none.
 
     It has the same name in a folder ``confidence`` or ``conf`` beside the folder of the depths, or
-    lies beside the depth as name_confidence or name_conf; any ending of a map.
+    lies beside the depth as name_confidence or name_conf; any ending of a map. Else it is the depth
+    file itself, if that is an npz or an exr with an array named so. Nothing is decoded.
     """
     for word in CONFIDENCE_NAMES:
         for stem in (path.parent.parent / word / path.stem, path.with_name(f"{path.stem}_{word}")):
@@ -69,7 +71,9 @@ def find_confidence(path: Path) -> Path | None:
                 candidate = stem.with_name(stem.name + ending)
                 if candidate.is_file():
                     return candidate
-    return None
+    if path.suffix.lower() not in (".npz", ".exr") or not path.is_file():
+        return None
+    return path if any(n.lower() in CONFIDENCE_NAMES for n in array_names(path)) else None
 
 
 def _depth(

@@ -40,6 +40,24 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     return arrays
 
 
+def array_names(path: Path) -> list[str]:
+    """Return the names of the arrays of an npz or exr, which are not decoded; empty for others."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(4)
+        if head == b"PK\x03\x04":
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+                return list(stored.files)
+        if head == b"\x76\x2f\x31\x01":
+            import OpenEXR  # pyright: ignore[reportMissingImports]
+
+            with OpenEXR.File(str(path), separate_channels=True, header_only=True) as file:
+                return [channel.name for channel in file.header()["channels"]]
+    except Exception:  # Decoders raise anything for corrupt bytes; `read_arrays` says so.
+        return []
+    return []
+
+
 def pick_array(arrays: dict[str, np.ndarray], names: tuple[str, ...], path: Path) -> np.ndarray:
     """Return the only array, or the first of the given names.
 

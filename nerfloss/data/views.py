@@ -24,7 +24,8 @@ class Views:
 
     ``rgb`` and ``mask`` stay 8 bit: a thousand full-HD views take 8 GB this way and 33 as floats.
     ``rgb`` is straight colour, not multiplied by the opacity. ``mask`` is the opacity, 0 to 255.
-    ``depth`` is the distance along the ray in scene units, 0 where unknown. ``normal`` is unit,
+    ``depth`` is the distance along the ray in scene units, 0 where unknown;
+    ``depth_confidence`` is from 0 to 1, 0 where the depth is unknown. ``normal`` is unit,
     outward and in the world frame, 0 where unknown. ``label`` is the semantic class and
     ``instance`` the object that a pixel shows, 0 for the background. ``points`` are surface points
     from another source, e.g. structure from motion. ``image_storage`` names where a run keeps the
@@ -40,6 +41,7 @@ class Views:
     rgb: UInt8[Tensor, "views height width 3"]
     mask: UInt8[Tensor, "views height width"] | None = None
     depth: Float[Tensor, "views height width"] | None = None
+    depth_confidence: Float[Tensor, "views height width"] | None = None
     normal: Float[Tensor, "views height width 3"] | None = None
     label: Int16[Tensor, "views height width"] | None = None
     instance: Int16[Tensor, "views height width"] | None = None
@@ -93,7 +95,7 @@ class Views:
     @property
     def images(self) -> dict[str, Tensor]:
         """The known images by name, each of shape (views, height, width, ...)."""
-        names = ("rgb", "mask", "depth", "normal", "label", "instance")
+        names = ("rgb", "mask", "depth", "depth_confidence", "normal", "label", "instance")
         images = {name: getattr(self, name) for name in names}
         return {name: image for name, image in images.items() if image is not None}
 

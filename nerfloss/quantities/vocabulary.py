@@ -39,6 +39,7 @@ _PATCHES = "batches of patches (batch=patch)"
 _IMAGES = "datasets"
 _MASKS = "datasets with masks"
 _DEPTHS = "datasets with depth"
+_CONFIDENCES = "datasets with depth that has a confidence"
 _NORMALS = "datasets with normals"
 _POINTS = "datasets with observed surface points"
 _LABELS = "datasets with labels"
@@ -145,6 +146,9 @@ VOCABULARY: Mapping[str, Quantity] = {
     "target_mask": Quantity("rays", "1 on the object, 0 off it", _MASKS),
     "target_depth": Quantity("rays", "observed distance along the ray; 0 = unknown", _DEPTHS),
     "target_depth_known": Quantity("rays", "True where target_depth is known", _DEPTHS, "bool"),
+    "target_depth_confidence": Quantity(
+        "rays", "confidence of target_depth, [0, 1]; 0 = unknown depth", _CONFIDENCES
+    ),
     "target_normal": Quantity("rays 3", "observed unit normal; 0 = unknown", _NORMALS),
     "target_normal_known": Quantity("rays", "True where target_normal is known", _NORMALS, "bool"),
     "target_label": Quantity("rays", "observed semantic class", _LABELS, "int"),

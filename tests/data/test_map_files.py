@@ -192,6 +192,7 @@ def test_confidence_beside_the_depth_or_in_its_file(tmp_path, depth):
     path = write(tmp_path / "depth", "npy", depth)
     assert find_confidence(path) is None
     assert read_depth_with_confidence(path, 1.0)[1] is None
+    assert read_depth_with_confidence(path, 1.0, path)[1] is None
     Image.fromarray(levels * 127).save(beside := tmp_path / "confidence" / "x.png")
     assert find_confidence(path) == beside
     confidence = read_depth_with_confidence(path, 1.0, beside)[1]
@@ -200,6 +201,23 @@ def test_confidence_beside_the_depth_or_in_its_file(tmp_path, depth):
     np.save(beside := tmp_path / "depth" / "x_conf.npy", np.full((6, 8), 0.25))
     assert find_confidence(path) == beside
     assert (read_depth_with_confidence(path, 1.0, beside)[1] == 0.25).all()
+
+
+@pytest.mark.parametrize("kind", ["npz", "exr"])
+def test_a_confidence_in_the_file_of_the_depth_is_found_without_decoding(tmp_path, depth, kind):
+    path = tmp_path / f"x.{kind}"
+    values = {"depth": depth, "confidence": np.full((6, 8), 0.25, np.float32)}
+    for names in (["depth"], ["depth", "confidence"]):
+        stored = {name: values[name] for name in names}
+        if kind == "npz":
+            np.savez(path, **stored)
+        else:
+            pytest.importorskip("OpenEXR")
+            write_exr(path, {"Z" if name == "depth" else name: stored[name] for name in names})
+        assert find_confidence(path) == (path if "confidence" in names else None)
+    assert (read_depth_with_confidence(path, 1.0, path)[1] == 0.25).all()
+    path.write_bytes(path.read_bytes()[:60])
+    assert find_confidence(path) is None
 
 
 @pytest.mark.parametrize("values", [np.full((6, 8), 3.0), np.full((6, 8), -1), np.ones((3, 4))])

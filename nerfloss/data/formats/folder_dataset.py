@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from nerfloss.data.depth_files import find_confidence
 from nerfloss.data.formats.build_settings import BuildSettings
 from nerfloss.data.formats.detection import detect_layout, layout_module
 from nerfloss.data.formats.parsed_scene import Frame, ParsedScene, ParseSettings
@@ -79,7 +80,7 @@ class FolderDataset(SceneSettings, FileSettings):
         alpha = read_header(parsed.frames[0].image).has_alpha
         masks = alpha or any(frame.object_mask for frame in parsed.frames)
         offered = self.offered(masks=bool(self.masks) and masks)
-        for name in ("depth", "normal"):
+        for name in ("depth", "depth_confidence", "normal"):
             if any(getattr(frame, name) for frame in parsed.frames):
                 offered |= {f"target_{name}"}
         if self.points is None and parsed.points is not None and len(parsed.points.positions):
@@ -104,7 +105,7 @@ class FolderDataset(SceneSettings, FileSettings):
         if self.scene_radius is not None and parsed.region is None:
             radius = float(self.scene_radius)
             parsed = replace(parsed, region=np.diag([radius, radius, radius, 1.0]))
-        frames = tuple(self._with_meaning(frame) for frame in parsed.frames)
+        frames = tuple(_with_confidence(self._with_meaning(frame)) for frame in parsed.frames)
         return replace(parsed, frames=frames)
 
     @property
@@ -139,3 +140,9 @@ class FolderDataset(SceneSettings, FileSettings):
         if self.mask_meaning == "object":
             return replace(frame, object_mask=mask, ignore_mask=None)
         return replace(frame, object_mask=None, ignore_mask=mask)
+
+
+def _with_confidence(frame: Frame) -> Frame:
+    """Return the frame with the file of the confidence of its depth, if there is one."""
+    found = None if frame.depth is None else find_confidence(frame.depth)
+    return frame if found is None else replace(frame, depth_confidence=found)

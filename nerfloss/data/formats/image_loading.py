@@ -14,7 +14,7 @@ from torch import Tensor
 
 from nerfloss.data.cameras.camera import Camera
 from nerfloss.data.cameras.cameras import pixel_centers
-from nerfloss.data.depth_files import read_depth
+from nerfloss.data.depth_files import read_depth_with_confidence
 from nerfloss.data.errors import DataError
 from nerfloss.data.formats.image_sizes import PlannedImage
 from nerfloss.data.formats.parsed_scene import DepthConvention, Frame, NormalConvention
@@ -26,6 +26,7 @@ from nerfloss.data.mask_files import read_mask_with_note, read_object_mask
 from nerfloss.data.normal_files import read_normals
 from nerfloss.kernels.lens import pixel_to_direction
 
+WITHOUT_CONFIDENCE = "depth without a confidence, which others have: taken as 1"
 # Each thread holds a few copies of one image.
 DECODERS = max(4, min(16, os.cpu_count() or 1))
 
@@ -35,9 +36,9 @@ class LoadedImages:
     """The images of a scene, each in the top left corner of the largest size.
 
     ``rows`` are the indices along the first axis at which the frames' images are. ``depth`` is the
-    distance along rays in the units of the files, 0 where unknown. ``normal`` is in the frame of
-    the files. ``on_disk`` says if they are stored on a disk. ``notes`` has one entry per view that
-    something was assumed about.
+    distance along rays in the units of the files, 0 where unknown; ``depth_confidence`` is from 0
+    to 1, 0 where the depth is unknown. ``normal`` is in the frame of the files. ``on_disk`` says if
+    they are stored on a disk. ``notes`` has one entry per view that something was assumed about.
     """
 
     rows: Sequence[int]
@@ -45,6 +46,7 @@ class LoadedImages:
     mask: Tensor | None = None
     ignore: Tensor | None = None
     depth: Tensor | None = None
+    depth_confidence: Tensor | None = None
     normal: Tensor | None = None
     on_disk: bool = False
     notes: list[str] = field(default_factory=list)
@@ -100,6 +102,7 @@ def _stored_per_pixel(
         "mask": (has_mask, (), byte),
         "ignore": (any(frame.ignore_mask for frame in frames), (), byte),
         "depth": (any(frame.depth for frame in frames), (), real),
+        "depth_confidence": (any(frame.depth_confidence for frame in frames), (), real),
         "normal": (any(frame.normal for frame in frames), (3,), real),
     }
     return {name: (channels, kind) for name, (has, channels, kind) in known.items() if has}
@@ -137,7 +140,11 @@ def _load(
         # As in nerfstudio: every value but 0 counts.
         put(loaded.ignore, np.where(mask > 0, 0, 255).astype(np.uint8))
     if frame.depth is not None:
-        values = read_depth(frame.depth, depth.unit)
+        values, sure = read_depth_with_confidence(frame.depth, depth.unit, frame.depth_confidence)
+        if loaded.depth_confidence is not None:
+            notes += [WITHOUT_CONFIDENCE] if sure is None else []
+            sure = np.where(values > 0, 1 if sure is None else sure, 0).astype(np.float32)
+            put(loaded.depth_confidence, _nearest(sure, frame.depth, planned))
         values = _nearest(values, frame.depth, planned)
         put(loaded.depth, along_rays(values, planned.camera) if depth.along == "z" else values)
     if frame.normal is not None:

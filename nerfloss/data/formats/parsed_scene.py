@@ -25,7 +25,8 @@ class Frame:
     ``object_mask`` shows the object (non-zero or white), ``ignore_mask`` the pixels that count
     (non-zero) and those that do not (0), as in nerfstudio. Where ``object_mask`` is None, an alpha
     channel of the image is the object mask. ``depth`` and ``normal`` are maps in
-    `ParsedScene.depth` and `ParsedScene.normal`'s conventions.
+    `ParsedScene.depth` and `ParsedScene.normal`'s conventions; ``depth_confidence`` holds how
+    certain the depths are, 0 to 1, and may be the file of the depths.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Frame:
     ignore_mask: Path | None = None
     depth: Path | None = None
     normal: Path | None = None
+    depth_confidence: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -123,6 +123,7 @@ def _views(
         loaded.rgb,
         loaded.mask,
         loaded.depth,
+        loaded.depth_confidence,
         loaded.normal,
         points=None if points is None else points[torch.tensor(order)],
         ignore=loaded.ignore,

@@ -50,6 +50,10 @@ def write_transforms(scene: ParsedScene, folder: Path, *, link: bool = False) ->
             file = vars(frame)[field]
             if file is not None:
                 entry[key] = _copy(file, folder, place, frame.name, link)
+        sure = frame.depth_confidence
+        if sure is not None and sure != frame.depth:
+            # Found beside the depth: no key of nerfstudio names it.
+            _copy(sure, folder, "depths", f"{frame.name}_confidence", link)
         entries.append(entry)
         names.append(name)
     if scene.test is not None:

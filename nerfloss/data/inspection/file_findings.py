@@ -45,6 +45,7 @@ def _without_camera(parsed: ParsedScene) -> list[str]:
     stems: dict[Path, set[str]] = {}
     for frame in parsed.frames:
         files = (frame.image, frame.object_mask, frame.ignore_mask, frame.depth, frame.normal)
+        files += (frame.depth_confidence,)
         known |= {path.resolve() for path in files if path is not None}
         stems.setdefault(frame.image.parent, set()).add(frame.image.stem)
     found = []
@@ -67,6 +68,8 @@ def depth_rows(parsed: ParsedScene) -> list[Row]:
         unit, along = parsed.depth.unit, parsed.depth.along
         kind = "along z" if along == "z" else "along rays"
         text = f"{of_all(count, len(parsed.frames))}, unit {unit:g}, {kind}"
+        sure = sum(frame.depth_confidence is not None for frame in parsed.frames)
+        text += f", with a confidence in {of_all(sure, count, 'maps')}" if sure else ""
         middle = _medians(parsed)
         if middle:
             low, high = min(middle.values()), max(middle.values())

@@ -36,6 +36,7 @@ def test_they_are_those_of_training(name, folder) -> None:
     shown = inspect_scene(dataset.parsed, dataset.build_settings, matches=False)
     scene = dataset.load()
     np.testing.assert_allclose(shown.scene.to_world, scene.to_world, atol=1e-9)
+    assert shown.parsed.test is not None
     held = tuple(shown.parsed.frames[view].name for view in shown.parsed.test)
     assert held == scene.test.names
     blue = [view for view, color in enumerate(view_colors(shown)) if color == "#2f6fde"]
