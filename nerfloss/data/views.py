@@ -25,7 +25,9 @@ class Views:
     ``rgb`` and ``mask`` stay 8 bit: a thousand full-HD views take 8 GB this way and 33 as floats.
     ``rgb`` is straight colour, not multiplied by the opacity. ``mask`` is the opacity, 0 to 255.
     ``depth`` is the distance along the ray in scene units, 0 where unknown;
-    ``depth_confidence`` is from 0 to 1, 0 where the depth is unknown. ``normal`` is unit,
+    ``depth_confidence`` is from 0 to 1, 0 where the depth is unknown. ``relative_depth`` (along the
+    optical axis) and ``disparity`` (its inverse) are known up to a scale and a shift per view, 0
+    where unknown. ``normal`` is unit,
     outward and in the world frame, 0 where unknown. ``label`` is the semantic class and
     ``instance`` the object that a pixel shows, 0 for the background. ``points`` are surface points
     from another source, e.g. structure from motion. ``image_storage`` names where a run keeps the
@@ -47,6 +49,8 @@ class Views:
     instance: Int16[Tensor, "views height width"] | None = None
     points: SparsePoints | None = None
     ignore: UInt8[Tensor, "views height width"] | None = None
+    relative_depth: Float[Tensor, "views height width"] | None = None
+    disparity: Float[Tensor, "views height width"] | None = None
     image_storage: str = "auto"
     on_disk: bool = False
 
@@ -95,7 +99,8 @@ class Views:
     @property
     def images(self) -> dict[str, Tensor]:
         """The known images by name, each of shape (views, height, width, ...)."""
-        names = ("rgb", "mask", "depth", "depth_confidence", "normal", "label", "instance")
+        maps = ("depth", "depth_confidence", "relative_depth", "disparity", "normal")
+        names = ("rgb", "mask", *maps, "label", "instance")
         images = {name: getattr(self, name) for name in names}
         return {name: image for name, image in images.items() if image is not None}
 

@@ -1,5 +1,6 @@
 """Derived quantities: each function computes the quantity of its name from its parameters."""
 
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
@@ -70,6 +71,24 @@ def depth(
     return expected_distance(weights, t_starts, t_ends)
 
 
+def depth_z(
+    depth: Float[Tensor, "rays"], axis_cosine: Float[Tensor, "rays"]
+) -> Float[Tensor, "rays"]:
+    """Return the expected depth along the optical axis of the camera; 0 where nothing is hit."""
+    return depth * axis_cosine
+
+
+def disparity(
+    opacity: Float[Tensor, "rays"], depth_z: Float[Tensor, "rays"]
+) -> Float[Tensor, "rays"]:
+    """Return the inverse of the mean depth of what a ray hits, ``opacity / depth_z``.
+
+    Per scene unit, 0 where nothing is hit. The depth is floored at 1e-3 times the opacity: nothing
+    is seen nearer than that to a camera.
+    """
+    return opacity / torch.maximum(depth_z, 1e-3 * opacity).clamp_min(1e-6)
+
+
 def normals(gradients: Float[Tensor, "rays samples 3"]) -> Float[Tensor, "rays samples 3"]:
     """Return the unit gradients of the SDF; 0 where the gradient vanishes."""
     return unit(gradients)
@@ -124,6 +143,18 @@ def hit_points(
 def target_depth_known(target_depth: Float[Tensor, "rays"]) -> Bool[Tensor, "rays"]:
     """Return True where a depth was observed."""
     return target_depth > 0
+
+
+def target_relative_depth_known(
+    target_relative_depth: Float[Tensor, "rays"],
+) -> Bool[Tensor, "rays"]:
+    """Return True where a relative depth was estimated."""
+    return target_relative_depth > 0
+
+
+def target_disparity_known(target_disparity: Float[Tensor, "rays"]) -> Bool[Tensor, "rays"]:
+    """Return True where a disparity was estimated."""
+    return target_disparity > 0
 
 
 def target_normal_known(target_normal: Float[Tensor, "rays 3"]) -> Bool[Tensor, "rays"]:

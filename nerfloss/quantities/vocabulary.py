@@ -41,6 +41,8 @@ _MASKS = "datasets with masks"
 _DEPTHS = "datasets with depth"
 _CONFIDENCES = "datasets with depth that has a confidence"
 _NORMALS = "datasets with normals"
+_RELATIVE_DEPTHS = "datasets with relative depth (nerfloss priors)"
+_DISPARITIES = "datasets with disparity (nerfloss priors)"
 _POINTS = "datasets with observed surface points"
 _LABELS = "datasets with labels"
 _SEMANTIC = "models with a semantic head (+model/head=semantic)"
@@ -62,6 +64,7 @@ VOCABULARY: Mapping[str, Quantity] = {
     "directions": Quantity("rays 3", "unit direction of a ray", _RAYS),
     "pixel": Quantity("rays 2", "column and row of the pixel's centre, in pixels", _RAYS),
     "view": Quantity("rays", "index of the image a ray belongs to", _RAYS, "int"),
+    "axis_cosine": Quantity("rays", "cosine between a ray and its camera's optical axis", _RAYS),
     "background": Quantity("rays 3", "colour behind the scene, in [0, 1]", _RAYS),
     "t_starts": Quantity("rays samples", "near end of a sample's interval", _SAMPLERS),
     "t_ends": Quantity("rays samples", "far end of a sample's interval", _SAMPLERS),
@@ -102,6 +105,8 @@ VOCABULARY: Mapping[str, Quantity] = {
         "rays 3", "colour behind the foreground, of the background model if any", _RENDERERS
     ),
     "depth": Quantity("rays", "expected distance along the ray", _RENDERERS),
+    "depth_z": Quantity("rays", "depth along the camera's optical axis", _RENDERERS),
+    "disparity": Quantity("rays", "opacity over depth_z; 0 where nothing is hit", _RENDERERS),
     "normal": Quantity("rays 3", "composited normal; shorter where normals disagree", _SDF),
     "surface_distance": Quantity("rays", "distance to surface_points; 0 without one", _SDF),
     "surface_points": Quantity("rays 3", "first zero crossing of the SDF along a ray", _SDF),
@@ -148,6 +153,18 @@ VOCABULARY: Mapping[str, Quantity] = {
     "target_depth_known": Quantity("rays", "True where target_depth is known", _DEPTHS, "bool"),
     "target_depth_confidence": Quantity(
         "rays", "confidence of target_depth, [0, 1]; 0 = unknown depth", _CONFIDENCES
+    ),
+    "target_relative_depth": Quantity(
+        "rays", "depth_z up to a scale and shift per view; 0 = unknown", _RELATIVE_DEPTHS
+    ),
+    "target_relative_depth_known": Quantity(
+        "rays", "True where target_relative_depth is known", _RELATIVE_DEPTHS, "bool"
+    ),
+    "target_disparity": Quantity(
+        "rays", "disparity up to a scale and shift per view; 0 = unknown", _DISPARITIES
+    ),
+    "target_disparity_known": Quantity(
+        "rays", "True where target_disparity is known", _DISPARITIES, "bool"
     ),
     "target_normal": Quantity("rays 3", "observed unit normal; 0 = unknown", _NORMALS),
     "target_normal_known": Quantity("rays", "True where target_normal is known", _NORMALS, "bool"),

@@ -30,6 +30,7 @@ SIZES: Mapping[str, int] = {
     "rows": 4,
     "columns": 5,
     "code": 4,
+    "behind": 6,
 }
 
 
@@ -150,6 +151,7 @@ def _shaper(quantity: str) -> Callable[[Tensor], Tensor]:
         "image_sizes": lambda u: (12 + 4 * u).round(),
         "densities": lambda u: 20 * u,
         "depth": lambda u: 1 + u,
+        "depth_z": lambda u: 1 + u,
         "surface_distance": lambda u: 1 + u,
         "sharpness": lambda u: 20 + 40 * u,
         "logits": lambda u: 4 * u - 2,

@@ -61,5 +61,5 @@ def test_obtainable_leaves_out_what_lacks_a_primitive():
 
 def test_rules_of_a_module_are_its_own_public_functions():
     rules = rules_in(derived)
-    assert rules["rgb"].inputs == ("weights", "colors", "opacity", "background")
+    assert rules["rgb"].inputs == ("rgb_foreground", "opacity", "background_rgb")
     assert "compositing_weights" not in rules

@@ -80,7 +80,8 @@ class FolderDataset(SceneSettings, FileSettings):
         alpha = read_header(parsed.frames[0].image).has_alpha
         masks = alpha or any(frame.object_mask for frame in parsed.frames)
         offered = self.offered(masks=bool(self.masks) and masks)
-        for name in ("depth", "depth_confidence", "normal"):
+        maps = ("depth", "depth_confidence", "relative_depth", "disparity", "normal")
+        for name in maps:
             if any(getattr(frame, name) for frame in parsed.frames):
                 offered |= {f"target_{name}"}
         if self.points is None and parsed.points is not None and len(parsed.points.positions):

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from nerfloss.data.cameras.camera import Camera
 from nerfloss.data.cameras.cameras import pixel_centers
-from nerfloss.data.depth_files import read_depth_with_confidence
+from nerfloss.data.depth_files import read_depth, read_depth_with_confidence
 from nerfloss.data.errors import DataError
 from nerfloss.data.formats.image_sizes import PlannedImage
 from nerfloss.data.formats.parsed_scene import DepthConvention, Frame, NormalConvention
@@ -37,8 +37,9 @@ class LoadedImages:
 
     ``rows`` are the indices along the first axis at which the frames' images are. ``depth`` is the
     distance along rays in the units of the files, 0 where unknown; ``depth_confidence`` is from 0
-    to 1, 0 where the depth is unknown. ``normal`` is in the frame of the files. ``on_disk`` says if
-    they are stored on a disk. ``notes`` has one entry per view that something was assumed about.
+    to 1, 0 where the depth is unknown. ``relative_depth`` and ``disparity`` are as stored.
+    ``normal`` is in the frame of the files. ``on_disk`` says if they are stored on a disk.
+    ``notes`` has one entry per view that something was assumed about.
     """
 
     rows: Sequence[int]
@@ -48,6 +49,8 @@ class LoadedImages:
     depth: Tensor | None = None
     depth_confidence: Tensor | None = None
     normal: Tensor | None = None
+    relative_depth: Tensor | None = None
+    disparity: Tensor | None = None
     on_disk: bool = False
     notes: list[str] = field(default_factory=list)
 
@@ -104,6 +107,8 @@ def _stored_per_pixel(
         "depth": (any(frame.depth for frame in frames), (), real),
         "depth_confidence": (any(frame.depth_confidence for frame in frames), (), real),
         "normal": (any(frame.normal for frame in frames), (3,), real),
+        "relative_depth": (any(frame.relative_depth for frame in frames), (), real),
+        "disparity": (any(frame.disparity for frame in frames), (), real),
     }
     return {name: (channels, kind) for name, (has, channels, kind) in known.items() if has}
 
@@ -147,6 +152,9 @@ def _load(
             put(loaded.depth_confidence, _nearest(sure, frame.depth, planned))
         values = _nearest(values, frame.depth, planned)
         put(loaded.depth, along_rays(values, planned.camera) if depth.along == "z" else values)
+    for name in ("relative_depth", "disparity"):
+        if (path := getattr(frame, name)) is not None:
+            put(getattr(loaded, name), _nearest(read_depth(path, 1.0), path, planned))
     if frame.normal is not None:
         values = _nearest(read_normals(frame.normal, normal.frame), frame.normal, planned)
         put(loaded.normal, values if normal.frame == "world" else values @ frame.pose[:, :3].T)

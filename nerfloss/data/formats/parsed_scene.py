@@ -26,7 +26,8 @@ class Frame:
     (non-zero) and those that do not (0), as in nerfstudio. Where ``object_mask`` is None, an alpha
     channel of the image is the object mask. ``depth`` and ``normal`` are maps in
     `ParsedScene.depth` and `ParsedScene.normal`'s conventions; ``depth_confidence`` holds how
-    certain the depths are, 0 to 1, and may be the file of the depths.
+    certain the depths are, 0 to 1, and may be the file of the depths. ``relative_depth`` and
+    ``disparity`` are estimated along the optical axis, up to a scale and a shift; 0 is unknown.
     """
 
     name: str
@@ -39,6 +40,8 @@ class Frame:
     depth: Path | None = None
     normal: Path | None = None
     depth_confidence: Path | None = None
+    relative_depth: Path | None = None
+    disparity: Path | None = None
 
 
 @dataclass(frozen=True)

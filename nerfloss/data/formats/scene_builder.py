@@ -127,6 +127,8 @@ def _views(
         loaded.normal,
         points=None if points is None else points[torch.tensor(order)],
         ignore=loaded.ignore,
+        relative_depth=loaded.relative_depth,
+        disparity=loaded.disparity,
         image_storage=settings.image_storage,
         on_disk=loaded.on_disk,
     )

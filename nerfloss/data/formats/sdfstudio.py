@@ -23,6 +23,7 @@ from nerfloss.data.formats.transforms_pose import FARTHEST, check_scales, matrix
 CONTENT = "an SDFStudio scene (a folder with meta_data.json)"
 MAPS = {
     "mono_normal_path": "normal",
+    "mono_depth_path": "relative_depth",
     "sensor_depth_path": "depth",
     "foreground_mask": "object_mask",
 }
@@ -36,8 +37,8 @@ def detect(folder: Path) -> bool:
 def parse(folder: Path, settings: ParseSettings) -> ParsedScene:
     """Read a scene; ``worldtogt`` leads to the original coordinates, ``scene_box`` is the region.
 
-    Normals are in OpenCV camera axes. Depth of ``mono_depth_path`` has no scale: its files are in
-    ``more["mono_depth"]``, by the names of the views. Raises DataError for missing or broken files.
+    Normals are in OpenCV camera axes. Depth of ``mono_depth_path`` has no scale: it is relative
+    depth. Raises DataError for missing or broken files.
     """
     path = folder / "meta_data.json"
     meta = read_json(path, CONTENT)
@@ -46,7 +47,7 @@ def parse(folder: Path, settings: ParseSettings) -> ParsedScene:
     if width is None or height is None:
         raise DataError(path, "width or height is missing", "give the size of the images")
     remarks, finder = Remarks(len(entries)), FileFinder(folder)
-    frames, mono, missing = [], {}, []
+    frames, missing = [], []
     poses: dict[str, Float[np.ndarray, "4 4"]] = {}
     for index, entry in enumerate(entries):
         frame, lost = _frame(entry, index, (width, height), path, finder, poses)
@@ -54,8 +55,6 @@ def parse(folder: Path, settings: ParseSettings) -> ParsedScene:
         if frame is not None:
             pose = opencv_pose(poses[frame.name], path, frame.name, remarks)
             frames.append(replace(frame, pose=pose))
-            if (name := text(entry, "mono_depth_path", path, frame.name)) is not None:
-                mono[frame.name] = folder / name
     check_scales(path, poses)
     if missing and (settings.missing != "skip" or not frames):
         found = f"{len(missing)} files or poses are missing: {some(missing)}"
@@ -64,8 +63,8 @@ def parse(folder: Path, settings: ParseSettings) -> ParsedScene:
         remarks.add(f"{len(missing)} files or poses are missing, left out: {some(missing)}")
     if len({frame.name for frame in frames}) < len(frames):
         raise DataError(path, "lists an image twice", "list each image once")
-    if mono:
-        remarks.add("mono_depth_path: depth without a scale, not used as target_depth")
+    if any(frame.relative_depth for frame in frames):
+        remarks.add("mono_depth_path: depth without a scale, used as target_relative_depth alone")
     to_files = _similarity(meta, path)
     return ParsedScene(
         folder,
@@ -75,7 +74,6 @@ def parse(folder: Path, settings: ParseSettings) -> ParsedScene:
         to_files=to_files,
         normal=NormalConvention("camera"),
         notes=remarks.lines,
-        more={"mono_depth": mono},
     )
 
 

@@ -62,6 +62,8 @@ def gather_pixels(
     pixel = torch.stack([within % width, within // width], dim=-1) + 0.5
     rays = cameras.rays(view, pixel, background)
     targets = {name: _as_quantity(values) for name, values in pixels.items()}
+    if "axis_cosine" in wanted:
+        targets["axis_cosine"] = (rays.directions * cameras.poses[view, :, 2]).sum(-1)
     if composite and "target_mask" in targets:
         alpha = targets["target_mask"][:, None]
         targets["target_rgb"] = alpha * targets["target_rgb"] + (1 - alpha) * rays.background

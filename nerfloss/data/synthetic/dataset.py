@@ -19,6 +19,7 @@ from nerfloss.data.synthetic.exposure_gains import (
     with_exposure_gains,
 )
 from nerfloss.data.synthetic.ground_truth_mesh import surface_mesh
+from nerfloss.data.synthetic.monocular_maps import with_monocular_maps
 from nerfloss.data.synthetic.pose_noise import PoseNoise
 from nerfloss.data.synthetic.rendering import render_views
 from nerfloss.data.synthetic.sample_surface_points import sample_surface_points
@@ -28,7 +29,15 @@ from nerfloss.data.views import Views
 CAMERA_RADIUS = 2.7
 FIELD_OF_VIEW = 38.0
 IMAGES = frozenset(
-    {"target_rgb", "target_depth", "target_normal", "target_label", "target_instance"}
+    {
+        "target_rgb",
+        "target_depth",
+        "target_relative_depth",
+        "target_disparity",
+        "target_normal",
+        "target_label",
+        "target_instance",
+    }
 )
 POINTS = frozenset({"target_points", "target_point_normals", "target_point_confidence"})
 
@@ -101,7 +110,7 @@ class AnalyticDataset(SceneSettings):
         names = [f"train_{i:03d}" for i in range(self.views)]
         names += [f"test_{i:03d}" for i in range(self.test_views)]
         views = render_views(model, cameras, tuple(names), self.supersampling)
-        views = with_surroundings(views, self.surroundings)
+        views = with_monocular_maps(with_surroundings(views, self.surroundings))
         size = sum(image.nbytes for image in views.images.values())
         views = replace(
             views.stored_in(storage_for(self.image_storage, size)), image_storage=self.image_storage

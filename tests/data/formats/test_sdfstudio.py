@@ -41,6 +41,7 @@ def folder(tmp_path_factory):
     folder = write(tmp_path_factory.mktemp("scene"), META, "meta_data.json")
     for index in range(4):
         np.save(folder / f"{index}_normal.npy", np.zeros((3, 6, 8), np.float32))
+        np.save(folder / f"{index}_depth.npy", np.full((6, 8), 0.5, np.float32))
     return folder
 
 
@@ -52,6 +53,7 @@ def test_a_scene_is_read_as_it_is_described(folder):
     np.testing.assert_allclose(scene.frames[1].pose, poses(4)[1][:3], atol=1e-12)
     assert scene.frames[0].camera.params == (9, 8, 4.5, 2.5)
     assert scene.frames[0].depth is None
+    assert scene.frames[0].relative_depth == folder / "0_depth.npy"
     assert scene.frames[0].normal is not None
     assert scene.normal.frame == "camera"
     np.testing.assert_array_equal(scene.region, np.eye(4))
