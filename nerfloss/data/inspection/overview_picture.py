@@ -10,7 +10,7 @@ from nerfloss.data.inspection.plot_frame import PlottedScene, plotted_scene, vie
 from nerfloss.data.inspection.view_pictures import ViewPicture
 from nerfloss.data.posed_cameras import spread
 
-PLOT, GAP, THUMB, MOST = 520, 16, 150, 60
+PLOT, GAP, THUMB, MOST = 520, 16, 148, 60
 CAPTION = 18
 WIDTH = 3 * PLOT + 4 * GAP
 # The axes of the plotted scene that run right and up in each plot.
@@ -104,7 +104,7 @@ def contact_sheet(inspection: Inspection, colors: list[str]) -> Image.Image:
     small = [thumbnail(picture, THUMB) for picture in chosen]
     width = max([THUMB // 2, *(image.width for image in small)]) + 10
     height = max([0, *(image.height for image in small)]) + CAPTION + 10
-    columns = (WIDTH - 2 * GAP + 10) // width  # no gap after the last
+    columns = (WIDTH - 2 * GAP + 6) // width  # no gap after the last
     rows = -(-len(chosen) // columns)
     sheet = Image.new("RGB", (WIDTH - 2 * GAP, max(1, rows * height)), "white")
     draw = ImageDraw.Draw(sheet)

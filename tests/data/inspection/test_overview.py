@@ -9,7 +9,11 @@ from PIL import Image
 
 from nerfloss.data.inspection.inspect_scene import inspect_scene
 from nerfloss.data.inspection.overview_page import overview_page, write_page
-from nerfloss.data.inspection.overview_picture import overview_picture, write_picture
+from nerfloss.data.inspection.overview_picture import (
+    contact_sheet,
+    overview_picture,
+    write_picture,
+)
 from nerfloss.data.inspection.plot_frame import plotted_scene, view_colors
 
 
@@ -32,6 +36,14 @@ def test_files_are_written(small_scene, tmp_path) -> None:
     with Image.open(tmp_path / "overview.png") as image:
         assert image.width > 1000
         assert len(image.convert("RGB").getcolors(1 << 24) or []) > 100
+
+
+def test_every_picture_of_the_sheet_has_its_whole_frame(small_scene) -> None:
+    inspection = inspect_scene(small_scene.parsed, matches=False)
+    colors = [f"#{9 * view + 100:02x}01fe" for view in range(12)]
+    sheet = np.asarray(contact_sheet(inspection, colors)).astype(np.int64)
+    counts = [(sheet == [9 * view + 100, 1, 254]).all(-1).sum() for view in range(12)]
+    assert min(counts) == max(counts) > 400
 
 
 def test_the_page_asks_for_no_other_file(small_scene) -> None:
