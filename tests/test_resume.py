@@ -34,6 +34,10 @@ def parameters(run):
     tensors = dict(run.model.field.named_parameters()) | dict(run.model.field.named_buffers())
     if run.model.appearance is not None:
         tensors |= dict(run.model.appearance.named_parameters())
+    if run.model.background is not None:
+        behind = run.model.background
+        tensors |= {f"background.{name}": value for name, value in behind.named_parameters()}
+        tensors |= {f"background.{name}": value for name, value in behind.named_buffers()}
     recipe = run.trainer.recipe
     if run.model.cameras is not None:
         tensors |= run.model.cameras.state_dict()
@@ -51,6 +55,7 @@ def same(first, second):
         ("neus", ["loss=neus_full", "initialization=auto"]),
         pytest.param("neus", ["dataset.masks=false", *QUICK_WARMUP], marks=pytest.mark.slow),
         ("nerf", ["loss=nerf_robust"]),
+        ("nerf", ["loss=nerf", "background=contracted", "dataset.masks=false"]),
         ("nerf", ["loss=nerf", "appearance=affine"]),
         ("nerf", ["loss=nerf", "appearance=bilateral"]),
         ("neus", ["appearance=embedding"]),
