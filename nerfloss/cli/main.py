@@ -15,7 +15,12 @@ from nerfloss.cli.scene_options import split_settings
 # In groups, as --help shows them: a name, and the module of this package that has the command.
 COMMANDS = {
     "train and evaluate": dict.fromkeys(SUMMARIES, ""),
-    "prepare": {"capture": "capture", "inspect": "inspect", "convert": "convert"},
+    "prepare": {
+        "capture": "capture",
+        "inspect": "inspect",
+        "convert": "convert",
+        "priors": "priors",
+    },
     "look up": {
         "list": "list_parts",
         "terms": "terms",

@@ -14,6 +14,8 @@ def left_out(parsed: ParsedScene, target: str, folder: Path) -> tuple[str, ...]:
     maps = any(frame.depth or frame.normal for frame in parsed.frames)
     if maps and target != "nerfstudio":
         notes.append(f"{program} has no maps of depth and normals: they are left out")
+    if any(frame.relative_depth or frame.disparity for frame in parsed.frames):
+        notes.append(f"{program} has no depth without a scale: the estimates are left out")
     if any(frame.object_mask for frame in parsed.frames) and target == "nerfstudio":
         notes.append(
             "nerfstudio has no object masks: it does not read object_masks/, which nerfloss does"

@@ -14,6 +14,7 @@ from nerfloss.data.formats.detection import detect_layout, layout_module
 from nerfloss.data.formats.parsed_scene import Frame, ParsedScene, ParseSettings
 from nerfloss.data.formats.scene_builder import build_scene
 from nerfloss.data.image_headers import read_header
+from nerfloss.data.priors.prior_files import with_priors
 from nerfloss.data.scene import Scene, check_random_background
 from nerfloss.data.settings import FileSettings, SceneSettings
 
@@ -34,6 +35,7 @@ class FolderDataset(SceneSettings, FileSettings):
     region of interest: a mapping of ``center``, ``radius`` and ``up`` in the coordinates of the
     files. ``orientation`` is ``files``, ``up`` or ``auto`` (`choose_region`), ``scene_scale`` a
     factor or ``auto`` (`scene_region`). ``scene_radius`` is short for a region about the origin.
+    With ``priors`` the maps that lie in the folders of `with_priors` are read.
 
     Raises ValueError for a value that is not among the choices.
     """
@@ -47,6 +49,7 @@ class FolderDataset(SceneSettings, FileSettings):
     orientation: str = "auto"
     scene_scale: float | int | str = "auto"
     scene_radius: float | int | None = None
+    priors: bool = True
 
     content: ClassVar[str] = "a scene (images with poses: transforms.json, COLMAP, NeuS ...)"
     mask_choices: ClassVar[tuple[bool | str, ...]] = (True, False, "auto")
@@ -107,7 +110,8 @@ class FolderDataset(SceneSettings, FileSettings):
             radius = float(self.scene_radius)
             parsed = replace(parsed, region=np.diag([radius, radius, radius, 1.0]))
         frames = tuple(_with_confidence(self._with_meaning(frame)) for frame in parsed.frames)
-        return replace(parsed, frames=frames)
+        parsed = replace(parsed, frames=frames)
+        return with_priors(parsed) if self.priors else parsed
 
     @property
     def build_settings(self) -> BuildSettings:

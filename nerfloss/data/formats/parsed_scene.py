@@ -77,9 +77,13 @@ class DepthConvention:
 
 @dataclass(frozen=True)
 class NormalConvention:
-    """How normal maps are stored: ``frame`` is ``camera`` (OpenCV axes), ``opengl``, ``world``."""
+    """How normal maps are stored: ``frame`` is ``camera`` (OpenCV axes), ``opengl``, ``world``.
+
+    ``estimated`` ones, by a network, are targets of training and no truth to score against.
+    """
 
     frame: str = "camera"
+    estimated: bool = False
 
 
 @dataclass(frozen=True)

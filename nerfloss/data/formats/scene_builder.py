@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -65,7 +66,7 @@ def build_scene(
     return Scene(
         name=parsed.folder.resolve().name,
         train=train,
-        test=test,
+        test=_without_estimates(parsed, test),
         to_world=region.to_world,
         background=background,
         ground_truth=ground_truth,
@@ -80,6 +81,14 @@ def build_scene(
             "downscale": settings.downscale,
         },
     )
+
+
+def _without_estimates(parsed: ParsedScene, test: Views) -> Views:
+    """Return the test views without normals that a network estimated: they are no truth."""
+    if not parsed.normal.estimated or test.normal is None:
+        return test
+    log.info("normals are a network's estimates: the test views are not scored against them")
+    return replace(test, normal=None)
 
 
 def _decoded(

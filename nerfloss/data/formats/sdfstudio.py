@@ -72,7 +72,7 @@ def parse(folder: Path, settings: ParseSettings) -> ParsedScene:
         tuple(frames),
         region=_region(meta, path, settings, remarks),
         to_files=to_files,
-        normal=NormalConvention("camera"),
+        normal=NormalConvention("camera", estimated=True),
         notes=remarks.lines,
     )
 
