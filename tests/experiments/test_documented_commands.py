@@ -31,6 +31,8 @@ from nerfloss.assembly.dataset_choice import dataset_overrides
 from nerfloss.assembly.environment_overrides import VARIABLE
 from nerfloss.assembly.hydra_resolvers import register_resolvers
 from nerfloss.cli.main import main
+from nerfloss.data.formats.folder_dataset import FolderDataset
+from nerfloss.data.priors.write_priors import write_priors
 from nerfloss.experiments.launchers.ray import RayLauncher
 from nerfloss.experiments.launchers.submitit import SubmititLauncher
 from nerfloss.experiments.sweeps.jobs import Jobs
@@ -77,6 +79,16 @@ OPAQUE = """
 def opaque(opacity, target_mask, *, margin=0.1):
     return target_mask * (1 - margin - opacity).clamp_min(0)
 """
+ESTIMATOR = "mylab.networks:estimate"
+# A network that docs/your_photographs.md has the reader bring.
+NETWORK = """
+import numpy as np
+
+def estimate(image):
+    normal = np.zeros(image.shape)
+    normal[..., 2] = -1
+    return {"depth": image.mean(-1), "normal": normal}
+"""
 COMMANDS = [
     command for command in documented_commands() if not any(part in command.line for part in EXEMPT)
 ]
@@ -122,6 +134,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = tmp_path / "home"
     shutil.copytree(ROOT / "tests" / "own_package" / "mylab", home / "mylab")
     (home / "mylab" / "__init__.py").write_text(OPAQUE)
+    (home / "mylab" / "networks.py").write_text(NETWORK)
     monkeypatch.chdir(home)
     monkeypatch.syspath_prepend(home)
     write_sweeps(home / "multirun")
@@ -235,8 +248,8 @@ def test_a_documented_command_of_nerfloss_succeeds(command, capsys):
     if any(part in command.line for part in NOT_TYPED):
         pytest.skip("see NOT_TYPED")
     words = in_words(command.line)
-    if "data/lego" in words:
-        write_blender(Path("data/lego"), small_scene("sphere", views=4, test_views=1, size=16))
+    for scene in {"data/lego", "scenes/shoe"} & set(words):
+        write_blender(Path(scene), small_scene("sphere", views=4, test_views=1, size=16))
     assert main(words[1:]) == 0
     if "multirun" in command.line:
         assert "Against" in capsys.readouterr().out
@@ -283,6 +296,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     captured = root.parent / "scenes" / "shoe"
     for folder in (captured, root / "mipnerf360" / "garden"):
         assert main(["convert", str(root / "lego"), "--to", "colmap", "-o", str(folder)]) == 0
+    estimated = FolderDataset(path=str(captured)).parsed
+    write_priors(estimated, lambda image: image.mean(-1), ("depth",), name=ESTIMATOR)
     return root
 
 

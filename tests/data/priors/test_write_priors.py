@@ -8,14 +8,23 @@ import pytest
 import torch
 from small_scenes import small_scene, write_blender
 
+from nerfloss import load_recipe
 from nerfloss.cli.main import main
 from nerfloss.data.errors import DataError
 from nerfloss.data.formats.folder_dataset import FolderDataset
 from nerfloss.data.priors.estimator import load_estimator, maps_of
 from nerfloss.data.priors.prior_files import prior_file
 from nerfloss.data.priors.write_priors import write_priors
+from nerfloss.quantities.vocabulary import VOCABULARY
+from nerfloss.recipe import RecipeError
 
 VIEWS = 5
+# What a run with an SDF has beside its data.
+OBSERVED = {name for name in VOCABULARY if name.startswith(("target_", "patch_"))}
+OF_AN_SDF = frozenset(VOCABULARY) - OBSERVED | {
+    "target_relative_depth_known",
+    "target_normal_known",
+}
 
 
 def brightness(image):
@@ -57,6 +66,14 @@ def test_relative_depth_is_a_quantity_of_its_own_and_no_metric_depth(folder):
     assert dataset(folder, priors=False).offers == before
 
 
+def test_terms_on_metric_depth_are_refused_and_those_without_a_scale_are_not(folder):
+    run(folder, depth_and_normal, ("depth", "normal"))
+    offers = dataset(folder).offers | OF_AN_SDF
+    load_recipe("monosdf").check(offers)
+    with pytest.raises(RecipeError, match="depth: needs 'target_depth', which only datasets with"):
+        load_recipe("neus", ["+term@terms.depth=depth_l1"]).check(offers)
+
+
 def test_disparity_and_normals_are_read_as_such(folder):
     run(folder, lambda image: brightness(image)[None, ..., None], ("disparity",), "a:b")
     run(folder, depth_and_normal, ("depth", "normal"), "c:d")
@@ -87,7 +104,7 @@ def test_an_interrupted_call_goes_on_where_it_was(folder):
     assert (done.written, done.there) == (VIEWS - 2, 2)
     assert told == [(i, VIEWS) for i in range(VIEWS + 1)]
     assert len(calls) == VIEWS + 1
-    assert run(folder, None).there == VIEWS
+    assert run(folder, lambda _: 1 / 0).there == VIEWS
 
 
 def test_maps_of_another_model_are_not_mixed(folder):
