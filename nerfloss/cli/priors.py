@@ -16,7 +16,7 @@ examples:
 The model is a function of one image (an array of rows, columns and RGB, 0 to 255) that returns an
 array, or a dictionary of arrays by kind; or transformers:CHECKPOINT, a network for depth estimation
 (pip install 'nerfloss[priors]'). --kind says what it returns: depth (larger is farther, as Omnidata
-and ZoeDepth), disparity (larger is nearer, as MiDaS and Depth Anything), normal (unit vectors; x
+and ZoeDepth), disparity (larger is nearer, as MiDaS), normal (unit vectors; x
 right, y down, z forward). Depth and disparity count up to a scale and a shift per image. The same
 line again goes on with an interrupted call."""
 
