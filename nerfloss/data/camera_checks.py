@@ -10,6 +10,7 @@ from nerfloss.data.common_view import half_fields
 from nerfloss.data.enclosing_ball import MARGIN
 from nerfloss.data.errors import DataError
 from nerfloss.data.hull_ball import Hull, hull_ball
+from nerfloss.data.lens_checks import lens_lines
 from nerfloss.data.masked_rays import share_of_masked_rays
 from nerfloss.data.pose_conventions import convention_by_axes, convention_by_masks
 from nerfloss.data.posed_cameras import Ball, PosedCameras
@@ -56,6 +57,7 @@ def check_cameras(
     views = PosedCameras(poses, cameras)
     return [
         *_about_lenses(cameras, views, names),
+        *lens_lines(cameras, names),
         *_about_poses(views, names),
         *_about_directions(views, hull),
         *_about_masks(views, hull, masks, region, names, path),

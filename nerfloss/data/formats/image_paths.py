@@ -1,6 +1,7 @@
 """Find the file that a layout names, with or without its ending, in another case, or moved."""
 
 import os
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
@@ -89,18 +90,18 @@ class FileFinder:
         for part in parts[:-1]:
             exact = folder / part
             if part not in (".", "..", "/") and not is_folder(exact):
-                others = self._listing(folder).get(part.casefold(), [])
+                others = self._listing(folder).get(_key(part), [])
                 exact = folder / others[0] if len(others) == 1 else exact
             folder = exact
         listing, last = self._listing(folder), parts[-1]
-        same = self._pick(folder, last, listing.get(last.casefold(), []))
+        same = self._pick(folder, last, listing.get(_key(last), []))
         if same is not None:
             return same
         stems = [last]
         if PurePosixPath(last).suffix.lower() in endings:
             stems.append(PurePosixPath(last).stem)
         for stem in stems:
-            keys = [(stem + ending).casefold() for ending in endings]
+            keys = [_key(stem + ending) for ending in endings]
             found = [each for key in keys for each in listing.get(key, [])]
             picked = self._pick(folder, stem, found)
             if picked is not None:
@@ -118,7 +119,7 @@ class FileFinder:
         return folder / files[0]
 
     def _listing(self, folder: Path) -> dict[str, list[str]]:
-        """Return the entries of a folder by their names in lower case; none if it is missing."""
+        """Return the entries of a folder by the keys of their names; none if it is missing."""
         if folder not in self._listings:
             listing: dict[str, list[str]] = {}
             try:
@@ -126,9 +127,14 @@ class FileFinder:
             except (OSError, ValueError):
                 names = []
             for name in names:
-                listing.setdefault(name.casefold(), []).append(name)
+                listing.setdefault(_key(name), []).append(name)
             self._listings[folder] = listing
         return self._listings[folder]
+
+
+def _key(name: str) -> str:
+    """Return a name without case; composed, as macOS decomposes the accents of its names."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def is_file(path: Path) -> bool:

@@ -12,6 +12,7 @@ from nerfloss.data.errors import DataError
 from nerfloss.data.formats.json_values import objects, read_json, some, text
 from nerfloss.data.formats.parsed_scene import ParseSettings
 from nerfloss.data.formats.remarks import Remarks
+from nerfloss.data.formats.transforms_camera import camera_values
 from nerfloss.data.formats.transforms_files import ImageFile, ImageFiles
 from nerfloss.data.formats.transforms_pose import raw_pose
 
@@ -90,14 +91,19 @@ def complete_entries(
 
 
 def _without_repeated(entries: list[Entry], path: Path, remarks: Remarks) -> list[Entry]:
-    """Return the entries without those that repeat one; refuse one image with two poses."""
+    """Return the entries without those that repeat one.
+
+    Refuse one image, also by a link or another spelling of its path, with two poses or cameras.
+    """
     first: dict[Path, Entry] = {}
     for entry in entries:
-        other = first.setdefault(entry.image.path, entry)
+        other = first.setdefault(entry.image.path.resolve(), entry)
         if other is entry:
             continue
-        if not np.array_equal(other.pose, entry.pose):
-            found = f"{other.where} and {entry.where} are one image with two poses"
+        same_pose = np.array_equal(other.pose, entry.pose)
+        if not same_pose or camera_values({}, other.values) != camera_values({}, entry.values):
+            two = "cameras" if same_pose else "poses"
+            found = f"{other.where} and {entry.where} are one image with two {two}"
             raise DataError(path, found, "list each image once, with its own file_path")
         remarks.add(f"{path.name}: listed twice with the same pose, used once", entry.where)
     return list(first.values())

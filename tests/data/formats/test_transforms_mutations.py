@@ -175,3 +175,29 @@ def test_images_are_found_however_they_are_written(tmp_path, written):
         frame["file_path"] = written.format(index)
     scene = nerfstudio.parse(write(tmp_path, values), SETTINGS)
     assert [frame.name for frame in scene.frames] == ["0", "1", "2", "3"]
+
+
+@pytest.mark.parametrize("spelling", ["images/../images/0.png", "images/link.png"])
+def test_one_image_with_two_poses_is_refused_by_any_path(tmp_path, spelling):
+    values = content()
+    values["frames"][1]["file_path"] = spelling
+    write(tmp_path, values)
+    (tmp_path / "images" / "link.png").symlink_to("0.png")
+    with pytest.raises(DataError, match=r"images/0.png and .* are one image with two poses"):
+        nerfstudio.parse(tmp_path, SETTINGS)
+
+
+def test_one_image_with_two_cameras_is_refused(tmp_path):
+    values = content()
+    values["frames"].append({**values["frames"][0], "fl_x": 5.0})
+    with pytest.raises(DataError, match="one image with two cameras; list each image once"):
+        nerfstudio.parse(write(tmp_path, values), SETTINGS)
+
+
+def test_composed_and_decomposed_accents_are_one_name(tmp_path):
+    values = content()
+    values["frames"][0]["file_path"] = "images/Gr\u00f6\u00dfe.png"
+    write(tmp_path, values)
+    (tmp_path / "images" / "0.png").rename(tmp_path / "images" / "Gro\u0308\u00dfe.png")
+    frames = nerfstudio.parse(tmp_path, SETTINGS).frames
+    assert "Gro\u0308\u00dfe.png" in [frame.image.name for frame in frames]
