@@ -5,7 +5,7 @@ from pathlib import Path
 from types import ModuleType
 
 from nerfloss.data.errors import DataError
-from nerfloss.data.formats.image_paths import PHOTOGRAPHS
+from nerfloss.data.formats.image_paths import PHOTOGRAPHS, is_file, is_folder
 from nerfloss.data.formats.parsed_scene import ParsedScene, ParseSettings
 
 # In this order: a nerfstudio folder may hold the COLMAP model that it was made of; that beside an
@@ -54,9 +54,36 @@ def _content(folder: Path) -> str:
 
 
 def _remedy(folder: Path) -> str:
+    inside = _scenes_inside(folder)
+    if inside:
+        listed = ", ".join(str(path) for path in inside[:3]) + (" ..." if inside[3:] else "")
+        return f"set dataset.path to a scene inside of it: {listed}"
+    parts = _partial_model(folder)
+    if parts:
+        return parts
     if folder.is_dir() and any(path.suffix.lower() in PHOTOGRAPHS for path in folder.rglob("*")):
         return (
             "photographs without poses become a scene by: nerfloss capture PHOTOGRAPHS -o SCENE "
             "(or dataset=photos)"
         )
     return "set dataset.path to the folder with transforms.json, sparse/0 or cameras_sphere.npz"
+
+
+def _scenes_inside(folder: Path) -> list[Path]:
+    """Return the folders directly inside that have a layout, in the order of their names."""
+    if not folder.is_dir():
+        return []
+    inside = sorted(path for path in folder.iterdir() if is_folder(path))
+    return [path for path in inside if any(layout_module(n).detect(path) for n in LAYOUTS)]
+
+
+def _partial_model(folder: Path) -> str | None:
+    """Return what to restore where a COLMAP model lacks one of its two files."""
+    for place in (folder / "sparse" / "0", folder / "sparse", folder):
+        for ending in (".bin", ".txt"):
+            files = [place / f"{name}{ending}" for name in ("cameras", "images")]
+            there = [is_file(file) for file in files]
+            if there.count(True) == 1:
+                missing, other = files[there.index(False)], files[there.index(True)]
+                return f"restore {missing}, which a COLMAP model needs beside {other.name}"
+    return None

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from nerfloss.data.cameras.cameras import Cameras
 from nerfloss.data.formats.build_settings import BuildSettings
 from nerfloss.data.formats.camera_order import order_by_masks
+from nerfloss.data.formats.empty_maps import check_empty_maps
 from nerfloss.data.formats.image_loading import LoadedImages, load_images
 from nerfloss.data.formats.image_sizes import PlannedImage, counted, plan_images
 from nerfloss.data.formats.parsed_scene import ParsedScene
@@ -106,6 +107,7 @@ def _decoded(
     )
     for note in counted(loaded.notes, len(planned)):
         log.info("images: %s", note)
+    check_empty_maps(planned, loaded)
     return loaded
 
 
