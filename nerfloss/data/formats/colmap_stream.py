@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nerfloss.data.errors import DataError
+from nerfloss.data.errors import DataError, forbidden
 
 REPLACE = "export the model again (colmap model_converter), or copy it again in full"
 
@@ -66,5 +66,7 @@ def file_bytes(path: Path) -> bytes:
     """Return the content of a file. Raises DataError if it cannot be read."""
     try:
         return path.read_bytes()
+    except PermissionError as error:
+        raise forbidden(path) from error
     except OSError as error:
         raise DataError(path, f"cannot be read ({error.strerror})", "check the file") from error

@@ -4,7 +4,7 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-from nerfloss.data.errors import DataError
+from nerfloss.data.errors import DataError, forbidden
 from nerfloss.data.formats.image_paths import PHOTOGRAPHS, is_file, is_folder
 from nerfloss.data.formats.parsed_scene import ParsedScene, ParseSettings
 
@@ -34,9 +34,12 @@ def layout_module(name: str) -> ModuleType:
 
 def detect_layout(folder: Path) -> str:
     """Return the name of the first layout that a folder has. Raises DataError for none."""
-    for name in LAYOUTS:
-        if layout_module(name).detect(folder):
-            return name
+    try:
+        for name in LAYOUTS:
+            if layout_module(name).detect(folder):
+                return name
+    except PermissionError as error:
+        raise forbidden(Path(error.filename or folder).parent) from error
     raise DataError(folder, _content(folder), _remedy(folder))
 
 
@@ -74,7 +77,14 @@ def _scenes_inside(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     inside = sorted(path for path in folder.iterdir() if is_folder(path))
-    return [path for path in inside if any(layout_module(n).detect(path) for n in LAYOUTS)]
+    return [path for path in inside if _has_layout(path)]
+
+
+def _has_layout(folder: Path) -> bool:
+    try:
+        return any(layout_module(name).detect(folder) for name in LAYOUTS)
+    except PermissionError:
+        return False
 
 
 def _partial_model(folder: Path) -> str | None:

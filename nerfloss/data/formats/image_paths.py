@@ -80,8 +80,7 @@ class FileFinder:
         names = sorted({each for group in self._listing(folder).values() for each in group})
         shown = PurePosixPath(*parts) if parts else PurePosixPath(self.folder.name)
         if not names:
-            exists = "is empty" if is_folder(folder) else "does not exist"
-            return f"{shown}/ {exists}"
+            return f"{shown}/ {_why_nothing(folder)}"
         more = f", ... ({len(names)} entries)" if len(names) > 3 else ""
         return f"{shown}/ holds {', '.join(names[:3])}{more}"
 
@@ -130,6 +129,17 @@ class FileFinder:
                 listing.setdefault(_key(name), []).append(name)
             self._listings[folder] = listing
         return self._listings[folder]
+
+
+def _why_nothing(folder: Path) -> str:
+    """Return why a folder lists no names."""
+    if not is_folder(folder):
+        return "does not exist"
+    try:
+        os.scandir(folder).close()
+    except OSError as error:
+        return f"may not be read: {error.strerror}"
+    return "is empty"
 
 
 def _key(name: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nerfloss.data.errors import DataError
+from nerfloss.data.errors import DataError, forbidden
 from nerfloss.data.formats.image_paths import is_file
 
 Values = Mapping[str, Any]
@@ -22,6 +22,8 @@ def read_json(path: Path, content: str) -> dict[str, Any]:
         raise DataError(path, "no such file", f"dataset.path must be {content}")
     try:
         value = json.loads(path.read_bytes())
+    except PermissionError as error:
+        raise forbidden(path) from error
     except (OSError, ValueError, RecursionError) as error:
         found = f"not JSON that can be read ({error})"
         raise DataError(path, found, "repair the file or write it again") from error

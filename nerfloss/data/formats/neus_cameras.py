@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from nerfloss.data.cameras.camera import Camera
-from nerfloss.data.errors import DataError
+from nerfloss.data.errors import DataError, forbidden
 from nerfloss.data.formats.pose_matrices import check_matrix
 from nerfloss.data.formats.projections import FARTHEST, decomposed, pinhole_of
 
@@ -62,6 +62,8 @@ def _stored(path: Path) -> dict[str, np.ndarray]:
         with path.open("rb") as file, np.load(file) as archive:
             wanted = [key for key in archive if re.fullmatch(r"(world|scale)_mat_[0-9]{1,9}", key)]
             return {key: np.asarray(archive[key]) for key in wanted}
+    except PermissionError as error:
+        raise forbidden(path) from error
     except Exception as error:  # Corrupt archives raise anything.
         found = f"not an npz archive that can be read ({error})"
         raise DataError(path, found, "replace it") from error
