@@ -19,8 +19,8 @@ def test_photographs_alone_become_a_mesh(test_data: Path, tmp_path: Path, name: 
     if not (test_data / folder).is_dir():
         pytest.skip(f"no {test_data / folder}")
     photographs, scene = test_data / folder / images, tmp_path / "scene"
-    words = [f"dataset.path={photographs}", f"dataset.scene={scene}", "eval.images=false"]
-    run = assembled(tmp_path / "run", *words, dataset="photos")
+    words = ["dataset=photos", f"dataset.path={photographs}", f"dataset.scene={scene}"]
+    run = assembled(tmp_path / "run", *words, "eval.images=false", dataset="photos")
     found, given = colmap_centres(scene / "sparse" / "0"), given_centres(test_data / folder)
     assert found.keys() == given.keys()
     names = sorted(given)
