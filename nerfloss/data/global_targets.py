@@ -17,7 +17,7 @@ POINTS, NEIGHBOURS = 512, 8
 
 def with_global_targets(observed: frozenset[str]) -> frozenset[str]:
     """Return the quantities in a batch of a dataset that offers ``observed``."""
-    images = {"view_images", "view_projections", "view_neighbours", "axis_cosine"}
+    images = {"view_images", "view_projections", "view_neighbours"}
     return observed | images | ({"view_masks"} if "target_mask" in observed else set())
 
 

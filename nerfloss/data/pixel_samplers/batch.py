@@ -18,6 +18,8 @@ from nerfloss.geometry import Rays
 
 # Always gathered: PSNR and the watchdog are computed from these.
 MONITORED = frozenset({"target_rgb", "target_mask"})
+# Quantities of rays that are computed where a step needs them.
+COMPUTED = frozenset({"axis_cosine"})
 
 
 @dataclass(frozen=True)

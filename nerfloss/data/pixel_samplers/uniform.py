@@ -14,7 +14,7 @@ from nerfloss.data.global_targets import (
     with_global_targets,
 )
 from nerfloss.data.pixel_samplers.backgrounds import background_colors, check_background_for
-from nerfloss.data.pixel_samplers.batch import Batch, gather_pixels
+from nerfloss.data.pixel_samplers.batch import COMPUTED, Batch, gather_pixels
 from nerfloss.data.pixel_samplers.pixel_runs import PixelRuns, step_generator
 from nerfloss.data.views import Views
 
@@ -32,7 +32,7 @@ class UniformSampling:
 
     def offers(self, observed: frozenset[str]) -> frozenset[str]:
         """Return the quantities in a batch, given those that the dataset offers."""
-        return with_global_targets(observed)
+        return with_global_targets(observed) | COMPUTED
 
     def __call__(
         self,
