@@ -51,7 +51,7 @@ def read_mask_with_note(
 def read_object_mask(
     path: Path, size: tuple[int, int] | None = None, upright: bool = False
 ) -> tuple[UInt8[np.ndarray, "height width"], str | None]:
-    """Read a mask as 255 on the object and 0 elsewhere, and return what had to be assumed.
+    """Read a mask as 255 on the object and 0 off it, and return what had to be assumed.
 
     Pixels above 127 are object. It is said where a noticeable share of the stored pixels is grey:
     soft edges, or the values of labels. Errors and parameters as for `read_mask_with_note`.

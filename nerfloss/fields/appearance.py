@@ -1,5 +1,7 @@
 """Colour networks; the parameters of ``forward`` name the quantities that they need."""
 
+from typing import Any
+
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -109,46 +111,16 @@ class RadianceColorOfImage(_ColorNetwork):
         return self.network(embeddings, spherical_harmonics(directions), image_embedding)
 
 
-def surface_color(
-    *,
-    embedding: int,
-    hidden: int = 2,
-    width: int = 64,
-    backend: str = "auto",
-    precision: str = "float32",
-    image_embedding: int = 0,
-) -> nn.Module:
-    """Build the colour network of a surface.
+def surface_color(*, image_embedding: int = 0, **settings: Any) -> nn.Module:
+    """Build the colour network of a surface, with the ``settings`` of `SurfaceColor`.
 
     With ``image_embedding`` channels, not 0, it also depends on a vector of the image.
     """
     kind = SurfaceColorOfImage if image_embedding else SurfaceColor
-    return kind(
-        embedding=embedding,
-        hidden=hidden,
-        width=width,
-        backend=backend,
-        precision=precision,
-        image_embedding=image_embedding,
-    )
+    return kind(image_embedding=image_embedding, **settings)
 
 
-def radiance_color(
-    *,
-    embedding: int,
-    hidden: int = 2,
-    width: int = 64,
-    backend: str = "auto",
-    precision: str = "float32",
-    image_embedding: int = 0,
-) -> nn.Module:
+def radiance_color(*, image_embedding: int = 0, **settings: Any) -> nn.Module:
     """Build the colour network of a density field; ``image_embedding`` as for `surface_color`."""
     kind = RadianceColorOfImage if image_embedding else RadianceColor
-    return kind(
-        embedding=embedding,
-        hidden=hidden,
-        width=width,
-        backend=backend,
-        precision=precision,
-        image_embedding=image_embedding,
-    )
+    return kind(image_embedding=image_embedding, **settings)

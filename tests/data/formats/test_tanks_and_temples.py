@@ -218,46 +218,9 @@ def test_an_alignment_with_shear_is_refused(folder: Path) -> None:
     value=st.one_of(st.sampled_from(["nan", "inf", "1e308", "-1", "0", "x", ""]), st.text()),
 )
 def test_a_damaged_trajectory_is_refused_or_is_one(tmp_path_factory, word, value) -> None:
-    words = [
-        "0",
-        "0",
-        "0",
-        "1",
-        "0",
-        "0",
-        "1",
-        "0",
-        "1",
-        "0",
-        "2",
-        "0",
-        "0",
-        "1",
-        "3",
-        "0",
-        "0",
-        "0",
-        "1",
-        "1",
-        "1",
-        "0",
-        "1",
-        "0",
-        "0",
-        "1",
-        "0",
-        "1",
-        "0",
-        "2",
-        "0",
-        "0",
-        "1",
-        "3",
-        "0",
-        "0",
-        "0",
-        "1",
-    ]
+    # Three numbers of each view, then the 16 of its pose.
+    pose = "1 0 0 1 0 1 0 2 0 0 1 3 0 0 0 1"
+    words = f"0 0 0 {pose} 1 1 0 {pose}".split()
     words[word] = value
     path = tmp_path_factory.mktemp("log") / "a_COLMAP_SfM.log"
     path.write_text(" ".join(words), encoding="utf-8", errors="replace")
