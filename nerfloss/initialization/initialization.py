@@ -56,6 +56,10 @@ class Initialization:
         if model.background is not None:
             cells = cells_before_the_ball(views.cameras.to("cpu"), model.background.resolution)
             model.background.keep_empty(cells)
+            log.info(
+                "background: space between the training cameras and the unit ball counts as empty, "
+                "and all pixels of the images are drawn"
+            )
         sdf, masks = "sdf" in model.field.offers, views.mask is not None
         if self.source == "visual_hull" and not masks:
             raise ValueError(
