@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 import trimesh
+from omegaconf import OmegaConf
 from torch import Tensor
 
 from nerfloss.assembly.config_files import conf_dir, read_yaml
@@ -107,7 +108,8 @@ def _functions(section: str, metrics: Metrics) -> dict[str, Callable[..., Any]]:
         return dict(metrics)
     if isinstance(metrics, str):
         raise ValueError(f"metrics is a list of names: write ['{metrics}']")
-    known = read_yaml(conf_dir() / "eval" / "default.yaml")[section]
+    whole = OmegaConf.create({"eval": read_yaml(conf_dir() / "eval" / "default.yaml")})
+    known = whole.eval[section]
     unknown = [name for name in metrics if name not in known]
     if unknown:
         raise ValueError(f"no metric is called '{unknown[0]}': there are {', '.join(known)}")

@@ -20,6 +20,7 @@ COMMANDS = {
         "inspect": "inspect",
         "convert": "convert",
         "priors": "priors",
+        "weights": "weights",
     },
     "look up": {
         "list": "list_parts",

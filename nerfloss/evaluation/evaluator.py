@@ -19,7 +19,7 @@ from nerfloss.evaluation.mesh_extraction import (
     transformed,
     with_vertex_colors,
 )
-from nerfloss.evaluation.metrics.metadata import Metric, metadata_of, settings_used
+from nerfloss.evaluation.metrics.metadata import Metric, measured, metadata_of, settings_used
 from nerfloss.evaluation.oom_retry import ChunkSize
 from nerfloss.evaluation.scores import Evaluation, Score, mean_score
 from nerfloss.evaluation.surface_samples import Surface, SurfacePair
@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 
 # A view's name and its scores.
 ScoredView = tuple[str, dict[str, Score]]
+NOT_MEASURED = Score(None, reason="the weights of this metric are on one machine only")
 Gather = Callable[[list[ScoredView]], list[ScoredView]]
 
 
@@ -47,7 +48,8 @@ class Evaluator:
     extracts the surface (None: no mesh). ``points`` and ``seed`` sample it, ``exact_points`` of
     them have an exact distance to the triangles. ``chunk`` is the number of rays rendered at once;
     ``images`` writes a grid of images per view. ``appearance`` is the choice for views that were
-    not trained on (`nerfloss.evaluation.view_appearance`).
+    not trained on (`nerfloss.evaluation.view_appearance`). ``download`` tells whether metrics may
+    download weights; it is read by the settings of these metrics.
     """
 
     metrics: Mapping[str, Metric] = field(default_factory=dict)
@@ -60,6 +62,7 @@ class Evaluator:
     exact_points: int = 10_000
     seed: int = 0
     appearance: Choice = "mean"
+    download: bool = True
 
     def __post_init__(self) -> None:
         if self.split not in ("train", "test"):
@@ -67,13 +70,8 @@ class Evaluator:
         check_choice(self.appearance)
         if self.chunk < 1:
             raise ValueError(f"eval.chunk must be at least 1, got {self.chunk}")
-        for group, metrics in {"metrics": self.metrics, "geometry": self.geometry}.items():
-            for name, metric in metrics.items():
-                if not callable(metric):
-                    raise ValueError(
-                        f"eval.{group}.{name}={metric} is no function: to leave a metric out, "
-                        f"write '~eval.{group}.{name}'"
-                    )
+        object.__setattr__(self, "metrics", measured(self.metrics, "eval.metrics"))
+        object.__setattr__(self, "geometry", measured(self.geometry, "eval.geometry"))
 
     def __call__(
         self,
@@ -154,7 +152,9 @@ class Evaluator:
         ]
         return {
             name: mean_score(
-                [scores[name] for _, scores in scored], self._conventions(metric, ground_truth)
+                # A process on another machine may have left out an optional metric.
+                [scores.get(name, NOT_MEASURED) for _, scores in scored],
+                self._conventions(metric, ground_truth),
             )
             for name, metric in self.metrics.items()
         }, rows

@@ -4,22 +4,24 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+MISSING_WEIGHTS = "published weights are missing: 'nerfloss weights' says where to get them"
 ARROWS = {"higher": "↑", "lower": "↓"}
 
 
-def score_table(metrics: Mapping[str, Any], *, title: str = "Scores") -> Table:
+def score_table(metrics: Mapping[str, Any], *, title: str = "Scores") -> Group:
     """Return the content of metrics.json as a table: value, better direction, units.
 
     Scores of baselines have a column each. Metrics without a value are listed below, with the first
-    clause of their reason.
+    clause of their reason; lines there are as long as the terminal, not as the table.
     """
     conventions, reasons = metrics.get("conventions", {}), metrics.get("reasons", {})
     baselines = dict.fromkeys(c["baseline"] for c in conventions.values() if c.get("baseline"))
     missing = {name: reasons.get(name, "") for name in conventions if metrics.get(name) is None}
-    table = Table(title=title, caption=_caption(missing, baselines), caption_justify="left")
+    table = Table(title=title)
     table.add_column("metric")
     table.add_column("value", justify="right", style="bold")
     for baseline in baselines:
@@ -32,27 +34,29 @@ def score_table(metrics: Mapping[str, Any], *, title: str = "Scores") -> Table:
         of_baselines = [_number(metrics.get(f"{baseline}_{name}")) for baseline in baselines]
         arrow = ARROWS.get(entry.get("better") or "", "")
         table.add_row(name, _number(metrics[name]), *of_baselines, arrow, entry.get("units") or "")
-    return table
+    below = _missing_lines(missing, baselines)
+    return Group(table, *([below] if below else []))
 
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4g}"
 
 
-def _caption(missing: Mapping[str, str], baselines: Mapping[str, None]) -> Text | None:
+def _missing_lines(missing: Mapping[str, str], baselines: Mapping[str, None]) -> Text | None:
     """Return the metrics without a value, one short line per reason."""
     by_reason: dict[str, list[str]] = {}
     for name, reason in missing.items():
         if not name.startswith(tuple(f"{baseline}_" for baseline in baselines)):
             by_reason.setdefault(_first_clause(reason), []).append(name)
     lines = [f"no {', '.join(names)}: {reason}" for reason, names in by_reason.items()]
-    if any(_first_clause(reason) != reason for reason in missing.values()):
+    shortened = {_first_clause(reason) for reason in missing.values()} - {*missing.values()}
+    if shortened - {MISSING_WEIGHTS}:
         lines.append("metrics.json has the reasons in full")
     # As Text: the brackets in "install nerfloss[stlpips]" are not markup.
-    return Text("\n".join(lines)) if lines else None
+    return Text("\n".join(lines), style="italic") if lines else None
 
 
 def _first_clause(reason: str) -> str:
     """Return what is missing, without the file's name and the remedy."""
     clause = re.split(r" \(|; ", reason, maxsplit=1)[0]
-    return re.sub(r"^the weights \S+\.pth are", "pretrained weights are", clause)
+    return re.sub(r"^the (weights|linear layers) \S+ are missing", MISSING_WEIGHTS, clause)

@@ -20,8 +20,10 @@ from nerfloss.evaluation.image_rendering import View
 from nerfloss.evaluation.mesh_extraction import MeshExtraction
 from nerfloss.evaluation.metrics import geometry
 from nerfloss.evaluation.metrics.image import mask_iou, ms_ssim, psnr, psnr_masked, ssim
+from nerfloss.evaluation.metrics.lpips import Lpips
 from nerfloss.evaluation.metrics.normal import normal_angle
 from nerfloss.evaluation.score_table import score_table
+from nerfloss.losses.pretrained import weight_files
 
 IMAGE = {"psnr": psnr, "ssim": ssim, "mask_iou": mask_iou, "normal_angle": normal_angle}
 SURFACE = {
@@ -363,3 +365,32 @@ def test_a_wrong_setting_is_refused_before_anything_is_rendered(changed, message
 def test_a_mesh_without_cells_is_refused(changed):
     with pytest.raises(ValueError, match="must be at least 1"):
         MeshExtraction(**changed)
+
+
+def test_missing_weights_are_one_short_line(ball, ground_truth, monkeypatch, tmp_path):
+    monkeypatch.setattr(weight_files, "cache_folder", lambda: tmp_path)
+    monkeypatch.setattr(weight_files, "package_folder", lambda _: None)
+    metrics = {"psnr": psnr, "lpips_alex": Lpips(), "lpips_vgg": Lpips(backbone="vgg")}
+    views = [darker(view_of(ball))] * 2
+    result = small(metrics=metrics, mesh=None)(model_of(ball), views, ground_truth)
+    assert "eval.download=false" not in str(result.scores["lpips_alex"].reason)
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(score_table(result.as_json()))
+    lines = [line for line in console.export_text().splitlines() if "weights" in line]
+    assert len(lines) == 1
+    assert lines[0].strip() == (
+        "no lpips_alex, lpips_vgg: published weights are missing: 'nerfloss weights' says where to "
+        "get them"
+    )
+    assert "metrics.json has" not in console.export_text()
+
+
+def test_downloads_can_be_refused_by_a_setting(repository):
+    from hydra import compose, initialize_config_dir
+    from hydra.utils import instantiate
+
+    with initialize_config_dir(str(repository / "conf"), version_base="1.3"):
+        cfg = compose("train", ["eval.download=false"])
+    metrics = instantiate(cfg.eval, _convert_="all").metrics
+    assert not metrics["lpips_alex"].download
+    assert "psnr" in metrics

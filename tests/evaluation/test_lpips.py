@@ -10,14 +10,11 @@ from nerfloss.evaluation.metrics import stlpips
 from nerfloss.evaluation.metrics.lpips import SMALLEST, Lpips
 from nerfloss.evaluation.metrics.stlpips import ShiftTolerantLpips, shift_tolerant_alex
 from nerfloss.losses.pretrained import weight_files as weights
+from nerfloss.losses.pretrained import weight_reading
 from nerfloss.losses.pretrained.downloads import MissingWeights
 from nerfloss.losses.pretrained.networks import alex, squeeze
-from nerfloss.losses.pretrained.weight_files import (
-    PUBLISHED,
-    lpips_file,
-    package_folder,
-    read_weights,
-)
+from nerfloss.losses.pretrained.weight_files import PUBLISHED, lpips_file, package_folder
+from nerfloss.losses.pretrained.weight_reading import read_weights
 from nerfloss.maths.deep_features import network_input, weighted_distance
 
 
@@ -95,6 +92,7 @@ def test_colours_reach_the_network_as_imagenet_normalises_them():
 def test_weights_from_a_folder_make_a_distance(nowhere, monkeypatch):
     network = squeeze()
     monkeypatch.setitem(PUBLISHED, "squeeze", replace(PUBLISHED["squeeze"], name="network.pth"))
+    monkeypatch.setattr(weight_reading, "VALUE_DIGESTS", {})
     torch.save(network.state_dict(), nowhere / "network.pth")
     linear = {
         f"lin{i}.model.1.weight": torch.rand(1, c, 1, 1) for i, c in enumerate(network.channels)

@@ -66,6 +66,7 @@ NOT_TYPED = {
     "hydra.launcher.slurm": "needs a SLURM queue",
     "hydra.launcher.gpus": "needs a GPU",
     "nerfloss capture": "needs photographs, and minutes",
+    "nerfloss weights fetch": "needs a network",
 }
 # Typed by the fast tests, too: one of each kind.
 REPRESENTATIVE = (

@@ -8,7 +8,11 @@ from torch import Tensor, nn
 from nerfloss.evaluation.errors import UndefinedMetric
 from nerfloss.evaluation.metrics.metadata import RATIO, metric
 from nerfloss.losses.pretrained.loading import LpipsDistance
-from nerfloss.losses.pretrained.weight_files import LPIPS_NETWORKS
+from nerfloss.losses.pretrained.weight_files import (
+    LPIPS_NETWORKS,
+    linear_source,
+    network_source,
+)
 
 # Smallest image side, in pixels, for which the deepest layer has a pixel.
 SMALLEST = {"alex": 31, "vgg": 16, "squeeze": 17}
@@ -17,8 +21,10 @@ SMALLEST = {"alex": 31, "vgg": 16, "squeeze": 17}
 class Lpips(nn.Module):
     """LPIPS (version 0.1) with a backbone: ``alex``, ``vgg`` or ``squeeze``.
 
-    The weights are read at the first use, from ``folder`` or from torch.hub's cache, into which the
-    published files are downloaded once.
+    The weights are read at the first use: from ``folder``, or where else published weights are
+    looked for (`nerfloss.losses.pretrained.weight_files`); else they are downloaded once, unless
+    ``download`` is false. An ``optional`` metric is left out of evaluations where its weights are
+    not on disk.
 
     Reference: Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual
     Metric", CVPR 2018.
@@ -27,13 +33,30 @@ class Lpips(nn.Module):
     unit = RATIO
     better = "lower"
 
-    def __init__(self, *, backbone: str = "alex", folder: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        backbone: str = "alex",
+        folder: str | None = None,
+        download: bool = True,
+        optional: bool = False,
+    ) -> None:
         super().__init__()
         if backbone not in LPIPS_NETWORKS:
             raise ValueError(f"lpips has backbones {', '.join(LPIPS_NETWORKS)}, got '{backbone}'")
         self.backbone = backbone
-        self.folder = folder
+        self.folder, self.download, self.optional = folder, download, optional
         self.distance: LpipsDistance | None = None
+
+    def is_measured(self) -> bool:
+        """Return False for an optional metric whose weights are not on disk."""
+        if not self.optional:
+            return True
+        sources = (
+            network_source(LPIPS_NETWORKS[self.backbone], self.folder),
+            linear_source(self.backbone, self.folder),
+        )
+        return all(any(place.is_file() for place in source.places) for source in sources)
 
     def forward(
         self, rgb: Float[Tensor, "height width 3"], target_rgb: Float[Tensor, "height width 3"]
@@ -49,7 +72,9 @@ class Lpips(nn.Module):
                 f"a side, got {rgb.shape[0]} x {rgb.shape[1]}"
             )
         if self.distance is None:
-            self.distance = LpipsDistance(self.backbone, folder=self.folder)
+            self.distance = LpipsDistance(
+                self.backbone, folder=self.folder, may_download=self.download
+            )
         return self.distance.to(rgb.device)(rgb[None], target_rgb[None])[0]
 
 

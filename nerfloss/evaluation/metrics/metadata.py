@@ -1,7 +1,7 @@
 """Declaration of a metric's unit and better direction, made at the metric itself."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
@@ -35,6 +35,13 @@ class DeclaredMetric(Protocol):
 
     unit: str | None
     better: Better | None
+
+
+@runtime_checkable
+class OptionalMetric(Protocol):
+    """A metric that an evaluation leaves out where ``is_measured`` returns False."""
+
+    def is_measured(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,24 @@ def metadata_of(metric: Metric) -> MetricMetadata:
     if isinstance(function, DeclaredMetric):
         return MetricMetadata(function.unit, function.better)
     return MetricMetadata()
+
+
+def measured(metrics: Mapping[str, Metric], key: str) -> dict[str, Metric]:
+    """Return the metrics without the optional ones that cannot be measured here.
+
+    Raises ValueError, with its ``key`` in the configuration, for what is no function.
+    """
+    for name, metric in metrics.items():
+        if not callable(metric):
+            raise ValueError(
+                f"{key}.{name}={metric} is no function: to leave a metric out, write "
+                f"'~{key}.{name}'"
+            )
+    return {
+        name: metric
+        for name, metric in metrics.items()
+        if not isinstance(metric, OptionalMetric) or metric.is_measured()
+    }
 
 
 def settings_used(metric: Metric) -> dict[str, Any]:

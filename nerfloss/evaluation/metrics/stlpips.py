@@ -11,7 +11,8 @@ from nerfloss.evaluation.errors import UndefinedMetric
 from nerfloss.evaluation.metrics.metadata import RATIO
 from nerfloss.losses.pretrained.downloads import MissingWeights
 from nerfloss.losses.pretrained.networks import Backbone
-from nerfloss.losses.pretrained.weight_files import package_folder, read_weights
+from nerfloss.losses.pretrained.weight_files import package_folder
+from nerfloss.losses.pretrained.weight_reading import read_weights
 from nerfloss.maths.deep_features import network_input, weighted_distance
 
 SMALLEST = 21  # pixels a side: the third blur has to reflect two
@@ -66,16 +67,22 @@ def _renamed_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 class ShiftTolerantLpips(nn.Module):
     """ST-LPIPS with its AlexNet; all weights come with the package ``stlpips-pytorch``.
 
-    Only the package's file of weights is read, at the first use; its code is not imported.
+    Only the package's file of weights is read, at the first use; its code is not imported. An
+    ``optional`` metric is left out of evaluations where the package is not installed.
     """
 
     unit = RATIO
     better = "lower"
 
-    def __init__(self) -> None:
+    def __init__(self, *, optional: bool = False) -> None:
         super().__init__()
+        self.optional = optional
         self.network: Backbone | None = None
         self.linear: list[Tensor] = []
+
+    def is_measured(self) -> bool:
+        """Return False for an optional metric whose weights are not there."""
+        return not self.optional or package_folder("stlpips_pytorch") is not None
 
     def _load(self) -> Backbone:
         package = package_folder("stlpips_pytorch")

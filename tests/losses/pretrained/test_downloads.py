@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from nerfloss.losses.pretrained import downloads, weight_files
+from nerfloss.losses.pretrained import downloads, weight_files, weight_reading
 from nerfloss.losses.pretrained.downloads import MissingWeights, PublishedFile, download
 from nerfloss.losses.pretrained.weight_files import PUBLISHED_LINEAR, lpips_file, network_file
 
@@ -140,6 +140,7 @@ def test_a_folder_that_cannot_be_written_is_the_reason(server, tmp_path):
 def test_only_missing_files_are_downloaded(server, tmp_path, monkeypatch):
     monkeypatch.setattr(weight_files, "cache_folder", lambda: tmp_path / "cache")
     monkeypatch.setattr(weight_files, "package_folder", lambda _: None)
+    monkeypatch.setattr(weight_reading, "VALUE_DIGESTS", {})
     monkeypatch.setitem(weight_files.PUBLISHED, "alex", published(server, "good"))
     monkeypatch.setitem(PUBLISHED_LINEAR, "alex", published(server, "good"))
     (tmp_path / "net.pth").write_bytes(b"mine")
