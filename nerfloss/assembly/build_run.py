@@ -51,10 +51,11 @@ def build_run(
     parts: RunParts, settings: RunSettings, config: str, process_group: ProcessGroup
 ) -> Run:
     """Build a run; ``config`` is its configuration as text."""
-    scene = parts.scene.resolve_background(parts.model.field.offers)
-    parts = replace(
-        parts, scene=replace(scene, train=scene.train.stored_for_training(settings.device))
+    scene = parts.scene.resolve_background(
+        parts.model.field.offers, masks_compared=parts.recipe.mentions("target_mask")
     )
+    scene = replace(scene, train=scene.train.stored_for_training(settings.device))
+    parts = replace(parts, scene=scene)
     if parts.model.appearance is not None:
         parts.model.appearance.set_images(scene.train.cameras.all_sizes)
     if parts.model.cameras is not None:

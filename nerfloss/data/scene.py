@@ -1,5 +1,6 @@
 """A scene: views for training and testing, and the ground-truth geometry if known."""
 
+import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -14,7 +15,9 @@ from nerfloss.data.cameras.cameras import Cameras
 from nerfloss.data.reference_files import ReferenceFiles
 from nerfloss.data.views import Views
 
-BACKGROUNDS = ("auto", "white", "black", "random", "none")
+log = logging.getLogger(__name__)
+
+BACKGROUNDS = ("auto", "white", "black", "random", "inpainted", "none")
 
 
 @dataclass(frozen=True)
@@ -26,8 +29,10 @@ class Scene:
     ground-truth mesh in the coordinates of the data; it may be expensive and is called by ``mesh``
     only. ``reference`` names the files of a benchmark's evaluation. ``conventions`` documents
     units, hold-out rule and image range. ``background`` is the colour behind masked training views:
-    white, black, random (one colour per ray), none (the images as stored), or auto, which
-    `resolve_background` replaces. ``true_cameras`` are those of the training views where they have
+    white, black, random (one colour per ray), inpainted (the photographs' own, filled in behind the
+    object), none (the images as stored), or auto, which `resolve_background` replaces.
+    ``photographed`` is True if colours outside of the masks are those of a photograph.
+    ``true_cameras`` are those of the training views where they have
     been given errors on purpose.
     """
 
@@ -41,19 +46,44 @@ class Scene:
     reference: ReferenceFiles | None = None
     conventions: dict[str, Any] = field(default_factory=dict)
     true_cameras: Cameras | None = None
+    photographed: bool = False
 
-    def resolve_background(self, field_offers: Collection[str]) -> "Scene":
-        """Replace background ``auto``: random for an SDF field with masks, white otherwise.
+    def resolve_background(
+        self, field_offers: Collection[str], *, masks_compared: bool = False
+    ) -> "Scene":
+        """Replace background ``auto``; ``masks_compared`` if a term compares opacities with masks.
 
-        On one fixed background colour an SDF can place a surface of that colour where the scene is
-        empty. A density field gains nothing from a random background, which only adds noise.
+        - ``inpainted`` for photographs whose masks are compared. A pixel at the object's border
+          shows both: before another background no opacity and colour explain it. Without a term
+          for the masks, the photograph's own background would not say where the object ends.
+        - ``random`` for an SDF field with masks. On one fixed background colour an SDF can place a
+          surface of that colour where the scene is empty. A density field gains nothing from a
+          random background, which only adds noise.
+        - ``white`` otherwise.
         """
-        if self.background != "auto":
+        background = self.background
+        if background == "auto":
+            background = self._background_for(field_offers, masks_compared)
+            if background == "inpainted":
+                log.info(
+                    "background: inpainted, that of the photographs, filled in behind the object "
+                    "(dataset.background)"
+                )
+        scene = self
+        if background == "inpainted":
+            train, test = (views.with_inpainted_background() for views in (self.train, self.test))
+            scene = replace(self, train=train, test=test)
+        elif background == self.background:
             return self
-        random = "sdf" in field_offers and self.train.mask is not None
-        background = "random" if random else "white"
         conventions = {**self.conventions, "background": background}
-        return replace(self, background=background, conventions=conventions)
+        return replace(scene, background=background, conventions=conventions)
+
+    def _background_for(self, field_offers: Collection[str], masks_compared: bool) -> str:
+        if self.train.mask is None:
+            return "white"
+        if self.photographed and masks_compared:
+            return "inpainted"
+        return "random" if "sdf" in field_offers else "white"
 
     @property
     def has_mesh(self) -> bool:
@@ -87,11 +117,11 @@ def check_background(background: str) -> None:
         raise ValueError(f"dataset.background={background!r} is none of {choices}; choose one")
 
 
-def check_random_background(background: str, masks: bool | str) -> None:
-    """Raise ValueError for a random background without masks."""
-    if background == "random" and not masks:
+def check_masked_background(background: str, masks: bool | str) -> None:
+    """Raise ValueError for a background that needs masks where there are none."""
+    if background in ("random", "inpainted") and not masks:
         raise ValueError(
-            "dataset.background=random needs masks, which dataset.masks=false disables; "
+            f"dataset.background={background} needs masks, which dataset.masks=false disables; "
             "use white, black or none"
         )
 

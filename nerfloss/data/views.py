@@ -11,6 +11,7 @@ from torch import Tensor
 
 from nerfloss.data.cameras.cameras import Cameras
 from nerfloss.data.image_storage import MAX_FRACTION, ImageStorage, check_image_storage, storage_for
+from nerfloss.data.inpainting import inpaint_background
 from nerfloss.data.sparse_points import SparsePoints
 from nerfloss.files import format_bytes
 from nerfloss.memory import free_memory
@@ -32,7 +33,8 @@ class Views:
     ``instance`` the object that a pixel shows, 0 for the background. ``points`` are surface points
     from another source, e.g. structure from motion. ``image_storage`` names where a run keeps the
     images: ``device``, ``host`` (memory), ``disk``, or ``auto``, the first with enough space;
-    ``on_disk`` says if they are on a disk now.
+    ``on_disk`` says if they are on a disk now. ``behind`` is what the photographs show behind the
+    object, filled in from around the masks (`with_inpainted_background`).
     ``ignore`` is 255 where a pixel does not count at all, in training or in scores; None: all
     count. Images of several sizes are stored in the top left corner of the largest
     (`Cameras.sizes`).
@@ -49,6 +51,7 @@ class Views:
     instance: Int16[Tensor, "views height width"] | None = None
     points: SparsePoints | None = None
     ignore: UInt8[Tensor, "views height width"] | None = None
+    behind: UInt8[Tensor, "views height width 3"] | None = None
     relative_depth: Float[Tensor, "views height width"] | None = None
     disparity: Float[Tensor, "views height width"] | None = None
     image_storage: str = "auto"
@@ -100,7 +103,7 @@ class Views:
     def images(self) -> dict[str, Tensor]:
         """The known images by name, each of shape (views, height, width, ...)."""
         maps = ("depth", "depth_confidence", "relative_depth", "disparity", "normal")
-        names = ("rgb", "mask", *maps, "label", "instance")
+        names = ("rgb", "mask", *maps, "label", "instance", "behind")
         images = {name: getattr(self, name) for name in names}
         return {name: image for name, image in images.items() if image is not None}
 
@@ -108,7 +111,20 @@ class Views:
     def offers(self) -> frozenset[str]:
         """Names of the observed quantities."""
         points = {} if self.points is None else self.points.quantities
-        return frozenset({*(f"target_{name}" for name in self.images), *points})
+        images = (name for name in self.images if name != "behind")
+        return frozenset({*(f"target_{name}" for name in images), *points})
+
+    def with_inpainted_background(self) -> "Views":
+        """Return the views with what lies ``behind`` the object; the same without masks."""
+        if self.mask is None:
+            return self
+        storage = storage_for(self.image_storage, self.rgb.nbytes)
+        behind = storage.allocate(self.rgb.shape)
+        for view, target in enumerate(behind):
+            width, height = self.cameras.size(view)
+            rgb, mask = self.rgb[view, :height, :width], self.mask[view, :height, :width]
+            target[:height, :width] = inpaint_background(rgb, mask)
+        return replace(self, behind=behind, on_disk=self.on_disk or storage.on_disk)
 
     def without_masks(self, background: str) -> "Views":
         """Return the views without masks, composited on the background (white or black).

@@ -48,6 +48,10 @@ class LossRecipe(nn.Module):
         """Return the names of all quantities that are needed at some step."""
         return self._needs(self._weighted())
 
+    def mentions(self, quantity: str) -> bool:
+        """Return True if a term takes the quantity, whatever its weight."""
+        return any(quantity in term.needs for term in self.terms.values())
+
     def check(self, offered: Collection[str]) -> None:
         """Raise a RecipeError that lists every needed quantity that is not ``offered``."""
         faults = missing_quantities(self._weighted(), self.balancer.needs, offered)

@@ -15,7 +15,7 @@ from nerfloss.data.formats.parsed_scene import Frame, ParsedScene, ParseSettings
 from nerfloss.data.formats.scene_builder import build_scene
 from nerfloss.data.image_headers import read_header
 from nerfloss.data.priors.prior_files import with_priors
-from nerfloss.data.scene import Scene, check_random_background
+from nerfloss.data.scene import Scene, check_masked_background
 from nerfloss.data.settings import FileSettings, SceneSettings
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class FolderDataset(SceneSettings, FileSettings):
         super().__post_init__()
         if self.layout != "auto":
             layout_module(self.layout)
-        check_random_background(self.background, self.masks)
+        check_masked_background(self.background, self.masks)
         choices = {"mask_meaning": MASK_MEANINGS, "missing": MISSING}
         for name, known in choices.items():
             if getattr(self, name) not in known:

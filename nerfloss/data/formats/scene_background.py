@@ -11,6 +11,8 @@ log = logging.getLogger(__name__)
 
 # Views whose border is compared with the background.
 BORDERS = 50
+# Standard deviation, of 255, up to which pixels outside of the masks have one colour.
+UNIFORM = 2.0
 
 
 def scene_background(parsed: ParsedScene, views: Views, background: str) -> str:
@@ -18,12 +20,12 @@ def scene_background(parsed: ParsedScene, views: Views, background: str) -> str:
 
     Without masks the images are used as stored (``none``); those of NeRF-synthetic without alpha
     are composited on white already, and a border of another colour is logged. Raises DataError for
-    a random background without masks.
+    a random or inpainted background without masks.
     """
     if views.mask is not None:
         return background
-    if background == "random":
-        found = "no alpha channel and no masks, which a random background needs"
+    if background in ("random", "inpainted"):
+        found = f"no alpha channel and no masks, which the {background} background needs"
         raise DataError(parsed.folder, found, "set dataset.background=white or none")
     if parsed.layout != "blender":
         return "none"
@@ -37,3 +39,19 @@ def scene_background(parsed: ParsedScene, views: Views, background: str) -> str:
     for note in check_border(images, None, assumed):
         log.warning("images: %s", note)
     return background
+
+
+def is_photographed(views: Views) -> bool:
+    """Return True if the colours outside of the masks vary, as those of photographs do.
+
+    Images of which the object has been cut out have one colour there.
+    """
+    if views.mask is None:
+        return False
+    for view in range(0, len(views), max(1, len(views) // BORDERS)):
+        width, height = views.cameras.size(view)
+        outside = views.mask[view, :height, :width] == 0
+        colors = views.rgb[view, :height, :width][outside].float()
+        if len(colors) and bool((colors.std(0, correction=0) > UNIFORM).any()):
+            return True
+    return False

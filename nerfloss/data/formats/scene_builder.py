@@ -16,7 +16,7 @@ from nerfloss.data.formats.empty_maps import check_empty_maps
 from nerfloss.data.formats.image_loading import LoadedImages, load_images
 from nerfloss.data.formats.image_sizes import PlannedImage, counted, plan_images
 from nerfloss.data.formats.parsed_scene import ParsedScene
-from nerfloss.data.formats.scene_background import scene_background
+from nerfloss.data.formats.scene_background import is_photographed, scene_background
 from nerfloss.data.formats.scene_masks import masked_views, object_masks, with_masks_of_test_views
 from nerfloss.data.formats.scene_points import scene_points
 from nerfloss.data.formats.scene_region import described, in_scene_units, poses_of, scene_region
@@ -72,6 +72,7 @@ def build_scene(
         background=background,
         ground_truth=ground_truth,
         reference=parsed.reference,
+        photographed=not alpha and is_photographed(train),
         conventions={
             "layout": parsed.layout,
             **described(region),

@@ -38,7 +38,7 @@ def gather_pixels(
     views: Views,
     cameras: Cameras,
     flat: Int[Tensor, "rays"],
-    background: Float[Tensor, "rays 3"],
+    background: Float[Tensor, "rays 3"] | None,
     composite: bool,
     needs: Collection[str] | None = None,
 ) -> Batch:
@@ -46,7 +46,8 @@ def gather_pixels(
 
     ``cameras`` are those of the views; the batch is on their device. Targets are those in ``needs``
     (None: all), and always colour and mask. With ``composite`` colours are blended over
-    ``background`` by the mask.
+    ``background`` by the mask; where it is None, they are those of the photographs, and the
+    background is what the views show behind the object.
     """
     width, height, device = cameras.width, cameras.height, cameras.poses.device
     wanted = views.offers if needs is None else {*needs, *MONITORED}
@@ -57,11 +58,14 @@ def gather_pixels(
             gather_rows(image.flatten(0, 2), stored_at, views.on_disk), device
         )
         for name, image in views.images.items()
-        if f"target_{name}" in wanted
+        if f"target_{name}" in wanted or (name == "behind" and background is None)
     }
     flat = to_device(flat, device)
     view, within = flat // (width * height), flat % (width * height)
     pixel = torch.stack([within % width, within // width], dim=-1) + 0.5
+    composite = composite and background is not None
+    if background is None:
+        background = _as_quantity(pixels.pop("target_behind"))
     rays = cameras.rays(view, pixel, background)
     targets = {name: _as_quantity(values) for name, values in pixels.items()}
     if "axis_cosine" in wanted:
@@ -75,14 +79,16 @@ def gather_pixels(
 def image_batch(views: Views, index: int, background: str) -> Batch:
     """Return a whole image in row-major order, composited on its background.
 
-    ``random`` and ``auto`` backgrounds become white, so that scores are comparable.
+    ``random`` and ``auto`` backgrounds become white, so that scores are comparable; so does
+    ``inpainted`` for views without masks.
     """
     check_background(background)
     width, height = views.cameras.size(index)
     pixels, stored = width * height, views.cameras.width
     rows = (index * views.cameras.height + torch.arange(height)) * stored
     flat = (rows[:, None] + torch.arange(width)).reshape(-1)
-    kind = "white" if background in ("random", "auto") else background
+    known = background != "inpainted" or views.behind is not None
+    kind = "white" if background in ("random", "auto") or not known else background
     colors = background_colors(kind, pixels, None, views.cameras.poses.device)
     return gather_pixels(views, views.cameras, flat, colors, kind != "none")
 

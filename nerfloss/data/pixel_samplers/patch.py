@@ -134,7 +134,7 @@ class PatchPixelSampler:
         corner = self._corners.draw(patches, generator)
         flat = (corner[:, None] + self._offsets).reshape(-1)
         colors = background_colors(self.background, patches, generator, self.device)
-        background = colors.repeat_interleave(self.least_rays, 0)
+        background = None if colors is None else colors.repeat_interleave(self.least_rays, 0)
         composite = self.background != "none"
         batch = gather_pixels(self.views, self._cameras, flat, background, composite, self.needs)
         return batch.with_targets(

@@ -9,7 +9,7 @@ import torch
 
 from nerfloss.data.cameras.cameras import Cameras
 from nerfloss.data.image_storage import storage_for
-from nerfloss.data.scene import Scene, check_random_background, describe_masks
+from nerfloss.data.scene import Scene, check_masked_background, describe_masks
 from nerfloss.data.settings import SceneSettings
 from nerfloss.data.synthetic.analytic_scenes import MODELS, Model
 from nerfloss.data.synthetic.camera_layouts import cameras_at, train_and_test_positions
@@ -72,7 +72,7 @@ class AnalyticDataset(SceneSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_random_background(self.background, self.masks)
+        check_masked_background(self.background, self.masks)
         check_exposure_gains(self.exposure_gains)
         if self.scene not in MODELS:
             choices = ", ".join(MODELS)
