@@ -15,24 +15,37 @@ from nerfloss.kernels.numba.visual_hull import carve
 
 # Half opaque or more is object.
 OPAQUE = 128
+# Of photographs, one view in this many must see a cell outside of its mask, and at most so many.
+VIEWS_PER_VOTE, MAX_VOTES = 20, 3
 
 
 def visual_hull(
-    views: Views, box: Float[Tensor, "2 3"], resolution: int, dilate: int = 0
+    views: Views,
+    box: Float[Tensor, "2 3"],
+    resolution: int,
+    dilate: int = 0,
+    votes: int | None = None,
 ) -> Bool[Tensor, "x y z"]:
-    """Return the cells of a box whose centres project into the mask of every view.
+    """Return the cells of a box that fewer than ``votes`` views see outside of their masks.
 
-    Views in which a cell lies outside of the image are ignored. ``dilate`` widens the masks by that
-    many pixels, to keep parts thinner than a cell. Raises ValueError without masks.
+    With one vote, those whose centres project into the mask of every view. By default one, and for
+    photographs, of which single masks may be wrong, one in 20 views, at most 3. Views in which a
+    cell lies outside of the image are ignored. ``dilate`` widens the masks by that many pixels, to
+    keep parts thinner than a cell. Raises ValueError without masks.
     """
     if views.mask is None:
         raise ValueError("a visual hull needs masks, and these views have none; use the whole box")
     cameras, masks = views.cameras.to("cpu"), views.mask.cpu()
+    if votes is None:
+        photographs = views.behind is not None
+        votes = min(max(len(views) // VIEWS_PER_VOTE, 1), MAX_VOTES) if photographs else 1
     if cameras.lens is not None:
-        return _carve_through_lenses(masks, cameras, box.cpu(), resolution, dilate)
+        return _carve_through_lenses(masks, cameras, box.cpu(), resolution, dilate, votes)
     matrices = _cell_to_pixel(cameras, box, resolution)
     sizes = cameras.sizes
-    return carve(masks, matrices, resolution, opaque=OPAQUE, dilate=dilate, sizes=sizes)
+    return carve(
+        masks, matrices, resolution, opaque=OPAQUE, dilate=dilate, votes=votes, sizes=sizes
+    )
 
 
 def _carve_through_lenses(
@@ -41,10 +54,11 @@ def _carve_through_lenses(
     box: Float[Tensor, "2 3"],
     resolution: int,
     dilate: int,
+    votes: int,
 ) -> Bool[Tensor, "x y z"]:
     """Carve cell by cell: the image of a block of cells has no straight edges."""
     centers = cell_centers(box, resolution)
-    kept = torch.arange(len(centers))
+    kept, needed = torch.arange(len(centers)), torch.full((len(centers),), votes)
     for view, mask in enumerate(masks):
         wide = maximum_filter(mask.numpy(), size=2 * dilate + 1, mode="constant")
         pixel, depth = cameras.project(centers[kept], view)
@@ -52,7 +66,8 @@ def _carve_through_lenses(
         column, row = pixel[seen].long().unbind(-1)
         outside = torch.zeros_like(seen)
         outside[seen] = torch.from_numpy(wide)[row, column] < OPAQUE
-        kept = kept[~outside]
+        needed[kept[outside]] -= 1
+        kept = kept[needed[kept] > 0]
     inside = torch.zeros(len(centers), dtype=torch.bool)
     inside[kept] = True
     return inside.reshape((resolution,) * 3)

@@ -4,7 +4,7 @@ import logging
 import math
 from dataclasses import dataclass, field, replace
 
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from nerfloss.data.pixel_samplers.protocol import PixelSampler
@@ -30,8 +30,10 @@ class Initialization:
 
     The first two fit the field's box, restrict the sampler to the region of the object, and fit an
     SDF to its surface. With ``sphere`` an SDF keeps its initial shape, and masks, if any, only
-    restrict the box and the sampled region. ``auto`` is the visual hull where there are masks, and
-    otherwise the density warm-up for an SDF; a density field needs no initial shape.
+    restrict the box and the sampled region. A density field needs no initial shape; ``auto`` is the
+    visual hull for an SDF with exact masks, and the density warm-up, inside of the visual hull if
+    there is one, for an SDF without masks or with those of photographs (``background`` inpainted):
+    a hull covers concavities, and an SDF may never open them.
 
     A warm-up that explains less than ``min_explained_variance`` of the images' variance is
     discarded, with a warning, and the sphere is used. Since it may have missed thin parts, the
@@ -66,12 +68,22 @@ class Initialization:
                 "initialization=visual_hull needs masks and found none; "
                 "use initialization=density_warmup or auto"
             )
-        if self.source == "density_warmup" or (self.source == "auto" and sdf and not masks):
-            self._from_warmup(model, views, background, seed)
-        elif masks:
+        if masks and model.cameras is not None:
+            log.info(
+                "cameras=refine: masks widened by %d pixels (%g degrees, cameras.tolerance) for "
+                "the initial region",
+                _mask_margin(model, views),
+                model.cameras.tolerance,
+            )
+        exact = masks and background != "inpainted"
+        by_warmup = self.source == "density_warmup" or (self.source == "auto" and sdf and not exact)
+        if by_warmup and self._from_warmup(model, views, background, seed):
+            return
+        if masks:
             _from_masks(model, views, fit=sdf and self.source != "sphere", seed=seed)
 
-    def _from_warmup(self, model: Model, views: Views, background: str, seed: int) -> None:
+    def _from_warmup(self, model: Model, views: Views, background: str, seed: int) -> bool:
+        """Initialize from a warm-up; return False, with a warning, where it failed."""
         device, full_box = model.field.box.device, model.field.box.cpu()
         result = self.warmup(
             views,
@@ -82,25 +94,33 @@ class Initialization:
         )
         cameras, carve = views.cameras.to("cpu"), self.free_space_carving
         coarse = carve(densities_in(result.field, full_box, WARMUP_RESOLUTION), full_box, cameras)
+        coarse = _inside_masks(coarse, model, views, full_box)
         box = box_around(coarse, full_box, self.region_margin)
         densities = densities_in(result.field, box, WARMUP_RESOLUTION)
-        solid = carve(densities, box, cameras)
+        solid = _inside_masks(carve(densities, box, cameras), model, views, box)
         explained, fraction = result.explained_variance, float(solid.float().mean())
         summary = (
             f"{max(explained, 0.0):.0%} of the variance of the images; "
             f"{fraction:.0%} of its box is occupied"
         )
         if explained < self.min_explained_variance or fraction == 0:
-            log.warning("the density warm-up failed (it explains %s): using the sphere", summary)
-            return
+            instead = "sphere" if views.mask is None else "visual hull"
+            log.warning(
+                "the density warm-up failed (it explains %s): using the %s", summary, instead
+            )
+            return False
         log.info("the density warm-up explains %s", summary)
         if model.background is not None and result.background_model is not None:
             model.background.load_state_dict(result.background_model.state_dict())
         model.field.set_box(box.to(device))
         careful = replace(carve, opacity_threshold=self.region_opacity_threshold)
         possible = careful(densities, box, cameras) | solid
-        model.sampler.restrict_to(hull_distance(possible, box) < self.region_margin)
+        region = hull_distance(possible, box) < self.region_margin
+        if views.mask is not None:
+            region &= _widened_hull(model, views, box, WARMUP_RESOLUTION)
+        model.sampler.restrict_to(region)
         _fit_shape(model, hull_distance(solid, box), "the density warm-up", seed)
+        return True
 
 
 def restrict_pixels(pixel_sampler: PixelSampler, model: Model) -> None:
@@ -125,12 +145,29 @@ def _from_masks(model: Model, views: Views, *, fit: bool, seed: int) -> None:
     model.field.set_box(box.to(model.field.box))
     region = model.sampler.region
     if region is not None:
-        # Dilated masks: the sampler's grid is interpolated, and masks are off by a pixel or two.
-        model.sampler.restrict_to(visual_hull(views, box, len(region), dilate=3 + margin))
+        model.sampler.restrict_to(_widened_hull(model, views, box, len(region)))
     if fit:
         hull = visual_hull(views, box, FIT_RESOLUTION, dilate=margin)
         distance = hull_distance(hull, box)
         _fit_shape(model, distance, "the visual hull", seed)
+
+
+def _inside_masks(
+    solid: Bool[Tensor, "x y z"], model: Model, views: Views, box: Float[Tensor, "2 3"]
+) -> Bool[Tensor, "x y z"]:
+    """Return the solid cells inside of the visual hull, or all without masks or without overlap."""
+    if views.mask is None:
+        return solid
+    inside = solid & visual_hull(views, box, len(solid), dilate=1 + _mask_margin(model, views))
+    return inside if inside.any() else solid
+
+
+def _widened_hull(
+    model: Model, views: Views, box: Float[Tensor, "2 3"], resolution: int
+) -> Bool[Tensor, "x y z"]:
+    """Return the region that the sampler covers within the masks."""
+    # Dilated masks: the sampler's grid is interpolated, and masks are off by a pixel or two.
+    return visual_hull(views, box, resolution, dilate=3 + _mask_margin(model, views))
 
 
 def _mask_margin(model: Model, views: Views) -> int:
@@ -138,14 +175,7 @@ def _mask_margin(model: Model, views: Views) -> int:
     if model.cameras is None:
         return 0
     focal = float(views.cameras.intrinsics[:, 0, 0].max())
-    margin = math.ceil(focal * math.tan(math.radians(model.cameras.tolerance)))
-    log.info(
-        "cameras=refine: masks widened by %d pixels (%g degrees, cameras.tolerance) for the "
-        "initial region",
-        margin,
-        model.cameras.tolerance,
-    )
-    return margin
+    return math.ceil(focal * math.tan(math.radians(model.cameras.tolerance)))
 
 
 def _fit_shape(model: Model, distance: Float[Tensor, "x y z"], source: str, seed: int) -> None:

@@ -45,5 +45,7 @@ def test_hulls_do_not_depend_on_how_views_are_stored():
         assert torch.equal(visual_hull(padded(views), BOX, 20, dilate=dilate), expected)
         lenses = visual_hull(through_lenses(views), BOX, 20, dilate=dilate)
         assert (lenses != expected).float().mean() < 1e-3
+    some = [visual_hull(v, BOX, 20, votes=3) for v in (views, through_lenses(views))]
+    assert (some[0] != some[1]).float().mean() < 1e-3
     both = visual_hull(through_lenses(padded(views)), BOX, 20)
     assert (both != visual_hull(views, BOX, 20)).float().mean() < 1e-3

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -39,6 +41,28 @@ def test_the_hull_equals_a_loop_over_views_and_points(scene):
             if 0 <= column < 64 and 0 <= row < 64:
                 expected[index] &= bool(scene.train.mask[view, row, column] >= 128)
     assert torch.equal(visual_hull(scene.train, UNIT, 12).reshape(-1), expected)
+
+
+@pytest.mark.parametrize("votes", [2, 3])
+def test_cells_outside_of_fewer_masks_than_votes_stay_inside(scene, votes):
+    points = cell_centers(UNIT, 12)
+    outside = torch.zeros(len(points), dtype=torch.long)
+    for view in range(20):
+        pixel, _ = scene.train.cameras.project(points, view)
+        for index, (column, row) in enumerate(pixel.floor().long().tolist()):
+            if 0 <= column < 64 and 0 <= row < 64:
+                outside[index] += bool(scene.train.mask[view, row, column] < 128)
+    expected = outside < votes
+    assert torch.equal(visual_hull(scene.train, UNIT, 12, votes=votes).reshape(-1), expected)
+
+
+def test_one_wrong_mask_among_photographs_carves_nothing(scene):
+    views = replace(scene.train, behind=scene.train.rgb).some([*range(20), *range(20)])
+    wrong = views.mask.clone()
+    wrong[3] = 0
+    right = visual_hull(views, UNIT, 16)
+    assert torch.equal(visual_hull(replace(views, mask=wrong), UNIT, 16), right)
+    assert not visual_hull(replace(views, mask=wrong, behind=None), UNIT, 16).any()
 
 
 def test_cells_outside_of_all_images_stay_inside():

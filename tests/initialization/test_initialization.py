@@ -154,6 +154,41 @@ def test_a_failed_warmup_falls_back_to_the_sphere_with_a_warning(tmp_path, caplo
     assert model.field.implicit(points).abs().max() < 0.1
 
 
+def photographed(run):
+    """Return the training views of a run as masked photographs with a background of their own."""
+    views = run.scene.train
+    wall = torch.randint(0, 256, views.rgb.shape, dtype=torch.uint8)
+    photo = torch.where(views.mask[..., None] > 127, views.rgb, wall)
+    return replace(views, rgb=photo, mask=(views.mask > 127).to(torch.uint8) * 255)
+
+
+def initialized_from_photographs(run, **settings):
+    views = photographed(run).with_inpainted_background()
+    initialization = Initialization(**{"warmup": QUICK, **settings})
+    initialization(run.model, views, background="inpainted", seed=0)
+    return run.model
+
+
+def test_masked_photographs_begin_from_a_warmup_inside_of_their_hull(tmp_path, caplog):
+    run = small(tmp_path, "dataset.scene=rings")
+    with caplog.at_level(logging.INFO):
+        model = initialized_from_photographs(run)
+    assert "initialized from the density warm-up" in caplog.text
+    grid, box = model.sampler.grid, model.field.box
+    hull = visual_hull(run.scene.train, box, grid.resolution, dilate=6).permute(2, 1, 0)
+    assert (hull | ~grid.region).all()
+    assert not grid.region.all()
+
+
+def test_where_the_warmup_of_masked_photographs_fails_the_hull_is_used(tmp_path, caplog):
+    run = small(tmp_path)
+    with caplog.at_level(logging.INFO):
+        initialized_from_photographs(run, min_explained_variance=1.0)
+    assert "the density warm-up failed" in caplog.text
+    assert "using the visual hull" in caplog.text
+    assert "initialized from the visual hull" in caplog.text
+
+
 def test_visual_hull_without_masks_is_refused(tmp_path):
     run = assembled(tmp_path, "dataset.masks=false")
     with pytest.raises(ValueError, match="visual_hull needs masks and found none"):

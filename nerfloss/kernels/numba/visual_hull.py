@@ -29,16 +29,17 @@ def carve(
     *,
     opaque: int,
     dilate: int = 0,
+    votes: int = 1,
     sizes: Int[Tensor, "views 2"] | None = None,
 ) -> Bool[Tensor, "x y z"]:
-    """Return the cells of a cubic grid that no view projects outside of its mask.
+    """Return the cells of a cubic grid that fewer than ``votes`` views see outside of their masks.
 
     ``to_pixels`` (float64) maps the index of a cell to its centre's pixel (column, row, 1) times
-    its depth. A mask is where ``masks`` is at least ``opaque``, dilated by ``dilate`` pixels. Cells
-    behind a camera or outside of its image are kept. ``sizes`` are the (width, height) of images
-    stored in the top left corner of larger ones; None: they fill them.
+    its depth. A mask is where ``masks`` is at least ``opaque``, dilated by ``dilate`` pixels. A
+    view has no vote on cells behind its camera or outside of its image. ``sizes`` are the (width,
+    height) of images stored in the top left corner of larger ones; None: they fill them.
     """
-    inside = torch.ones((resolution,) * 3, dtype=torch.bool)
+    needed = np.full((resolution,) * 3, votes, dtype=np.int16)
     blocks = (-(-resolution // EDGE)) ** 3
     height, width = masks.shape[1:]
     if sizes is None:
@@ -46,12 +47,12 @@ def carve(
     sums = np.empty((min(VIEWS, len(masks)), height + 1, width + 1), np.int32)
     parts = (masks.split(VIEWS), to_pixels.split(VIEWS), sizes.split(VIEWS))
     for some, matrices, extent in zip(*parts, strict=True):
-        pixels, chosen, solid = some.numpy(), matrices.numpy(), inside.numpy()
+        pixels, chosen = some.numpy(), matrices.numpy()
         run_tasks(partial(_sum, pixels[i], opaque, dilate, sums[i]) for i in range(len(some)))
         parallel_for(
-            blocks, partial(_carve, solid, sums, chosen, extent.numpy()), least=256, block=1
+            blocks, partial(_carve, needed, sums, chosen, extent.numpy()), least=256, block=1
         )
-    return inside
+    return torch.from_numpy(needed > 0)
 
 
 @compiled
@@ -82,20 +83,21 @@ def _count_in_window(sums, top, bottom, left, right):
 
 
 @compiled
-def _carve(inside, sums, to_pixels, sizes, begin, end):
-    size = inside.shape[0]
+def _carve(needed, sums, to_pixels, sizes, begin, end):
+    """Subtract the votes of views from those that are ``needed`` to carve a cell."""
+    size = needed.shape[0]
     blocks = (size + EDGE - 1) // EDGE
     for block in range(begin, end):
         x, y, z = block // (blocks * blocks), block // blocks % blocks, block % blocks
         low = (x * EDGE, y * EDGE, z * EDGE)
         high = (min(low[0] + EDGE, size), min(low[1] + EDGE, size), min(low[2] + EDGE, size))
-        cells = inside[low[0] : high[0], low[1] : high[1], low[2] : high[2]]
+        cells = needed[low[0] : high[0], low[1] : high[1], low[2] : high[2]]
         for view in range(len(to_pixels)):
-            if not cells.any():
+            if cells.max() <= 0:
                 break
             kind = _classify_block(to_pixels[view], sums[view], sizes[view], low, high)
             if kind == CARVED:
-                cells[:] = False
+                cells -= 1
             elif kind == MIXED:
                 _carve_cells(cells, sums[view], sizes[view], to_pixels[view], low)
 
@@ -134,14 +136,14 @@ def _carve_cells(cells, sums, size, to_pixel, low):
     for x in range(cells.shape[0]):
         for y in range(cells.shape[1]):
             for z in range(cells.shape[2]):
-                if not cells[x, y, z]:
+                if cells[x, y, z] <= 0:
                     continue
                 column, row, depth = _project(to_pixel, low[0] + x, low[1] + y, low[2] + z)
                 column, row = np.floor(column), np.floor(row)
                 seen = depth > 0 and 0 <= column < width and 0 <= row < height
                 if seen:
                     i, k = int(row), int(column)
-                    cells[x, y, z] = _count_in_window(sums, i, i + 1, k, k + 1) > 0
+                    cells[x, y, z] -= _count_in_window(sums, i, i + 1, k, k + 1) == 0
 
 
 @compiled
