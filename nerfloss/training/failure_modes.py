@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import nan
-from statistics import fmean
+from math import hypot, inf, nan
+from statistics import fmean, stdev
 
 # The metrics of one check, by name; see `nerfloss.training.health_metrics`.
 HealthMetrics = Mapping[str, float]
@@ -16,6 +16,8 @@ MIN_SHARPNESS = 2.0
 # Above it float32 hardly resolves the transition.
 MAX_SHARPNESS = 1e5
 STALLED = "stalled"
+# Standard errors by which a fall of the error must be excluded.
+SURE = 1.5
 
 
 @dataclass(frozen=True)
@@ -39,14 +41,15 @@ def diagnose(
     """Return the first cause that the ``recent`` checks show; later ones follow from it.
 
     With a ``history`` a run is stalled where a large error did not fall by the fraction
-    ``min_drop`` from the first half of the history to the second.
+    ``min_drop`` from the first half of the history to the second, and the errors of single batches
+    spread too little to hide such a fall.
     """
     for cause, (find_evidence, remedy) in _CAUSES.items():
         evidence = find_evidence(recent)
         if evidence:
             return Diagnosis(cause, evidence, remedy)
     evidence = _stalled(history, min_drop)
-    return Diagnosis(STALLED, evidence, _OTHER_RUN) if evidence else None
+    return Diagnosis(STALLED, evidence, _MISSING_PART) if evidence else None
 
 
 def _no_samples(checks: Sequence[HealthMetrics]) -> str | None:
@@ -102,12 +105,23 @@ def _one_color(checks: Sequence[HealthMetrics]) -> str | None:
 def _stalled(checks: Sequence[HealthMetrics], min_drop: float) -> str | None:
     half = len(checks) // 2
     (before, _), (error, baseline) = _errors(checks[:half]), _errors(checks[half:])
-    if error > LARGE_ERROR and error > 0.25 * baseline and error > (1 - min_drop) * before:
+    if not (error > LARGE_ERROR and error > 0.25 * baseline and before > 0):
+        return None
+    spread = hypot(*(_relative_error_of_mean(part) for part in (checks[:half], checks[half:])))
+    if 1 - error / before + SURE * spread < min_drop:
         return (
             f"the mean squared error of colours stays at {error:.3g}, that of one colour is "
             f"{baseline:.3g}, and it was {before:.3g} before"
         )
     return None
+
+
+def _relative_error_of_mean(checks: Sequence[HealthMetrics]) -> float:
+    """Return the standard error of the mean error, divided by that mean."""
+    errors = [each["error"] for each in checks if "error" in each]
+    if len(errors) < 2:
+        return inf
+    return stdev(errors) / len(errors) ** 0.5 / fmean(errors)
 
 
 def _errors(checks: Sequence[HealthMetrics]) -> tuple[float, float]:
@@ -127,6 +141,11 @@ _BETTER_START = (
     f"{_LOWER_RATE}, use a better initialization (initialization=auto), add a mask term to the loss"
 )
 _OTHER_RUN = f"{_LOWER_RATE}, try another seed, check that the images belong to these cameras"
+_MISSING_PART = (
+    "look at images/preview. Surroundings without a model (background=contracted), inexact poses "
+    "(cameras=refine) or exposure that differs (appearance=affine) leave such an error, and so do "
+    "images that do not belong to these cameras (nerfloss inspect)"
+)
 _SHARPNESS = f"lower model.optimizer.learning_rates.sharpness, or {_LOWER_RATE}"
 _CAUSES: dict[str, tuple[Callable[[Sequence[HealthMetrics]], str | None], str]] = {
     "no samples": (

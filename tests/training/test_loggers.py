@@ -259,7 +259,7 @@ def test_the_display_on_a_terminal_shows_the_status(capsys: pytest.CaptureFixtur
     logger.write(25, {"loss/total": 0.5, "test/psnr": 31.0})
     logger.close()
     output = capsys.readouterr().out
-    for fact in ("step 25/100", "25%", "loss 0.5", "test psnr 31.00"):
+    for fact in ("step 25/100", "25%", "loss 0.5", "one test view psnr 31.00"):
         assert fact in output
 
 

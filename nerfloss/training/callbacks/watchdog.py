@@ -25,9 +25,10 @@ class Watchdog(Callback):
     A diagnosis averages the last ``window`` checks. None is made in the ``grace_steps`` after the
     first check. A run is stalled where the error of the second half of the last ``stall_window``
     checks is that of the first half; this is not checked towards the end of the budget. Each cause
-    is logged once, with evidence and remedy; with ``stop`` the first one raises StuckRun.
+    is logged once, with evidence and remedy, and so is its end; with ``stop`` the first one raises StuckRun.
 
-    ``cause`` is the current diagnosis or None; ``seen`` holds the message of each cause so far.
+    ``cause`` is the current diagnosis or None; ``seen`` holds the message of each cause so far, and
+    ``recovered`` those whose end was logged.
     """
 
     state_key = "watchdog"
@@ -50,6 +51,7 @@ class Watchdog(Callback):
         self.window, self.stall_window = window, stall_window
         self.cause: str | None = None
         self.seen: dict[str, str] = {}
+        self.recovered: set[str] = set()
         self._first_step: int | None = None
         self._history: list[HealthMetrics] = []
 
@@ -67,8 +69,9 @@ class Watchdog(Callback):
         if step < self._first_step + self.grace_steps or len(self._history) < self.window:
             return
         diagnosis = self._diagnose(progress)
-        if diagnosis is None and self.cause is not None:
+        if diagnosis is None and self.cause is not None and self.cause not in self.recovered:
             log.info("step %d: no longer stuck (%s)", step, self.cause)
+            self.recovered.add(self.cause)
         self.cause = diagnosis and diagnosis.cause
         if diagnosis is not None and diagnosis.cause not in self.seen:
             self._report(diagnosis, step)
@@ -78,10 +81,12 @@ class Watchdog(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         history = {"began": self._first_step, "signs": self._history}
-        return {"cause": self.cause, "seen": self.seen, **history}
+        recovered = sorted(self.recovered)
+        return {"cause": self.cause, "seen": self.seen, "recovered": recovered, **history}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.cause, self.seen = state["cause"], dict(state["seen"])
+        self.recovered = set(state.get("recovered", ()))
         self._first_step, self._history = state["began"], list(state["signs"])
 
     def _diagnose(self, progress: float) -> Diagnosis | None:

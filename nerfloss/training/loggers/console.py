@@ -112,9 +112,14 @@ def _is_shown(name: str) -> bool:
 
 
 def _label(name: str) -> str:
-    """Return a short name: ``loss/total`` is loss, ``loss/rgb`` is rgb, ``train/psnr`` is psnr."""
+    """Return a short name: ``loss/total`` is loss, ``loss/rgb`` is rgb, ``train/psnr`` is psnr.
+
+    ``test/psnr`` is that of the previewed view, not of all.
+    """
     if name == "loss/total":
         return "loss"
+    if name == "test/psnr":
+        return "one test view psnr"
     return name.removeprefix("loss/").removeprefix("train/").replace("/", " ")
 
 

@@ -102,6 +102,30 @@ def test_a_run_has_stalled_where_a_large_error_stays():
     assert diagnose(falling[-4:], falling) is None
 
 
+def test_noise_that_can_hide_a_fall_is_no_stall():
+    noise = [1.2, 0.8, 1.1, 0.9, 1.25, 0.75, 1.05, 0.95, 1.3, 0.7]
+    looks = [HEALTHY | {"error": 0.030 * factor} for factor in noise]
+    # The mean falls by 4 percent, less than 5, and is known to 6 percent only.
+    slower = [HEALTHY | {"error": 0.0288 * factor} for factor in noise]
+    assert diagnose(slower[-4:], looks + slower) is None
+    steady = [HEALTHY | {"error": 0.030}] * 10, [HEALTHY | {"error": 0.0288}] * 10
+    verdict = diagnose(steady[1][-4:], steady[0] + steady[1])
+    assert verdict is not None
+    assert "images/preview" in verdict.remedy
+
+
+def test_the_end_of_a_cause_is_logged_once(caplog):
+    watchdog = Watchdog(every=10, grace_steps=0, window=1, stall_window=4)
+    with caplog.at_level(logging.INFO):
+        for begin in (0, 200, 400):
+            watched(watchdog, range(begin, begin + 100), opacity=(0.01, 0.01))
+            watched(watchdog, range(begin + 100, begin + 200))
+    assert sum("no longer stuck" in message for message in caplog.messages) == 1
+    copy = Watchdog()
+    copy.load_state_dict(watchdog.state_dict())
+    assert copy.recovered == watchdog.recovered == {"no surface"}
+
+
 def test_a_cause_is_logged_once_with_the_step_and_what_to_do(caplog):
     watchdog = Watchdog(every=10, grace_steps=20, window=2, stall_window=4)
     with caplog.at_level(logging.INFO):
