@@ -25,7 +25,8 @@ class Watchdog(Callback):
     A diagnosis averages the last ``window`` checks. None is made in the ``grace_steps`` after the
     first check. A run is stalled where the error of the second half of the last ``stall_window``
     checks is that of the first half; this is not checked towards the end of the budget. Each cause
-    is logged once, with evidence and remedy, and so is its end; with ``stop`` the first one raises StuckRun.
+    is logged once, with evidence and remedy, and so is its end; with ``stop`` the first one raises
+    StuckRun.
 
     ``cause`` is the current diagnosis or None; ``seen`` holds the message of each cause so far, and
     ``recovered`` those whose end was logged.
