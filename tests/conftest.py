@@ -1,6 +1,7 @@
 """What every test shares: calm threads, fixed seeds, and where real data lies."""
 
 import os
+import tempfile
 import time
 
 # Set before torch and numba load: threads that spin while they wait starve each other.
@@ -8,6 +9,9 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 # No test downloads weights, except from a server of its own.
 os.environ["NERFLOSS_OFFLINE"] = "1"
+
+# Trusted packages and the key of signatures are of the tests alone.
+os.environ["NERFLOSS_CONFIG_DIR"] = tempfile.mkdtemp(prefix="nerfloss-tests-")
 
 import functools
 from collections.abc import Callable, Iterator

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from hydra.errors import InstantiationException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from nerfloss.assembly.appearance_of_views import check_appearance_choice
 from nerfloss.assembly.background_settings import with_background_settings
@@ -20,6 +20,7 @@ from nerfloss.assembly.renamed_settings import refuse_renamed_keys
 from nerfloss.assembly.run import Run, RunSettings
 from nerfloss.assembly.setting_types import check_types
 from nerfloss.assembly.sweep_config import ablated, plain
+from nerfloss.assembly.trust.stored import read_stored, signed_text
 from nerfloss.data.pixel_samplers.protocol import PixelSampling
 from nerfloss.fields.hash_grid import check_kernels
 from nerfloss.models import Model
@@ -123,18 +124,20 @@ def assemble(cfg: DictConfig, folder: Path, process_group: ProcessGroup = SINGLE
         initialization=build(cfg.initialization),
     )
     settings = RunSettings(Path(folder), device, cfg.seed, plain(cfg))
-    return build_run(parts, settings, OmegaConf.to_yaml(cfg), process_group)
+    return build_run(parts, settings, signed_text(cfg), process_group)
 
 
-def rebuild(config: str, device: torch.device) -> tuple[Model, LossRecipe]:
+def rebuild(
+    config: str, device: torch.device, where: Path | str = "the configuration"
+) -> tuple[Model, LossRecipe]:
     """Return the untrained model and the recipe of a run, from its configuration as YAML text.
 
-    Kernels that cannot run on this device are replaced by ``auto``.
-    Raises ValueError where a part cannot be built, e.g. because its code cannot be imported.
+    ``where`` names the file that holds the text. Kernels that cannot run on this device are
+    replaced by ``auto``. Raises ValueError for code that is not trusted
+    (`nerfloss.assembly.trust`), and where a part cannot be built, e.g. because its code cannot be
+    imported.
     """
-    cfg = OmegaConf.create(config)
-    assert isinstance(cfg, DictConfig)
-    cfg = loadable(cfg, device)
+    cfg = loadable(read_stored(config, where, {}), device)
     try:
         return build_model(cfg, device), build(cfg.loss).to(device)
     except InstantiationException as error:

@@ -28,13 +28,17 @@ def read_yaml(path: Path | str) -> Any:
 
     Raises ValueError for a file that is not YAML, or is truncated.
     """
+    return parse_yaml(read_text(path), path)
+
+
+def read_text(path: Path | str) -> str:
+    """Return the text of a YAML file. Raises ValueError for one that cannot be read."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        return Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
         raise
     except (UnicodeDecodeError, OSError) as error:
         raise _unreadable(path, error) from error
-    return parse_yaml(text, path)
 
 
 def parse_yaml(text: str, path: Path | str) -> Any:

@@ -1,15 +1,18 @@
 """The configuration of a run that has begun, with settings changed to continue or evaluate it."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
-from nerfloss.assembly.config_files import read_yaml
+from nerfloss.assembly.config_files import read_text
 from nerfloss.assembly.config_groups import closest
-from nerfloss.assembly.renamed_settings import dotted_keys, refuse_renamed, refuse_renamed_keys
+from nerfloss.assembly.renamed_settings import dotted_keys, refuse_renamed
+from nerfloss.assembly.trust.stored import read_stored
 
 # Parts that act while a model is trained: an evaluation would ignore a change of them.
 TRAINING_ONLY = frozenset(
@@ -22,19 +25,20 @@ _OWN = frozenset({"run", "checkpoint", "device"})
 def saved_config(folder: Path, overrides: Sequence[str]) -> DictConfig:
     """Return the configuration that a run began with, and ``overrides`` (a.b=c) on top of it.
 
-    Raises FileNotFoundError where ``folder`` holds no run, and ValueError for a configuration of
-    an earlier version, for settings that it lacks, and for another choice of a part.
+    Raises FileNotFoundError where ``folder`` holds no run, and ValueError for a configuration that
+    names code which is not trusted (`nerfloss.assembly.trust`), of an earlier version, for settings
+    that it lacks, and for another choice of a part.
     """
     path = Path(folder) / ".hydra" / "config.yaml"
     if not path.is_file():
         raise FileNotFoundError(
             f"{folder} is no run: it has no .hydra/config.yaml. Give a folder that training wrote"
         )
-    cfg = OmegaConf.create(read_yaml(path))
-    assert isinstance(cfg, DictConfig)
-    refuse_renamed_keys(cfg, path)
     refuse_renamed(overrides)
-    for override in OverridesParser.create().parse_overrides(list(overrides)):
+    changes = OverridesParser.create().parse_overrides(list(overrides))
+    typed = dict(pair for each in changes for pair in _typed(each))
+    cfg = read_stored(read_text(path), path, typed)
+    for override in changes:
         _change(cfg, override, folder)
     return cfg
 
@@ -57,6 +61,21 @@ def settings_of_evaluation(overrides: Sequence[str]) -> list[str]:
             # The command adds the + to settings of the run; they must exist there.
             found.append(typed if first == "eval" else typed.removeprefix("+"))
     return found
+
+
+def _typed(override: Override) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield the settings that an override states, by the parts of their keys."""
+
+    def flat(key: tuple[str, ...], value: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
+        if not isinstance(value, dict):
+            yield key, value
+            return
+        for name, inner in value.items():
+            yield from flat((*key, str(name)), inner)
+
+    if not override.is_delete():
+        key = tuple(part for part in re.split(r"[.\[\]]", override.key_or_group) if part)
+        yield from flat(key, override.value())
 
 
 def _change(cfg: DictConfig, override: Override, folder: Path) -> None:

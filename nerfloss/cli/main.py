@@ -49,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if str(Path.cwd()) not in sys.path:  # losses and configurations in the working directory
         sys.path.append(str(Path.cwd()))
     try:
+        words = _trusting(words)
         if words[:1] and words[0] in SUMMARIES:
             return run_program(words[0], words[1:])
         check_command(words)
@@ -62,6 +63,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except Exception as error:
         return print_error(error)
+
+
+def _trusting(words: Sequence[str]) -> list[str]:
+    """Return a command line without what it says on trust, which is remembered."""
+    from nerfloss.assembly.trust.packages import remember, without_trust
+
+    kept, packages = without_trust(words)
+    if packages:
+        path = remember(packages)
+        print(f"trusted from now on: {', '.join(packages)} ({path})", file=sys.stderr)
+    return kept
 
 
 def check_command(words: Sequence[str]) -> None:
@@ -97,6 +109,11 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"nerfloss {nerfloss.__version__}")
     parser.add_argument("--traceback", action="store_true", help="show the traceback of any error")
+    parser.add_argument(
+        "--trust",
+        metavar="PACKAGE",
+        help="let stored runs name code of this package; remembered (docs/sharing_runs.md)",
+    )
     commands = parser.add_subparsers(
         required=True, metavar="COMMAND", prog="nerfloss", help=argparse.SUPPRESS
     )

@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
         failure = Failure.read(options.file, device)
     except CheckpointError as error:
         raise ValueError(str(error)) from error
-    model, recipe = rebuild(failure.config, device)
+    model, recipe = rebuild(failure.config, device, options.file)
     found = replay(failure, model, recipe)
     show(replay_table(failure, found))
     text, same = outcome(found)

@@ -47,6 +47,7 @@ def train(cfg: DictConfig) -> Any:
     torchrun_env.refuse_sweeps(swept)
     objectives = list(objectives_of(config))
     if swept and is_finished(folder, config):
+        _sign(cfg, folder)
         logging.getLogger("nerfloss").info("finished before: %s", folder)
         return objective_values(scores_of(folder) or {}, objectives)
     if cfg.trainer.resume:
@@ -67,7 +68,16 @@ def _begin(cfg: DictConfig, folder: Path, checkpoint: Path | None) -> Mapping[st
     asked = [*overrides.task]
     found = [word for word in overrides.hydra if word.startswith("hydra.searchpath=")]
     chosen = fitted(cfg, folder, [*found, *asked], keep=torchrun_env.is_main_process())
+    _sign(chosen, folder)
     return _train_and_evaluate(chosen, plain(cfg), folder, checkpoint, asked)
+
+
+def _sign(cfg: DictConfig, folder: Path) -> None:
+    """Mark the configuration in a run's folder as this user's own; they have composed it."""
+    from nerfloss.assembly.trust.stored import keep_signed
+
+    if torchrun_env.is_main_process():
+        keep_signed(cfg, folder)
 
 
 def _continue(cfg: DictConfig, folder: Path) -> Mapping[str, float] | None:

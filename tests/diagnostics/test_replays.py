@@ -3,9 +3,11 @@
 import broken_terms
 import pytest
 import torch
+from omegaconf import OmegaConf
 from small_runs import assembled
 
 from nerfloss.assembly.build import rebuild
+from nerfloss.assembly.trust.stored import signed_text
 from nerfloss.cli.main import main
 from nerfloss.diagnostics.replay import replay
 from nerfloss.recipe import NonFiniteLoss
@@ -182,6 +184,9 @@ def test_other_files_are_refused(tmp_path, capsys):
 
 def test_a_term_whose_code_is_missing_is_named(spoilt):
     config = Failure.read(spoilt[2]).config.replace("broken_terms", "terms_of_another")
+    with pytest.raises(ValueError, match="the package terms_of_another is not trusted"):
+        rebuild(config, CPU)
+    config = signed_text(OmegaConf.create(config))
     with pytest.raises(ValueError, match=r"terms_of_another[\s\S]*must be importable"):
         rebuild(config, CPU)
 
