@@ -108,12 +108,17 @@ def _functions(section: str, metrics: Metrics) -> dict[str, Callable[..., Any]]:
         return dict(metrics)
     if isinstance(metrics, str):
         raise ValueError(f"metrics is a list of names: write ['{metrics}']")
-    whole = OmegaConf.create({"eval": read_yaml(conf_dir() / "eval" / "default.yaml")})
-    known = whole.eval[section]
+    known = metrics_of(section)
     unknown = [name for name in metrics if name not in known]
     if unknown:
         raise ValueError(f"no metric is called '{unknown[0]}': there are {', '.join(known)}")
-    return {name: build(known[name]) for name in metrics}
+    return {name: known[name] for name in metrics}
+
+
+def metrics_of(section: str) -> dict[str, Callable[..., Any]]:
+    """Return the ``metrics`` of images or of ``geometry`` that runs are evaluated with, by name."""
+    whole = OmegaConf.create({"eval": read_yaml(conf_dir() / "eval" / "default.yaml")})
+    return {str(name): build(node) for name, node in whole.eval[section].items()}
 
 
 def _values(scores: Mapping[str, Score]) -> dict[str, float]:

@@ -28,7 +28,7 @@ COMMANDS = {
         "quantities": "quantities",
         "schedules": "schedules",
     },
-    "compare runs": {"report": "report", "compare": "compare"},
+    "compare runs": {"report": "report", "compare": "compare", "judge": "judge"},
     "diagnose": {"gradcheck": "gradcheck", "replay": "replay", "bench": "bench"},
     "set up": {"completion": "completion", "docs": "docs"},
 }

@@ -1,0 +1,148 @@
+"""``nerfloss judge``: score renders or a mesh that any program has made."""
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nerfloss.experiments.judging.judge_images import Judgement
+
+SUMMARY = "score renders or a mesh of any other trainer, for the same tables and reports"
+EPILOG = """\
+examples:
+  nerfloss judge --renders renders/nerfacto --truth data/lego/test
+  nerfloss judge --mesh meshes/scan65.ply --truth meshes/truth.ply
+
+Renders are paired with true images by their names (endings such as _rgb do not count), else by the
+numbers in them; views without a render, of another size, and what had to be assumed are named.
+Pictures side by side, as gsplat, nerfstudio and instant-nsr-pl write them, are cut. The result is a
+folder like that of a run, which 'nerfloss report' reads beside runs."""
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the command and its options."""
+    command = commands.add_parser(
+        "judge",
+        help=SUMMARY,
+        description=SUMMARY.capitalize() + ".",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    what = command.add_mutually_exclusive_group(required=True)
+    what.add_argument("--renders", type=Path, metavar="FOLDER", help="rendered images")
+    what.add_argument("--mesh", type=Path, metavar="FILE", help="a mesh, in the truth's units")
+    command.add_argument(
+        "--truth",
+        type=Path,
+        required=True,
+        metavar="PATH",
+        help="the folder of true images, or the file of the true surface",
+    )
+    command.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="default: judged/NAME")
+    command.add_argument("--name", help="of the method (default: that of the renders or the mesh)")
+    command.add_argument("--scene", help="name of the scene (default: that of the truth)")
+    command.add_argument(
+        "--scale", type=float, default=1.0, metavar="FACTOR", help="multiply the mesh (default: 1)"
+    )
+    command.add_argument(
+        "--points",
+        type=int,
+        default=200_000,
+        metavar="COUNT",
+        help="samples on each surface (default: 200000)",
+    )
+    _add_image_options(command.add_argument_group("renders"))
+    command.set_defaults(run=run)
+
+
+def _add_image_options(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument(
+        "--pair",
+        choices=["auto", "name", "number", "order"],
+        default="auto",
+        help="how files are paired (default: by name, else by number)",
+    )
+    group.add_argument(
+        "--background",
+        choices=["white", "black"],
+        help="below alpha (default: that of the renders, else white)",
+    )
+    group.add_argument(
+        "--tile",
+        type=int,
+        metavar="NUMBER",
+        help="of the render, from 1, where several pictures are side by side (default: the one "
+        "next to the true image)",
+    )
+    group.add_argument(
+        "--downscale",
+        type=int,
+        default=1,
+        metavar="FACTOR",
+        help="average blocks of pixels of the true images (default: 1)",
+    )
+    group.add_argument(
+        "--strict", action="store_true", help="refuse if a view cannot be scored or is suspicious"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Score, print the table and write the folder. Raises DataError for unusable input."""
+    from nerfloss.experiments.judging.judged_folder import check_free, telling_name, write_judged
+
+    judged = options.renders or options.mesh
+    name = options.name or telling_name(judged)
+    scene = options.scene or telling_name(options.truth)
+    folder = options.output or Path("judged") / name
+    check_free(folder)
+    found = _judge_renders(options) if options.renders else _judge_mesh(options)
+    if options.renders and options.strict and found.problems:
+        raise ValueError("; ".join(found.problems))
+    _print(found, f"{name}, {scene}")
+    kind = "renders" if options.renders else "mesh"
+    inputs = {kind: str(judged), "truth": str(options.truth)}
+    words = sys.argv[1:]
+    write_judged(
+        folder,
+        found,
+        name=name,
+        scene=scene,
+        inputs=inputs,
+        command=f"nerfloss {shlex.join(words)}",
+        words=words,
+    )
+    print(f"wrote {folder}")
+    return 0
+
+
+def _judge_renders(options: argparse.Namespace) -> "Judgement":
+    from nerfloss.assembly.standalone_evaluation import metrics_of
+    from nerfloss.experiments.judging.judge_images import RenderSettings, judge_images
+
+    settings = RenderSettings(options.pair, options.background, options.tile, options.downscale)
+    return judge_images(options.renders, options.truth, metrics_of("metrics"), settings)
+
+
+def _judge_mesh(options: argparse.Namespace) -> "Judgement":
+    from nerfloss.assembly.standalone_evaluation import metrics_of
+    from nerfloss.experiments.judging.judge_mesh import judge_mesh
+
+    settings = {"points": options.points, "scale": options.scale}
+    return judge_mesh(options.mesh, options.truth, metrics_of("geometry"), **settings)
+
+
+def _print(found: "Judgement", title: str) -> None:
+    """Print notes, the table of scores, and the problems last, where they are seen."""
+    from rich.console import Console
+    from rich.text import Text
+
+    from nerfloss.evaluation.score_table import score_table
+
+    console = Console(highlight=False)
+    for note in found.notes:
+        console.print(Text(note), soft_wrap=True)
+    console.print(score_table(found.evaluation.as_json(), title=title))
+    for problem in found.problems:
+        console.print(Text(f"suspicious: {problem}", style="yellow"), soft_wrap=True)

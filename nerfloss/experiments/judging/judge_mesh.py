@@ -1,0 +1,110 @@
+"""Score a mesh of any program against a true surface by the geometry metrics of conf/eval."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import trimesh
+
+from nerfloss.data.errors import DataError
+from nerfloss.evaluation.metrics.metadata import SCENE_UNITS, settings_used
+from nerfloss.evaluation.scores import Evaluation, Score
+from nerfloss.evaluation.surface_samples import Surface, SurfacePair
+from nerfloss.evaluation.surface_scores import score_surface
+from nerfloss.experiments.judging.judge_images import Judgement
+
+# Thresholds of conf/eval are in units of a scene whose object fits the unit ball.
+APART = 0.5  # distance of the centres, over the truth's extent, that suggests another frame
+SCALE = 1.5  # ratio of the extents that suggests another unit
+# Beyond these no score means anything, and nearest neighbours, all equally far, take hours.
+FAR, OTHER_UNIT = 5.0, 10.0
+
+
+def judge_mesh(
+    mesh: Path,
+    truth: Path,
+    metrics: Mapping[str, Callable[..., Any]],
+    *,
+    points: int = 200_000,
+    seed: int = 0,
+    scale: float = 1.0,
+) -> Judgement:
+    """Return the scores of a mesh against the true one, in the units of the truth's file.
+
+    The mesh is multiplied by ``scale`` first. Thresholds of conf/eval, which are those of a scene
+    in the unit ball, are multiplied by half the diagonal of the truth's bounding box. Raises
+    DataError for files that hold no triangles, and for a mesh that is far from the truth or of
+    another magnitude.
+    """
+    ours, true = read_surface(mesh).apply_scale(scale), read_surface(truth)
+    problems = _misfit(mesh, ours, true)
+    radius = float(np.linalg.norm(true.extents)) / 2
+    scaled = {name: _scaled(metric, radius) for name, metric in metrics.items()}
+    # Different seeds: with one, equal meshes are sampled at equal points.
+    pair = SurfacePair(Surface(ours, points, seed), Surface(true, points, seed + 1))
+    conventions = {"radius": radius}
+    found = score_surface(scaled, pair, reason=None, conventions=conventions)
+    scores = {name: _in_units_of_files(score) for name, score in found.items()}
+    notes = [
+        f"thresholds are 1 % and 2 % of {radius:.4g}, half the diagonal of the truth's box",
+        f"{points} points on each surface, uniform by area, seeds {seed} and {seed + 1}",
+    ]
+    notes += [f"the mesh is multiplied by {scale:g}"] if scale != 1 else []
+    return Judgement(Evaluation(scores), tuple(notes), tuple(problems), {"scale": scale})
+
+
+def read_surface(path: Path) -> trimesh.Trimesh:
+    """Read the triangles of a file; several parts of a scene are joined.
+
+    Raises DataError for a file that cannot be read or holds no triangles.
+    """
+    if not path.is_file():
+        raise DataError(path, "no such file", "give the file of a mesh, e.g. .ply, .obj or .glb")
+    try:
+        found = trimesh.load(path, process=False)
+        found = found.to_mesh() if isinstance(found, trimesh.Scene) else found
+    except Exception as error:  # each format of trimesh raises errors of its own
+        why = " ".join(str(error).split())[:200]
+        raise DataError(path, f"cannot be read as a mesh ({why})", "export it as .ply") from error
+    if not isinstance(found, trimesh.Trimesh) or len(found.faces) == 0:
+        remedy = "give a mesh; a protocol such as --protocol dtu takes a cloud as the truth"
+        raise DataError(path, "holds points and no triangles", remedy)
+    if not np.isfinite(found.vertices).all():
+        bad = int((~np.isfinite(found.vertices)).any(1).sum())
+        raise DataError(path, f"{bad} vertices are not finite", "export the mesh again")
+    return found
+
+
+def _scaled(metric: Callable[..., Any], radius: float) -> Callable[..., Any]:
+    settings = settings_used(metric)
+    if "threshold" not in settings:
+        return metric
+    return partial(metric, threshold=settings["threshold"] * radius)
+
+
+def _in_units_of_files(score: Score) -> Score:
+    units = str(score.conventions.get("units", "")).replace(SCENE_UNITS, "units of the files")
+    return replace(score, conventions={**score.conventions, "units": units})
+
+
+def _misfit(path: Path, ours: trimesh.Trimesh, true: trimesh.Trimesh) -> list[str]:
+    """Return sentences on boxes that differ as those of other frames or units do.
+
+    Raises DataError where they have nothing to do with each other.
+    """
+    extent = float(np.linalg.norm(true.extents))
+    ratio = float(np.linalg.norm(ours.extents)) / max(extent, 1e-12)
+    offset = np.linalg.norm(ours.bounds.mean(0) - true.bounds.mean(0)) / max(extent, 1e-12)
+    found = (
+        f"the mesh's box is {ratio:.3g} times the truth's, its centre {offset:.3g} of that "
+        f"diagonal away"
+    )
+    if not 1 / OTHER_UNIT <= ratio <= OTHER_UNIT or offset > FAR:
+        remedy = "bring both into one frame and unit; --scale multiplies the mesh"
+        raise DataError(path, found, remedy)
+    if not 1 / SCALE <= ratio <= SCALE or offset > APART:
+        return [f"{found}: both have to be in one frame and unit"]
+    return []
