@@ -72,7 +72,7 @@ def draw(found: Mapping[str, Any], pictures: Path, to: Path) -> None:
     for index, path in enumerate(shown):
         width = columns // len(shown)
         axes = figure.add_subplot(grid[0, index * width : (index + 1) * width])
-        axes.imshow(np.load(path), interpolation="nearest")
+        axes.imshow(np.load(path, allow_pickle=False), interpolation="nearest")
         axes.set_title(path.stem, fontsize=8)
         axes.axis("off")
     for index, score in enumerate(scores):

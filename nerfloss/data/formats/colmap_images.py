@@ -1,5 +1,6 @@
 """The image and mask files that the names in a COLMAP model mean."""
 
+import os
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -32,7 +33,10 @@ class FileIndex:
         """Return the file of an image; its ending may differ. Raises DataError if unclear."""
         name = name.replace("\\", "/")
         exact = self.root / name
-        if ".." not in PurePosixPath(name).parts and "\0" not in name and _is_file(exact):
+        # Names are read from a file, which may be anyone's: none leads out of the folder.
+        inside = Path(os.path.abspath(exact)).is_relative_to(os.path.abspath(self.root))
+        plain = inside and ".." not in PurePosixPath(name).parts and "\0" not in name
+        if plain and _is_file(exact):
             return exact
         found = self.by_path.get(name.lower())
         return found or self._one(_stem(name).lower(), name)

@@ -35,7 +35,8 @@ class FolderDataset(SceneSettings, FileSettings):
     region of interest: a mapping of ``center``, ``radius`` and ``up`` in the coordinates of the
     files. ``orientation`` is ``files``, ``up`` or ``auto`` (`choose_region`), ``scene_scale`` a
     factor or ``auto`` (`scene_region`). ``scene_radius`` is short for a region about the origin.
-    With ``priors`` the maps that lie in the folders of `with_priors` are read.
+    With ``priors`` the maps that lie in the folders of `with_priors` are read. ``outside`` permits
+    files of a scene to name images, masks and maps outside of its folder.
 
     Raises ValueError for a value that is not among the choices.
     """
@@ -50,6 +51,7 @@ class FolderDataset(SceneSettings, FileSettings):
     scene_scale: float | int | str = "auto"
     scene_radius: float | int | None = None
     priors: bool = True
+    outside: bool = False
 
     content: ClassVar[str] = "a scene (images with poses: transforms.json, COLMAP, NeuS ...)"
     mask_choices: ClassVar[tuple[bool | str, ...]] = (True, False, "auto")
@@ -104,6 +106,7 @@ class FolderDataset(SceneSettings, FileSettings):
             masks=self.masks,
             scene_radius=None if self.scene_radius is None else float(self.scene_radius),
             own_split=self.hold_out is not None,
+            outside=self.outside,
         )
         parsed = layout_module(name).parse(folder, settings)
         if self.scene_radius is not None and parsed.region is None:

@@ -5,6 +5,8 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
+from nerfloss.data.errors import DataError
+
 HEIC_ENDINGS = (".heic", ".heif")
 # Of what cameras write and people export. In order of preference where several files differ by
 # their ending only.
@@ -46,32 +48,53 @@ class FileFinder:
     """The files under one folder; each folder is listed once.
 
     ``choices`` has an entry for each name that several files fit, and ``moved`` each name of a path
-    of another computer.
+    of another computer. Files outside of ``folder`` and of the folders ``also`` are refused unless
+    ``outside``: names are read from files, which may be anyone's. A symbolic link in the folder
+    counts as the file in it, wherever it leads.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, outside: bool = False, also: Sequence[Path] = ()) -> None:
         self.folder = folder
+        self.inside = None if outside else tuple(map(os.path.abspath, (folder, *also)))
         self.choices: dict[str, tuple[str, ...]] = {}
         self.moved: dict[str, str] = {}
         self._listings: dict[Path, dict[str, list[str]]] = {}
 
-    def find(self, name: str, endings: Sequence[str] = IMAGE_ENDINGS) -> Path | None:
-        """Return the file that ``name`` means, as `find_image` does."""
-        if is_file(self.folder / name):
-            return self.folder / name
+    def find(
+        self, name: str, endings: Sequence[str] = IMAGE_ENDINGS, *, key: str = "file_path"
+    ) -> Path | None:
+        """Return the file that ``name`` means, as `find_image` does.
+
+        Raises DataError, with ``key``, for a file outside of the folders.
+        """
         pure = PurePosixPath(name.replace("\\", "/"))
         if not pure.name or "\0" in name:
             return None
-        found = self._find_in(self.folder, pure.parts, endings)
-        foreign = pure.is_absolute() or ".." in pure.parts or ":" in pure.parts[0]
-        if found is None and foreign:
+        exact = self.folder / name
+        found = exact if is_file(exact) else self._find_in(self.folder, pure.parts, endings)
+        refused = found if found is not None and not self._is_inside(found) else None
+        if found is not None and refused is None:
+            return found
+        if pure.is_absolute() or ".." in pure.parts or ":" in pure.parts[0]:
             for first in range(1, len(pure.parts)):
                 tail = pure.parts[first:]
                 found = None if ".." in tail else self._find_in(self.folder, tail, endings)
                 if found is not None:
                     self.moved[name] = str(PurePosixPath(*tail))
                     return found
-        return found
+        if refused is not None:
+            raise DataError(
+                self.folder,
+                f"{key} '{name}' of its views lies outside of this folder",
+                "copy the file into the folder, or set dataset.outside=true if you trust whoever "
+                "made the scene",
+            )
+        return None
+
+    def _is_inside(self, path: Path) -> bool:
+        # Lexically: symbolic links are the user's own.
+        place = Path(os.path.abspath(path))
+        return self.inside is None or any(place.is_relative_to(each) for each in self.inside)
 
     def beside(self, name: str) -> str:
         """Return a description of what lies where a file of this name is missing."""

@@ -65,7 +65,9 @@ def parse(folder: Path, settings: ParseSettings) -> ParsedScene:
         "nerfstudio",
         tuple(frames),
         test=held,
-        points=read_sparse_points(transforms, frames, from_files, remarks),
+        points=read_sparse_points(
+            transforms, frames, from_files, remarks, outside=settings.outside
+        ),
         region=None if radius is None else np.diag([radius, radius, radius, 1.0]),
         up=up_direction(transforms),
         to_files=np.linalg.inv(from_files) if moved else None,

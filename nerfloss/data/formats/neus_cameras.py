@@ -59,7 +59,7 @@ def camera_of(
 def _stored(path: Path) -> dict[str, np.ndarray]:
     """Return the matrices world_mat_i and scale_mat_i; whatever else there is, is not read."""
     try:
-        with path.open("rb") as file, np.load(file) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             wanted = [key for key in archive if re.fullmatch(r"(world|scale)_mat_[0-9]{1,9}", key)]
             return {key: np.asarray(archive[key]) for key in wanted}
     except PermissionError as error:

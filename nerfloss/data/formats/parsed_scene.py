@@ -125,6 +125,7 @@ class ParseSettings:
     object masks are wanted: True (must be there), False, or "auto". ``scene_radius`` is the radius
     of the region of interest about the origin in units of the files, None: the program chooses.
     ``own_split`` is True if the user states the test views: files of test views are not read then.
+    ``outside`` permits files outside of the scene's folder.
     """
 
     downscale: int = 1
@@ -133,3 +134,4 @@ class ParseSettings:
     masks: bool | str = "auto"
     scene_radius: float | None = None
     own_split: bool = False
+    outside: bool = False

@@ -18,6 +18,7 @@ from nerfloss.data.formats.json_values import as_number, objects, read_json, sho
 from nerfloss.data.formats.json_values import whole_number as pixels
 from nerfloss.data.formats.parsed_scene import Frame, NormalConvention, ParsedScene, ParseSettings
 from nerfloss.data.formats.remarks import Remarks
+from nerfloss.data.formats.transforms_files import name_of_view
 from nerfloss.data.formats.transforms_pose import FARTHEST, check_scales, matrix_of, opencv_pose
 
 CONTENT = "an SDFStudio scene (a folder with meta_data.json)"
@@ -46,7 +47,7 @@ def parse(folder: Path, settings: ParseSettings) -> ParsedScene:
     width, height = (pixels(meta, key, path, "the file") for key in ("width", "height"))
     if width is None or height is None:
         raise DataError(path, "width or height is missing", "give the size of the images")
-    remarks, finder = Remarks(len(entries)), FileFinder(folder)
+    remarks, finder = Remarks(len(entries)), FileFinder(folder, outside=settings.outside)
     frames, missing = [], []
     poses: dict[str, Float[np.ndarray, "4 4"]] = {}
     for index, entry in enumerate(entries):
@@ -92,7 +93,7 @@ def _frame(
     where = text(entry, "rgb_path", path, f"frames[{index}]")
     if where is None:
         raise DataError(path, f"frames[{index}] has no rgb_path", "name its image")
-    image = finder.find(where)
+    image = finder.find(where, key="rgb_path")
     if image is None:
         return None, [where]
     pose = matrix_of(entry.get("camtoworld"), path, f"camtoworld of {where}")
@@ -100,12 +101,12 @@ def _frame(
         return None, [f"pose of {where}"]
     pose[:, 1:3] *= -1  # to the OpenGL axes that opencv_pose takes
     camera = _camera(entry.get("intrinsics"), size, path, where)
-    frame = Frame(without_ending(where), image, camera, pose[:3])
+    frame = Frame(name_of_view(without_ending(where)), image, camera, pose[:3])
     poses[frame.name] = pose
     lost, given = [], {}
     for key, field in MAPS.items():
         name = text(entry, key, path, where)
-        file = None if name is None else finder.find(name, MAP_ENDINGS)
+        file = None if name is None else finder.find(name, MAP_ENDINGS, key=key)
         if file is not None:
             given[field] = file
         elif name is not None:

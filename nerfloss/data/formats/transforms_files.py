@@ -13,6 +13,12 @@ from nerfloss.data.formats.remarks import Remarks
 SMALLER_MAPS = {"mask": "masks", "depth": "depths", "normal": "normals"}
 
 
+def name_of_view(path: str) -> str:
+    """Return a path as the name of a view, which leads out of no folder that is written to."""
+    parts = PurePosixPath(path.replace("\\", "/")).parts
+    return str(PurePosixPath(*(part for part in parts if part not in ("/", "..", "."))))
+
+
 @dataclass(frozen=True)
 class ImageFile:
     """The file of one image: ``path`` is read, ``full`` is the image at full size, if it is there.
@@ -42,8 +48,9 @@ class ImageFiles:
     used: set[str] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
-        self.finder = FileFinder(self.folder)
         named = self.settings.images
+        also = () if named is None else (self.folder / named,)
+        self.finder = FileFinder(self.folder, outside=self.settings.outside, also=also)
         if named is not None and not is_folder(self.folder / named):
             found = f"no such folder, but dataset.images={named}"
             raise DataError(
@@ -67,7 +74,7 @@ class ImageFiles:
             self.renamed.append((name, full.name))
         return ImageFile(full, self._name(full, wanted))
 
-    def find_map(self, name: str, endings: Sequence[str]) -> Path | None:
+    def find_map(self, name: str, endings: Sequence[str], *, key: str) -> Path | None:
         """Return a mask, depth or normal map: the smaller one where the images are smaller."""
         if self.used and self.settings.images is None:
             first = PurePosixPath(name).parts[0] if name else ""
@@ -77,7 +84,7 @@ class ImageFiles:
                 path = is_folder(self.folder / folder) and self._in(folder, name, endings)
                 if path:
                     return path
-        return self.finder.find(name, endings)
+        return self.finder.find(name, endings, key=key)
 
     def beside(self, name: str) -> str:
         """Return a description of what lies where an image is missing."""
@@ -125,6 +132,5 @@ class ImageFiles:
     def _name(self, full: Path | None, wanted: str) -> str:
         """Return the name of an image: from its file where that is known, else as written."""
         if full is not None and full.is_relative_to(self.folder):
-            return without_ending(full.relative_to(self.folder).as_posix())
-        parts = [part for part in PurePosixPath(wanted).parts if part not in ("/", "..", ".")]
-        return str(PurePosixPath(*parts))
+            wanted = without_ending(full.relative_to(self.folder).as_posix())
+        return name_of_view(wanted)

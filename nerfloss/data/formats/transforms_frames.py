@@ -100,7 +100,7 @@ def _with_files(
         lost = []
         for key, name in FILE_KEYS.items():
             value = text(entry.values, key, path, entry.where)
-            file = None if value is None else files.find_map(value, MAP_ENDINGS)
+            file = None if value is None else files.find_map(value, MAP_ENDINGS, key=key)
             if file is not None:
                 given[name] = file
             elif value is not None and (name in MASKS or settings.missing != "skip"):

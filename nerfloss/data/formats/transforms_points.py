@@ -27,16 +27,18 @@ def read_sparse_points(
     frames: Sequence[Frame],
     from_files: Float[np.ndarray, "4 4"],
     remarks: Remarks,
+    *,
+    outside: bool = False,
 ) -> ParsedPoints | None:
     """Return the points of ``ply_file_path``; None if there are none, or the file is missing.
 
     ``from_files`` maps the original coordinates to those of the poses. Raises DataError for a file
-    that is not a PLY file with vertices.
+    that is not a PLY file with vertices, and for one outside of the folder unless ``outside``.
     """
     name = text(transforms.shared, "ply_file_path", transforms.path, "the file")
     if name is None:
         return None
-    path = FileFinder(transforms.folder).find(name, (".ply",))
+    path = FileFinder(transforms.folder, outside=outside).find(name, (".ply",), key="ply_file_path")
     if path is None:
         remarks.add(f"ply_file_path: there is no file {name}, so there are no sparse points")
         return None
