@@ -1,7 +1,8 @@
 """Quality against the time it took: PSNR and Chamfer after budgets of CPU or wall seconds.
 
     python benchmarks/quality.py                                  # a short form: 20 CPU seconds
-    python benchmarks/quality.py --budgets 30 60 120 --scenes craters rings lego --out curves.json
+    python benchmarks/quality.py --budgets 30 60 120 --scenes craters plates lego --out curves.json
+    python benchmarks/quality.py --budgets 300 --scenes dtu65 dtu37 fox nefertiti   # real sets
     python benchmarks/quality.py --clock steps --budgets 1200 2400 --seeds 0 1     # at equal steps
     python benchmarks/quality.py --plot curves.json               # figures from results
 
@@ -10,6 +11,8 @@ A budget is one whole run whose schedules fit it, the start included, data and e
 
 import argparse
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +26,58 @@ MODELS = {
     "neus": ("model=neus", "loss=neus_huber"),
     "neus without masks": ("model=neus", "loss=neus_huber", "dataset.masks=false"),
 }
-SCORES = ("psnr", "ssim", "normal_angle", "chamfer_l1", "point_to_surface")
+# Photographs: masks are those of files, and without them there is a background.
+OF_PHOTOGRAPHS = {
+    "nerf": ("model=nerf", "loss=photos", "background=contracted", "dataset.masks=false"),
+    "neus": ("model=neus", "loss=neus_mask"),
+    "neus without masks": (
+        "model=neus",
+        "loss=neus",
+        "background=contracted",
+        "dataset.masks=false",
+    ),
+}
+SCORES = ("psnr", "psnr_masked", "ssim", "mask_iou", "normal_angle", "chamfer_l1",
+          "point_to_surface", "mesh_normal_angle")  # fmt: skip
 
 
-def dataset(scene: str) -> list[str]:
-    """Overrides for an analytic scene by its name, or for lego at 100x100."""
-    if scene == "lego":
-        return ["dataset=blender", f"dataset.path={DATA / 'lego_100'}"]
-    return ["dataset=analytic", f"dataset.scene={scene}"]
+@dataclass(frozen=True)
+class Scene:
+    """A real set: its folder, the models that it has data for, and its true mesh, if any."""
+
+    folder: str
+    models: tuple[str, ...]
+    mesh: str | None = None
+    photographs: bool = True
+
+
+REAL = {
+    "lego": Scene("lego_100", ("nerf", "neus"), photographs=False),
+    "nefertiti": Scene("nefertiti_200", ("nerf", "neus"), "mesh.ply", photographs=False),
+    "dtu65": Scene("dtu_scan65_s8", tuple(MODELS)),
+    "dtu37": Scene("dtu_scan37_s4", tuple(MODELS)),
+    "fox": Scene("fox_s4", ("nerf", "neus without masks")),
+}
+
+
+def overrides(scene: str, model: str) -> list[str]:
+    """Overrides for a real set, or an analytic scene, by its name."""
+    if scene not in REAL:
+        return ["dataset=analytic", f"dataset.scene={scene}", *MODELS[model]]
+    real = REAL[scene]
+    folder = DATA / real.folder
+    mesh = [f"dataset.mesh={folder / real.mesh}"] if real.mesh else []
+    recipe = OF_PHOTOGRAPHS if real.photographs else MODELS
+    return ["dataset=auto", f"dataset.path={folder}", *mesh, *recipe[model]]
+
+
+def models_of(scene: str, asked: Sequence[str]) -> list[str]:
+    """Return those of the models that the scene has data for."""
+    return [name for name in asked if scene not in REAL or name in REAL[scene].models]
+
+
+def has_true_surface(scene: str) -> bool:
+    return scene not in REAL or REAL[scene].mesh is not None
 
 
 def spent(budget: float, clock: str) -> list[str]:
@@ -42,13 +89,11 @@ def spent(budget: float, clock: str) -> list[str]:
 
 def measure(scene: str, model: str, budget: float, seed: int, clock: str) -> dict[str, Any]:
     """Train once within the budget and score the result."""
-    has_surface = scene != "lego"
     cfg = configure(
-        *dataset(scene),
-        *MODELS[model],
+        *overrides(scene, model),
         f"seed={seed}",
         *spent(budget, clock),
-        mesh=192 if has_surface and model != "nerf" else None,
+        mesh=192 if has_true_surface(scene) and model != "nerf" else None,
     )
     run, tally = prepare(cfg)
     train(run)
@@ -65,7 +110,8 @@ def measure(scene: str, model: str, budget: float, seed: int, clock: str) -> dic
 def show(rows: list[dict[str, Any]], console: Console) -> None:
     table = Table(title=machine(), box=None)
     columns = ("scene", "model", "budget", "train_cpu_seconds", "train_seconds", "steps", "psnr",
-               "chamfer_l1", "point_to_surface", "normal_angle", "evaluations_per_ray")  # fmt: skip
+               "psnr_masked", "mask_iou", "chamfer_l1", "point_to_surface", "normal_angle",
+               "evaluations_per_ray")  # fmt: skip
     for column in columns:
         table.add_column(column.replace("_", " "))
     for row in rows:
@@ -122,9 +168,7 @@ def main() -> None:
     torch.set_num_threads(asked.threads)
     rows = json.loads(asked.out.read_text()) if asked.out and asked.out.exists() else []
     for scene in asked.scenes:
-        for model in asked.models:
-            if scene == "lego" and model != "nerf" and "masks" in model:
-                continue
+        for model in models_of(scene, asked.models):
             for budget in asked.budgets:
                 for seed in asked.seeds:
                     rows.append(measure(scene, model, budget, seed, asked.clock))

@@ -23,8 +23,8 @@ from nerfloss.training.loggers.logger import Loggers
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("NERFLOSS_TEST_DATA", ROOT.parent / "shared" / "data"))
-VIEW_METRICS = ("psnr", "ssim", "normal_angle")
-GEOMETRY = ("chamfer_l1", "point_to_surface")
+VIEW_METRICS = ("psnr", "psnr_masked", "ssim", "mask_iou", "normal_angle")
+GEOMETRY = ("chamfer_l1", "point_to_surface", "mesh_normal_angle")
 
 
 @dataclass

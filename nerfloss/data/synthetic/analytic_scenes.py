@@ -132,6 +132,21 @@ def toys() -> Model:
     return Model(union(*solids), TexturedSolid(solids, textures), parts)
 
 
+def plates() -> Model:
+    """Thin plates with sharp checkers inside of a separate ring: fine parts and fine colours."""
+    tilted = ((1.0, 0.0, 0.0), (0.0, 0.8, 0.6), (0.0, -0.6, 0.8))
+    turned = ((0.8, 0.6, 0.0), (-0.6, 0.8, 0.0), (0.0, 0.0, 1.0))
+    thin = (
+        Part(box((-0.22, 0.0, -0.05), (0.015, 0.34, 0.30)), "plate"),
+        Part(box((0.05, 0.0, 0.0), (0.02, 0.26, 0.36), turned), "plate"),
+        Part(box((0.30, 0.05, 0.0), (0.14, 0.30, 0.02), tilted), "plate"),
+        Part(torus((0.0, 0.0, 0.0), (0.0, 0.0, 1.0), 0.70, 0.04), "ring"),
+    )
+    palette = ((0.95, 0.90, 0.75), (0.80, 0.45, 0.35), (0.35, 0.45, 0.65))
+    checked = Texture(palette, checks=0.09, check_contrast=0.4, check_sharpness=30.0, seed=12)
+    return Model(union(*(part.sdf for part in thin)), checked, thin)
+
+
 MODELS: dict[str, Callable[[], Model]] = {
-    model.__name__: model for model in (craters, sphere, rings, boxes, blobs, cage, toys)
+    model.__name__: model for model in (craters, sphere, rings, boxes, blobs, cage, toys, plates)
 }

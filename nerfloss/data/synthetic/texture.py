@@ -11,16 +11,20 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Texture:
-    """Three colours, mixed by band-limited noise, with an optional soft checkerboard.
+    """Three colours, mixed by band-limited noise, with an optional checkerboard.
 
     ``wavelengths`` of the noise are in scene units, coarse to fine. ``checks`` is the edge length
-    of the checkerboard, 0 for none. Within ``core_radius`` of the origin the colour blends to
+    of the checkerboard, 0 for none; its squares differ by the fraction ``check_contrast`` of the
+    brightness to either side, and its borders are the steeper the larger ``check_sharpness``.
+    Within ``core_radius`` of the origin the colour blends to
     ``core``. ``seed`` selects the noise.
     """
 
     palette: Sequence[Sequence[float]]
     wavelengths: Sequence[float] = (0.7, 0.3, 0.14)
     checks: float = 0.0
+    check_contrast: float = 0.15
+    check_sharpness: float = 4.0
     core: Sequence[float] = (0.0, 0.0, 0.0)
     core_radius: float = 0.0
     seed: int = 0
@@ -39,7 +43,8 @@ class Texture:
             )
         brightness = 1.0 + 0.16 * noise[-1]
         if self.checks > 0:
-            brightness = brightness * (0.85 + 0.15 * self._checks(points))
+            contrast = self.check_contrast
+            brightness = brightness * (1 - contrast + contrast * self._checks(points))
         return (mixed * brightness[:, None]).clamp(0.0, 1.0)
 
     def _noise(
@@ -55,8 +60,8 @@ class Texture:
         return torch.addmm(phase, points, waves_in).sin().sum(-1) / waves**0.5
 
     def _checks(self, points: Float[Tensor, "points 3"]) -> Float[Tensor, "points"]:
-        """Return a three-dimensional checkerboard with soft borders, from -1 to 1."""
-        return torch.tanh(4.0 * (points * (np.pi / self.checks)).sin().prod(-1))
+        """Return a three-dimensional checkerboard, from -1 to 1."""
+        return torch.tanh(self.check_sharpness * (points * (np.pi / self.checks)).sin().prod(-1))
 
 
 @dataclass(frozen=True)
