@@ -38,8 +38,8 @@ def overview_page(inspection: Inspection) -> str:
         "FINDINGS": found or "<li>nothing suspicious</li>",
         "LEGEND": html.escape(legend(inspection)),
         "COMMAND": html.escape(inspection.command),
-        # "</" would end the script element.
-        "DATA": json.dumps(_data(inspection)).replace("</", "<\\/"),
+        # "</script" would end the script element, "<!--<script" would keep it open.
+        "DATA": json.dumps(_data(inspection)).replace("<", "\\u003c"),
         "SCRIPT": SCRIPT.read_text(encoding="utf-8"),
     }
     page = TEMPLATE.read_text(encoding="utf-8").split("@@")

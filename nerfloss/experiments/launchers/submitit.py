@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 from nerfloss.experiments.launchers.pickled_job import JobResult
@@ -59,10 +60,10 @@ class SubmititLauncher(RemoteLauncher):
         """Return the queue."""
         if self.cluster == LOCAL:
             at_once = self.jobs or max(1, (os.cpu_count() or 1) // self.cpus)
-            yield LocalEngine(folder / FOLDER, at_once, self.minutes, self.gpus, self.retries)
+            yield LocalEngine(_new_folder(folder), at_once, self.minutes, self.gpus, self.retries)
         else:
             at_once = self.jobs or MAX_QUEUED
-            yield SlurmEngine(folder / FOLDER, at_once, self.sbatch_parameters(), self.retries)
+            yield SlurmEngine(_new_folder(folder), at_once, self.sbatch_parameters(), self.retries)
 
     def sbatch_parameters(self) -> dict[str, Any]:
         """Return the parameters of sbatch, by submitit's names."""
@@ -177,6 +178,15 @@ class PreemptibleJob:
     def checkpoint(self) -> Any:
         """Return the job that submitit runs next."""
         return _submitit().helpers.DelayedSubmission(self)
+
+
+def _new_folder(sweep: Path) -> Path:
+    """Return a new folder for one launch, so that no result is read that lay there before.
+
+    Results are pickles, whose names are the numbers of jobs; the sweep's folder may be anyone's.
+    """
+    (sweep / FOLDER).mkdir(parents=True, exist_ok=True)
+    return Path(mkdtemp(prefix=time.strftime("%Y-%m-%d_%H-%M-%S_"), dir=sweep / FOLDER))
 
 
 def _submitit() -> Any:

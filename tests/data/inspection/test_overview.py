@@ -57,7 +57,7 @@ def test_the_page_asks_for_no_other_file(small_scene) -> None:
 
 def test_names_of_files_are_no_markup(small_scene) -> None:
     frames = list(small_scene.parsed.frames)
-    frames[0] = replace(frames[0], name="</script><b>@@DATA@@")
+    frames[0] = replace(frames[0], name="<!--<script></script><b>@@DATA@@")
     parsed = replace(small_scene.parsed, frames=tuple(frames), notes=("<img src=x>",))
     page = overview_page(inspect_scene(parsed, matches=False))
     assert "<img src=x>" not in page

@@ -68,7 +68,7 @@ def signal_to_the_job(sweep) -> None:
     import signal
     from pathlib import Path
 
-    (submitted,) = (sweep / ".submitit").glob("*_submitted.pkl")
+    (submitted,) = (sweep / ".submitit").glob("*/*_submitted.pkl")
     controller = submitted.name.partition("_")[0]
     for task in Path(f"/proc/{controller}/task").glob("*/children"):
         for child in task.read_text().split():
