@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nerfloss.assembly.preview import Preview
+from nerfloss.assembly.reference_scores import check_protocol
 from nerfloss.assembly.run import Run, RunSettings
 from nerfloss.data.scene import Scene
 from nerfloss.evaluation.evaluator import Evaluator
@@ -54,6 +55,7 @@ def build_run(
     scene = parts.scene.resolve_background(
         parts.model.field.offers, masks_compared=parts.recipe.mentions("target_mask")
     )
+    check_protocol(scene, parts.evaluator)
     scene = replace(scene, train=scene.train.stored_for_training(settings.device))
     parts = replace(parts, scene=scene)
     if parts.model.appearance is not None:

@@ -11,11 +11,12 @@ import rich
 import torch
 
 from nerfloss.assembly.eval_adapter import evaluated_model, ground_truth_of, views_of
+from nerfloss.assembly.reference_scores import reference_scores_of
 from nerfloss.assembly.refined_evaluation import refined_scene, with_refined_cameras
 from nerfloss.data.pixel_samplers.protocol import PixelSampler
 from nerfloss.data.scene import Scene
 from nerfloss.evaluation.evaluator import Evaluator
-from nerfloss.evaluation.inputs import EvaluatedModel
+from nerfloss.evaluation.inputs import EvaluatedModel, GroundTruth
 from nerfloss.evaluation.score_table import score_table
 from nerfloss.evaluation.scores import Evaluation, Score
 from nerfloss.files import relative_to_cwd
@@ -148,7 +149,7 @@ class Run:
             log.info("appearance of the %s views: %s", split, subject.appearance.description)
         folder = group.broadcast(folder or self.folder)
         views = views_of(scene, split, first=group.rank, every=group.size)
-        truth = ground_truth_of(scene, subject.box) if group.is_main else None
+        truth = self._ground_truth(scene, subject) if group.is_main else None
         found = distributed_evaluation(group, self.evaluator, subject, views, truth, folder)
         found = with_refined_cameras(
             found, self.model, subject, self.scene, self.evaluator, schedule, group
@@ -166,6 +167,10 @@ class Run:
         split, appearance = self.evaluator.split, self.evaluator.appearance
         training = refined_scene(self.scene, self.model).train
         return evaluated_model(self.model, schedule, training, split=split, appearance=appearance)
+
+    def _ground_truth(self, scene: Scene, subject: EvaluatedModel) -> GroundTruth:
+        compare = reference_scores_of(scene, self.evaluator)
+        return replace(ground_truth_of(scene, subject.box), reference_scores=compare)
 
     def _open_loggers(self) -> Loggers:
         """Return the loggers of the main process; none for the others."""

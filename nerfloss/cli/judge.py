@@ -14,6 +14,7 @@ EPILOG = """\
 examples:
   nerfloss judge --renders renders/nerfacto --truth data/lego/test
   nerfloss judge --mesh meshes/scan65.ply --truth meshes/truth.ply
+  nerfloss judge --mesh meshes/scan65.ply --truth dtu/Points/stl/stl065_total.ply --protocol dtu
 
 Renders are paired with true images by their names (endings such as _rgb do not count), else by the
 numbers in them; views without a render, of another size, and what had to be assumed are named.
@@ -40,11 +41,23 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         metavar="PATH",
         help="the folder of true images, or the file of the true surface",
     )
+    command.add_argument(
+        "--protocol",
+        metavar="NAME",
+        help="of a benchmark: dtu, tanks_and_temples (of a mesh; the truth is the file of the "
+        "scanned points), blender, blender_black, mipnerf360 (of renders)",
+    )
     command.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="default: judged/NAME")
     command.add_argument("--name", help="of the method (default: that of the renders or the mesh)")
     command.add_argument("--scene", help="name of the scene (default: that of the truth)")
     command.add_argument(
         "--scale", type=float, default=1.0, metavar="FACTOR", help="multiply the mesh (default: 1)"
+    )
+    command.add_argument(
+        "--views",
+        type=Path,
+        metavar="SCENE",
+        help="a scene whose masks cull the mesh, for --protocol dtu (default: not culled)",
     )
     command.add_argument(
         "--points",
@@ -119,16 +132,29 @@ def run(options: argparse.Namespace) -> int:
 
 def _judge_renders(options: argparse.Namespace) -> "Judgement":
     from nerfloss.assembly.standalone_evaluation import metrics_of
-    from nerfloss.experiments.judging.judge_images import RenderSettings, judge_images
+    from nerfloss.evaluation.protocols.protocol import protocol_named
+    from nerfloss.experiments.judging.judge_images import judge_images
+    from nerfloss.experiments.judging.render_settings import RenderSettings
 
+    protocol = protocol_named(options.protocol)
     settings = RenderSettings(options.pair, options.background, options.tile, options.downscale)
-    return judge_images(options.renders, options.truth, metrics_of("metrics"), settings)
+    metrics = metrics_of("metrics")
+    return judge_images(options.renders, options.truth, metrics, settings, protocol)
 
 
 def _judge_mesh(options: argparse.Namespace) -> "Judgement":
     from nerfloss.assembly.standalone_evaluation import metrics_of
-    from nerfloss.experiments.judging.judge_mesh import judge_mesh
+    from nerfloss.data.formats.folder_dataset import FolderDataset
+    from nerfloss.evaluation.protocols.protocol import protocol_named
+    from nerfloss.experiments.judging.judge_mesh import judge_by_protocol, judge_mesh
 
+    protocol = protocol_named(options.protocol)
+    if protocol is not None:
+        scene = options.scene or options.truth.stem
+        views = None if options.views is None else FolderDataset(path=str(options.views)).load()
+        return judge_by_protocol(
+            options.mesh, options.truth, protocol, scene=scene, views=views, scale=options.scale
+        )
     settings = {"points": options.points, "scale": options.scale}
     return judge_mesh(options.mesh, options.truth, metrics_of("geometry"), **settings)
 

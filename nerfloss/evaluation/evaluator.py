@@ -16,11 +16,10 @@ from nerfloss.evaluation.inputs import EvaluatedModel, GroundTruth, LoadMesh
 from nerfloss.evaluation.mesh_extraction import (
     ExtractedMesh,
     MeshExtraction,
-    transformed,
-    with_vertex_colors,
 )
 from nerfloss.evaluation.metrics.metadata import Metric, measured, metadata_of, settings_used
 from nerfloss.evaluation.oom_retry import ChunkSize
+from nerfloss.evaluation.protocols.protocol import protocol_named
 from nerfloss.evaluation.scores import Evaluation, Score, mean_score
 from nerfloss.evaluation.surface_samples import Surface, SurfacePair
 from nerfloss.evaluation.surface_scores import (
@@ -31,6 +30,7 @@ from nerfloss.evaluation.surface_scores import (
 )
 from nerfloss.evaluation.view_appearance import Choice, check_choice
 from nerfloss.evaluation.view_scores import quantities_to_render, score_view
+from nerfloss.evaluation.world_mesh import world_mesh
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,9 @@ class Evaluator:
     them have an exact distance to the triangles. ``chunk`` is the number of rays rendered at once;
     ``images`` writes a grid of images per view. ``appearance`` is the choice for views that were
     not trained on (`nerfloss.evaluation.view_appearance`). ``download`` tells whether metrics may
-    download weights; it is read by the settings of these metrics.
+    download weights; it is read by the settings of these metrics. ``protocol`` names the rules of a
+    benchmark (`nerfloss.evaluation.protocols`), which stand beside each score;
+    ``reference`` is the file of its scanned points, where the scene has none.
     """
 
     metrics: Mapping[str, Metric] = field(default_factory=dict)
@@ -63,11 +65,14 @@ class Evaluator:
     seed: int = 0
     appearance: Choice = "mean"
     download: bool = True
+    protocol: str | None = None
+    reference: str | None = None
 
     def __post_init__(self) -> None:
         if self.split not in ("train", "test"):
             raise ValueError(f"eval.split='{self.split}' is no split: use train or test")
         check_choice(self.appearance)
+        protocol_named(self.protocol)
         if self.chunk < 1:
             raise ValueError(f"eval.chunk must be at least 1, got {self.chunk}")
         object.__setattr__(self, "metrics", measured(self.metrics, "eval.metrics"))
@@ -99,7 +104,10 @@ class Evaluator:
         if extracted is None:
             return Evaluation(scores, tuple(rows))
         scores |= dropped_part_scores(extracted)
-        mesh = self.to_world(extracted.mesh, model, ground_truth)
+        chunk = (self.mesh or MeshExtraction()).chunk
+        mesh = world_mesh(extracted.mesh, model, ground_truth, chunk)
+        if mesh is not None and ground_truth.reference_scores is not None:
+            scores |= ground_truth.reference_scores(mesh)
         return Evaluation(scores, tuple(rows), mesh)
 
     def score_views(
@@ -199,20 +207,9 @@ class Evaluator:
                 scores[f"{name}_{key}" if name else key] = score
         return scores
 
-    def to_world(
-        self, mesh: trimesh.Trimesh, model: EvaluatedModel, ground_truth: GroundTruth
-    ) -> trimesh.Trimesh | None:
-        """Return the mesh with vertex colours in the data's own coordinates; None on failure."""
-        try:
-            if model.colors is not None:
-                chunk = (self.mesh or MeshExtraction()).chunk
-                mesh = with_vertex_colors(mesh, model.colors, device=model.box.device, chunk=chunk)
-            return transformed(mesh, ground_truth.to_world)
-        except Exception as error:
-            log.warning("no mesh: %s", reason_for(error, "colouring the mesh", LESS_MEMORY))
-            return None
-
     def _conventions(self, metric: Metric, ground_truth: GroundTruth) -> dict[str, Any]:
         known = {key: value for key, value in ground_truth.conventions.items() if key != "units"}
+        protocol = protocol_named(self.protocol)
+        known |= {} if protocol is None else {"protocol": protocol.title}
         own = {"split": self.split, **metadata_of(metric).conventions, "mean": "over views"}
         return {**known, **own, **settings_used(metric)}

@@ -13,10 +13,12 @@ from nerfloss.evaluation.image_rendering import Render, View
 from nerfloss.evaluation.mesh_components import VisiblePoints
 from nerfloss.evaluation.mesh_extraction import Colors, transformed
 from nerfloss.evaluation.region import Region
+from nerfloss.evaluation.scores import Score
 from nerfloss.evaluation.sparse_lattice import ImplicitFunction
 from nerfloss.evaluation.view_appearance import ViewAppearance
 
 LoadMesh = Callable[[], trimesh.Trimesh]
+ReferenceScores = Callable[[trimesh.Trimesh], Mapping[str, Score]]
 LoadMeshIfKnown = Callable[[], trimesh.Trimesh | None]
 
 
@@ -67,12 +69,14 @@ class GroundTruth:
     ``mesh`` returns the true surface in the data's own coordinates, ``to_world`` is the similarity
     from scene units to these. ``baselines`` return meshes in scene units that are scored as ours
     is, by name. ``conventions`` (background, image range, hold-out rule ...) go with each score.
+    ``reference_scores`` compares a mesh in the data's coordinates with a benchmark's geometry.
     """
 
     mesh: LoadMeshIfKnown | None = None
     to_world: Float[np.ndarray, "4 4"] = field(default_factory=lambda: np.eye(4))
     baselines: Mapping[str, LoadMesh] = field(default_factory=dict)
     conventions: Mapping[str, Any] = field(default_factory=dict)
+    reference_scores: ReferenceScores | None = None
 
     def mesh_in_scene_units(self) -> trimesh.Trimesh | None:
         """Return the true mesh in scene units, None where it is unknown."""

@@ -6,6 +6,7 @@ from pathlib import Path
 import imageio.v3 as iio
 import numpy as np
 import trimesh
+from scipy.io import savemat
 
 
 def true_image(number: int, *, size: tuple[int, int] = (24, 32), alpha: bool = True) -> np.ndarray:
@@ -53,4 +54,21 @@ def write_meshes(root: Path, factor: float = 1.0) -> tuple[Path, Path]:
     paths = root / "meshes" / "scan65.ply", root / "meshes" / "truth.ply"
     for path, radius in zip(paths, (102.0 * factor, 100.0), strict=True):
         trimesh.creation.icosphere(subdivisions=4, radius=radius).export(path)
+    write_scan(
+        root / "dtu", np.asarray(trimesh.creation.icosphere(subdivisions=4, radius=100).vertices)
+    )
     return paths
+
+
+def write_scan(root: Path, points: np.ndarray) -> Path:
+    """DTU's files of scan 65: everything is observed, and above the table."""
+    path = root / "Points" / "stl" / "stl065_total.ply"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    (root / "ObsMask").mkdir(exist_ok=True)
+    trimesh.PointCloud(points).export(path)
+    low, high = points.min(0) - 20, points.max(0) + 20
+    cells = np.ones(np.ceil((high - low) / 10).astype(int) + 1, dtype=np.uint8)
+    box = np.stack([low, high]).astype(np.float32)
+    savemat(root / "ObsMask" / "ObsMask65_10.mat", {"ObsMask": cells, "BB": box, "Res": [[10.0]]})
+    savemat(root / "ObsMask" / "Plane65.mat", {"P": [[0.0], [0], [1], [1000]]})
+    return path

@@ -9,8 +9,14 @@ from typing import Any
 import numpy as np
 import trimesh
 
+from nerfloss.assembly.mask_culling import cull_by_masks
+from nerfloss.assembly.reference_geometry import dtu_files_beside, tanks_files_beside
+from nerfloss.assembly.reference_scores import reference_scores
 from nerfloss.data.errors import DataError
+from nerfloss.data.scene import Scene
+from nerfloss.evaluation.mesh_extraction import transformed
 from nerfloss.evaluation.metrics.metadata import SCENE_UNITS, settings_used
+from nerfloss.evaluation.protocols.protocol import Protocol
 from nerfloss.evaluation.scores import Evaluation, Score
 from nerfloss.evaluation.surface_samples import Surface, SurfacePair
 from nerfloss.evaluation.surface_scores import score_surface
@@ -54,6 +60,41 @@ def judge_mesh(
     ]
     notes += [f"the mesh is multiplied by {scale:g}"] if scale != 1 else []
     return Judgement(Evaluation(scores), tuple(notes), tuple(problems), {"scale": scale})
+
+
+def judge_by_protocol(
+    mesh: Path,
+    truth: Path,
+    protocol: Protocol,
+    *,
+    scene: str,
+    views: Scene | None = None,
+    scale: float = 1.0,
+    seed: int = 0,
+) -> Judgement:
+    """Return the scores of a mesh by a benchmark's comparison with scanned points.
+
+    ``truth`` is the file of the scanned points; what else the benchmark has is found beside it.
+    ``views`` are of a scene with the coordinates of the mesh, and cull it by their masks. Raises DataError for missing
+    files, and ValueError for a protocol of images only.
+    """
+    if protocol.surface is None:
+        raise ValueError(f"the protocol '{protocol.name}' is of images: take dtu, or --renders")
+    files = (dtu_files_beside if protocol.surface == "dtu" else tanks_files_beside)(truth)
+    ours = read_surface(mesh).apply_scale(scale)
+    culled = "not culled" if views is None else "by the masks of the views"
+    if views is not None:
+        local = transformed(ours, np.linalg.inv(views.to_world))
+        ours = transformed(cull_by_masks(local, views.train), views.to_world)
+    conventions = {"culled": culled} if protocol.surface == "dtu" else {}
+    scores = reference_scores(
+        ours, protocol, files, scene=scene, seed=seed, conventions=conventions
+    )
+    notes = [f"protocol {protocol.title}: {protocol.source}"]
+    notes += [f"  {key}: {value}" for key, value in {**protocol.fixes, **conventions}.items()]
+    notes.append(f"  reference: {', '.join(str(path) for path in files.files)}")
+    facts = {"scale": scale, "protocol": protocol.title}
+    return Judgement(Evaluation(scores), tuple(notes), (), facts)
 
 
 def read_surface(path: Path) -> trimesh.Trimesh:

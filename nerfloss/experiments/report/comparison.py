@@ -18,12 +18,15 @@ MAIN_METRICS = (
     "psnr_masked",
     "ssim",
     "lpips_alex",
+    "dtu",
+    "tanks_fscore",
     "chamfer_l1",
     "fscore",
     "normal_angle",
     "mask_iou",
     "depth_rmse",
 )
+PROTOCOL = "protocol"  # of a benchmark, as stated beside a score
 COST = ("train_seconds", "seconds")
 
 
@@ -180,10 +183,21 @@ def _notes(runs: Sequence[Run], names: Sequence[str], absent: int) -> list[str]:
     for name in names:
         reasons = dict.fromkeys(run.reasons[name] for run in runs if name in run.reasons)
         notes += truncated([f"{name}: {reason}" for reason in reasons], "reasons")
-        stated = [run.conventions[name] for run in runs if name in run.conventions]
-        for key in sorted({key for entry in stated for key in entry} - {SEED}):
-            values = sorted({str(entry.get(key)) for entry in stated})
-            if len(values) > 1:
-                listed = " and ".join(truncated(values, "values"))
-                notes.append(f"{name} cannot be compared: its {key} is {listed}")
+        notes += incomparable(runs, name)
+    return notes
+
+
+def incomparable(runs: Sequence[Run], name: str) -> list[str]:
+    """Return notes on conventions of a score in which runs differ.
+
+    A convention that some runs do not state says nothing, but a protocol that only some follow.
+    """
+    stated = [run.conventions[name] for run in runs if name in run.conventions]
+    notes = []
+    for key in sorted({key for entry in stated for key in entry} - {SEED}):
+        known = stated if key == PROTOCOL else [entry for entry in stated if key in entry]
+        values = sorted({str(entry.get(key) or "none") for entry in known})
+        if len(values) > 1:
+            listed = " and ".join(truncated(values, "values"))
+            notes.append(f"{name} cannot be compared: its {key} is {listed}")
     return notes

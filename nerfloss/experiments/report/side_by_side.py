@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from nerfloss.experiments.report.comparison import check_known, scored
+from nerfloss.experiments.report.comparison import check_known, incomparable, scored
 from nerfloss.experiments.report.comparison_groups import (
     ComparisonGroup,
     comparison_groups,
@@ -103,6 +103,8 @@ def _scores(
         rows.append((_title(metric, of_metric.values()), *map(_mean, of_metric.values()), *gaps))
     heads = ("score", *labels, *(f"{label} − {references[label]}" for label in columns))
     notes = [*how_to_read(list(lines.values())), *([OF_VIEWS] if seen else [])]
+    every = [run for each in shown for run in each.runs]
+    notes += [note for metric in metrics for note in incomparable(every, metric)]
     wide = Table(("key", *labels), tuple(_wide(lines, metrics, labels)))
     return Table(heads, tuple(rows), title="Scores", notes=tuple(notes), wide=wide)
 

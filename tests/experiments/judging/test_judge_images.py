@@ -8,7 +8,8 @@ from judged_inputs import composited, noisy, true_image, write_folders
 from nerfloss.data.errors import DataError
 from nerfloss.evaluation.metrics.image import mask_iou, psnr, psnr_masked, ssim
 from nerfloss.experiments.judging.file_pairs import pair_files
-from nerfloss.experiments.judging.judge_images import RenderSettings, judge_images
+from nerfloss.experiments.judging.judge_images import judge_images
+from nerfloss.experiments.judging.render_settings import RenderSettings
 
 METRICS = {"psnr": psnr, "psnr_masked": psnr_masked, "ssim": ssim, "mask_iou": mask_iou}
 
