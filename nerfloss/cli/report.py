@@ -22,8 +22,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     command.add_argument(
         "--only",
-        choices=["runs", "variants"],
-        help="one of the tables: every run, or means and significances (csv: runs, if not told)",
+        choices=["runs", "variants", "views"],
+        help="one of the tables: every run, means over seeds and significances, or the spread over "
+        "the views of each run (csv: runs, if not told)",
     )
     command.add_argument(
         "--html",
@@ -39,6 +40,8 @@ def run(options: argparse.Namespace) -> int:
     from nerfloss.experiments.report.report import report, selected
     from nerfloss.experiments.report.truncate import is_truncated, truncated_tables
 
+    if options.only == "views":
+        return _write_spread(options)
     found = report(options.folder, metrics=options.metrics, baseline=options.baseline)
     tables = selected(found, options.only or ("runs" if options.format == "csv" else None))
     shown = tables if options.format == "csv" else truncated_tables(tables)
@@ -48,6 +51,19 @@ def run(options: argparse.Namespace) -> int:
         print("no report.html of so many runs, unless you ask for it: --html", file=sys.stderr)
     elif options.html or (options.html is None and printed):
         _write_page(options)
+    return 0
+
+
+def _write_spread(options: argparse.Namespace) -> int:
+    """Print the table of the spread over views, or write it to the file of ``-o``."""
+    from nerfloss.experiments.report.runs import find_runs
+    from nerfloss.experiments.report.truncate import truncated_tables
+    from nerfloss.experiments.report.view_spread import view_spread_table
+
+    runs = find_runs(options.folder)
+    tables = [view_spread_table(runs, options.folder, options.metrics)]
+    shown = tables if options.format == "csv" else truncated_tables(tables)
+    write_tables(shown, options.format, options.output)
     return 0
 
 

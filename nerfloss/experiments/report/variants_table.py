@@ -6,6 +6,7 @@ from nerfloss.experiments.report.contrasts import Contrast, disagreements
 from nerfloss.experiments.report.table import Cell, Table
 from nerfloss.experiments.report.truncate import MAX_ROWS, best_of, truncated
 from nerfloss.experiments.report.variants import Variant
+from nerfloss.experiments.report.view_spread import OVER_SEEDS
 from nerfloss.experiments.statistics.seed_counts import min_pairs_for_sign_flips
 from nerfloss.experiments.statistics.summary import format_interval
 
@@ -106,7 +107,8 @@ def significance_cells(line: Contrast) -> tuple[Cell, Cell, Cell, Cell]:
 def how_to_read(lines: Sequence[Contrast]) -> list[str]:
     """Return notes on the tests: their assumptions, limits and corrections."""
     found = [(line.significance, line.pair) for line in lines if line.significance and line.pair]
-    notes = []
+    # What the spread is over, where there is one.
+    notes = [OVER_SEEDS] if any(line.summary.std is not None for line in lines) else []
     for test in ("paired t", "sign flips"):
         pairs = [pair.n for significance, pair in found if significance.test == test]
         if pairs:
