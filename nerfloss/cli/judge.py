@@ -50,24 +50,28 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     command.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="default: judged/NAME")
     command.add_argument("--name", help="of the method (default: that of the renders or the mesh)")
     command.add_argument("--scene", help="name of the scene (default: that of the truth)")
-    command.add_argument(
+    _add_mesh_options(command.add_argument_group("meshes"))
+    _add_image_options(command.add_argument_group("renders"))
+    command.set_defaults(run=run)
+
+
+def _add_mesh_options(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument(
         "--scale", type=float, default=1.0, metavar="FACTOR", help="multiply the mesh (default: 1)"
     )
-    command.add_argument(
+    group.add_argument(
         "--views",
         type=Path,
         metavar="SCENE",
         help="a scene whose masks cull the mesh, for --protocol dtu (default: not culled)",
     )
-    command.add_argument(
+    group.add_argument(
         "--points",
         type=int,
         default=200_000,
         metavar="COUNT",
         help="samples on each surface (default: 200000)",
     )
-    _add_image_options(command.add_argument_group("renders"))
-    command.set_defaults(run=run)
 
 
 def _add_image_options(group: "argparse._ArgumentGroup") -> None:

@@ -52,10 +52,10 @@ def write_meshes(root: Path, factor: float = 1.0) -> tuple[Path, Path]:
     """A sphere that is 2 % too large, and the true sphere, in millimetres."""
     (root / "meshes").mkdir(parents=True, exist_ok=True)
     paths = root / "meshes" / "scan65.ply", root / "meshes" / "truth.ply"
-    for path, radius in zip(paths, (102.0 * factor, 100.0), strict=True):
+    for path, radius in zip(paths, (10.2 * factor, 10.0), strict=True):
         trimesh.creation.icosphere(subdivisions=4, radius=radius).export(path)
     write_scan(
-        root / "dtu", np.asarray(trimesh.creation.icosphere(subdivisions=4, radius=100).vertices)
+        root / "dtu", np.asarray(trimesh.creation.icosphere(subdivisions=4, radius=10.0).vertices)
     )
     return paths
 

@@ -61,7 +61,8 @@ def judge_images(
             continue
         images[render] = quantities.keys()
         rows.append((name, score_view(functions, quantities)))
-        thumbnails.append((name, *(quantities[key] for key in ("rgb", "target_rgb"))))
+        pair = (quantities["rgb"], quantities["target_rgb"])
+        thumbnails.append((name, *(thumbnail(image.numpy()) for image in pair)))
     if not thumbnails:
         name, why = next(iter(refused.items()))
         remedy = "give images of one size, or average those of the truth: --downscale FACTOR"
@@ -72,8 +73,7 @@ def judge_images(
     offers = set.intersection(*map(set, images.values()))
     kept = {name: m for name, m in functions.items() if missing_quantity(m, offers) is None}
     problems = [*_problems(found, refused), *_mixed_alpha(images)]
-    small = [(n, *(thumbnail(x.numpy()) for x in pair)) for n, *pair in thumbnails]
-    problems += suspicions(*map(list, zip(*small, strict=True)))
+    problems += suspicions(*map(list, zip(*thumbnails, strict=True)))
     known = _conventions(settings, truth)
     if protocol is not None:
         protocol.check(known)

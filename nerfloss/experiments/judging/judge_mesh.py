@@ -75,8 +75,8 @@ def judge_by_protocol(
     """Return the scores of a mesh by a benchmark's comparison with scanned points.
 
     ``truth`` is the file of the scanned points; what else the benchmark has is found beside it.
-    ``views`` are of a scene with the coordinates of the mesh, and cull it by their masks. Raises DataError for missing
-    files, and ValueError for a protocol of images only.
+    ``views`` are of a scene with the coordinates of the mesh, and cull it by their masks. Raises
+    DataError for missing files, and ValueError for a protocol of images only.
     """
     if protocol.surface is None:
         raise ValueError(f"the protocol '{protocol.name}' is of images: take dtu, or --renders")

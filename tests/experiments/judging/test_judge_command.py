@@ -54,10 +54,10 @@ def test_a_mesh_is_judged_in_its_own_units(tmp_path, capsys):
     words = ["judge", "--mesh", str(mesh), "--truth", str(truth), "--points", "20000", "-o"]
     assert main([*words, "out"]) == 0
     content = json.loads((tmp_path / "out" / "metrics.json").read_text())
-    # The exact distance is 2; samples are the closer to it, the more there are.
-    assert 2.0 <= content["chamfer_l1"] < 2.6
-    assert content["point_to_surface"] == pytest.approx(2.0, abs=0.02)
-    radius = 100 * np.sqrt(3)
+    # The exact distance is 0.2; samples are the closer to it, the more there are.
+    assert 0.2 <= content["chamfer_l1"] < 0.26
+    assert content["point_to_surface"] == pytest.approx(0.2, abs=0.002)
+    radius = 10 * np.sqrt(3)
     assert content["conventions"]["fscore"]["threshold"] == pytest.approx(0.01 * radius, rel=1e-3)
     assert content["conventions"]["chamfer_l1"]["units"] == "units of the files"
     assert content["fscore"] < 0.1
@@ -75,9 +75,9 @@ def test_a_mesh_in_another_unit_is_refused_and_can_be_scaled(tmp_path, capsys):
     assert "the mesh's box is 0.00102 times the truth's" in capsys.readouterr().err
     assert main([*words, "--scale", "1000"]) == 0
     content = json.loads((tmp_path / "out" / "metrics.json").read_text())
-    # The exact distance is 2; samples are the closer to it, the more there are.
-    assert 2.0 <= content["chamfer_l1"] < 2.6
-    assert content["point_to_surface"] == pytest.approx(2.0, abs=0.02)
+    # The exact distance is 0.2; samples are the closer to it, the more there are.
+    assert 0.2 <= content["chamfer_l1"] < 0.26
+    assert content["point_to_surface"] == pytest.approx(0.2, abs=0.002)
     assert "the mesh is multiplied by 1000" in capsys.readouterr().out
 
 
