@@ -17,7 +17,7 @@ from nerfloss.data.views import Views
 
 log = logging.getLogger(__name__)
 
-BACKGROUNDS = ("auto", "white", "black", "random", "inpainted", "none")
+BACKGROUNDS = ("auto", "white", "black", "random", "none", "inpainted")
 
 
 @dataclass(frozen=True)
