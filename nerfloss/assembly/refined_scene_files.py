@@ -12,6 +12,7 @@ from nerfloss.assembly.instantiation import build
 from nerfloss.assembly.saved_config import saved_config
 from nerfloss.data.formats.folder_dataset import FolderDataset
 from nerfloss.data.formats.parsed_scene import Frame, ParsedScene
+from nerfloss.pose_refinement.radial_corrections import radially_corrected_camera
 from nerfloss.pose_refinement.refined_lenses import refocused_camera
 from nerfloss.training import checkpoint
 
@@ -45,7 +46,9 @@ def refined_scene_files(folder: Path) -> ParsedScene:
     assert cameras is not None
     given = views.cameras.poses.double().numpy()
     with torch.no_grad():
-        factors = cameras.quantities()["camera_log_focal"].double().exp().tolist()
+        corrections = cameras.quantities()
+        factors = corrections["camera_log_focal"].double().exp().tolist()
+        radial = corrections["camera_radial"].double()
     moved = cameras.refined(replace(views.cameras, poses=views.cameras.poses.double()))
     numbers = {name: index for index, name in enumerate(views.names)}
 
@@ -59,7 +62,8 @@ def refined_scene_files(folder: Path) -> ParsedScene:
                 f"{frame.name}: the run has another pose than the file (its cameras were put in "
                 "another order): convert the scene to colmap and train on that"
             )
-        return replace(frame, pose=pose, camera=refocused_camera(frame.camera, factors[index]))
+        camera = refocused_camera(frame.camera, factors[index])
+        return replace(frame, pose=pose, camera=radially_corrected_camera(camera, radial[index]))
 
     parsed = dataset.parsed
     note = f"cameras of {len(numbers)} training views as {folder} refined them; others as they were"

@@ -21,3 +21,12 @@ def focal_prior(camera_log_focal: Float[Tensor, "views"]) -> Float[Tensor, "view
     intrinsics.
     """
     return camera_log_focal.square()
+
+
+def lens_prior(camera_radial: Float[Tensor, "views 2"]) -> Float[Tensor, "views"]:
+    """Penalize the correction of each lens: the squares of its two coefficients, added.
+
+    Reference: Jeong et al., "Self-Calibrating Neural Radiance Fields", ICCV 2021, for learned
+    distortion.
+    """
+    return camera_radial.square().sum(-1)

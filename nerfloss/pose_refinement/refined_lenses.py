@@ -11,7 +11,7 @@ from nerfloss.data.cameras.camera import MODELS, Camera
 from nerfloss.data.cameras.cameras import Cameras
 from nerfloss.kernels.lens import COLUMNS, PERSPECTIVE
 
-FocalSharing = Literal["fixed", "per_camera", "per_view"]
+Sharing = Literal["fixed", "per_camera", "per_view"]
 
 # By which power of the factor each coefficient of a perspective lens is multiplied. Offsets from
 # the axis shrink by the factor, and a coefficient belongs to an even power of their length or, p1
@@ -19,23 +19,25 @@ FocalSharing = Literal["fixed", "per_camera", "per_view"]
 POWERS = {"k1": 2, "k2": 4, "k3": 6, "d1": 2, "d2": 4, "d3": 6, "p1": 1, "p2": 1}
 
 
-def camera_groups(cameras: Cameras, focal: FocalSharing) -> Int[Tensor, "views"]:
-    """Return the number of the focal length of each view.
+def camera_groups(
+    cameras: Cameras, sharing: Sharing, setting: str = "focal"
+) -> Int[Tensor, "views"]:
+    """Return the number of the correction of each view.
 
-    With ``per_camera`` views share one that have the same intrinsics and lens. Raises ValueError
-    where the focal length of a lens cannot be changed.
+    With ``per_camera`` views share one that have the same intrinsics and lens. Raises ValueError,
+    with the ``setting``, for lenses that cannot be corrected.
     """
-    if focal != "fixed" and cameras.lens is not None:
+    if sharing != "fixed" and cameras.lens is not None:
         others = cameras.lens[:, 0] != PERSPECTIVE
         if bool(others.any()):
             raise ValueError(
-                f"cameras.focal={focal}: {int(others.sum())} of {len(cameras)} training views have "
-                "a fisheye or equirectangular lens, whose focal length cannot be refined: use "
-                "cameras.focal=fixed"
+                f"cameras.{setting}={sharing}: {int(others.sum())} of {len(cameras)} training "
+                "views have a fisheye or equirectangular lens, which cannot be refined: use "
+                f"cameras.{setting}=fixed"
             )
-    if focal == "per_view":
+    if sharing == "per_view":
         return torch.arange(len(cameras))
-    if focal == "fixed":
+    if sharing == "fixed":
         return torch.zeros(len(cameras), dtype=torch.int64)
     rows = cameras.intrinsics.reshape(len(cameras), 9).double().cpu()
     if cameras.lens is not None:

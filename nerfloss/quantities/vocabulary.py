@@ -191,6 +191,11 @@ VOCABULARY: Mapping[str, Quantity] = {
     "camera_log_focal": Quantity(
         "views", "logarithm of the correction of a focal length", _CAMERAS
     ),
+    "camera_radial": Quantity(
+        "views 2",
+        "correction of radial distortion: of offset times its square, 4th power",
+        _CAMERAS,
+    ),
     # the run itself
     "field": Quantity("", "field(points, needs): quantities at any points", _RENDERERS, "object"),
     "box": Quantity("2 3", "corners of the scene's box", _RENDERERS),

@@ -10,7 +10,12 @@ from small_runs import assembled, composed
 from nerfloss.assembly.build import rebuild
 from nerfloss.pose_refinement.view_fit import ViewFit, with_twist
 
-REFINE = ("cameras=refine", "cameras.delay=0", "cameras.focal=per_view")
+REFINE = (
+    "cameras=refine",
+    "cameras.delay=0",
+    "cameras.focal=per_view",
+    "cameras.distortion=per_view",
+)
 NOISE = "dataset.pose_noise.degrees=1.0"
 
 
@@ -42,11 +47,14 @@ def test_the_gradient_of_the_loss_to_the_corrections_is_that_of_differences(tmp_
     batch, cameras = run.batches.draw(0, 64), run.model.cameras
     samples = run.model.sampler(run.model.field, batch.rays, None)
 
+    def parameters():
+        return cameras.raw_twists, cameras.lenses.log_focal, cameras.lenses.radial
+
     def gradient():
         cameras.zero_grad()
         rays = cameras.training_rays(doubled(batch.rays) if is_double else batch.rays, 0)
         loss_of(run, rays, samples).backward()
-        return cameras.raw_twists.grad.clone(), cameras.log_focal.grad.clone()
+        return [parameter.grad.clone() for parameter in parameters()]
 
     is_double = False
     compiled = gradient()
@@ -59,12 +67,11 @@ def test_the_gradient_of_the_loss_to_the_corrections_is_that_of_differences(tmp_
         assert torch.allclose(single.double(), double, rtol=1e-2, atol=1e-3 * double.abs().max())
 
     generator, step = torch.Generator().manual_seed(1), 1e-9
-    parameters = (cameras.raw_twists, cameras.log_focal)
-    along = [torch.randn(p.shape, generator=generator, dtype=p.dtype) for p in parameters]
+    along = [torch.randn(p.shape, generator=generator, dtype=p.dtype) for p in parameters()]
 
     def value(shift):
         with torch.no_grad():
-            for parameter, way in zip(parameters, along, strict=True):
+            for parameter, way in zip(parameters(), along, strict=True):
                 parameter.copy_(shift * way)
             return float(loss_of(run, cameras.training_rays(doubled(batch.rays), 0), samples))
 
@@ -155,6 +162,7 @@ def test_a_fitted_view_is_kept_only_where_it_fits_better(tmp_path):
         ("cameras.delay=-1", "delay, warmup_steps and tolerance of at least 0"),
         ("cameras.gradient_clip=0", "gradient_clip must be above 0 or null"),
         ("cameras.view_fit.steps=0", "view_fit needs steps >= 1"),
+        ("cameras.distortion=own", "cameras.distortion=own: must be fixed or per_camera or"),
         ("cameras.focal=own", "cameras.focal=own: must be fixed or per_camera or per_view"),
         ("dataset.pose_noise.degrees=-1", "pose_noise needs degrees and distance of at least 0"),
         ("+dataset.pose_noise.angle=1", "pose_noise has no setting angle"),

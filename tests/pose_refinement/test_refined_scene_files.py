@@ -14,6 +14,8 @@ from nerfloss.pose_refinement.camera_deltas import (
     pivots,
     without_gauge,
 )
+from nerfloss.pose_refinement.radial_corrections import radially_corrected_camera
+from nerfloss.pose_refinement.refined_lenses import refocused_camera
 
 RADIUS = 1.5  # of the scene, in units of the files
 QUICK = [
@@ -43,7 +45,8 @@ def train(folder, scene, *overrides):
 def test_refined_cameras_are_written_where_the_files_are(tmp_path):
     scene = write_blender(tmp_path / "scene", small_scene())
     run = tmp_path / "run"
-    train(run, scene, "cameras=refine", "cameras.focal=per_view", "cameras.learning_rate=0.1")
+    learned = ("cameras.focal=per_view", "cameras.distortion=per_view")
+    train(run, scene, "cameras=refine", *learned, "cameras.learning_rate=0.1")
     assert main(["convert", str(run), "--to", "nerfstudio", "-o", str(tmp_path / "new")]) == 0
     given = {each.name: each for each in parse_any(scene, ParseSettings()).frames}
     found = parse_any(tmp_path / "new", ParseSettings())
@@ -63,8 +66,14 @@ def test_refined_cameras_are_written_where_the_files_are(tmp_path):
         expected = moved_poses(torch.from_numpy(scaled)[None], twists[index][None])[0].numpy()
         expected[:, 3] *= RADIUS
         assert np.allclose(frame.pose, expected, atol=1e-5)
-        factor = float(cameras["log_focal"][index].exp())
+        factor = float(cameras["lenses.log_focal"][index].exp())
         assert frame.camera.fx == pytest.approx(factor * before.camera.fx, rel=1e-5)
+        radial = cameras["lenses.radial"][index]
+        assert radial.abs().max() > 0
+        refocused = refocused_camera(before.camera, factor)
+        exact = radially_corrected_camera(refocused, radial.double())
+        assert frame.camera.model == exact.model == "OPENCV"
+        assert frame.camera.params == pytest.approx(exact.params, rel=1e-4, abs=1e-6)
         moved += not np.allclose(frame.pose, before.pose, atol=1e-3)
     assert moved == len(twists) > 1
 

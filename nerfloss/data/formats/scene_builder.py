@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -79,8 +80,7 @@ def build_scene(
             "image_range": "0 to 1, from 8 bit as stored",
             "background": background,
             "hold_out": rule,
-            "mask": describe_masks(_meaning(alpha, any(masked)), settings.masks),
-            "downscale": settings.downscale,
+            **_described(alpha, any(masked), settings),
         },
     )
 
@@ -112,9 +112,10 @@ def _decoded(
     return loaded
 
 
-def _meaning(alpha: bool, masked: bool) -> str:
-    """Return what the object masks are made of."""
-    return "alpha channel" if alpha else "object masks" if masked else "none"
+def _described(alpha: bool, masked: bool, settings: BuildSettings) -> dict[str, Any]:
+    """Return what the object masks are made of, and by what images are reduced."""
+    meaning = "alpha channel" if alpha else "object masks" if masked else "none"
+    return {"mask": describe_masks(meaning, settings.masks), "downscale": settings.downscale}
 
 
 def _views(
