@@ -21,7 +21,8 @@ def run(options: argparse.Namespace) -> int:
     from nerfloss.assembly.config_files import conf_dir
     from nerfloss.cli.reference.generated_pages import stale_pages, write_pages
     from nerfloss.cli.reference.loss_page import IMAGES, loss_page
-    from nerfloss.cli.reference.published_page import DATA, PAGE, published_page
+    from nerfloss.cli.reference.published_page import PAGE, published_page
+    from nerfloss.experiments.report.published import DATA
 
     pages = loss_page(conf_dir())
     if (options.folder / DATA).is_file():

@@ -27,6 +27,12 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "the views of each run (csv: runs, if not told)",
     )
     command.add_argument(
+        "--with-published",
+        metavar="SET",
+        help="also put published figures of other methods beside the runs: nerf_synthetic, "
+        "mipnerf360, dtu, tanks_and_temples (csv: this table only)",
+    )
+    command.add_argument(
         "--html",
         action=argparse.BooleanOptionalAction,
         help="write report.html and figures/ into the folder (default: where tables are printed, "
@@ -37,13 +43,18 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def run(options: argparse.Namespace) -> int:
     """Print the tables, or write them to the file of ``-o``."""
+    from nerfloss.experiments.report.published import published_table
     from nerfloss.experiments.report.report import report, selected
+    from nerfloss.experiments.report.runs import find_runs
     from nerfloss.experiments.report.truncate import is_truncated, truncated_tables
 
     if options.only == "views":
         return _write_spread(options)
     found = report(options.folder, metrics=options.metrics, baseline=options.baseline)
     tables = selected(found, options.only or ("runs" if options.format == "csv" else None))
+    if options.with_published:
+        compared = published_table(options.with_published, find_runs(options.folder))
+        tables = [compared] if options.format == "csv" else [*tables, compared]
     shown = tables if options.format == "csv" else truncated_tables(tables)
     write_tables(shown, options.format, options.output)
     printed = options.format == "table" and not options.output

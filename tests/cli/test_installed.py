@@ -45,6 +45,7 @@ def test_every_command_works_in_an_empty_folder(installed: Path, tmp_path: Path)
         ["eval", "run=run"],
         ["train", "trainer.resume=run", "trainer.max_steps=3"],
         ["report", "run"],
+        ["report", "run", "--with-published", "dtu"],
         ["list"],
         ["terms", "eikonal"],
         ["quantities"],

@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from nerfloss.assembly.config_files import read_yaml
-from nerfloss.cli.reference.published_page import DATA, PAGE, published_page, rows_of
+from nerfloss.cli.reference.published_page import PAGE, published_page
+from nerfloss.experiments.report.published import DATA, rows_of
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 SETS = read_yaml(DOCS / DATA)["sets"]

@@ -3,14 +3,14 @@
 import re
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nerfloss.assembly.config_files import conf_dir, named, read_yaml
+from nerfloss.experiments.report.published import Row, rows_of
 from nerfloss.experiments.report.table import Table, as_markdown
 
-DATA, PAGE = "published.yaml", "published.md"
+PAGE = "published.md"
 WIDTH = 120
 INTRODUCTION = """\
 # Published figures
@@ -21,21 +21,12 @@ Each known data set has an experiment, so that one line runs it. Below are figur
 with the source that it was read in. They are targets to compare with, not measurements of nerfloss:
 its experiments on these sets have not been run at full length on a GPU yet. Settings for a GPU are
 chosen by `hardware=auto` ([hardware](hardware.md)).
+
+`nerfloss report judged --with-published dtu` puts these figures beside your runs and beside what
+`nerfloss judge` has judged; the sets are `nerf_synthetic`, `mipnerf360`, `dtu` and
+`tanks_and_temples`. A figure that was not measured by the set's protocol (`eval.protocol`,
+[protocols](protocols.md)) is marked.
 """
-
-
-@dataclass(frozen=True)
-class Row:
-    """One method's figures, None where the source has none, and the mean that is shown.
-
-    ``own_mean`` is true where the mean was taken here, not by the source.
-    """
-
-    method: str
-    source: str
-    figures: tuple[float | None, ...]
-    mean: float | None
-    own_mean: bool
 
 
 def published_page(path: Path) -> str:
@@ -52,33 +43,16 @@ def published_page(path: Path) -> str:
     return "\n".join(page) + "\n"
 
 
-def rows_of(dataset: Mapping[str, Any]) -> list[Row]:
-    """Return the rows of a set. Raises ValueError for a row of another length than its columns."""
-    count = len(dataset["columns"])
-    rows = []
-    for each in dataset["rows"]:
-        figures = each["figures"] or [None] * count
-        if len(figures) != count:
-            raise ValueError(
-                f"{each['method']}: {len(figures)} figures for {count} columns of "
-                f"{dataset['title']}: write null where the source has none"
-            )
-        known, mean = [value for value in figures if value is not None], each.get("mean")
-        own = mean is None and len(known) == count
-        mean = sum(known) / count if own else mean
-        rows.append(Row(each["method"], each["source"], tuple(figures), mean, own))
-    return rows
-
-
 def _section(dataset: Mapping[str, Any], sources: Mapping[str, int]) -> str:
     lines = [_command(name) for name in dataset["experiments"]]
     rows = rows_of(dataset)
     unknown = [row.source for row in rows if row.source not in sources]
     if unknown:
         raise ValueError(f"{dataset['title']}: no source is called {unknown[0]}")
+    timed = any(row.hardware or row.time for row in rows)
     table = Table(
-        ("method", *dataset["columns"], "mean", "source"),
-        tuple(_cells(row, dataset["decimals"], sources) for row in rows),
+        ("method", *dataset["columns"], "mean", *(("training",) if timed else ()), "source"),
+        tuple(_cells(row, dataset["decimals"], sources, timed) for row in rows),
     )
     own = "\n\\* The mean was taken here.\n" if any(row.own_mean for row in rows) else ""
     head = f"## {dataset['title']}\n\n```bash\n" + "\n".join(lines) + "\n```\n"
@@ -86,10 +60,11 @@ def _section(dataset: Mapping[str, Any], sources: Mapping[str, int]) -> str:
     return "\n".join([head, prose, "", as_markdown(table) + own])
 
 
-def _cells(row: Row, decimals: int, sources: Mapping[str, int]) -> tuple[str, ...]:
+def _cells(row: Row, decimals: int, sources: Mapping[str, int], timed: bool) -> tuple[str, ...]:
     figures = ["" if each is None else f"{each:.{decimals}f}" for each in row.figures]
     mean = "" if row.mean is None else f"{row.mean:.{decimals}f}" + (r" \*" if row.own_mean else "")
-    return (row.method, *figures, mean, f"{sources[row.source]}")
+    training = ", ".join(part for part in (row.time, row.hardware) if part)
+    return (row.method, *figures, mean, *((training,) if timed else ()), f"{sources[row.source]}")
 
 
 def _command(name: str) -> str:
