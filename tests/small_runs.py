@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from nerfloss.assembly.build import assemble
 from nerfloss.assembly.config_files import conf_dir
@@ -56,6 +56,17 @@ def composed(*overrides: str, model: str = "neus", dataset: str = "analytic") ->
 def assembled(folder: Path, *overrides: str, model: str = "neus", dataset: str = "analytic") -> Run:
     """A tiny run, ready to train."""
     return assemble(composed(*overrides, model=model, dataset=dataset), folder)
+
+
+def untrained_run(folder: Path, *overrides: str, model: str = "neus") -> Path:
+    """A run's folder with a checkpoint of the initial state: a sphere, for an SDF."""
+    cfg = composed(*overrides, model=model)
+    (folder / ".hydra").mkdir(parents=True, exist_ok=True)
+    OmegaConf.save(cfg, folder / ".hydra" / "config.yaml")
+    run = assemble(cfg, folder)
+    run.initialize()
+    run.save()
+    return folder
 
 
 def nonfinite_check(run: Run) -> NonFiniteCheck:

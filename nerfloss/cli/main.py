@@ -22,6 +22,7 @@ COMMANDS = {
         "priors": "priors",
         "weights": "weights",
     },
+    "take away": {"export": "export"},
     "look up": {
         "list": "list_parts",
         "terms": "terms",

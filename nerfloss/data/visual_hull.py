@@ -36,11 +36,12 @@ def visual_hull(
     if views.mask is None:
         raise ValueError("a visual hull needs masks, and these views have none; use the whole box")
     cameras, masks = views.cameras.to("cpu"), views.mask.cpu()
-    if votes is None:
-        photographs = views.behind is not None
-        votes = min(max(len(views) // VIEWS_PER_VOTE, 1), MAX_VOTES) if photographs else 1
+    votes = default_votes(views) if votes is None else votes
     if cameras.lens is not None:
-        return _carve_through_lenses(masks, cameras, box.cpu(), resolution, dilate, votes)
+        # Cell by cell: the image of a block of cells has no straight edges.
+        centers = cell_centers(box.cpu(), resolution)
+        inside = points_in_masks(centers, masks, cameras, dilate, votes)
+        return inside.reshape((resolution,) * 3)
     matrices = _cell_to_pixel(cameras, box, resolution)
     sizes = cameras.sizes
     return carve(
@@ -48,29 +49,37 @@ def visual_hull(
     )
 
 
-def _carve_through_lenses(
+def default_votes(views: Views) -> int:
+    """Return the number of views that have to see a cell outside of their masks to carve it."""
+    photographs = views.behind is not None
+    return min(max(len(views) // VIEWS_PER_VOTE, 1), MAX_VOTES) if photographs else 1
+
+
+def points_in_masks(
+    points: Float[Tensor, "points 3"],
     masks: UInt8[Tensor, "views height width"],
     cameras: Cameras,
-    box: Float[Tensor, "2 3"],
-    resolution: int,
     dilate: int,
     votes: int,
-) -> Bool[Tensor, "x y z"]:
-    """Carve cell by cell: the image of a block of cells has no straight edges."""
-    centers = cell_centers(box, resolution)
-    kept, needed = torch.arange(len(centers)), torch.full((len(centers),), votes)
+) -> Bool[Tensor, "points"]:
+    """Return the points that fewer than ``votes`` views see outside of their masks.
+
+    Views in which a point lies outside of the image are ignored. ``dilate`` widens the masks by
+    that many pixels.
+    """
+    kept, needed = torch.arange(len(points)), torch.full((len(points),), votes)
     for view, mask in enumerate(masks):
         wide = maximum_filter(mask.numpy(), size=2 * dilate + 1, mode="constant")
-        pixel, depth = cameras.project(centers[kept], view)
+        pixel, depth = cameras.project(points[kept], view)
         seen = (depth > 0) & cameras.in_image(pixel, view)
         column, row = pixel[seen].long().unbind(-1)
         outside = torch.zeros_like(seen)
         outside[seen] = torch.from_numpy(wide)[row, column] < OPAQUE
         needed[kept[outside]] -= 1
         kept = kept[needed[kept] > 0]
-    inside = torch.zeros(len(centers), dtype=torch.bool)
+    inside = torch.zeros(len(points), dtype=torch.bool)
     inside[kept] = True
-    return inside.reshape((resolution,) * 3)
+    return inside
 
 
 def hull_distance(

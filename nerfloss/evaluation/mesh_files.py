@@ -1,4 +1,4 @@
-"""Write meshes: PLY for programs, GLB for viewers."""
+"""Write meshes: PLY, OBJ and STL for programs, GLB for viewers."""
 
 from pathlib import Path
 
@@ -6,11 +6,15 @@ import numpy as np
 import trimesh
 from jaxtyping import UInt8
 from trimesh.exchange.gltf import export_glb
+from trimesh.exchange.obj import export_obj
 from trimesh.exchange.ply import export_ply
+from trimesh.exchange.stl import export_stl
 from trimesh.visual.color import ColorVisuals
 
 from nerfloss.evaluation.errors import EmptyMesh
 from nerfloss.files import atomic_write
+
+MESH_ENDINGS = (".ply", ".obj", ".glb", ".stl")
 
 
 def _linear_light(color: UInt8[np.ndarray, "vertices 4"]) -> UInt8[np.ndarray, "vertices 4"]:
@@ -21,9 +25,10 @@ def _linear_light(color: UInt8[np.ndarray, "vertices 4"]) -> UInt8[np.ndarray, "
 
 
 def write_mesh(mesh: trimesh.Trimesh, path: Path) -> Path:
-    """Write a mesh with its vertex colours as ``.ply`` or ``.glb``, by the ending of ``path``.
+    """Write a mesh with its vertex colours as PLY, OBJ, GLB or STL, by the ending of ``path``.
 
-    Axes and units are the mesh's own. Colours are sRGB in PLY and linear light in GLB.
+    Axes and units are the mesh's own. Colours are sRGB in PLY and OBJ, linear light in GLB, and
+    STL has none.
     Raises EmptyMesh for a mesh without faces, OSError where it cannot be written.
     """
     if len(mesh.faces) == 0:
@@ -35,7 +40,11 @@ def write_mesh(mesh: trimesh.Trimesh, path: Path) -> Path:
         if isinstance(shown.visual, ColorVisuals) and shown.visual.kind == "vertex":
             shown.visual.vertex_colors = _linear_light(np.asarray(shown.visual.vertex_colors))
         data = export_glb(trimesh.Scene(shown), include_normals=True)
+    elif path.suffix == ".obj":
+        data = export_obj(mesh, include_normals=True, header="nerfloss").encode()
+    elif path.suffix == ".stl":
+        data = export_stl(mesh)
     else:
-        raise ValueError(f"a mesh is written as .ply or .glb, got '{path.name}'")
+        raise ValueError(f"a mesh is written as {', '.join(MESH_ENDINGS)}; got '{path.name}'")
     atomic_write(path, data)
     return path

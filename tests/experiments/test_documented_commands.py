@@ -23,7 +23,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from judged_inputs import write_folders, write_meshes
 from omegaconf import OmegaConf
 from simulated_runs import ROOT, run
-from small_runs import TINY, TINY_DENSITY, TINY_SCENE, TINY_SDF
+from small_runs import TINY, TINY_DENSITY, TINY_SCENE, TINY_SDF, untrained_run
 from small_scenes import small_scene, write_blender, write_neus
 from written_runs import write_run
 
@@ -252,6 +252,8 @@ def test_a_documented_command_of_nerfloss_succeeds(command, capsys):
     words = in_words(command.line)
     for scene in {"data/lego", "scenes/shoe"} & set(words):
         write_blender(Path(scene), small_scene("sphere", views=4, test_views=1, size=16))
+    if words[1] == "export":
+        untrained_run(Path(RUN))
     if words[1] == "judge" or "judged" in words:
         write_folders(Path())
         write_meshes(Path())

@@ -1,0 +1,76 @@
+"""Export a run's mesh: surface, culling, decimation, holes, colours, axes, file."""
+
+from pathlib import Path
+
+import trimesh
+
+from nerfloss.assembly.export.mesh_culling import cull_mesh
+from nerfloss.assembly.export.mesh_settings import MeshSettings
+from nerfloss.assembly.export.mesh_source import colored_as, source_mesh
+from nerfloss.assembly.export.opened_run import OpenedRun
+from nerfloss.assembly.export.upward import file_transform
+from nerfloss.evaluation.mesh_extraction import transformed
+from nerfloss.evaluation.mesh_files import MESH_ENDINGS, write_mesh
+from nerfloss.evaluation.surfaces.decimation import decimated
+from nerfloss.evaluation.surfaces.holes import watertight_fault, with_holes_filled
+from nerfloss.evaluation.surfaces.mesh_cleaning import cleaned
+
+
+def check_mesh_file(path: Path) -> None:
+    """Raise ValueError for a file that no mesh can be written to, by its ending."""
+    if path.suffix.lower() not in MESH_ENDINGS:
+        endings = ", ".join(MESH_ENDINGS)
+        raise ValueError(f"--mesh {path}: the ending says the format, one of {endings}")
+
+
+def export_mesh(opened: OpenedRun, path: Path, settings: MeshSettings) -> list[str]:
+    """Write the run's mesh to ``path`` and return what was done, as notes.
+
+    The mesh is in the coordinates of the scene's files, turned and scaled by ``settings.axes``.
+    Raises ValueError where it is to be watertight and is not, EmptyMesh where there is none.
+    """
+    check_mesh_file(path)
+    surface, note = source_mesh(opened, settings)
+    mesh, notes = cleaned(surface), [note]
+    for rule in settings.cull:
+        if rule != "none":
+            mesh, note = cull_mesh(mesh, opened, rule)
+            notes.append(note)
+    mesh = _reduced(mesh, settings, notes)
+    fault = watertight_fault(mesh)
+    if settings.watertight and fault is not None:
+        raise ValueError(f"--watertight: {fault}. {_remedy(settings)}")
+    mesh = colored_as(mesh, surface, opened)
+    if path.suffix.lower() == ".stl":
+        notes.append("STL holds no colours")
+    if settings.axes.up is not None or settings.axes.unit_scale != 1:
+        transform, note = file_transform(opened, settings.axes)
+        mesh = transformed(mesh, transform)
+        notes += [] if note is None else [note]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_mesh(mesh, path)
+    closed = "watertight" if fault is None else f"not watertight: {fault}"
+    return [*notes, f"{len(mesh.vertices)} vertices, {len(mesh.faces)} faces, {closed}"]
+
+
+def _reduced(mesh: trimesh.Trimesh, settings: MeshSettings, notes: list[str]) -> trimesh.Trimesh:
+    """Return the mesh with its holes closed and at most as many faces as asked for."""
+    if settings.fill_holes > 0:
+        size = settings.fill_holes / settings.axes.unit_scale
+        mesh, filled = with_holes_filled(mesh, size)
+        notes.append(f"{filled} holes up to a size of {settings.fill_holes:g} were closed")
+    if settings.faces is not None:
+        before = len(mesh.faces)
+        mesh = decimated(mesh, settings.faces)
+        if len(mesh.faces) > settings.faces:
+            notes.append(
+                f"the number of faces went from {before} to {len(mesh.faces)}: fewer would fold it"
+            )
+    return mesh
+
+
+def _remedy(settings: MeshSettings) -> str:
+    """Return what to do about a mesh that is not watertight."""
+    if settings.fill_holes < float("inf"):
+        return "Close holes with --fill-holes <size> (inf closes all), or leave --watertight out"
+    return "Try another --resolution, more --faces, --components largest, or no --cull"

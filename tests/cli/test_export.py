@@ -1,0 +1,155 @@
+"""``nerfloss export``: what a run has learned, opened by a second program."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import trimesh
+from small_runs import untrained_run
+
+from nerfloss.assembly.export.mesh_culling import cull_mesh
+from nerfloss.assembly.export.mesh_export import export_mesh
+from nerfloss.assembly.export.mesh_settings import Axes, MeshSettings
+from nerfloss.assembly.export.opened_run import OpenedRun
+from nerfloss.evaluation.mesh_files import write_mesh
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return untrained_run(tmp_path_factory.mktemp("export") / "run")
+
+
+@pytest.fixture(scope="module")
+def opened(folder: Path) -> OpenedRun:
+    """The run in a world that is moved, turned and three times as large."""
+    opened = OpenedRun(folder, "cpu")
+    turn = np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
+    to_world = np.eye(4)
+    to_world[:3, :3], to_world[:3, 3] = 3 * turn, [10.0, 20, 30]
+    opened.run.scene = replace(opened.run.scene, to_world=to_world)
+    return opened
+
+
+def mesh_of(path: Path) -> trimesh.Trimesh:
+    read = trimesh.load_mesh(path)
+    return read.to_mesh() if isinstance(read, trimesh.Scene) else read
+
+
+@pytest.mark.parametrize("ending", ["ply", "obj", "glb", "stl"])
+def test_a_mesh_is_written_in_the_coordinates_of_the_files(opened, tmp_path, ending):
+    path = tmp_path / "new" / f"mesh.{ending}"
+    notes = export_mesh(opened, path, MeshSettings(watertight=True))
+    mesh = mesh_of(path)
+    assert np.abs(mesh.vertices.mean(0) - [10, 20, 30]).max() < 0.2
+    assert mesh.is_watertight
+    assert mesh.volume > 0, "normals point outward"
+    assert "resolution 32, since the run has no mesh.ply" in notes[0]
+    assert (mesh.visual.kind == "vertex") == (ending != "stl")
+
+
+def test_axes_units_and_faces_are_those_asked_for(opened, tmp_path):
+    pytest.importorskip("fast_simplification", reason="needs the extra 'export'")
+    plain, turned = tmp_path / "plain.ply", tmp_path / "turned.ply"
+    export_mesh(opened, plain, MeshSettings(resolution=16))
+    axes = Axes(up="-y", unit_scale=100.0)
+    notes = export_mesh(opened, turned, MeshSettings(resolution=16, faces=100, axes=axes))
+    assert any("up in the files is z" in note and "becomes -y" in note for note in notes)
+    before, after = mesh_of(plain), mesh_of(turned)
+    assert len(before.faces) > 100 >= len(after.faces)
+    assert after.volume == pytest.approx(1e6 * before.volume, rel=0.05)
+    assert after.vertices[:, 1].mean() == pytest.approx(-100 * before.vertices[:, 2].mean(), 0.01)
+
+
+def test_culls_cut_what_their_rule_names(opened, tmp_path):
+    path = tmp_path / "mesh.ply"
+    whole = export_mesh(opened, path, MeshSettings(cull=("none",)))
+    area = mesh_of(path).area
+    for rule in ("masks", "region"):
+        notes = export_mesh(opened, path, MeshSettings(cull=(rule,)))
+        assert f"--cull {rule} cut" in notes[1]
+        assert mesh_of(path).area <= area
+    assert len(whole) == 2
+
+
+def with_masks(opened: OpenedRun, masks: torch.Tensor | None) -> OpenedRun:
+    """The run with other masks of the training views."""
+    moved, scene = OpenedRun(opened.folder, "cpu"), opened.run.scene
+    moved.run.scene = replace(scene, train=replace(scene.train, mask=masks))
+    return moved
+
+
+def test_masks_cut_a_part_that_a_view_sees_outside_of_them(opened):
+    mesh = trimesh.creation.icosphere(3, 2.1).apply_translation([10, 20, 30])
+    masks = torch.full_like(opened.scene.train.mask, 255)
+    assert cull_mesh(mesh, with_masks(opened, masks), "masks")[0].area == pytest.approx(mesh.area)
+    masks[0, :, :12] = 0
+    half, note = cull_mesh(mesh, with_masks(opened, masks), "masks")
+    assert 0.3 < half.area / mesh.area < 0.8, "the margin of 3 pixels is kept"
+    assert "--cull masks cut" in note
+    with pytest.raises(ValueError, match="--cull masks leaves nothing"):
+        cull_mesh(mesh, with_masks(opened, 0 * masks), "masks")
+    with pytest.raises(ValueError, match="has no masks; use --cull views or region"):
+        cull_mesh(mesh, with_masks(opened, None), "masks")
+
+
+def test_what_lies_beyond_the_region_and_what_no_view_sees_is_cut(opened):
+    mesh = trimesh.creation.icosphere(3, 1.0).apply_translation([10, 20, 33])
+    half, _ = cull_mesh(mesh, opened, "region")
+    assert 30 < half.vertices[:, 2].max() < 33.01
+    box = trimesh.creation.icosphere(2, 0.1).apply_translation([10, 20, 30])
+    with pytest.raises(ValueError, match="--cull views leaves nothing"):
+        cull_mesh(box, opened, "views")
+
+
+def test_the_mesh_that_the_run_wrote_is_taken_and_its_holes_closed(folder, tmp_path):
+    mesh = trimesh.creation.icosphere(2)
+    mesh = trimesh.Trimesh(mesh.vertices, mesh.faces[:-1], process=False)
+    mesh.visual.vertex_colors = np.full((len(mesh.vertices), 4), [10, 20, 30, 255], dtype=np.uint8)
+    write_mesh(mesh, folder / "mesh.ply")
+    try:
+        opened, path = OpenedRun(folder, "cpu"), tmp_path / "mesh.ply"
+        with pytest.raises(ValueError, match="it has 1 holes, the largest of size"):
+            export_mesh(opened, path, MeshSettings(watertight=True))
+        assert not path.exists()
+        notes = export_mesh(opened, path, MeshSettings(watertight=True, fill_holes=1.0))
+        assert "the mesh that the run wrote" in notes[0]
+        assert "1 holes up to a size of 1 were closed" in notes[1]
+        assert mesh_of(path).is_watertight
+        assert (mesh_of(path).visual.vertex_colors == [10, 20, 30, 255]).all()
+        assert "run" not in vars(opened), "neither data nor model are needed"
+    finally:
+        (folder / "mesh.ply").unlink()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "nothing to export: give --mesh FILE"),
+        (["--mesh", "a.fbx"], "--mesh a.fbx: the ending says the format, one of .ply, .obj"),
+        (["--mesh", "a.ply", "--faces", "2"], "--faces must be at least 4, got 2"),
+        (["--mesh", "a.ply", "--resolution", "0"], "--resolution must be at least 1"),
+        (["--mesh", "a.ply", "--fill-holes", "nan"], "--fill-holes must be at least 0"),
+        (["--mesh", "a.ply", "--up", "w"], "--up w is none of x, y, z, -x, -y, -z"),
+        (["--mesh", "a.ply", "--unit-scale", "0"], "--unit-scale must be a positive number"),
+        (["--mesh", "a.ply", "--cull", "none", "--cull", "views"], "--cull none cuts nothing"),
+        (["--mesh", "a.ply"], "nowhere is no run: it has no .hydra/config.yaml"),
+    ],
+)
+def test_mistakes_are_refused_in_a_sentence(command: Command, words, message) -> None:
+    status, _, err = command("export", "nowhere", *words)
+    assert status == 2
+    assert message in err
+    assert "Traceback" not in err
+
+
+def test_the_command_says_what_it_wrote(command: Command, folder: Path) -> None:
+    status, out, err = command("export", str(folder), "--mesh", "mesh.glb", "--device", "cpu")
+    assert (status, "Traceback" in err) == (0, False)
+    assert "wrote mesh.glb" in out
+    assert "note: a mesh extracted at resolution 32" in out
+    assert mesh_of(Path("mesh.glb")).is_watertight
