@@ -139,15 +139,21 @@ def restrict_pixels(pixel_sampler: PixelSampler, model: Model) -> None:
 
 
 def _from_masks(model: Model, views: Views, *, fit: bool, seed: int) -> None:
-    """Initialize box and sampled region from the visual hull, and an SDF if ``fit``."""
+    """Initialize box and sampled region from the visual hull, and an SDF if ``fit``.
+
+    Where cameras are refined the sampled region allows for the largest errors of orientation. Box
+    and shape allow for a third of them: the hull of many views loses about what a typical error
+    moves a silhouette by, and a larger box has larger cells.
+    """
     margin = _mask_margin(model, views)
-    box = fit_box(views, dilate=1 + margin).cpu()
+    typical = math.ceil(margin / 3)
+    box = fit_box(views, dilate=1 + typical).cpu()
     model.field.set_box(box.to(model.field.box))
     region = model.sampler.region
     if region is not None:
         model.sampler.restrict_to(_widened_hull(model, views, box, len(region)))
     if fit:
-        hull = visual_hull(views, box, FIT_RESOLUTION, dilate=margin)
+        hull = visual_hull(views, box, FIT_RESOLUTION, dilate=typical)
         distance = hull_distance(hull, box)
         _fit_shape(model, distance, "the visual hull", seed)
 

@@ -56,6 +56,17 @@ def pivots(centers: Float[Tensor, "views 3"]) -> Float[Tensor, "views 3"]:
     return centers * (PIVOT_RADIUS / distance.clamp_min(PIVOT_RADIUS))
 
 
+def position_basis(centers: Float[Tensor, "views 3"]) -> Float[Tensor, "views 3"]:
+    """Return the functions of which a twist that varies linearly over the cameras is a sum.
+
+    They are the coordinates of the camera centres about their mean, in units of their root mean
+    square distance from it.
+    """
+    spread = centers - centers.mean(0)
+    # Cameras in one place have no spread; the floor leaves theirs at 0.
+    return spread / spread.square().sum(-1).mean().sqrt().clamp_min(1e-12)
+
+
 def about_pivots(
     twists: Float[Tensor, "views 6"], pivots: Float[Tensor, "views 3"]
 ) -> Float[Tensor, "views 6"]:

@@ -19,6 +19,7 @@ from nerfloss.pose_refinement.camera_deltas import (
     moved_poses,
     moved_rays,
     pivots,
+    position_basis,
     without_gauge,
 )
 from nerfloss.pose_refinement.gradient_clipping import with_clipped_gradient
@@ -30,7 +31,9 @@ from nerfloss.pose_refinement.view_fit import RenderColors, ViewFit, with_twist
 class CameraRefinement(nn.Module):
     """Learn a twist per training view and, unless ``fixed``, ``focal`` lengths and ``distortion``.
 
-    All are 0 at the start and until scheduled step ``delay``; their learning rates then rise over
+    The twist of a view is the sum of its own and of one that is linear in the position of the
+    camera and learns from all rays: images hardly show an error that neighbouring views share. All
+    are 0 at the start and until scheduled step ``delay``; their learning rates then rise over
     ``warmup_steps``. ``per_camera`` shares a lens among the views with the same intrinsics in the
     files, ``per_view`` does not. The gradient of a ray to its correction is clipped to
     ``gradient_clip`` times the median of the batch (`with_clipped_gradient`). The common part of
@@ -38,7 +41,7 @@ class CameraRefinement(nn.Module):
 
     ``view_fit`` corrects the test views before they are scored a second time. ``tolerance`` is the
     error of orientation, in degrees, up to which the masks' visual hull must not cut the object
-    where it bounds the first samples.
+    where it bounds the first samples; the box and an SDF's first shape allow for a third of it.
 
     Raises ValueError for settings that are out of range.
 
@@ -100,13 +103,15 @@ class CameraRefinement(nn.Module):
     def allocate(self, views: int, device: torch.device | str = "cpu") -> None:
         """Make parameters and buffers of 0 for the poses of so many views."""
         self.raw_twists = nn.Parameter(torch.zeros(views, 6, device=device))
+        self.linear_twists = nn.Parameter(torch.zeros(3, 6, device=device))
         self.register_buffer("centers", torch.zeros(views, 3, device=device))
         self.register_buffer("sampled_twists", torch.zeros(views, 6, device=device))
 
     @property
     def twists(self) -> Float[Tensor, "views 6"]:
         """The corrections of the poses about the world's origin, without their common part."""
-        world = about_pivots(self.raw_twists, pivots(self.centers))
+        twists = self.raw_twists + position_basis(self.centers) @ self.linear_twists
+        world = about_pivots(twists, pivots(self.centers))
         return without_gauge(world, self.centers)
 
     def training_rays(self, rays: Rays, step: int) -> Rays:
@@ -157,7 +162,7 @@ class CameraRefinement(nn.Module):
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Return the parameters by the name for which the optimizer has settings."""
-        return {"poses": [self.raw_twists], **self.lenses.parameter_groups()}
+        return {"poses": [self.raw_twists, self.linear_twists], **self.lenses.parameter_groups()}
 
     def optimizer_settings(self) -> dict[str, dict[str, Any]]:
         """Return the optimizer's settings of the groups, by the name of the setting."""

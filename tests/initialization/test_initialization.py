@@ -1,6 +1,7 @@
 """Initial geometry from masks, from a density warm-up and from a sphere."""
 
 import logging
+import math
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,7 @@ from slow_params import slow_but
 from small_runs import assembled, composed
 
 from nerfloss.assembly.instantiation import build
-from nerfloss.data.visual_hull import hull_distance, visual_hull
+from nerfloss.data.visual_hull import fit_box, hull_distance, visual_hull
 from nerfloss.initialization.density_warmup import DensityWarmup
 from nerfloss.initialization.initialization import Initialization, restrict_pixels
 
@@ -48,6 +49,25 @@ def test_box_contains_the_object_and_the_sampler_is_restricted_to_its_hull(tmp_p
     region = model.sampler.grid.region
     assert (region >= hull).all()
     assert not region.all()
+
+
+@pytest.mark.parametrize("degrees", [0.5, 2.0])
+def test_with_refined_cameras_the_box_has_room_for_typical_errors_only(tmp_path, degrees):
+    scene = ("dataset.scene=rings", "dataset.size=64", "dataset.views=24")
+    noise = f"dataset.pose_noise.degrees={degrees}"
+    run = assembled(tmp_path, *scene, noise, "cameras=refine")
+    model, views = initialized(run, source="sphere"), run.scene.train
+    box = model.field.box
+    surface = torch.as_tensor(run.scene.mesh.vertices, dtype=torch.float32)
+    assert (surface > box[0]).all()
+    assert (surface < box[1]).all()
+    focal = float(views.cameras.intrinsics[0, 0, 0])
+    margin = math.ceil(focal * math.tan(math.radians(model.cameras.tolerance)))
+    widest = fit_box(views, dilate=1 + margin)
+    assert (box[1] - box[0]).prod() < 0.95 * (widest[1] - widest[0]).prod()
+    # Samples are placed with all of the margin: where a silhouette may be, not where it is.
+    hull = visual_hull(views, box, model.sampler.grid.resolution, dilate=margin)
+    assert (model.sampler.grid.region >= hull.permute(2, 1, 0)).all()
 
 
 def test_sphere_without_masks_leaves_the_model_unchanged(tmp_path):

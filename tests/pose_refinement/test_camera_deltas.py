@@ -11,6 +11,7 @@ from nerfloss.geometry import Rays
 from nerfloss.pose_refinement.camera_deltas import (
     moved_poses,
     moved_rays,
+    position_basis,
     refocused_rays,
     without_gauge,
 )
@@ -125,3 +126,13 @@ def test_the_focal_length_of_a_fisheye_lens_is_refused():
     with pytest.raises(ValueError, match=r"4 of 4 training views have a fisheye.*focal=fixed"):
         camera_groups(made, "per_camera")
     assert camera_groups(made, "fixed").tolist() == [0] * VIEWS
+
+
+def test_the_basis_of_linear_twists_has_no_mean_and_a_spread_of_one():
+    centers = cameras().poses[:, :, 3] + 5.0
+    basis = position_basis(centers)
+    assert torch.allclose(basis.mean(0), torch.zeros(3), atol=1e-6)
+    assert float(basis.square().sum(-1).mean()) == pytest.approx(1.0)
+    # Proportional to the positions: the basis of larger captures is the same.
+    assert torch.allclose(position_basis(3.0 * centers), basis, atol=1e-6)
+    assert not position_basis(torch.ones(VIEWS, 3)).any()

@@ -8,6 +8,7 @@ from omegaconf import OmegaConf
 from small_runs import assembled, composed
 
 from nerfloss.assembly.build import rebuild
+from nerfloss.pose_refinement.camera_deltas import position_basis
 from nerfloss.pose_refinement.view_fit import ViewFit, with_twist
 
 REFINE = (
@@ -115,6 +116,23 @@ def test_refined_cameras_have_the_rays_that_are_trained(tmp_path):
     assert torch.allclose(corrected.origins, made.origins, atol=1e-6)
     assert torch.allclose(corrected.directions, made.directions, atol=1e-6)
     assert not torch.equal(corrected.directions, batch.rays.directions)
+
+
+def test_a_linear_twist_adds_to_the_own_twists_of_all_views_and_learns_from_all(tmp_path):
+    run = assembled(tmp_path, "model=nerf", "loss=nerf", NOISE, *REFINE, model="nerf")
+    cameras, basis = run.model.cameras, position_basis(run.model.cameras.centers)
+    linear = 0.01 * torch.randn(3, 6, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        cameras.linear_twists.copy_(linear)
+        found = cameras.twists
+        cameras.linear_twists.zero_()
+        cameras.raw_twists.copy_(basis @ linear)
+    assert torch.allclose(found, cameras.twists, atol=1e-7)
+    assert found.any()
+    cameras.twists.square().sum().backward()
+    shared = cameras.linear_twists.grad
+    assert shared.any()
+    assert torch.allclose(shared, basis.T @ cameras.raw_twists.grad, atol=1e-6)
 
 
 def test_a_state_sizes_a_model_that_has_seen_no_scene(tmp_path):

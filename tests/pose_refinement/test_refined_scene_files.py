@@ -12,6 +12,7 @@ from nerfloss.pose_refinement.camera_deltas import (
     about_pivots,
     moved_poses,
     pivots,
+    position_basis,
     without_gauge,
 )
 from nerfloss.pose_refinement.radial_corrections import radially_corrected_camera
@@ -52,7 +53,8 @@ def test_refined_cameras_are_written_where_the_files_are(tmp_path):
     found = parse_any(tmp_path / "new", ParseSettings())
     state = torch.load(run / "checkpoints" / "last.pt", weights_only=True)["state"]["model"]
     cameras = state["cameras"]
-    twists = about_pivots(cameras["raw_twists"], pivots(cameras["centers"]))
+    linear = position_basis(cameras["centers"]) @ cameras["linear_twists"]
+    twists = about_pivots(cameras["raw_twists"] + linear, pivots(cameras["centers"]))
     twists = without_gauge(twists, cameras["centers"]).double()
     moved = 0
     for frame in found.frames:
