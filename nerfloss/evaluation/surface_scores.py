@@ -44,7 +44,9 @@ def score_surface(
         value, why = None, reason
         if pair is not None:
             try:
-                value, why = float(metric(*(pair[key] for key in inputs_of(metric)))), None
+                value = float(metric(*(pair[key] for key in inputs_of(metric))))
+                if (why := metadata_of(metric).fault_of(value)) is not None:
+                    value = None
             except Exception as error:
                 why = reason_for(error, name, "lower eval.points or eval.mesh.resolution")
         scores[name] = Score(value, _conventions(metric, pair, conventions), why)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from nerfloss.evaluation.errors import UndefinedMetric, reason_for
-from nerfloss.evaluation.metrics.metadata import Metric
+from nerfloss.evaluation.metrics.metadata import Metric, metadata_of
 from nerfloss.evaluation.scores import Score
 from nerfloss.losses.pretrained.downloads import MissingWeights
 from nerfloss.quantities.signature import inputs_of
@@ -55,6 +55,8 @@ def score_view(
             try:
                 with torch.no_grad():
                     value = float(metric(*(quantities[key] for key in inputs_of(metric))))
+                if (reason := metadata_of(metric).fault_of(value)) is not None:
+                    value = None
             except (UndefinedMetric, MissingWeights) as error:
                 reason = str(error)
             except Exception as error:

@@ -72,7 +72,7 @@ def test_modules_declare_by_members_and_partials_by_their_function():
     for module in (Lpips(), ShiftTolerantLpips()):
         assert metadata_of(module) == MetricMetadata("", "lower")
     bound = functools.partial(functools.partial(metrics.fscore, threshold=0.1))
-    assert metadata_of(bound) == MetricMetadata("", "higher")
+    assert metadata_of(bound) == MetricMetadata("", "higher", (0.0, 1.0))
 
 
 def scored(function, ball, ground_truth, tmp_path):

@@ -4,7 +4,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nerfloss.evaluation.errors import UndefinedMetric
-from nerfloss.evaluation.metrics.metadata import RATIO, SCENE_UNITS, metric
+from nerfloss.evaluation.metrics.metadata import FRACTION, NOT_NEGATIVE, RATIO, SCENE_UNITS, metric
 
 
 def _known(
@@ -16,7 +16,7 @@ def _known(
     return depth[known], target_depth[known]
 
 
-@metric(unit=RATIO, better="lower")
+@metric(unit=RATIO, better="lower", range=NOT_NEGATIVE)
 def depth_abs_rel(
     depth: Float[Tensor, "height width"], target_depth: Float[Tensor, "height width"]
 ) -> Float[Tensor, ""]:
@@ -29,7 +29,7 @@ def depth_abs_rel(
     return ((rendered - observed).abs() / observed).mean()
 
 
-@metric(unit=SCENE_UNITS, better="lower")
+@metric(unit=SCENE_UNITS, better="lower", range=NOT_NEGATIVE)
 def depth_rmse(
     depth: Float[Tensor, "height width"], target_depth: Float[Tensor, "height width"]
 ) -> Float[Tensor, ""]:
@@ -38,7 +38,7 @@ def depth_rmse(
     return (rendered - observed).square().mean().sqrt()
 
 
-@metric(unit=RATIO, better="higher")
+@metric(unit=RATIO, better="higher", range=FRACTION)
 def depth_delta1(
     depth: Float[Tensor, "height width"],
     target_depth: Float[Tensor, "height width"],

@@ -11,7 +11,11 @@ from jaxtyping import Float
 from nerfloss.evaluation.errors import UndefinedMetric
 from nerfloss.evaluation.mesh_occupancy import inside_grid
 from nerfloss.evaluation.metrics.metadata import (
+    ANGLE,
+    CORRELATION,
     DEGREES,
+    FRACTION,
+    NOT_NEGATIVE,
     RATIO,
     SCENE_UNITS,
     SQUARED_SCENE_UNITS,
@@ -19,19 +23,19 @@ from nerfloss.evaluation.metrics.metadata import (
 )
 
 
-@metric(unit=SCENE_UNITS, better="lower")
+@metric(unit=SCENE_UNITS, better="lower", range=NOT_NEGATIVE)
 def accuracy(to_target: Float[np.ndarray, "points"]) -> float:
     """Mean distance from the prediction to the target: high where there is excess surface."""
     return float(to_target.mean())
 
 
-@metric(unit=SCENE_UNITS, better="lower")
+@metric(unit=SCENE_UNITS, better="lower", range=NOT_NEGATIVE)
 def completeness(to_prediction: Float[np.ndarray, "points"]) -> float:
     """Mean distance from the target to the prediction: high where surface is missing."""
     return float(to_prediction.mean())
 
 
-@metric(unit=SCENE_UNITS, better="lower")
+@metric(unit=SCENE_UNITS, better="lower", range=NOT_NEGATIVE)
 def chamfer_l1(
     to_target: Float[np.ndarray, "points"], to_prediction: Float[np.ndarray, "points"]
 ) -> float:
@@ -42,7 +46,7 @@ def chamfer_l1(
     return float(0.5 * (to_target.mean() + to_prediction.mean()))
 
 
-@metric(unit=SQUARED_SCENE_UNITS, better="lower")
+@metric(unit=SQUARED_SCENE_UNITS, better="lower", range=NOT_NEGATIVE)
 def chamfer_l2(
     to_target: Float[np.ndarray, "points"], to_prediction: Float[np.ndarray, "points"]
 ) -> float:
@@ -50,7 +54,7 @@ def chamfer_l2(
     return float(0.5 * (np.square(to_target).mean() + np.square(to_prediction).mean()))
 
 
-@metric(unit=SCENE_UNITS, better="lower")
+@metric(unit=SCENE_UNITS, better="lower", range=NOT_NEGATIVE)
 def hausdorff(
     to_target: Float[np.ndarray, "points"], to_prediction: Float[np.ndarray, "points"]
 ) -> float:
@@ -58,19 +62,19 @@ def hausdorff(
     return float(max(to_target.max(), to_prediction.max()))
 
 
-@metric(unit=RATIO, better="higher")
+@metric(unit=RATIO, better="higher", range=FRACTION)
 def precision(to_target: Float[np.ndarray, "points"], *, threshold: float = 0.01) -> float:
     """Fraction of the prediction that is closer than ``threshold`` to the target."""
     return float((to_target < threshold).mean())
 
 
-@metric(unit=RATIO, better="higher")
+@metric(unit=RATIO, better="higher", range=FRACTION)
 def recall(to_prediction: Float[np.ndarray, "points"], *, threshold: float = 0.01) -> float:
     """Fraction of the target that is closer than ``threshold`` to the prediction."""
     return float((to_prediction < threshold).mean())
 
 
-@metric(unit=RATIO, better="higher")
+@metric(unit=RATIO, better="higher", range=FRACTION)
 def fscore(
     to_target: Float[np.ndarray, "points"],
     to_prediction: Float[np.ndarray, "points"],
@@ -86,7 +90,7 @@ def fscore(
     return 2 * p * r / (p + r) if p + r > 0 else 0.0
 
 
-@metric(unit=RATIO, better="higher")
+@metric(unit=RATIO, better="higher", range=CORRELATION)
 def normal_consistency(
     cosines_to_target: Float[np.ndarray, "points"],
     cosines_to_prediction: Float[np.ndarray, "points"],
@@ -98,7 +102,7 @@ def normal_consistency(
     return float(0.5 * (np.abs(cosines_to_target).mean() + np.abs(cosines_to_prediction).mean()))
 
 
-@metric(unit=DEGREES, better="lower")
+@metric(unit=DEGREES, better="lower", range=ANGLE)
 def mesh_normal_angle(
     cosines_to_target: Float[np.ndarray, "points"],
     cosines_to_prediction: Float[np.ndarray, "points"],
@@ -108,13 +112,13 @@ def mesh_normal_angle(
     return float(np.mean([np.degrees(np.arccos(np.clip(c, -1, 1))).mean() for c in both]))
 
 
-@metric(unit=SCENE_UNITS, better="lower")
+@metric(unit=SCENE_UNITS, better="lower", range=NOT_NEGATIVE)
 def point_to_surface(target_to_surface: Float[np.ndarray, "points"]) -> float:
     """Mean exact distance of target points to the predicted triangles (P2S)."""
     return float(target_to_surface.mean())
 
 
-@metric(unit=RATIO, better="higher")
+@metric(unit=RATIO, better="higher", range=FRACTION)
 def box_iou(mesh: trimesh.Trimesh, target_mesh: trimesh.Trimesh) -> float:
     """Intersection over union of the axis-aligned bounding boxes."""
     low = np.maximum(mesh.bounds[0], target_mesh.bounds[0])
@@ -126,7 +130,7 @@ def box_iou(mesh: trimesh.Trimesh, target_mesh: trimesh.Trimesh) -> float:
     return intersection / union
 
 
-@metric(unit=RATIO, better="higher")
+@metric(unit=RATIO, better="higher", range=FRACTION)
 def volume_iou(
     mesh: trimesh.Trimesh, target_mesh: trimesh.Trimesh, *, resolution: int = 128
 ) -> float:

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from nerfloss.evaluation.errors import UndefinedMetric
-from nerfloss.evaluation.metrics.metadata import RATIO, metric
+from nerfloss.evaluation.metrics.metadata import CORRELATION, FRACTION, RATIO, UNBOUNDED, metric
 from nerfloss.maths.ssim import (
     SCALE_WEIGHTS,
     gaussian_window,
@@ -19,7 +19,7 @@ from nerfloss.maths.ssim import (
 )
 
 
-@metric(unit="dB", better="higher")
+@metric(unit="dB", better="higher", range=UNBOUNDED)
 def psnr(
     rgb: Float[Tensor, "height width 3"], target_rgb: Float[Tensor, "height width 3"]
 ) -> Float[Tensor, ""]:
@@ -30,7 +30,7 @@ def psnr(
     return -10 * (rgb - target_rgb).square().mean().log10()
 
 
-@metric(unit="dB", better="higher")
+@metric(unit="dB", better="higher", range=UNBOUNDED)
 def psnr_masked(
     rgb: Float[Tensor, "height width 3"],
     target_rgb: Float[Tensor, "height width 3"],
@@ -57,7 +57,7 @@ def _require_size(image: Tensor, smallest: int, name: str) -> None:
         )
 
 
-@metric(unit=RATIO, better="higher")
+@metric(unit=RATIO, better="higher", range=CORRELATION)
 def ssim(
     rgb: Float[Tensor, "height width 3"],
     target_rgb: Float[Tensor, "height width 3"],
@@ -76,7 +76,7 @@ def ssim(
     return ssim_map(rgb[None], target_rgb[None], gaussian_window(window, sigma, rgb)).mean()
 
 
-@metric(unit=RATIO, better="higher")
+@metric(unit=RATIO, better="higher", range=CORRELATION)
 def ms_ssim(
     rgb: Float[Tensor, "height width 3"],
     target_rgb: Float[Tensor, "height width 3"],
@@ -108,7 +108,7 @@ def _fraction(part: Tensor, whole: Tensor, reason: str) -> Float[Tensor, ""]:
     return part.sum() / whole.sum()
 
 
-@metric(unit=RATIO, better="higher")
+@metric(unit=RATIO, better="higher", range=FRACTION)
 def mask_iou(
     opacity: Float[Tensor, "height width"],
     target_mask: Float[Tensor, "height width"],
@@ -121,7 +121,7 @@ def mask_iou(
     return _fraction(rendered & observed, rendered | observed, reason)
 
 
-@metric(unit=RATIO, better="higher")
+@metric(unit=RATIO, better="higher", range=FRACTION)
 def mask_accuracy(
     opacity: Float[Tensor, "height width"],
     target_mask: Float[Tensor, "height width"],
@@ -133,7 +133,7 @@ def mask_accuracy(
     return (rendered == observed).float().mean()
 
 
-@metric(unit=RATIO, better="higher")
+@metric(unit=RATIO, better="higher", range=FRACTION)
 def mask_precision(
     opacity: Float[Tensor, "height width"],
     target_mask: Float[Tensor, "height width"],
@@ -145,7 +145,7 @@ def mask_precision(
     return _fraction(rendered & observed, rendered, "the rendering shows no object")
 
 
-@metric(unit=RATIO, better="higher")
+@metric(unit=RATIO, better="higher", range=FRACTION)
 def mask_recall(
     opacity: Float[Tensor, "height width"],
     target_mask: Float[Tensor, "height width"],
@@ -157,7 +157,7 @@ def mask_recall(
     return _fraction(rendered & observed, observed, "the mask of this view is empty")
 
 
-@metric(unit=RATIO, better="higher")
+@metric(unit=RATIO, better="higher", range=FRACTION)
 def mask_fbeta(
     opacity: Float[Tensor, "height width"],
     target_mask: Float[Tensor, "height width"],

@@ -4,7 +4,7 @@ from jaxtyping import Float
 from torch import Tensor, atan2, linalg, rad2deg
 
 from nerfloss.evaluation.errors import UndefinedMetric
-from nerfloss.evaluation.metrics.metadata import DEGREES, RATIO, metric
+from nerfloss.evaluation.metrics.metadata import ANGLE, DEGREES, NOT_NEGATIVE, RATIO, metric
 
 KNOWN = 0.5  # length above which a normal is observed: unknown ones are 0
 
@@ -30,7 +30,7 @@ def angles(
     return rad2deg(atan2(sine, (rendered * observed).sum(-1))).float()
 
 
-@metric(unit=DEGREES, better="lower")
+@metric(unit=DEGREES, better="lower", range=ANGLE)
 def normal_angle(
     normal: Float[Tensor, "height width 3"],
     target_normal: Float[Tensor, "height width 3"],
@@ -41,7 +41,7 @@ def normal_angle(
     return angles(normal, target_normal, hit=hit).mean()
 
 
-@metric(unit=DEGREES, better="lower")
+@metric(unit=DEGREES, better="lower", range=ANGLE)
 def normal_angle_median(
     normal: Float[Tensor, "height width 3"],
     target_normal: Float[Tensor, "height width 3"],
@@ -52,7 +52,7 @@ def normal_angle_median(
     return angles(normal, target_normal, hit=hit).quantile(0.5)
 
 
-@metric(unit=RATIO, better="lower")
+@metric(unit=RATIO, better="lower", range=NOT_NEGATIVE)
 def normal_l2(
     normal: Float[Tensor, "height width 3"], target_normal: Float[Tensor, "height width 3"]
 ) -> Float[Tensor, ""]:

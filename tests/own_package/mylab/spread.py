@@ -4,6 +4,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nerfloss.evaluation.errors import UndefinedMetric
+from nerfloss.evaluation.metrics.metadata import metric
 
 
 def depth_variance(
@@ -25,6 +26,7 @@ def depth_spread(depth_variance: Float[Tensor, "rays"]) -> Float[Tensor, "rays"]
     return depth_variance.clamp_min(1e-8).sqrt()
 
 
+@metric(unit="scene units", better="lower", range=(0.0, None))
 def mean_spread(
     depth_variance: Float[Tensor, "height width"], opacity: Float[Tensor, "height width"]
 ) -> Float[Tensor, ""]:

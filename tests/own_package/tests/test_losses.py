@@ -7,9 +7,9 @@ import torch
 from mylab.inliers import Inliers
 from mylab.losses import colour_angle
 from mylab.schedules import pulses
-from mylab.spread import depth_spread
+from mylab.spread import depth_spread, mean_spread
 
-from nerfloss.testing import check_term, fake
+from nerfloss.testing import check_metric, check_term, fake
 
 
 def test_losses_pass_check_term():
@@ -20,6 +20,10 @@ def test_losses_pass_check_term():
 
 def test_loss_on_own_quantity_passes_check_term():
     check_term(depth_spread, inputs={"depth_variance": "depth"})
+
+
+def test_metric_on_own_quantity_passes_check_metric():
+    check_metric(mean_spread, inputs={"depth_variance": "depth"})
 
 
 def test_colour_angle_is_invariant_to_brightness():
