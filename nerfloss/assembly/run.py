@@ -13,6 +13,7 @@ import torch
 from nerfloss.assembly.eval_adapter import evaluated_model, ground_truth_of, views_of
 from nerfloss.assembly.reference_scores import reference_scores_of
 from nerfloss.assembly.refined_evaluation import refined_scene, with_refined_cameras
+from nerfloss.assembly.rendering.run_video import write_orbit
 from nerfloss.data.pixel_samplers.protocol import PixelSampler
 from nerfloss.data.scene import Scene
 from nerfloss.evaluation.evaluator import Evaluator
@@ -161,6 +162,8 @@ class Run:
         rich.print(score_table(result.as_json(), title=title))
         result.write(folder)  # last: the scores are printed even where the disk is full
         log.info("wrote %s", relative_to_cwd(folder))
+        if self.evaluator.video:
+            write_orbit(self.model, schedule, self.scene, self.evaluator, folder)
         return result
 
     def _subject(self, schedule: Mapping[str, Any]) -> EvaluatedModel:

@@ -14,7 +14,7 @@ from nerfloss.cli.scene_options import split_settings
 
 # In groups, as --help shows them: a name, and the module of this package that has the command.
 COMMANDS = {
-    "train and evaluate": dict.fromkeys(SUMMARIES, ""),
+    "train and evaluate": {**dict.fromkeys(SUMMARIES, ""), "render": "render"},
     "prepare": {
         "capture": "capture",
         "inspect": "inspect",

@@ -33,7 +33,7 @@ class Scene:
     object), none (the images as stored), or auto, which `resolve_background` replaces.
     ``photographed`` is True if colours outside of the masks are those of a photograph.
     ``true_cameras`` are those of the training views where they have
-    been given errors on purpose.
+    been given errors on purpose. ``up`` is the unit direction that points up, in scene axes.
     """
 
     name: str
@@ -47,6 +47,7 @@ class Scene:
     conventions: dict[str, Any] = field(default_factory=dict)
     true_cameras: Cameras | None = None
     photographed: bool = False
+    up: Float[np.ndarray, "3"] = field(default_factory=lambda: np.array([0.0, 0.0, 1.0]))
 
     def resolve_background(
         self, field_offers: Collection[str], *, masks_compared: bool = False

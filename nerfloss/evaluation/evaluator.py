@@ -47,9 +47,10 @@ class Evaluator:
     ``metrics`` take quantities of a view, ``geometry`` those that a `SurfacePair` offers. ``mesh``
     extracts the surface (None: no mesh). ``points`` and ``seed`` sample it, ``exact_points`` of
     them have an exact distance to the triangles. ``chunk`` is the number of rays rendered at once;
-    ``images`` writes a grid of images per view. ``appearance`` is the choice for views that were
-    not trained on (`nerfloss.evaluation.view_appearance`). ``download`` tells whether metrics may
-    download weights; it is read by the settings of these metrics. ``protocol`` names the rules of a
+    ``images`` writes a grid of images per view, ``video`` asks for an orbit, which the run writes.
+    ``appearance`` is the choice for views that were not trained on
+    (`nerfloss.evaluation.view_appearance`). ``download`` tells whether metrics may download
+    weights; it is read by the settings of these metrics. ``protocol`` names the rules of a
     benchmark (`nerfloss.evaluation.protocols`), which stand beside each score;
     ``reference`` is the file of its scanned points, where the scene has none.
     """
@@ -59,6 +60,7 @@ class Evaluator:
     mesh: MeshExtraction | None = field(default_factory=MeshExtraction)
     split: str = "test"
     images: bool = True
+    video: bool = False
     chunk: int = 16384
     points: int = 200_000
     exact_points: int = 10_000

@@ -1,6 +1,5 @@
 """Frames of a video: the sharpest of each interval, by the variance of the Laplacian."""
 
-import importlib.util
 import io
 import json
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ from PIL import Image
 from scipy.ndimage import laplace
 
 from nerfloss.data.errors import DataError
+from nerfloss.data.ffmpeg import require_ffmpeg
 from nerfloss.files import atomic_write
 
 VIDEO_ENDINGS = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".3gp", ".mts")
@@ -89,14 +89,7 @@ def _small_grey(frame: UInt8[np.ndarray, "height width 3"]) -> Float[np.ndarray,
 
 def _open(video: Path) -> tuple[int, Iterator[np.ndarray]]:
     """Return the number of frames, and an iterator over them."""
-    if importlib.util.find_spec("imageio_ffmpeg") is None:
-        raise ModuleNotFoundError(
-            "videos are read by imageio-ffmpeg, which is not installed: "
-            "pip install 'nerfloss[capture]'",
-            name="imageio_ffmpeg",
-        )
-    import imageio_ffmpeg  # pyright: ignore[reportMissingImports]
-
+    imageio_ffmpeg = require_ffmpeg("videos are read by", "capture")
     try:
         total, _ = imageio_ffmpeg.count_frames_and_secs(str(video))
         reader = imageio_ffmpeg.read_frames(str(video), pix_fmt="rgb24")

@@ -22,7 +22,7 @@ from nerfloss.data.formats.scene_masks import masked_views, object_masks, with_m
 from nerfloss.data.formats.scene_points import scene_points
 from nerfloss.data.formats.scene_region import described, in_scene_units, poses_of, scene_region
 from nerfloss.data.formats.view_selection import expected_split, split, storage_order
-from nerfloss.data.region import Region
+from nerfloss.data.region import Masks, Region
 from nerfloss.data.scene import Scene, describe_masks
 from nerfloss.data.sparse_points import SparsePoints
 from nerfloss.data.views import Views
@@ -54,9 +54,7 @@ def build_scene(
     masks = object_masks(parsed, planned, loaded, masked) if use else None
     if masks is not None and (ordered := order_by_masks(parsed, masks)) is not parsed:
         parsed, planned = ordered, plan_images(ordered.frames, settings.downscale)
-    for note in parsed.notes:
-        log.info("%s", note)
-    region = scene_region(parsed, [image.camera for image in planned], masks, settings)
+    region = _region(parsed, planned, masks, settings)
     own = points(region.to_world)
     sparse = own if own is not None else scene_points(parsed, region)
     views = _views(parsed, planned, loaded, region, settings, sparse)
@@ -74,6 +72,7 @@ def build_scene(
         ground_truth=ground_truth,
         reference=parsed.reference,
         photographed=not alpha and is_photographed(train),
+        up=up,
         conventions={
             "layout": parsed.layout,
             **described(region),
@@ -83,6 +82,18 @@ def build_scene(
             **_described(alpha, any(masked), settings),
         },
     )
+
+
+def _region(
+    parsed: ParsedScene,
+    planned: Sequence[PlannedImage],
+    masks: Masks | None,
+    settings: BuildSettings,
+) -> Region:
+    """Return the region, after the log's lines on what the reader assumed."""
+    for note in parsed.notes:
+        log.info("%s", note)
+    return scene_region(parsed, [image.camera for image in planned], masks, settings)
 
 
 def _without_estimates(parsed: ParsedScene, test: Views) -> Views:
