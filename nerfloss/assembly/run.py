@@ -162,8 +162,7 @@ class Run:
         rich.print(score_table(result.as_json(), title=title))
         result.write(folder)  # last: the scores are printed even where the disk is full
         log.info("wrote %s", relative_to_cwd(folder))
-        if self.evaluator.video:
-            write_orbit(self.model, schedule, self.scene, self.evaluator, folder)
+        write_orbit(self.model, schedule, self.scene, self.evaluator, folder)
         return result
 
     def _subject(self, schedule: Mapping[str, Any]) -> EvaluatedModel:
@@ -181,8 +180,7 @@ class Run:
             return Loggers()
         trainer, folder, start = self.trainer, self.folder, self.trainer.step + 1
         budget = trainer.clock.budget
-        timed = budget.max_seconds is not None
-        progress = (lambda: trainer.schedule.progress) if timed else None
+        progress = None if budget.max_seconds is None else lambda: trainer.schedule.progress
         console = Console(budget.max_steps, progress=progress)
         history = CsvLogger(folder / "history.csv", start=start)
         tensorboard = TensorBoardLogger(folder / "tensorboard", start=start)

@@ -46,10 +46,12 @@ def video_renderer(
 def write_orbit(
     model: Model, at: Mapping[str, Any], scene: Scene, evaluator: Evaluator, folder: Path
 ) -> RenderedVideo | None:
-    """Write an orbit to ``folder``/renders/orbit; None, with a warning, where that fails.
+    """Write an orbit to ``folder``/renders/orbit if ``eval.video`` asks for it.
 
-    Scores are written before, and a failure costs none of them.
+    None, with a warning, where that fails: scores are written before, and it costs none of them.
     """
+    if not evaluator.video:
+        return None
     where = folder / "renders" / "orbit"
     try:
         renderer = video_renderer(model, at, scene, evaluator)
