@@ -30,7 +30,7 @@ ROOM = {
     "batch=patch": [*TINY_PATCHES[1:], *LARGER_PATCHES],
     "+model/head=semantic": ["dataset.scene=toys"],
     "+model/head=features": ["dataset.scene=toys"],
-    "cameras=refine": ["cameras.delay=0", "cameras.focal=per_view"],
+    "cameras=refine": ["cameras.delay=0", "cameras.focal=per_view", "cameras.distortion=per_view"],
 }
 
 

@@ -20,6 +20,7 @@ REFINED = [
     "cameras=refine",
     "cameras.delay=1",
     "cameras.focal=per_view",
+    "cameras.distortion=per_camera",
     "dataset.pose_noise.degrees=1.0",
 ]
 QUICK_WARMUP = [
