@@ -14,7 +14,7 @@ from nerfloss.cli.scene_options import split_settings
 
 # In groups, as --help shows them: a name, and the module of this package that has the command.
 COMMANDS = {
-    "train and evaluate": {**dict.fromkeys(SUMMARIES, ""), "render": "render"},
+    "train and evaluate": dict.fromkeys(SUMMARIES, ""),
     "prepare": {
         "capture": "capture",
         "inspect": "inspect",
@@ -22,7 +22,7 @@ COMMANDS = {
         "priors": "priors",
         "weights": "weights",
     },
-    "take away": {"export": "export"},
+    "take away": {"render": "render", "export": "export"},
     "look up": {
         "list": "list_parts",
         "terms": "terms",

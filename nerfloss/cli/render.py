@@ -18,7 +18,7 @@ Paths: orbit around the object at the mean elevation and distance of the trainin
 as forward-facing scenes are shown; interpolate, through the training cameras; or a JSON file of
 nerfstudio's viewer. The frames (PNG), the video and camera_path.json, in nerfstudio's format and
 the coordinates of the data, go to renders/PATH in the run's folder. The same line again goes on
-with an interrupted call. Settings are those of nerfloss eval: dataset.path=FOLDER, eval.chunk=N."""
+with an interrupted call. If the data has moved: dataset.path=FOLDER, as for nerfloss eval."""
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -26,12 +26,12 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     command = commands.add_parser(
         "render",
         help=SUMMARY,
+        usage="nerfloss render RUN [options] [dataset.SETTING=VALUE ...]",
         description=SUMMARY[0].upper() + SUMMARY[1:] + ".",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.add_argument("path_of_run", metavar="RUN", type=Path, help="a run, or a checkpoint")
-    command.add_argument("overrides", nargs="*", metavar="SETTING=VALUE", help="as nerfloss eval")
     command.add_argument(
         "-o", "--output", type=Path, metavar="FOLDER", help="default: RUN/renders/PATH"
     )
@@ -110,7 +110,7 @@ def run(options: argparse.Namespace) -> int:
         ),
         output=options.output,
         device=options.device,
-        overrides=options.overrides,
+        overrides=options.settings,
     )
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Remaining())

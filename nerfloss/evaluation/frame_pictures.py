@@ -85,7 +85,7 @@ def depth_percentiles(
     return near, max(far, near + 1e-6)
 
 
-def side_by_side(pictures: Sequence[Picture]) -> Picture:
+def side_by_side(pictures: Sequence[Picture]) -> UInt8[np.ndarray, "height row_width 3"]:
     """Return pictures of one size in a row."""
     return np.concatenate(list(pictures), axis=1)
 

@@ -32,6 +32,7 @@ INTRUSIONS = {
 COMMANDS = {
     "eval": ["eval", "run=stranger", "device=cpu"],
     "resume": ["train", "trainer.resume=stranger"],
+    "render": ["render", "stranger", "--no-video"],
     "convert": ["convert", "stranger", "--to", "colmap", "-o", "scene"],
     "report": ["report", "stranger", "--html"],
     "compare": ["compare", "stranger", "other"],

@@ -81,7 +81,7 @@ def write_gif(path: Path, frames: Sequence[Picture], fps: float) -> float:
     return 100 / delay
 
 
-def _even(frame: Picture) -> Picture:
+def _even(frame: Picture) -> UInt8[np.ndarray, "even_height even_width 3"]:
     """Return a picture of even width and height: the colours of yuv420p are per two pixels."""
     height, width = frame.shape[:2]
     return np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
