@@ -2,9 +2,12 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-SUMMARY = "write a run's mesh as a file of other programs"
+if TYPE_CHECKING:
+    from nerfloss.assembly.export.mesh_settings import Axes, MeshSettings
+
+SUMMARY = "write a run's mesh, points and views for other programs"
 EPILOG = """\
 examples:
   nerfloss export outputs/analytic/neus/RUN --mesh object.glb
@@ -20,7 +23,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "export",
         help=SUMMARY,
         description=SUMMARY[0].upper() + SUMMARY[1:] + ".",
-        usage="nerfloss export run [--mesh FILE] [options]",
+        usage="nerfloss export run [--mesh FILE] [--points FILE] [--views FOLDER] [options]",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -28,7 +31,20 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     command.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: auto)")
     written = command.add_argument_group("what is written")
     written.add_argument("--mesh", type=Path, metavar="FILE", help="a .ply, .obj, .glb or .stl")
+    written.add_argument("--points", type=Path, metavar="FILE", help="surface points as a .ply")
+    written.add_argument("--views", type=Path, metavar="FOLDER", help="rendered views as PNG")
     _add_mesh_options(command.add_argument_group("the mesh"))
+    others = command.add_argument_group("points and views")
+    others.add_argument(
+        "--point-count",
+        type=int,
+        metavar="N",
+        default=200_000,
+        help="pixels of the training views that give a point (default: 200000)",
+    )
+    others.add_argument(
+        "--split", choices=["train", "test"], default="test", help="of --views (default: test)"
+    )
     axes = command.add_argument_group("coordinates")
     axes.add_argument("--up", help="the axis that is up in the files written: x, y, z, -y ...")
     axes.add_argument(
@@ -45,6 +61,13 @@ def _add_mesh_options(options: Any) -> None:
         "--components",
         choices=["supported", "largest", "all"],
         help="extract it anew, and keep these connected parts",
+    )
+    options.add_argument(
+        "--method",
+        choices=["auto", "level_set", "tsdf"],
+        default="auto",
+        help="the level set of the field, or the fusion of rendered depth; auto: the second for "
+        "densities (default: auto)",
     )
     options.add_argument(
         "--cull",
@@ -69,30 +92,44 @@ def _add_mesh_options(options: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the files that were asked for, and print what was done."""
-    if options.mesh is None:
-        raise ValueError("nothing to export: give --mesh FILE")
+    if not any((options.mesh, options.points, options.views)):
+        raise ValueError("nothing to export: give --mesh FILE, --points FILE or --views FOLDER")
     from nerfloss.assembly.export.mesh_export import check_mesh_file, export_mesh
-    from nerfloss.assembly.export.mesh_settings import Axes, MeshSettings
+    from nerfloss.assembly.export.mesh_settings import Axes
     from nerfloss.assembly.export.opened_run import OpenedRun
+    from nerfloss.assembly.export.point_export import check_point_file, export_points
+    from nerfloss.assembly.export.view_export import export_views
 
-    check_mesh_file(options.mesh)
     axes = Axes(options.up, options.unit_scale)
-    settings = MeshSettings(
+    settings = _mesh_settings(options, axes)
+    # Every mistake is found before the run is read.
+    if options.mesh is not None:
+        check_mesh_file(options.mesh)
+    if options.points is not None:
+        check_point_file(options.points, options.point_count)
+    opened = OpenedRun(options.folder.expanduser(), options.device)
+    for path, export in [
+        (options.mesh, lambda path: export_mesh(opened, path, settings)),
+        (options.points, lambda path: export_points(opened, path, options.point_count, axes)),
+        (options.views, lambda path: export_views(opened, path, options.split)),
+    ]:
+        if path is not None:
+            for note in export(path.expanduser()):
+                print(f"note: {note}")
+            print(f"wrote {path}")
+    return 0
+
+
+def _mesh_settings(options: argparse.Namespace, axes: "Axes") -> "MeshSettings":
+    from nerfloss.assembly.export.mesh_settings import MeshSettings
+
+    return MeshSettings(
         resolution=options.resolution,
         components=options.components,
+        method=options.method,
         cull=tuple(options.cull),
         faces=options.faces,
         fill_holes=options.fill_holes,
         watertight=options.watertight,
         axes=axes,
     )
-    opened = OpenedRun(options.folder.expanduser(), options.device)
-    path = options.mesh.expanduser()
-    _print(export_mesh(opened, path, settings), path)
-    return 0
-
-
-def _print(notes: list[str], path: Path) -> None:
-    for note in notes:
-        print(f"note: {note}")
-    print(f"wrote {path}")

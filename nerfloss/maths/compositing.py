@@ -65,3 +65,24 @@ def expected_distance(
     """
     middle = 0.5 * (t_starts + t_ends)
     return (weights * middle).sum(-1) / weights.sum(-1).clamp_min(SMALLEST_OPACITY)
+
+
+def median_distance(
+    weights: Float[Tensor, "*rays samples"],
+    t_starts: Float[Tensor, "*rays samples"],
+    t_ends: Float[Tensor, "*rays samples"],
+) -> Float[Tensor, "*rays"]:
+    """Return the distance at which half of the light is absorbed, in scene units.
+
+    The weights are spread evenly over their intervals; 0 where less than half is absorbed in all.
+    Unlike the expected distance it lies on one of two surfaces, not between them.
+    """
+    absorbed = weights.cumsum(-1)
+    reached = absorbed >= 0.5
+    index = reached.to(torch.uint8).argmax(-1, keepdim=True)
+    weight, after, start, end = (
+        value.gather(-1, index)[..., 0] for value in (weights, absorbed, t_starts, t_ends)
+    )
+    # The interval that reaches one half has a weight; the floor keeps the others finite.
+    share = (0.5 - (after - weight)) / weight.clamp_min(1e-12)
+    return torch.where(reached[..., -1], start + share * (end - start), 0.0)

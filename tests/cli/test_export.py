@@ -4,16 +4,21 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import imageio.v3 as iio
 import numpy as np
 import pytest
 import torch
 import trimesh
+from scipy.spatial import KDTree
 from small_runs import untrained_run
 
 from nerfloss.assembly.export.mesh_culling import cull_mesh
 from nerfloss.assembly.export.mesh_export import export_mesh
 from nerfloss.assembly.export.mesh_settings import Axes, MeshSettings
 from nerfloss.assembly.export.opened_run import OpenedRun
+from nerfloss.assembly.export.point_export import export_points
+from nerfloss.assembly.export.view_export import export_views
+from nerfloss.data.formats.point_files import read_vertices
 from nerfloss.evaluation.mesh_files import write_mesh
 
 Command = Callable[..., tuple[int, str, str]]
@@ -126,11 +131,71 @@ def test_the_mesh_that_the_run_wrote_is_taken_and_its_holes_closed(folder, tmp_p
         (folder / "mesh.ply").unlink()
 
 
+def test_points_lie_on_the_surface_and_keep_its_normals_and_colours(opened, tmp_path):
+    path = tmp_path / "points.ply"
+    notes = export_points(opened, path, 600, Axes(unit_scale=2.0))
+    columns = read_vertices(path)
+    points = np.stack([columns[axis] for axis in "xyz"], 1)
+    mesh = tmp_path / "mesh.ply"
+    export_mesh(opened, mesh, MeshSettings(axes=Axes(unit_scale=2.0)))
+    surface = mesh_of(mesh)
+    distance, nearest = KDTree(surface.vertices).query(points)
+    assert 100 < len(points) <= 600
+    # The untrained field is soft: the median lies a little before its zero level.
+    assert np.median(distance) < 0.6, "a tenth of a scene unit"
+    normals = np.stack([columns[f"n{axis}"] for axis in "xyz"], 1)
+    np.testing.assert_allclose(np.linalg.norm(normals, axis=1), 1, atol=1e-6)
+    assert np.median((normals * surface.vertex_normals[nearest]).sum(1)) > 0.9
+    assert columns["confidence"].min() >= 0.5
+    assert "points with colours, normals, confidence" in notes[-1]
+    read = trimesh.load(path)
+    assert read.vertices.shape == points.shape
+    assert read.colors.shape == (len(points), 4)
+
+
+def test_views_are_rendered_as_png(opened, tmp_path):
+    notes = export_views(opened, tmp_path / "views", "test")
+    images = sorted((tmp_path / "views").iterdir())
+    assert notes == ["2 test views"]
+    assert len(images) == 2
+    assert iio.imread(images[0]).shape == (24, 24, 3)
+
+
+def ball_of(field, radius):
+    """The field, its density replaced by that of a solid ball."""
+    forward = field.forward
+
+    def ball(points, needs, *more, **named):
+        found = dict(forward(points, needs, *more, **named))
+        if "densities" in needs:
+            found["densities"] = 500.0 * (points.norm(dim=-1) < radius).to(points.dtype)
+        return found
+
+    return ball
+
+
+def test_a_density_is_fused_from_rendered_depth(tmp_path, monkeypatch):
+    opened = OpenedRun(
+        untrained_run(tmp_path / "nerf", "model=nerf", "loss=nerf", model="nerf"), "cpu"
+    )
+    assert not opened.is_distance
+    field = opened.run.model.field
+    monkeypatch.setattr(field, "forward", ball_of(field, 0.5))
+    notes = export_mesh(opened, tmp_path / "mesh.ply", MeshSettings(resolution=32))
+    assert "the rendered depth of the training views, fused at resolution 32" in notes[0]
+    mesh = mesh_of(tmp_path / "mesh.ply")
+    radius = np.linalg.norm(mesh.vertices, axis=1)
+    assert abs(np.median(radius) - 0.5) < 0.05
+    assert mesh.visual.kind == "vertex"
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "nothing to export: give --mesh FILE"),
+        ([], "nothing to export: give --mesh FILE, --points FILE or --views FOLDER"),
         (["--mesh", "a.fbx"], "--mesh a.fbx: the ending says the format, one of .ply, .obj"),
+        (["--points", "a.obj"], "--points a.obj: points are written as .ply"),
+        (["--points", "a.ply", "--point-count", "0"], "--point-count must be at least 1"),
         (["--mesh", "a.ply", "--faces", "2"], "--faces must be at least 4, got 2"),
         (["--mesh", "a.ply", "--resolution", "0"], "--resolution must be at least 1"),
         (["--mesh", "a.ply", "--fill-holes", "nan"], "--fill-holes must be at least 0"),

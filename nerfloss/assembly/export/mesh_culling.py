@@ -40,10 +40,10 @@ def _in_masks(mesh: trimesh.Trimesh, opened: OpenedRun) -> Bool[np.ndarray, "ver
 
 
 def _in_views(mesh: trimesh.Trimesh, opened: OpenedRun) -> Bool[np.ndarray, "vertices"]:
-    model, visible = opened.model, opened.model.visible
+    visible = opened.model.visible
     assert visible is not None
     extraction = opened.run.evaluator.mesh or MeshExtraction()
-    cell = float((model.box[1] - model.box[0]).max()) / extraction.resolution
+    cell = opened.box_size / extraction.resolution
     log.info("rendering rays from the training views to %d vertices", len(mesh.vertices))
     return visible(opened.in_scene(mesh.vertices), TOLERANCE * cell).cpu().numpy()
 

@@ -6,7 +6,7 @@ from nerfloss.evaluation.mesh_components import COMPONENTS
 from nerfloss.evaluation.surfaces.file_axes import AXES
 
 CULLS = ("masks", "views", "region", "none")
-METHODS = ("auto", "level_set")
+METHODS = ("auto", "level_set", "tsdf")
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,9 @@ class MeshSettings:
 
     ``resolution`` and ``components`` extract it anew (None: as the run did, whose mesh.ply is taken
     if there is one). ``faces`` is the most that it may have, ``fill_holes`` the largest hole that
-    is closed, in units of the written file. ``cull`` names rules that cut parts away.
+    is closed, in units of the written file. ``cull`` names rules that cut parts away. ``method``
+    is ``level_set`` of the field, ``tsdf`` (fusion of rendered depth), or ``auto``: the second for
+    densities, the first for signed distances.
     """
 
     resolution: int | None = None
@@ -62,4 +64,4 @@ class MeshSettings:
     @property
     def anew(self) -> bool:
         """True if the settings ask for another surface than the one that the run wrote."""
-        return self.resolution is not None or self.components is not None or self.method != "auto"
+        return self.resolution is not None or self.components is not None

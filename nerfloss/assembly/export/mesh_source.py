@@ -1,6 +1,7 @@
-"""The surface that an export begins with: the run's mesh.ply, or one extracted anew."""
+"""The surface that an export begins with: the run's mesh.ply, or one extracted or fused anew."""
 
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import trimesh
@@ -8,10 +9,17 @@ from jaxtyping import UInt8
 from scipy.spatial import KDTree
 from trimesh.visual.color import ColorVisuals
 
+from nerfloss.assembly.export.depth_fusion import fused_mesh
 from nerfloss.assembly.export.mesh_settings import MeshSettings
 from nerfloss.assembly.export.opened_run import OpenedRun
 from nerfloss.evaluation.errors import EmptyMesh
-from nerfloss.evaluation.mesh_extraction import MeshExtraction, transformed, with_vertex_colors
+from nerfloss.evaluation.mesh_components import Components, select_components
+from nerfloss.evaluation.mesh_extraction import (
+    TOLERANCE,
+    MeshExtraction,
+    transformed,
+    with_vertex_colors,
+)
 
 
 def source_mesh(opened: OpenedRun, settings: MeshSettings) -> tuple[trimesh.Trimesh, str]:
@@ -20,6 +28,8 @@ def source_mesh(opened: OpenedRun, settings: MeshSettings) -> tuple[trimesh.Trim
     The run's mesh.ply is taken where no setting asks for another surface and it is not older than
     the checkpoint. Raises EmptyMesh, with the reason, where there is no surface.
     """
+    if settings.method == "tsdf" or (settings.method == "auto" and not opened.is_distance):
+        return _fused(opened, settings)
     written = opened.folder / "mesh.ply"
     if not settings.anew and written.is_file():
         if written.stat().st_mtime >= opened.checkpoint.stat().st_mtime:
@@ -33,14 +43,30 @@ def source_mesh(opened: OpenedRun, settings: MeshSettings) -> tuple[trimesh.Trim
     return mesh, f"a mesh extracted at resolution {resolution}{why}"
 
 
-def extracted_mesh(opened: OpenedRun, settings: MeshSettings) -> tuple[trimesh.Trimesh, int]:
-    """Return the level set of the trained field in the files' coordinates, and its resolution."""
-    evaluator = opened.run.evaluator
-    extraction = evaluator.mesh or MeshExtraction()
+def _fused(opened: OpenedRun, settings: MeshSettings) -> tuple[trimesh.Trimesh, str]:
+    extraction = _extraction(opened, settings)
+    mesh, report = select_components(
+        fused_mesh(opened, extraction.resolution),
+        cast(Components, extraction.components),
+        visible=opened.model.visible,
+        tolerance=TOLERANCE * opened.box_size / extraction.resolution,
+        device=opened.device,
+    )
+    note = f"the rendered depth of the training views, fused at resolution {extraction.resolution}"
+    return transformed(mesh, opened.to_files), f"{note}; {report}"
+
+
+def _extraction(opened: OpenedRun, settings: MeshSettings) -> MeshExtraction:
+    """Return the run's own extraction with the resolution and the components asked for."""
     changes = {"resolution": settings.resolution, "components": settings.components}
     given = {name: value for name, value in changes.items() if value is not None}
-    extraction = replace(extraction, **given)
-    found, reason = replace(evaluator, mesh=extraction).extract_mesh(opened.model)
+    return replace(opened.run.evaluator.mesh or MeshExtraction(), **given)
+
+
+def extracted_mesh(opened: OpenedRun, settings: MeshSettings) -> tuple[trimesh.Trimesh, int]:
+    """Return the level set of the trained field in the files' coordinates, and its resolution."""
+    extraction = _extraction(opened, settings)
+    found, reason = replace(opened.run.evaluator, mesh=extraction).extract_mesh(opened.model)
     if found is None:
         raise EmptyMesh(f"{opened.folder} gives no mesh: {reason}")
     return transformed(found.mesh, opened.to_files), extraction.resolution

@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float
+from omegaconf import DictConfig
 from torch import Tensor
 
 from nerfloss.assembly.build import assemble, device_of
 from nerfloss.assembly.checkpoint_portability import loadable
 from nerfloss.assembly.hardware_presets import with_chunks_for_here
+from nerfloss.assembly.instantiation import build
 from nerfloss.assembly.refined_evaluation import refined_scene
 from nerfloss.assembly.run import Run
 from nerfloss.assembly.saved_config import saved_config
@@ -40,10 +42,26 @@ class OpenedRun:
     def run(self) -> Run:
         """The run with its model as trained."""
         path = self.checkpoint
-        saved = with_chunks_for_here(saved_config(self.folder, [f"device={self.device}"]))
-        run = assemble(loadable(saved, self.device), self.folder)
+        run = assemble(self.config, self.folder)
         run.load(path)
         return run
+
+    @cached_property
+    def config(self) -> DictConfig:
+        """The configuration of the training, for this device."""
+        saved = with_chunks_for_here(saved_config(self.folder, [f"device={self.device}"]))
+        return loadable(saved, self.device)
+
+    @cached_property
+    def is_distance(self) -> bool:
+        """True if the field is a signed distance; found without data and checkpoint."""
+        return "sdf" in build(self.config.model.field).offers
+
+    @property
+    def box_size(self) -> float:
+        """The longest side of the model's box, in scene units."""
+        low, high = self.model.box
+        return float((high - low).max())
 
     @cached_property
     def model(self) -> EvaluatedModel:
