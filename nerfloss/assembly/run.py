@@ -10,14 +10,15 @@ from typing import Any
 import rich
 import torch
 
-from nerfloss.assembly.eval_adapter import evaluated_model, ground_truth_of, views_of
-from nerfloss.assembly.reference_scores import reference_scores_of
+from nerfloss.assembly.eval_adapter import evaluated_model, views_of
+from nerfloss.assembly.generalization import generalization_gap
+from nerfloss.assembly.known_truth import known_truth
 from nerfloss.assembly.refined_evaluation import refined_scene, with_refined_cameras
 from nerfloss.assembly.rendering.run_video import write_orbit
 from nerfloss.data.pixel_samplers.protocol import PixelSampler
 from nerfloss.data.scene import Scene
 from nerfloss.evaluation.evaluator import Evaluator
-from nerfloss.evaluation.inputs import EvaluatedModel, GroundTruth
+from nerfloss.evaluation.inputs import EvaluatedModel
 from nerfloss.evaluation.score_table import score_table
 from nerfloss.evaluation.scores import Evaluation, Score
 from nerfloss.files import relative_to_cwd
@@ -150,12 +151,14 @@ class Run:
             log.info("appearance of the %s views: %s", split, subject.appearance.description)
         folder = group.broadcast(folder or self.folder)
         views = views_of(scene, split, first=group.rank, every=group.size)
-        truth = self._ground_truth(scene, subject) if group.is_main else None
+        truth = known_truth(scene, subject, self.evaluator) if group.is_main else None
         found = distributed_evaluation(group, self.evaluator, subject, views, truth, folder)
         found = with_refined_cameras(
             found, self.model, subject, self.scene, self.evaluator, schedule, group
         )
-        result = replace(found, scores={**found.scores, **self._cost(), "stuck": self._stuck()})
+        gap = generalization_gap(self.evaluator, subject, scene, found) if group.is_main else {}
+        scores = {**found.scores, **gap, **self._cost(), "stuck": self._stuck()}
+        result = replace(found, scores=scores)
         if not group.is_main:
             return result
         title = f"{scene.name}, {split} views, step {self.trainer.step}"
@@ -169,10 +172,6 @@ class Run:
         split, appearance = self.evaluator.split, self.evaluator.appearance
         training = refined_scene(self.scene, self.model).train
         return evaluated_model(self.model, schedule, training, split=split, appearance=appearance)
-
-    def _ground_truth(self, scene: Scene, subject: EvaluatedModel) -> GroundTruth:
-        compare = reference_scores_of(scene, self.evaluator)
-        return replace(ground_truth_of(scene, subject.box), reference_scores=compare)
 
     def _open_loggers(self) -> Loggers:
         """Return the loggers of the main process; none for the others."""

@@ -199,7 +199,8 @@ class Evaluator:
             if load is not None and target is not None:
                 try:
                     surface = Surface(load(), self.points, self.seed)
-                    pair = SurfacePair(surface, target, self.exact_points)
+                    cloud = None if name else ground_truth.cloud
+                    pair = SurfacePair(surface, target, self.exact_points, ground_truth.scan, cloud)
                 except Exception as error:
                     why = reason_for(error, f"the mesh of baseline '{name}'", LESS_MEMORY)
             conventions = shared | ({"baseline": name} if name else own_settings)

@@ -15,7 +15,9 @@ from nerfloss.evaluation.mesh_extraction import Colors, transformed
 from nerfloss.evaluation.region import Region
 from nerfloss.evaluation.scores import Score
 from nerfloss.evaluation.sparse_lattice import ImplicitFunction
+from nerfloss.evaluation.surface_samples import Cloud
 from nerfloss.evaluation.view_appearance import ViewAppearance
+from nerfloss.evaluation.virtual_scan import VirtualScan
 
 LoadMesh = Callable[[], trimesh.Trimesh]
 ReferenceScores = Callable[[trimesh.Trimesh], Mapping[str, Score]]
@@ -70,6 +72,7 @@ class GroundTruth:
     from scene units to these. ``baselines`` return meshes in scene units that are scored as ours
     is, by name. ``conventions`` (background, image range, hold-out rule ...) go with each score.
     ``reference_scores`` compares a mesh in the data's coordinates with a benchmark's geometry.
+    ``scan`` are cameras, in scene units, ``cloud`` returns the points of the model's depths.
     """
 
     mesh: LoadMeshIfKnown | None = None
@@ -77,6 +80,8 @@ class GroundTruth:
     baselines: Mapping[str, LoadMesh] = field(default_factory=dict)
     conventions: Mapping[str, Any] = field(default_factory=dict)
     reference_scores: ReferenceScores | None = None
+    scan: VirtualScan | None = None
+    cloud: Cloud | None = None
 
     def mesh_in_scene_units(self) -> trimesh.Trimesh | None:
         """Return the true mesh in scene units, None where it is unknown."""

@@ -48,6 +48,9 @@ LOWER = [
     "chamfer_l1",
     "chamfer_l2",
     "hausdorff",
+    "scan_chamfer",
+    "cloud_chamfer",
+    "emd",
     "point_to_surface",
 ]
 

@@ -6,7 +6,9 @@ from nerfloss.evaluation.metrics.geometry import (
     box_iou,
     chamfer_l1,
     chamfer_l2,
+    cloud_chamfer,
     completeness,
+    emd,
     fscore,
     hausdorff,
     mesh_normal_angle,
@@ -14,6 +16,7 @@ from nerfloss.evaluation.metrics.geometry import (
     point_to_surface,
     precision,
     recall,
+    scan_chamfer,
     volume_iou,
 )
 from nerfloss.evaluation.metrics.image import (
@@ -36,10 +39,12 @@ __all__ = [
     "box_iou",
     "chamfer_l1",
     "chamfer_l2",
+    "cloud_chamfer",
     "completeness",
     "depth_abs_rel",
     "depth_delta1",
     "depth_rmse",
+    "emd",
     "fscore",
     "hausdorff",
     "lpips_alex",
@@ -62,6 +67,7 @@ __all__ = [
     "psnr",
     "psnr_masked",
     "recall",
+    "scan_chamfer",
     "ssim",
     "volume_iou",
 ]

@@ -1,0 +1,39 @@
+"""The generalization gap: how much better the training views are rendered than the test views."""
+
+from dataclasses import replace
+
+from nerfloss.assembly.eval_adapter import views_of
+from nerfloss.data.scene import Scene
+from nerfloss.evaluation.evaluator import Evaluator
+from nerfloss.evaluation.inputs import EvaluatedModel
+from nerfloss.evaluation.scores import Evaluation, Score, mean_score
+from nerfloss.evaluation.view_scores import score_view
+
+GAP = "generalization_gap"
+VIEWS = 4  # training views at most, evenly spread, whose PSNR stands for all
+
+
+def generalization_gap(
+    evaluator: Evaluator, subject: EvaluatedModel, scene: Scene, found: Evaluation
+) -> dict[str, Score]:
+    """Return the PSNR of some training views minus that of the test views, in dB.
+
+    A large gap is overfitting to the training views. It has no better direction: a model that
+    learned nothing has none. Nothing is returned where the test views have no PSNR.
+    """
+    test = found.values.get("psnr")
+    if test is None or evaluator.split != "test" or "psnr" not in evaluator.metrics:
+        return {}
+    shared = {"units": "dB", "better": None, "definition": "training minus test PSNR"}
+    if subject.appearance is not None:
+        # Test views are rendered with an appearance that was not learned for them.
+        reason = "the appearance of images differs between training and test views"
+        return {GAP: Score(None, shared, reason)}
+    metrics = {"psnr": evaluator.metrics["psnr"]}
+    every = -(-len(scene.train) // VIEWS)
+    scores = []
+    for view in views_of(scene, "train", every=every):
+        images = evaluator.render_quantities(subject, view, metrics=metrics, for_image_grid=False)
+        scores.append(score_view(metrics, images, subject.offers)["psnr"])
+    mean = mean_score(scores, {**shared, "training_views": len(scores)})
+    return {GAP: replace(mean, value=None if mean.value is None else mean.value - test)}
