@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nerfloss.assembly.export.mesh_settings import Axes, MeshSettings
 
-SUMMARY = "write a run's mesh, points and views for other programs"
+SUMMARY = "write a run's mesh, points, cameras and views for other programs"
 EPILOG = """\
 examples:
   nerfloss export outputs/analytic/neus/RUN --mesh object.glb
@@ -23,7 +23,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "export",
         help=SUMMARY,
         description=SUMMARY[0].upper() + SUMMARY[1:] + ".",
-        usage="nerfloss export run [--mesh FILE] [--points FILE] [--views FOLDER] [options]",
+        usage="nerfloss export run [--mesh FILE] [--points FILE] [--cameras FILE] "
+        "[--views FOLDER] [options]",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -32,6 +33,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     written = command.add_argument_group("what is written")
     written.add_argument("--mesh", type=Path, metavar="FILE", help="a .ply, .obj, .glb or .stl")
     written.add_argument("--points", type=Path, metavar="FILE", help="surface points as a .ply")
+    written.add_argument("--cameras", type=Path, metavar="FILE", help="all cameras as a .json")
     written.add_argument("--views", type=Path, metavar="FOLDER", help="rendered views as PNG")
     _add_mesh_options(command.add_argument_group("the mesh"))
     others = command.add_argument_group("points and views")
@@ -92,8 +94,11 @@ def _add_mesh_options(options: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the files that were asked for, and print what was done."""
-    if not any((options.mesh, options.points, options.views)):
-        raise ValueError("nothing to export: give --mesh FILE, --points FILE or --views FOLDER")
+    if not any((options.mesh, options.points, options.cameras, options.views)):
+        raise ValueError(
+            "nothing to export: give --mesh FILE, --points FILE, --cameras FILE or --views FOLDER"
+        )
+    from nerfloss.assembly.export.camera_export import check_camera_file, export_cameras
     from nerfloss.assembly.export.mesh_export import check_mesh_file, export_mesh
     from nerfloss.assembly.export.mesh_settings import Axes
     from nerfloss.assembly.export.opened_run import OpenedRun
@@ -107,10 +112,13 @@ def run(options: argparse.Namespace) -> int:
         check_mesh_file(options.mesh)
     if options.points is not None:
         check_point_file(options.points, options.point_count)
+    if options.cameras is not None:
+        check_camera_file(options.cameras)
     opened = OpenedRun(options.folder.expanduser(), options.device)
     for path, export in [
         (options.mesh, lambda path: export_mesh(opened, path, settings)),
         (options.points, lambda path: export_points(opened, path, options.point_count, axes)),
+        (options.cameras, lambda path: export_cameras(opened, path, axes)),
         (options.views, lambda path: export_views(opened, path, options.split)),
     ]:
         if path is not None:

@@ -1,5 +1,6 @@
 """``nerfloss export``: what a run has learned, opened by a second program."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,15 +10,20 @@ import numpy as np
 import pytest
 import torch
 import trimesh
+from omegaconf import OmegaConf
 from scipy.spatial import KDTree
-from small_runs import untrained_run
+from small_runs import composed, untrained_run
+from small_scenes import small_scene, write_blender
 
+from nerfloss.assembly.export.camera_export import export_cameras
 from nerfloss.assembly.export.mesh_culling import cull_mesh
 from nerfloss.assembly.export.mesh_export import export_mesh
 from nerfloss.assembly.export.mesh_settings import Axes, MeshSettings
 from nerfloss.assembly.export.opened_run import OpenedRun
 from nerfloss.assembly.export.point_export import export_points
+from nerfloss.assembly.export.upward import file_transform
 from nerfloss.assembly.export.view_export import export_views
+from nerfloss.data.formats.folder_dataset import FolderDataset
 from nerfloss.data.formats.point_files import read_vertices
 from nerfloss.evaluation.mesh_files import write_mesh
 
@@ -153,6 +159,42 @@ def test_points_lie_on_the_surface_and_keep_its_normals_and_colours(opened, tmp_
     assert read.colors.shape == (len(points), 4)
 
 
+def test_cameras_see_the_exported_points_where_the_runs_cameras_see_them(opened, tmp_path):
+    path = tmp_path / "cameras.json"
+    axes = Axes(up="x", unit_scale=10.0)
+    export_cameras(opened, path, axes)
+    frames = json.loads(path.read_text())["frames"]
+    assert [frame["file_path"] for frame in frames[:6]] == list(opened.scene.train.names)
+    assert len(frames) == 6 + 2
+    transform, _ = file_transform(opened, axes)
+    point = torch.tensor([[0.1, -0.2, 0.3]])
+    moved = transform @ opened.to_files @ np.append(point[0].double().numpy(), 1)
+    for index, frame in enumerate(frames[:6]):
+        x, y, z, _ = np.linalg.inv(np.array(frame["transform_matrix"])) @ moved
+        pixel = [frame["cx"] - frame["fl_x"] * x / z, frame["cy"] + frame["fl_y"] * y / z]
+        expected, _ = opened.scene.train.cameras.project(point, index)
+        np.testing.assert_allclose(pixel, expected[0].numpy(), atol=1e-3)
+
+
+def test_cameras_of_files_are_read_back_by_a_reader_of_nerfstudio(tmp_path):
+    write_blender(tmp_path / "lego", small_scene("sphere", views=4, test_views=1, size=24))
+    data = ["dataset=blender", f"dataset.path={tmp_path / 'lego'}"]
+    cfg = composed(*data, dataset="blender")
+    folder = tmp_path / "run"
+    (folder / ".hydra").mkdir(parents=True)
+    OmegaConf.save(cfg, folder / ".hydra" / "config.yaml")
+    notes = export_cameras(OpenedRun(folder, "cpu"), tmp_path / "transforms.json", Axes())
+    assert "the run refined none" in notes[0]
+    read = FolderDataset(path=str(tmp_path), layout="nerfstudio", outside=True).parsed
+    given = FolderDataset(path=str(tmp_path / "lego")).parsed
+    assert len(read.frames) == len(given.frames) == 5
+    originals = {frame.image.resolve(): frame for frame in given.frames}
+    for mine in read.frames:
+        theirs = originals[mine.image.resolve()]
+        np.testing.assert_allclose(mine.pose, theirs.pose, atol=1e-9)
+        assert mine.camera.fx == pytest.approx(theirs.camera.fx)
+
+
 def test_views_are_rendered_as_png(opened, tmp_path):
     notes = export_views(opened, tmp_path / "views", "test")
     images = sorted((tmp_path / "views").iterdir())
@@ -192,8 +234,9 @@ def test_a_density_is_fused_from_rendered_depth(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "nothing to export: give --mesh FILE, --points FILE or --views FOLDER"),
+        ([], "nothing to export: give --mesh FILE, --points FILE, --cameras"),
         (["--mesh", "a.fbx"], "--mesh a.fbx: the ending says the format, one of .ply, .obj"),
+        (["--cameras", "a.txt"], "--cameras a.txt: cameras are written as .json"),
         (["--points", "a.obj"], "--points a.obj: points are written as .ply"),
         (["--points", "a.ply", "--point-count", "0"], "--point-count must be at least 1"),
         (["--mesh", "a.ply", "--faces", "2"], "--faces must be at least 4, got 2"),
