@@ -38,7 +38,7 @@ from nerfloss.training.loggers.logger import Loggers
 from nerfloss.training.loggers.tensorboard import TensorBoardLogger
 from nerfloss.training.oom_hints import oom_hints
 from nerfloss.training.timer import CLOCKS
-from nerfloss.training.trainer import Trainer
+from nerfloss.training.trainer import STATE, Trainer
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +90,8 @@ class Run:
 
     def load(self, path: Path) -> None:
         """Restore the state that a checkpoint holds."""
-        self.trainer.load_state_dict(checkpoint.load(path, self.settings.device))
+        state = checkpoint.load(path, self.settings.device, parts=STATE)
+        self.trainer.load_state_dict(state)
 
     def save(self) -> None:
         """Write a checkpoint of the current state to the run's folder."""

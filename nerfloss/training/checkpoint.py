@@ -1,7 +1,7 @@
 """Checkpoints: the state of a run in one file, written atomically, loaded without running code."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +34,14 @@ def save(path: Path | str, state: Mapping[str, Any]) -> None:
     atomic_write(path, buffer.getbuffer(), durable=True)
 
 
-def load(path: Path | str, device: torch.device | str = "cpu") -> dict[str, Any]:
+def load(
+    path: Path | str, device: torch.device | str = "cpu", *, parts: Collection[str] = ()
+) -> dict[str, Any]:
     """Read the state that ``save`` wrote, its tensors on ``device``.
 
     Only tensors and plain values are read (``weights_only``), so a file from a stranger is safe.
-    Raises FileNotFoundError for a missing file and CheckpointError for a damaged or foreign one.
+    Raises FileNotFoundError for a missing file and CheckpointError for a damaged or foreign one, or
+    one without all ``parts``.
     """
     path = Path(path)
     if not path.is_file():
@@ -57,7 +60,13 @@ def load(path: Path | str, device: torch.device | str = "cpu") -> dict[str, Any]
             f"{path} has checkpoint format {content['version']}, this nerfloss reads {VERSION}: "
             f"use the release that wrote it"
         )
-    return _moved(content["state"], torch.device(device))
+    state = content["state"]
+    if missing := sorted(set(parts) - set(state)):
+        raise CheckpointError(
+            f"{path} is not the checkpoint of a run: it lacks {', '.join(missing)}; give the run's "
+            f"folder, or its checkpoints/last.pt"
+        )
+    return _moved(state, torch.device(device))
 
 
 def latest(run: Path | str) -> Path:

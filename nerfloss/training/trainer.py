@@ -16,6 +16,10 @@ from nerfloss.training.signal_handling import SignalHandler
 from nerfloss.training.step import Step
 from nerfloss.training.timer import Timer
 
+# Parts of a trainer's state that a checkpoint must have; callbacks may add theirs.
+STATE = ("step", "renewed", "seconds", "start_seconds", "rays", "rays_seen")
+STATE += ("model", "recipe", "optimizer", "torch_rng")
+
 
 class Trainer:
     """Minimize the loss of a recipe over the parameters of a model.

@@ -102,6 +102,14 @@ def test_a_failed_step_is_not_replayed_with_a_strangers_code(command: Command, t
     assert not (tmp_path / "imported").exists()
 
 
+def test_a_checkpoint_without_its_parts_is_a_message(command: Command, tmp_path: Path) -> None:
+    strangers_run(tmp_path / "stranger")
+    status, _, err = command(*COMMANDS["eval"])
+    assert status == 2
+    assert "last.pt is not the checkpoint of a run: it lacks model, optimizer" in err
+    assert "Traceback" not in err
+
+
 def test_the_environment_is_not_read_by_a_stored_configuration(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

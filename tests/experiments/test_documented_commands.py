@@ -142,7 +142,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_sweeps(home / "multirun")
     for loss in ("neus", "neus_eikonal"):
         where = home / "outputs" / "analytic" / loss / "today"
-        write_run(where, {"psnr": 30.0}, terms={"rgb": {"weight": float(len(loss))}})
+        terms = {"rgb": {"weight": float(len(loss))}}
+        write_run(where, {"psnr": 30.0}, terms=terms, views={"v0": 29.0, "v1": 31.0})
     yield home
     for name in [name for name in sys.modules if name.partition(".")[0] == "mylab"]:
         del sys.modules[name]
