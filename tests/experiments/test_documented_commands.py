@@ -32,6 +32,8 @@ from nerfloss.assembly.dataset_choice import dataset_overrides
 from nerfloss.assembly.environment_overrides import VARIABLE
 from nerfloss.assembly.hydra_resolvers import register_resolvers
 from nerfloss.cli.main import main
+from nerfloss.data.camera_paths.camera_path import CameraPath
+from nerfloss.data.camera_paths.path_file import write_path
 from nerfloss.data.formats.folder_dataset import FolderDataset
 from nerfloss.data.priors.write_priors import write_priors
 from nerfloss.experiments.launchers.ray import RayLauncher
@@ -253,8 +255,11 @@ def test_a_documented_command_of_nerfloss_succeeds(command, capsys):
     words = in_words(command.line)
     for scene in {"data/lego", "scenes/shoe"} & set(words):
         write_blender(Path(scene), small_scene("sphere", views=4, test_views=1, size=16))
-    if words[1] == "export":
+    if words[1] in ("export", "render"):
         untrained_run(Path(RUN))
+    if "camera_path.json" in words:
+        poses = np.stack([np.eye(3, 4)] * 2)
+        write_path(Path("camera_path.json"), CameraPath(poses, np.array([50.0, 50.0]), 16, 16, 5.0))
     if words[1] == "judge" or "judged" in words:
         write_folders(Path())
         write_meshes(Path())

@@ -9,9 +9,8 @@ from pathlib import Path
 import imageio.v3 as iio
 import numpy as np
 import pytest
-from omegaconf import OmegaConf
 from PIL import Image
-from small_runs import composed
+from small_runs import composed, untrained_run
 
 import nerfloss.assembly.rendering.run_video as run_video
 from nerfloss.assembly.build import assemble
@@ -38,13 +37,7 @@ def one_scene() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a tiny run, as training leaves it."""
-    folder, cfg = tmp_path_factory.mktemp("trained"), composed()
-    run = assemble(cfg, folder)
-    run.initialize()
-    run.save()
-    (folder / ".hydra").mkdir()
-    OmegaConf.save(cfg, folder / ".hydra" / "config.yaml")
-    return folder
+    return untrained_run(tmp_path_factory.mktemp("trained"))
 
 
 @pytest.fixture
@@ -218,11 +211,13 @@ def test_an_evaluation_writes_an_orbit_beside_the_metrics_and_survives_its_failu
     pytest.importorskip("imageio_ffmpeg")
     few = run_video.PathSettings(size=16, frames=4)
     monkeypatch.setattr(run_video, "PathSettings", lambda: few)
-    cfg = composed("eval.video=true", "eval.mesh=null", "eval.images=false")
-    cfg.eval.metrics = {"psnr": cfg.eval.metrics.psnr}
+    quick = ["eval.mesh=null", "eval.images=false", "dataset.masks=false"]
+    cfg = composed("eval.video=true", *quick)
+    cfg.eval.metrics, cfg.eval.geometry = {"psnr": cfg.eval.metrics.psnr}, {}
     run = assemble(cfg, tmp_path)
     run.initialize()
     run.evaluate()
+    assert (tmp_path / "metrics.json").is_file()
     assert (tmp_path / "renders" / "orbit" / "rgb.mp4").stat().st_size > 500
     assert read_path(tmp_path / "renders" / "orbit" / "camera_path.json").closed
 
@@ -230,8 +225,8 @@ def test_an_evaluation_writes_an_orbit_beside_the_metrics_and_survives_its_failu
         raise UndefinedMetric("the disk is full")
 
     monkeypatch.setattr(run_video, "choose_path", fails)
-    run.evaluate(tmp_path / "second")
-    assert (tmp_path / "second" / "metrics.json").is_file()
+    at = vars(run.trainer.schedule)
+    assert run_video.write_orbit(run.model, at, run.scene, run.evaluator, tmp_path / "b") is None
     assert "no video: the disk is full" in caplog.text
 
 
