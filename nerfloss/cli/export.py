@@ -88,6 +88,9 @@ def _add_mesh_options(options: Any) -> None:
         help="close holes up to this size, in the units written; inf closes all",
     )
     options.add_argument(
+        "--texture", type=int, metavar="N", help="bake colours into an image of N by N texels"
+    )
+    options.add_argument(
         "--watertight", action="store_true", help="refuse a mesh that is not watertight"
     )
 
@@ -109,7 +112,7 @@ def run(options: argparse.Namespace) -> int:
     settings = _mesh_settings(options, axes)
     # Every mistake is found before the run is read.
     if options.mesh is not None:
-        check_mesh_file(options.mesh)
+        check_mesh_file(options.mesh, texture=options.texture is not None)
     if options.points is not None:
         check_point_file(options.points, options.point_count)
     if options.cameras is not None:
@@ -139,5 +142,6 @@ def _mesh_settings(options: argparse.Namespace, axes: "Axes") -> "MeshSettings":
         faces=options.faces,
         fill_holes=options.fill_holes,
         watertight=options.watertight,
+        texture=options.texture,
         axes=axes,
     )

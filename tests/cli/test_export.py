@@ -76,6 +76,16 @@ def test_axes_units_and_faces_are_those_asked_for(opened, tmp_path):
     assert after.vertices[:, 1].mean() == pytest.approx(-100 * before.vertices[:, 2].mean(), 0.01)
 
 
+def test_a_texture_holds_the_colours_of_the_model(opened, tmp_path):
+    pytest.importorskip("xatlas", reason="needs the extra 'export'")
+    path = tmp_path / "mesh.glb"
+    notes = export_mesh(opened, path, MeshSettings(resolution=16, texture=64))
+    mesh = mesh_of(path)
+    assert mesh.visual.material.baseColorTexture.size == (64, 64)
+    assert np.abs(mesh.vertices.mean(0) - [10, 20, 30]).max() < 0.5
+    assert any("a texture of 64 x 64" in note for note in notes)
+
+
 def test_culls_cut_what_their_rule_names(opened, tmp_path):
     path = tmp_path / "mesh.ply"
     whole = export_mesh(opened, path, MeshSettings(cull=("none",)))
@@ -239,6 +249,8 @@ def test_a_density_is_fused_from_rendered_depth(tmp_path, monkeypatch):
         (["--cameras", "a.txt"], "--cameras a.txt: cameras are written as .json"),
         (["--points", "a.obj"], "--points a.obj: points are written as .ply"),
         (["--points", "a.ply", "--point-count", "0"], "--point-count must be at least 1"),
+        (["--mesh", "a.ply", "--texture", "64"], "--texture: a.ply holds none; write .glb or .obj"),
+        (["--mesh", "a.glb", "--texture", "2"], "--texture must be 16 to 16384 texels, got 2"),
         (["--mesh", "a.ply", "--faces", "2"], "--faces must be at least 4, got 2"),
         (["--mesh", "a.ply", "--resolution", "0"], "--resolution must be at least 1"),
         (["--mesh", "a.ply", "--fill-holes", "nan"], "--fill-holes must be at least 0"),

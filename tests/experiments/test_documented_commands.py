@@ -255,6 +255,9 @@ def test_a_documented_command_of_nerfloss_succeeds(command, capsys):
     words = in_words(command.line)
     for scene in {"data/lego", "scenes/shoe"} & set(words):
         write_blender(Path(scene), small_scene("sphere", views=4, test_views=1, size=16))
+    for option, package in {"--faces": "fast_simplification", "--texture": "xatlas"}.items():
+        if option in words:
+            pytest.importorskip(package, reason="needs the extra 'export'")
     if words[1] in ("export", "render"):
         untrained_run(Path(RUN))
     if "camera_path.json" in words:

@@ -6,7 +6,7 @@ import trimesh
 
 from nerfloss.assembly.export.mesh_culling import cull_mesh
 from nerfloss.assembly.export.mesh_settings import MeshSettings
-from nerfloss.assembly.export.mesh_source import colored_as, source_mesh
+from nerfloss.assembly.export.mesh_source import colored_as, source_mesh, textured_by_model
 from nerfloss.assembly.export.opened_run import OpenedRun
 from nerfloss.assembly.export.upward import file_transform
 from nerfloss.evaluation.mesh_extraction import transformed
@@ -15,12 +15,16 @@ from nerfloss.evaluation.surfaces.decimation import decimated
 from nerfloss.evaluation.surfaces.holes import watertight_fault, with_holes_filled
 from nerfloss.evaluation.surfaces.mesh_cleaning import cleaned
 
+TEXTURED = (".glb", ".obj")
 
-def check_mesh_file(path: Path) -> None:
-    """Raise ValueError for a file that no mesh can be written to, by its ending."""
+
+def check_mesh_file(path: Path, *, texture: bool = False) -> None:
+    """Raise ValueError for a file that the mesh cannot be written to, by its ending."""
     if path.suffix.lower() not in MESH_ENDINGS:
         endings = ", ".join(MESH_ENDINGS)
         raise ValueError(f"--mesh {path}: the ending says the format, one of {endings}")
+    if texture and path.suffix.lower() not in TEXTURED:
+        raise ValueError(f"--texture: {path} holds none; write {' or '.join(TEXTURED)}")
 
 
 def export_mesh(opened: OpenedRun, path: Path, settings: MeshSettings) -> list[str]:
@@ -29,7 +33,7 @@ def export_mesh(opened: OpenedRun, path: Path, settings: MeshSettings) -> list[s
     The mesh is in the coordinates of the scene's files, turned and scaled by ``settings.axes``.
     Raises ValueError where it is to be watertight and is not, EmptyMesh where there is none.
     """
-    check_mesh_file(path)
+    check_mesh_file(path, texture=settings.texture is not None)
     surface, note = source_mesh(opened, settings)
     mesh, notes = cleaned(surface), [note]
     for rule in settings.cull:
@@ -37,10 +41,16 @@ def export_mesh(opened: OpenedRun, path: Path, settings: MeshSettings) -> list[s
             mesh, note = cull_mesh(mesh, opened, rule)
             notes.append(note)
     mesh = _reduced(mesh, settings, notes)
-    fault = watertight_fault(mesh)
+    fault, faces = watertight_fault(mesh), len(mesh.faces)
     if settings.watertight and fault is not None:
         raise ValueError(f"--watertight: {fault}. {_remedy(settings)}")
-    mesh = colored_as(mesh, surface, opened)
+    if settings.texture is None:
+        mesh = colored_as(mesh, surface, opened)
+    else:
+        mesh = textured_by_model(mesh, opened, settings.texture)
+        notes.append(
+            f"a texture of {settings.texture} x {settings.texture}, of the model's colours"
+        )
     if path.suffix.lower() == ".stl":
         notes.append("STL holds no colours")
     if settings.axes.up is not None or settings.axes.unit_scale != 1:
@@ -50,7 +60,7 @@ def export_mesh(opened: OpenedRun, path: Path, settings: MeshSettings) -> list[s
     path.parent.mkdir(parents=True, exist_ok=True)
     write_mesh(mesh, path)
     closed = "watertight" if fault is None else f"not watertight: {fault}"
-    return [*notes, f"{len(mesh.vertices)} vertices, {len(mesh.faces)} faces, {closed}"]
+    return [*notes, f"{len(mesh.vertices)} vertices, {faces} faces, {closed}"]
 
 
 def _reduced(mesh: trimesh.Trimesh, settings: MeshSettings, notes: list[str]) -> trimesh.Trimesh:

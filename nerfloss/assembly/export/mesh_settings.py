@@ -31,7 +31,8 @@ class MeshSettings:
     if there is one). ``faces`` is the most that it may have, ``fill_holes`` the largest hole that
     is closed, in units of the written file. ``cull`` names rules that cut parts away. ``method``
     is ``level_set`` of the field, ``tsdf`` (fusion of rendered depth), or ``auto``: the second for
-    densities, the first for signed distances.
+    densities, the first for signed distances. ``texture`` is the number of texels along a side of
+    the image that holds the colours; None: vertices hold them.
     """
 
     resolution: int | None = None
@@ -41,6 +42,7 @@ class MeshSettings:
     faces: int | None = None
     fill_holes: float = 0.0
     watertight: bool = False
+    texture: int | None = None
     axes: Axes = Axes()
 
     def __post_init__(self) -> None:
@@ -58,6 +60,8 @@ class MeshSettings:
         # A closed surface has four faces or more.
         if self.faces is not None and self.faces < 4:
             raise ValueError(f"--faces must be at least 4, got {self.faces}")
+        if self.texture is not None and not 16 <= self.texture <= 16384:
+            raise ValueError(f"--texture must be 16 to 16384 texels, got {self.texture}")
         if not self.fill_holes >= 0:
             raise ValueError(f"--fill-holes must be at least 0, got {self.fill_holes}")
 
