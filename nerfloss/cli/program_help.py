@@ -24,6 +24,7 @@ EVAL_SETTINGS = {
     "eval.images=false": "write no images",
     "eval.appearance=NAME": "of test views, with appearance=...: mean, identity or fit_left_half",
     "eval.mesh=null": "extract no mesh",
+    "eval.video=true": "render an orbit, as 'nerfloss render'",
     "dataset.path=FOLDER": "where the data lies now, if it has moved",
     "trust=[PACKAGE]": "let stored runs name code of this package; it is remembered",
     "device=NAME": "auto, cpu, cuda or cuda:1",
