@@ -1,6 +1,7 @@
 """The camera path that a user asks for: by a name and the training cameras, or from a file."""
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 from jaxtyping import Float
 
 from nerfloss.data.camera_paths.camera_path import CameraPath
-from nerfloss.data.camera_paths.interpolation import interpolate, tour
+from nerfloss.data.camera_paths.interpolation import interpolate, thinned, tour, turn_between
 from nerfloss.data.camera_paths.orbit import orbit
 from nerfloss.data.camera_paths.path_file import read_dataparser_transforms, read_path
 from nerfloss.data.camera_paths.spiral import faces_one_way, spiral
@@ -20,6 +21,7 @@ FPS, SECONDS = 30.0, 4.0
 LARGEST = 800  # pixels of the longer side, unless a size is asked for
 WIDEST = 90.0  # degrees, of the training cameras' vertical field of view
 KEY_SECONDS = 0.5  # between two cameras of an interpolation, at least
+WIDE_TURN = 60.0  # degrees between two cameras, from which a curve between them is a guess
 FAR = 20.0  # times the distance of the training cameras: another frame of coordinates
 
 
@@ -115,11 +117,17 @@ def _interpolation(
     if len(poses) < 2:
         raise ValueError(f"--path interpolate needs 2 training cameras, {scene.name} has 1")
     order, changed = tour(poses)
-    count = int(np.clip(frames / (KEY_SECONDS * fps), 2, len(poses)))
-    keys = order[np.linspace(0, len(order) - 1, count).round().astype(int)]
+    count = max(2, int(frames / (KEY_SECONDS * fps)))
+    keys = thinned(poses[order], count)
+    taken = poses[order[keys[:count]]]
     how = "going to the nearest each time" if changed else "in the order of the files"
-    note = f"interpolation through {count} of {len(poses)} training cameras, {how}"
-    return interpolate(poses[keys], frames), note
+    note = f"interpolation through {len(taken)} of {len(poses)} training cameras, {how}"
+    if count < len(keys):
+        note += f"; --seconds {KEY_SECONDS * len(keys):g} leads to the last one"
+    turn = max(turn_between(a, b) for a, b in pairwise(taken))
+    if turn > WIDE_TURN:
+        note += f"; neighbours are up to {turn:.0f} degrees apart: the curve may lead through the object"
+    return interpolate(taken, frames), note
 
 
 def _from_file(file: Path, scene: Scene, settings: PathSettings) -> CameraPath:

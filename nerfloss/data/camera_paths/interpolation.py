@@ -8,6 +8,9 @@ from scipy.spatial.transform import Rotation, Slerp
 FINE = 32
 # Files are in the order of a walk where no tour is that much shorter than they are.
 TOUR_GAIN = 0.6
+# Between keys, a camera turns by at most so many degrees and moves by such a part of its distance
+# from the origin, if there are cameras between them: a wider chord leads through the object.
+WIDEST_TURN, WIDEST_STEP = 30.0, 0.5
 
 
 def interpolate(
@@ -55,6 +58,34 @@ def tour(poses: Float[np.ndarray, "views 3 4"]) -> tuple[Int[np.ndarray, "views"
     if _length(centers[found]) < TOUR_GAIN * _length(centers):
         return found, True
     return np.arange(len(centers)), False
+
+
+def thinned(poses: Float[np.ndarray, "views 3 4"], count: int) -> Int[np.ndarray, "keys"]:
+    """Return the indices, in order, of the cameras that a curve leads through.
+
+    Every k-th camera, so that ``count`` (at least 2) cover all; closer ones where k steps turn by
+    more than 30 degrees or move by more than half of the distance from the origin. Then these may
+    be more than ``count``.
+    """
+    last = len(poses) - 1
+    stride, keys = max(1, -(-last // (count - 1))), [0]
+    while keys[-1] < last:
+        here = keys[-1]
+        ahead = range(here + 1, min(here + stride, last) + 1)
+        near = [j for j in ahead if _is_near(poses[here], poses[j])]
+        keys.append(near[-1] if near else ahead[0])
+    return np.array(keys)
+
+
+def turn_between(first: Float[np.ndarray, "3 4"], second: Float[np.ndarray, "3 4"]) -> float:
+    """Return the angle between the viewing directions of two poses, in degrees."""
+    return float(np.degrees(np.arccos(np.clip(first[:, 2] @ second[:, 2], -1, 1))))
+
+
+def _is_near(first: Float[np.ndarray, "3 4"], second: Float[np.ndarray, "3 4"]) -> bool:
+    step = float(np.linalg.norm(first[:, 3] - second[:, 3]))
+    near = step <= WIDEST_STEP * float(np.linalg.norm(first[:, 3]))
+    return near and turn_between(first, second) <= WIDEST_TURN
 
 
 def _length(points: Float[np.ndarray, "points 3"]) -> float:

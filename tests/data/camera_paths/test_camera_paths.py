@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from nerfloss.data.camera_paths.interpolation import interpolate, tour
+from nerfloss.data.camera_paths.interpolation import interpolate, thinned, tour
 from nerfloss.data.camera_paths.look_at import look_at
 from nerfloss.data.camera_paths.orbit import orbit
 from nerfloss.data.camera_paths.spiral import spiral
@@ -138,3 +138,14 @@ def test_cameras_in_random_order_are_sorted_into_a_tour_and_others_keep_theirs()
     order, changed = tour(poses[mixed])
     assert changed
     assert mixed[order].tolist() == list(range(24))
+
+
+def test_of_many_cameras_every_nth_is_passed_unless_it_is_too_far_away() -> None:
+    centers = ring(121, 20, 2.0, 120)
+    poses = look_at(centers, np.zeros_like(centers), UP)
+    assert thinned(poses, 11).tolist() == list(range(0, 121, 12))
+    wide = thinned(poses, 2)
+    assert wide[0] == 0
+    assert wide[-1] == 120
+    assert 20 < np.diff(wide)[:-1].min() <= np.diff(wide).max() < 40
+    assert thinned(facing(), 2).tolist() == [0, 8]

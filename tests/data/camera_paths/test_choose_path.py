@@ -68,6 +68,24 @@ def test_an_orbit_of_half_a_circle_says_what_no_camera_saw(scene: Scene) -> None
 def test_an_interpolation_has_at_most_two_cameras_in_a_second(scene: Scene) -> None:
     path = choose_path("interpolate", scene, PathSettings(seconds=2.0))
     assert any("through 4 of 8 training cameras" in note for note in path.notes)
+    assert any("--seconds 4 leads to the last one" in note for note in path.notes)
+    assert "leads to" not in " ".join(
+        choose_path("interpolate", scene, PathSettings(seconds=4.0)).notes
+    )
+
+
+def test_an_interpolation_of_few_cameras_far_apart_is_suspicious(scene: Scene) -> None:
+    notes = choose_path("interpolate", scene, PathSettings(seconds=4.0)).notes
+    assert any("degrees apart: the curve may lead through the object" in note for note in notes)
+
+
+def test_a_short_interpolation_of_many_cameras_stays_away_from_the_object() -> None:
+    many = small_scene("sphere", views=60, test_views=1, size=8)
+    path = choose_path("interpolate", many, PathSettings(frames=6))
+    distance = float(many.train.cameras.poses[:, :, 3].norm(dim=1).mean())
+    assert np.linalg.norm(path.poses[:, :, 3], axis=1).min() > 0.9 * distance
+    towards = -path.poses[:, :, 3] / np.linalg.norm(path.poses[:, :, 3], axis=1, keepdims=True)
+    assert ((towards * path.poses[:, :, 2]).sum(1) > 0.98).all()
 
 
 def test_a_spiral_around_an_object_says_where_it_is(scene: Scene) -> None:
