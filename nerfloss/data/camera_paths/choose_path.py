@@ -123,11 +123,19 @@ def _interpolation(
     how = "going to the nearest each time" if changed else "in the order of the files"
     note = f"interpolation through {len(taken)} of {len(poses)} training cameras, {how}"
     if count < len(keys):
-        note += f"; --seconds {KEY_SECONDS * len(keys):g} leads to the last one"
+        enough = _enough_keys(poses[order], len(keys))
+        note += f"; --seconds {KEY_SECONDS * enough:g} leads to the last one"
     turn = max(turn_between(a, b) for a, b in pairwise(taken))
     if turn > WIDE_TURN:
-        note += f"; neighbours are up to {turn:.0f} degrees apart: the curve may lead through the object"
+        note += f"; neighbours are up to {turn:.0f} degrees apart: it may lead through the object"
     return interpolate(taken, frames), note
+
+
+def _enough_keys(poses: Float[np.ndarray, "views 3 4"], count: int) -> int:
+    """Return a number of keys, at least ``count``, that lead to the last camera."""
+    while (needed := len(thinned(poses, count))) > count:
+        count = needed
+    return count
 
 
 def _from_file(file: Path, scene: Scene, settings: PathSettings) -> CameraPath:
