@@ -34,6 +34,7 @@ COMMANDS = {
     "resume": ["train", "trainer.resume=stranger"],
     "render": ["render", "stranger", "--no-video"],
     "convert": ["convert", "stranger", "--to", "colmap", "-o", "scene"],
+    "export": ["export", "stranger", "--mesh", "mesh.ply", "--device", "cpu"],
     "report": ["report", "stranger", "--html"],
     "compare": ["compare", "stranger", "other"],
 }
@@ -59,7 +60,7 @@ def strangers_run(folder: Path, *overrides: str) -> Path:
 
 
 @pytest.mark.parametrize("kind", INTRUSIONS)
-@pytest.mark.parametrize("name", ["eval", "resume", "convert"])
+@pytest.mark.parametrize("name", ["eval", "resume", "convert", "export"])
 def test_no_command_runs_what_a_stored_configuration_names(
     command: Command, tmp_path: Path, name: str, kind: str
 ) -> None:
