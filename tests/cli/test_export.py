@@ -1,5 +1,6 @@
 """``nerfloss export``: what a run has learned, opened by a second program."""
 
+import importlib.util
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -264,6 +265,22 @@ def test_mistakes_are_refused_in_a_sentence(command: Command, words, message) ->
     status, _, err = command("export", "nowhere", *words)
     assert status == 2
     assert message in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("option", "package"), [("--faces", "fast_simplification"), ("--texture", "xatlas")]
+)
+def test_a_missing_package_is_named_before_anything_is_read(
+    command: Command, folder: Path, monkeypatch, option, package
+) -> None:
+    find = importlib.util.find_spec
+    hidden = lambda name, *more: None if name == package else find(name, *more)  # noqa: E731
+    monkeypatch.setattr(importlib.util, "find_spec", hidden)
+    monkeypatch.setattr(OpenedRun, "config", property(lambda _: pytest.fail("was read")))
+    status, _, err = command("export", str(folder), "--mesh", "a.glb", option, "100")
+    assert status == 2
+    assert f"the package '{package}' is not installed: pip install" in err
     assert "Traceback" not in err
 
 

@@ -11,9 +11,10 @@ from nerfloss.assembly.export.opened_run import OpenedRun
 from nerfloss.assembly.export.upward import file_transform
 from nerfloss.evaluation.mesh_extraction import transformed
 from nerfloss.evaluation.mesh_files import MESH_ENDINGS, write_mesh
-from nerfloss.evaluation.surfaces.decimation import decimated
+from nerfloss.evaluation.surfaces.decimation import decimated, require_fast_simplification
 from nerfloss.evaluation.surfaces.holes import watertight_fault, with_holes_filled
 from nerfloss.evaluation.surfaces.mesh_cleaning import cleaned
+from nerfloss.evaluation.surfaces.texture_atlas import require_xatlas
 
 TEXTURED = (".glb", ".obj")
 
@@ -34,6 +35,11 @@ def export_mesh(opened: OpenedRun, path: Path, settings: MeshSettings) -> list[s
     Raises ValueError where it is to be watertight and is not, EmptyMesh where there is none.
     """
     check_mesh_file(path, texture=settings.texture is not None)
+    # Before minutes of extraction.
+    if settings.faces is not None:
+        require_fast_simplification()
+    if settings.texture is not None:
+        require_xatlas()
     surface, note = source_mesh(opened, settings)
     mesh, notes = cleaned(surface), [note]
     for rule in settings.cull:

@@ -1,5 +1,7 @@
 """Reduce the number of faces of a mesh by quadric edge collapse."""
 
+import importlib.util
+
 import numpy as np
 import trimesh
 
@@ -21,11 +23,8 @@ def decimated(mesh: trimesh.Trimesh, faces: int) -> trimesh.Trimesh:
     """
     if len(mesh.faces) <= faces:
         return mesh
-    try:
-        from fast_simplification import simplify  # pyright: ignore[reportMissingImports]
-    except ModuleNotFoundError as error:
-        message = f"fewer faces need the package fast-simplification: {EXTRA}"
-        raise ModuleNotFoundError(message, name="fast_simplification") from error
+    require_fast_simplification()
+    from fast_simplification import simplify  # pyright: ignore[reportMissingImports]
 
     # The package stores positions as floats: near the origin they lose nothing.
     center = np.asarray(mesh.vertices).mean(0)
@@ -42,3 +41,10 @@ def decimated(mesh: trimesh.Trimesh, faces: int) -> trimesh.Trimesh:
         if excess <= 0 or target - excess < FEWEST or faces - target > faces * MOST_BELOW:
             return smaller
         target -= excess
+
+
+def require_fast_simplification() -> None:
+    """Raise ModuleNotFoundError, which names the extra, if the package is not installed."""
+    if importlib.util.find_spec("fast_simplification") is None:
+        message = f"fewer faces need the package fast-simplification: {EXTRA}"
+        raise ModuleNotFoundError(message, name="fast_simplification")

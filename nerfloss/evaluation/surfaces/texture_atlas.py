@@ -1,5 +1,6 @@
 """Unwrap a mesh into a texture atlas, and bake colours of its surface into an image."""
 
+import importlib.util
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,11 +43,8 @@ def unwrapped(mesh: trimesh.Trimesh, size: int) -> Atlas:
     Raises ModuleNotFoundError without the package xatlas (extra ``export``).
     Reference: Young, xatlas; Levy et al., Least Squares Conformal Maps, 2002.
     """
-    try:
-        import xatlas  # pyright: ignore[reportMissingImports]
-    except ModuleNotFoundError as error:
-        message = "a texture needs the package xatlas: pip install 'nerfloss[export]'"
-        raise ModuleNotFoundError(message, name="xatlas") from error
+    require_xatlas()
+    import xatlas  # pyright: ignore[reportMissingImports]
 
     atlas, options = xatlas.Atlas(), xatlas.PackOptions()
     options.resolution, options.padding, options.bilinear = size, PADDING, True
@@ -56,6 +54,13 @@ def unwrapped(mesh: trimesh.Trimesh, size: int) -> Atlas:
     atlas.generate(xatlas.ChartOptions(), options)
     source, faces, uv = atlas[0]
     return Atlas(source.astype(np.int64), faces.astype(np.int64), uv.astype(np.float64))
+
+
+def require_xatlas() -> None:
+    """Raise ModuleNotFoundError, which names the extra, if the package is not installed."""
+    if importlib.util.find_spec("xatlas") is None:
+        message = "a texture needs the package xatlas: pip install 'nerfloss[export]'"
+        raise ModuleNotFoundError(message, name="xatlas")
 
 
 def textured(
