@@ -1,5 +1,6 @@
 """Scores of a mesh by a benchmark's comparison of surfaces, with their conventions."""
 
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ from nerfloss.evaluation.protocols.protocol import Protocol, protocol_named
 from nerfloss.evaluation.protocols.tanks_and_temples import TanksReference, tanks_scores
 from nerfloss.evaluation.scores import Score
 
+log = logging.getLogger(__name__)
+
 DTU, TANKS = "dtu", "tanks_and_temples"
 NAMES = {
     DTU: ("dtu", "dtu_accuracy", "dtu_completeness"),
@@ -45,7 +48,7 @@ def reference_scores(
 
     Raises DataError for missing or damaged files; what cannot be measured is the scores' reason.
     """
-    shared = {"protocol": protocol.title, "seed": seed, **(conventions or {})}
+    shared = {**protocol.conventions, "seed": seed, **(conventions or {})}
     reference = read_dtu(files) if protocol.surface == DTU else read_tanks(files, scene)
     try:
         if isinstance(reference, DtuReference):
@@ -101,6 +104,7 @@ def check_protocol(scene: Scene, evaluator: Evaluator) -> None:
     if protocol is None:
         return
     protocol.check({**scene.conventions, "split": evaluator.split})
+    log.info("eval.protocol=%s fixes %s", protocol.name, protocol.conventions["protocol_rules"])
     if protocol.surface is not None and evaluator.mesh is not None:
         require_files(_files(scene, evaluator, protocol), protocol.surface, scene.name)
 

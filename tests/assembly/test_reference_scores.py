@@ -106,6 +106,7 @@ def test_a_mesh_of_anyone_is_judged_by_the_protocol_of_dtu(tmp_path, monkeypatch
     )
     stated = content["conventions"]["dtu"]
     assert (stated["protocol"], stated["units"], stated["culled"]) == ("dtu 1", "mm", "not culled")
+    assert "thinning: 0.2 mm" in stated["protocol_rules"]
     assert stated["seed"] == 0
     assert main([*words[:-1], "blender"]) == 2
     assert "the protocol 'blender' is of images" in capsys.readouterr().err

@@ -46,6 +46,12 @@ class Protocol:
         """Return name and version, which stand beside every score."""
         return f"{self.name} {self.version}"
 
+    @property
+    def conventions(self) -> dict[str, str]:
+        """Return what stands beside every score: name, version and rules."""
+        rules = "; ".join(f"{key}: {value}" for key, value in self.fixes.items())
+        return {"protocol": self.title, "protocol_rules": f"{rules} ({self.source})"}
+
     def faults(self, conventions: Mapping[str, Any]) -> list[str]:
         """Return what contradicts the protocol; conventions that are not known do not."""
         return [

@@ -77,7 +77,7 @@ def judge_images(
     known = _conventions(settings, truth)
     if protocol is not None:
         protocol.check(known)
-        known["protocol"] = protocol.title
+        known |= protocol.conventions
         notes += [f"protocol {protocol.title}: {protocol.source}"]
         notes += [f"  {key}: {value}" for key, value in protocol.fixes.items()]
     evaluation = _evaluation(kept, rows, known)
