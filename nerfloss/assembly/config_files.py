@@ -6,6 +6,9 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+# No settings are deeper, or more; aliases (*name) of a few lines can repeat without end.
+DEEPEST, MOST = 64, 200_000
+
 
 def conf_dir() -> Path:
     """Return the folder conf/: inside an installed package, next to the package in a clone.
@@ -47,11 +50,34 @@ def parse_yaml(text: str, path: Path | str) -> Any:
 
     try:
         content = _loaded(text)
+    except RecursionError as error:
+        raise _unreadable(path, f"it is nested more than {DEEPEST} deep") from error
     except (YAMLError, ValueError) as error:
         raise _unreadable(path, error) from error
     if not isinstance(content, dict | list | None):
         raise _unreadable(path, f"it holds a {type(content).__name__}")
+    if (fault := _fault_of_shape(content)) is not None:
+        raise _unreadable(path, fault)
     return {} if content is None else content
+
+
+def _fault_of_shape(content: Any) -> str | None:
+    """Return what keeps content from being walked through: too deep, too much, a key of null."""
+    waiting, count = [(content, 1)], 0
+    while waiting:
+        node, depth = waiting.pop()
+        if not isinstance(node, dict | list):
+            continue
+        if depth > DEEPEST:
+            return f"it is nested more than {DEEPEST} deep, or an alias (*name) contains itself"
+        if isinstance(node, dict) and None in node:
+            return "a key is null: write a name, in quotation marks if need be"
+        count += len(node)
+        if count > MOST:
+            return f"it has more than {MOST} values, of which aliases (*name) repeat some"
+        inner = node.values() if isinstance(node, dict) else node
+        waiting += [(each, depth + 1) for each in inner]
+    return None
 
 
 def _loaded(text: str) -> Any:
@@ -85,6 +111,9 @@ def _loader() -> type:
 
 def _unreadable(path: Path | str, error: object) -> ValueError:
     first = str(error).partition("\n")[0]
+    mark = getattr(error, "problem_mark", None)
+    if mark is not None:  # the first line of PyYAML's text says what was being read, not the fault
+        first = f"line {mark.line + 1}: {getattr(error, 'problem', None) or first}"
     return ValueError(f"{path} cannot be read as YAML: {first}")
 
 

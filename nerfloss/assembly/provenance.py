@@ -42,7 +42,7 @@ def read_provenance(folder: Path) -> Mapping[str, Any] | None:
     """Return the content of provenance.json in a run's folder; None if missing or damaged."""
     try:
         content = json.loads((folder / FILE).read_text())
-    except (FileNotFoundError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None
 

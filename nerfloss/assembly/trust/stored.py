@@ -34,7 +34,7 @@ def read_stored(text: str, where: Path | str, typed: Mapping[Key, Any]) -> DictC
     and for the configuration of an earlier version.
     """
     content = parse_yaml(text, where)
-    if not isinstance(content, dict):
+    if not isinstance(content, dict) or not content:
         raise ValueError(f"{where} holds no settings: it is no configuration of a run")
     refuse_renamed_keys(content, where)
     if not is_signed(text, content):

@@ -35,7 +35,7 @@ class RunFiles:
             return json.loads(path.read_bytes()) if path.suffix == ".json" else read_yaml(path)
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, RecursionError) as error:
             self.damaged.append(f"{name} is damaged: {error}")
             return None
 
