@@ -22,6 +22,9 @@ Pictures side by side, as gsplat, nerfstudio and instant-nsr-pl write them, are 
 folder like that of a run, which 'nerfloss report' reads beside runs."""
 
 
+POINTS = 200_000
+
+
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the command and its options."""
     command = commands.add_parser(
@@ -50,6 +53,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     command.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="default: judged/NAME")
     command.add_argument("--name", help="of the method (default: that of the renders or the mesh)")
     command.add_argument("--scene", help="name of the scene (default: that of the truth)")
+    command.add_argument(
+        "--strict", action="store_true", help="refuse if a view is not scored, or is suspicious"
+    )
     _add_mesh_options(command.add_argument_group("meshes"))
     _add_image_options(command.add_argument_group("renders"))
     command.set_defaults(run=run)
@@ -68,7 +74,7 @@ def _add_mesh_options(group: "argparse._ArgumentGroup") -> None:
     group.add_argument(
         "--points",
         type=int,
-        default=200_000,
+        default=POINTS,
         metavar="COUNT",
         help="samples on each surface (default: 200000)",
     )
@@ -100,26 +106,29 @@ def _add_image_options(group: "argparse._ArgumentGroup") -> None:
         metavar="FACTOR",
         help="average blocks of pixels of the true images (default: 1)",
     )
-    group.add_argument(
-        "--strict", action="store_true", help="refuse if a view cannot be scored or is suspicious"
-    )
 
 
 def run(options: argparse.Namespace) -> int:
     """Score, print the table and write the folder. Raises DataError for unusable input."""
-    from nerfloss.experiments.judging.judged_folder import check_free, telling_name, write_judged
+    from nerfloss.experiments.judging.judged_folder import (
+        check_free,
+        default_folder,
+        telling_name,
+        write_judged,
+    )
 
+    _check_options(options)
     judged = options.renders or options.mesh
-    name = options.name or telling_name(judged)
-    scene = options.scene or telling_name(options.truth)
-    folder = options.output or Path("judged") / name
-    check_free(folder)
-    found = _judge_renders(options) if options.renders else _judge_mesh(options)
-    if options.renders and options.strict and found.problems:
-        raise ValueError("; ".join(found.problems))
-    _print(found, f"{name}, {scene}")
     kind = "renders" if options.renders else "mesh"
     inputs = {kind: str(judged), "truth": str(options.truth)}
+    name = options.name or telling_name(judged)
+    scene = options.scene or telling_name(options.truth)
+    folder = options.output or default_folder(name)
+    check_free(folder, inputs)
+    found = _judge_renders(options) if options.renders else _judge_mesh(options)
+    if options.strict and found.problems:
+        raise ValueError("; ".join(found.problems))
+    _print(found, f"{name}, {scene}")
     words = sys.argv[1:]
     write_judged(
         folder,
@@ -132,6 +141,21 @@ def run(options: argparse.Namespace) -> int:
     )
     print(f"wrote {folder}")
     return 0
+
+
+def _check_options(options: argparse.Namespace) -> None:
+    """Raise ValueError for an option that would have no effect."""
+    others = argparse.ArgumentParser()
+    group = _add_mesh_options if options.renders else _add_image_options
+    group(others.add_argument_group())
+    unused = vars(others.parse_args([]))
+    needed = dict.fromkeys(unused, "--mesh" if options.renders else "--renders")
+    if options.mesh:
+        unused |= {"points": POINTS} if options.protocol else {"views": None}
+        needed |= {"points": "meshes without --protocol", "views": "--protocol dtu"}
+    for key, default in unused.items():
+        if getattr(options, key) != default:
+            raise ValueError(f"--{key} has no effect here: it is for {needed[key]}; leave it out")
 
 
 def _judge_renders(options: argparse.Namespace) -> "Judgement":

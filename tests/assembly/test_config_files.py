@@ -1,4 +1,4 @@
-"""YAML that no settings have: deep, endless, broken; each is a message with the file and the line."""
+"""YAML that no settings have: deep, endless, broken: a message with the file and the line."""
 
 import pytest
 

@@ -31,6 +31,7 @@ class Protocol:
     """What a protocol fixes, in words; ``requires`` are conventions that a run must have.
 
     ``surface`` names the comparison of the mesh with reference geometry: dtu, tanks_and_temples.
+    ``images`` is False where nothing is said of images, so that renders cannot be judged by it.
     A version changes whenever a score would.
     """
 
@@ -40,6 +41,7 @@ class Protocol:
     fixes: Mapping[str, str]
     requires: Mapping[str, Any] = field(default_factory=dict)
     surface: str | None = None
+    images: bool = True
 
     @property
     def title(self) -> str:
@@ -87,6 +89,7 @@ PROTOCOLS: Mapping[str, Protocol] = {
             "Jensen et al., CVPR 2014; Aanaes et al., IJCV 2016",
             DTU_RULES,
             surface="dtu",
+            images=False,
         ),
         Protocol(
             "tanks_and_temples",
@@ -94,6 +97,7 @@ PROTOCOLS: Mapping[str, Protocol] = {
             "Knapitsch et al., SIGGRAPH 2017",
             TANKS_RULES,
             surface="tanks_and_temples",
+            images=False,
         ),
         Protocol(
             "blender",

@@ -48,6 +48,11 @@ def judge_images(
     where a ``protocol`` does not hold.
     """
     settings = settings or RenderSettings()
+    if protocol is not None and not protocol.images:
+        raise ValueError(
+            f"--protocol {protocol.name}: it is of surfaces, and says nothing of renders; give a "
+            f"mesh, or leave the protocol out"
+        )
     found = pair_files(renders, truth, settings.rule)
     notes = [*found.notes, f"{len(found.pairs)} renders are paired with true images {found.rule}"]
     settings = told_settings(found, settings, notes)
@@ -92,7 +97,13 @@ def _quantities(
     target = read_picture(true, downscale=settings.downscale)
     picture = read_picture(render)
     tiles = tile_count(picture, target)
-    if settings.tile is not None and settings.tile <= tiles:
+    if settings.tile is not None:
+        if settings.tile > tiles:
+            pictures = "one picture" if tiles == 1 else f"{tiles} pictures side by side"
+            return (
+                None,
+                f"the render is {pictures} of the true image's width, no --tile {settings.tile}",
+            )
         width = target.rgb.shape[1]
         picture = picture.columns((settings.tile - 1) * width, width)
     if picture.rgb.shape != target.rgb.shape:

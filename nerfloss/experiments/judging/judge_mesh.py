@@ -45,8 +45,9 @@ def judge_mesh(
     DataError for files that hold no triangles, and for a mesh that is far from the truth or of
     another magnitude.
     """
+    _check_positive(points=points, scale=scale)
     ours, true = read_surface(mesh).apply_scale(scale), read_surface(truth)
-    problems = _misfit(mesh, ours, true)
+    problems = [*_misfit(mesh, ours, true), *_equal(ours, true)]
     radius = float(np.linalg.norm(true.extents)) / 2
     scaled = {name: _scaled(metric, radius) for name, metric in metrics.items()}
     # Different seeds: with one, equal meshes are sampled at equal points.
@@ -80,6 +81,7 @@ def judge_by_protocol(
     """
     if protocol.surface is None:
         raise ValueError(f"the protocol '{protocol.name}' is of images: take dtu, or --renders")
+    _check_positive(scale=scale)
     files = (dtu_files_beside if protocol.surface == "dtu" else tanks_files_beside)(truth)
     ours = read_surface(mesh).apply_scale(scale)
     culled = "not culled" if views is None else "by the masks of the views"
@@ -100,7 +102,7 @@ def judge_by_protocol(
 def read_surface(path: Path) -> trimesh.Trimesh:
     """Read the triangles of a file; several parts of a scene are joined.
 
-    Raises DataError for a file that cannot be read or holds no triangles.
+    Raises DataError for a file that cannot be read or holds no triangles, or none with an area.
     """
     if not path.is_file():
         raise DataError(path, "no such file", "give the file of a mesh, e.g. .ply, .obj or .glb")
@@ -116,7 +118,24 @@ def read_surface(path: Path) -> trimesh.Trimesh:
     if not np.isfinite(found.vertices).all():
         bad = int((~np.isfinite(found.vertices)).any(1).sum())
         raise DataError(path, f"{bad} vertices are not finite", "export the mesh again")
+    if (lost := int(((found.faces < 0) | (found.faces >= len(found.vertices))).any(1).sum())) > 0:
+        missing = f"{lost} triangles name vertices that it does not have"
+        raise DataError(path, missing, "export the mesh again")
+    if not found.area > 0:
+        raise DataError(path, "no triangle of it has an area", "export the mesh again")
     return found
+
+
+def _check_positive(**settings: int | float) -> None:
+    for name, value in settings.items():
+        if not 0 < value < np.inf:
+            raise ValueError(f"--{name} {value:g}: it is a positive number")
+
+
+def _equal(ours: trimesh.Trimesh, true: trimesh.Trimesh) -> list[str]:
+    """Return a sentence where the mesh is the true one."""
+    same = np.array_equal(ours.vertices, true.vertices) and np.array_equal(ours.faces, true.faces)
+    return ["the mesh equals the true one: is it a reconstruction?"] if same else []
 
 
 def _scaled(metric: Callable[..., Any], radius: float) -> Callable[..., Any]:

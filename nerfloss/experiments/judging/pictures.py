@@ -53,6 +53,9 @@ def read_picture(path: Path, *, downscale: int = 1) -> Picture:
     whose values are 0 and 1 only, which is one of floats that were not multiplied by 255.
     """
     if path.suffix.lower() == ".npy":
+        if downscale > 1:
+            found = f"an array, where images are averaged by {downscale}"
+            raise DataError(path, found, "store the smaller array, or leave out --downscale")
         values = _array(path)
     else:
         stored = decode(path)
@@ -72,7 +75,12 @@ def _array(path: Path) -> Float[np.ndarray, "height width 4"]:
         values = np.load(path, allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
         raise DataError(path, f"cannot be read ({error})", "write it by numpy.save") from error
-    if values.ndim != 3 or values.shape[2] not in (3, 4) or values.dtype.kind != "f":
+    if (
+        values.ndim != 3
+        or values.shape[2] not in (3, 4)
+        or values.dtype.kind != "f"
+        or not values.size
+    ):
         found = f"an array {list(values.shape)} of {values.dtype}"
         raise DataError(path, found, "store floats of shape [height, width, 3 or 4]")
     low, high = float(values.min()), float(values.max())

@@ -36,8 +36,9 @@ class RenderSettings:
     def __post_init__(self) -> None:
         if self.background not in (None, *BACKGROUNDS):
             raise ValueError(f"background='{self.background}': take {' or '.join(BACKGROUNDS)}")
-        if self.downscale < 1 or (self.tile is not None and self.tile < 1):
-            raise ValueError("downscale and tile are 1 or more")
+        for name in ("downscale", "tile"):
+            if (value := getattr(self, name)) is not None and value < 1:
+                raise ValueError(f"--{name} {value}: it is 1 or more")
 
 
 def told_settings(found: FilePairs, settings: RenderSettings, notes: list[str]) -> RenderSettings:
