@@ -110,10 +110,12 @@ def _loader() -> type:
 
 
 def _unreadable(path: Path | str, error: object) -> ValueError:
+    from yaml import MarkedYAMLError
+
     first = str(error).partition("\n")[0]
-    mark = getattr(error, "problem_mark", None)
-    if mark is not None:  # the first line of PyYAML's text says what was being read, not the fault
-        first = f"line {mark.line + 1}: {getattr(error, 'problem', None) or first}"
+    if isinstance(error, MarkedYAMLError) and error.problem_mark is not None:
+        # The first line of its text says what was being read, not the fault.
+        first = f"line {error.problem_mark.line + 1}: {error.problem or first}"
     return ValueError(f"{path} cannot be read as YAML: {first}")
 
 

@@ -74,11 +74,12 @@ def run(options: argparse.Namespace) -> int:
 def weights_table(found: "list[Weights]") -> "Table":
     """Return the table of weights: what needs them, and where they are."""
     from nerfloss.experiments.report.table import Table
-    from nerfloss.losses.pretrained.weight_files import cache_folder
+    from nerfloss.losses.pretrained.weight_files import cache_folder, fault_of_folder
 
     rows = [(each.name, each.users, _state(each), _place(each.path)) for each in found]
     missing = [each for each in found if each.path is None]
-    notes = [each.problem for each in found if each.problem]
+    notes = [fault] if (fault := fault_of_folder()) else []
+    notes += [each.problem for each in found if each.problem]
     if missing:
         notes.append(
             f"missing ones are downloaded when they are needed, or by 'nerfloss weights fetch "

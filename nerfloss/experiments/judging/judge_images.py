@@ -48,11 +48,7 @@ def judge_images(
     where a ``protocol`` does not hold.
     """
     settings = settings or RenderSettings()
-    if protocol is not None and not protocol.images:
-        raise ValueError(
-            f"--protocol {protocol.name}: it is of surfaces, and says nothing of renders; give a "
-            f"mesh, or leave the protocol out"
-        )
+    _check_of_images(protocol)
     found = pair_files(renders, truth, settings.rule)
     notes = [*found.notes, f"{len(found.pairs)} renders are paired with true images {found.rule}"]
     settings = told_settings(found, settings, notes)
@@ -88,6 +84,14 @@ def judge_images(
     evaluation = _evaluation(kept, rows, known)
     facts = {"pairs": found.rule, "background": settings.background, "tile": settings.tile}
     return Judgement(evaluation, tuple(notes), tuple(problems), facts)
+
+
+def _check_of_images(protocol: Protocol | None) -> None:
+    if protocol is not None and not protocol.images:
+        raise ValueError(
+            f"--protocol {protocol.name}: it is of surfaces, and says nothing of renders; give a "
+            f"mesh, or leave the protocol out"
+        )
 
 
 def _quantities(

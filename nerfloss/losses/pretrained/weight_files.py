@@ -103,6 +103,14 @@ def cache_folder() -> Path:
     return Path(torch.hub.get_dir()) / "checkpoints"
 
 
+def fault_of_folder() -> str | None:
+    """Return what is wrong with the folder of NERFLOSS_WEIGHTS; None if nothing is."""
+    given = os.environ.get(FOLDER)
+    if not given or Path(given).expanduser().is_dir():
+        return None
+    return f"{FOLDER}={given} is no folder: nothing is found there"
+
+
 def package_folder(package: str) -> Path | None:
     """Return the folder of an installed package without importing it; None if not installed."""
     spec = importlib.util.find_spec(package)

@@ -68,9 +68,14 @@ def read_weights(path: Path) -> dict[str, Tensor]:
                 f"{digits}; remove it"
             )
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, EOFError, *_MALFORMED) as error:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, EOFError, OSError, *_MALFORMED) as error:
         raise _no_weights(path, error) from error
+    if not isinstance(content, dict) or not all(
+        isinstance(key, str) and isinstance(value, Tensor) for key, value in content.items()
+    ):
+        raise _no_weights(path, f"a {type(content).__name__}, not tensors by name")
+    return content
 
 
 def verify_values(path: Path, name: str) -> None:
@@ -133,7 +138,7 @@ def _read_carried(path: Path) -> dict[str, Tensor]:
         for index in range(5):
             kernel = content[f"NetLinLayer_{index}"]["Conv_0"]["kernel"]
             weights[f"lin{index}.model.1.weight"] = _kernel(kernel)
-    except (pickle.UnpicklingError, EOFError, StopIteration, *_MALFORMED) as error:
+    except (pickle.UnpicklingError, EOFError, OSError, StopIteration, *_MALFORMED) as error:
         raise _no_weights(path, error) from error
     return weights
 
@@ -142,7 +147,7 @@ def _kernel(carried: Any) -> Tensor:
     return torch.tensor(carried).permute(3, 2, 0, 1).contiguous()
 
 
-def _no_weights(path: Path, error: Exception) -> MissingWeights:
+def _no_weights(path: Path, error: Exception | str) -> MissingWeights:
     why = " ".join(str(error).split())[:120] or type(error).__name__
     return MissingWeights(f"{path} holds no weights that can be read ({why}); remove it")
 

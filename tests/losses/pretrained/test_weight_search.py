@@ -136,3 +136,21 @@ def test_the_shared_files_hold_the_published_values(test_data, monkeypatch):
     assert network_file("alex").name == "alexnet_features.pth"
     assert lpips_file("alex").name == "lpips_alex.pth"
     assert lpips_file("vgg").name == "lpips_vgg.pth"
+
+
+@pytest.mark.parametrize("kind", ["cut", "empty", "code", "numbers", "list", "keys"])
+def test_a_file_of_anything_else_holds_no_weights(tmp_path, kind):
+    path = tmp_path / "alexnet_features.pth"
+    content = {"list": [1], "keys": {1: torch.zeros(1)}, "numbers": {"a": 1}, "code": print}
+    torch.save(content.get(kind, {"features.0.weight": torch.zeros(9999)}), path)
+    if kind in ("cut", "empty"):
+        path.write_bytes(path.read_bytes()[: 5000 if kind == "cut" else 0])
+    with pytest.raises(MissingWeights, match=r"alexnet_features\.pth holds no weights that can be"):
+        read_weights(path)
+
+
+def test_a_variable_that_names_no_folder_is_told(monkeypatch, tmp_path):
+    monkeypatch.setenv("NERFLOSS_WEIGHTS", str(tmp_path))
+    assert weight_files.fault_of_folder() is None
+    monkeypatch.setenv("NERFLOSS_WEIGHTS", str(tmp_path / "none"))
+    assert "none is no folder" in str(weight_files.fault_of_folder())
