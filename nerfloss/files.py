@@ -2,7 +2,11 @@
 
 import os
 import shutil
+import unicodedata
 from pathlib import Path
+
+# Control and format characters, and halves of pairs: they move the cursor, hide or reverse text.
+_UNSEEN = ("Cc", "Cf", "Cs")
 
 
 class WriteError(OSError):
@@ -75,3 +79,19 @@ def format_bytes(count: float | int) -> str:
             return f"{count:.3g} {unit}"
         count /= 1000
     return f"{count:.3g} TB"
+
+
+def printable(text: str, *, keep: str = "") -> str:
+    """Return text with control and format characters as escapes, such as ``\\x1b``.
+
+    A terminal obeys them: a name in a stranger's file could clear the screen, or look like another.
+    Characters in ``keep`` stay as they are.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        each
+        if each in keep or unicodedata.category(each) not in _UNSEEN
+        else each.encode("unicode_escape", "backslashreplace").decode("ascii")
+        for each in text
+    )

@@ -12,6 +12,8 @@ import traceback
 from importlib import metadata
 from types import TracebackType
 
+from nerfloss.files import printable
+
 MISTAKE, BUG, INTERRUPTED = 2, 1, 130
 VARIABLE = "NERFLOSS_TRACEBACK"
 _PACKAGES = ("nerfloss", "hydra_plugins")
@@ -24,7 +26,7 @@ def print_error(error: BaseException) -> int:
     if message is None or os.environ.get(VARIABLE):
         traceback.print_exception(error)
     else:
-        print(message, file=sys.stderr)
+        print(printable(message, keep="\n\t"), file=sys.stderr)
     return BUG if message is None else MISTAKE
 
 

@@ -5,8 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Group
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
+
+from nerfloss.files import printable
 
 MISSING_WEIGHTS = "published weights are missing: 'nerfloss weights' says where to get them"
 ARROWS = {"higher": "↑", "lower": "↓"}
@@ -21,11 +24,11 @@ def score_table(metrics: Mapping[str, Any], *, title: str = "Scores") -> Group:
     conventions, reasons = metrics.get("conventions", {}), metrics.get("reasons", {})
     baselines = dict.fromkeys(c["baseline"] for c in conventions.values() if c.get("baseline"))
     missing = {name: reasons.get(name, "") for name in conventions if metrics.get(name) is None}
-    table = Table(title=title)
+    table = Table(title=_plain(title))
     table.add_column("metric")
     table.add_column("value", justify="right", style="bold")
     for baseline in baselines:
-        table.add_column(baseline, justify="right", style="dim")
+        table.add_column(_plain(baseline), justify="right", style="dim")
     table.add_column("better")
     table.add_column("units", style="dim")
     for name, entry in conventions.items():
@@ -33,9 +36,15 @@ def score_table(metrics: Mapping[str, Any], *, title: str = "Scores") -> Group:
             continue
         of_baselines = [_number(metrics.get(f"{baseline}_{name}")) for baseline in baselines]
         arrow = ARROWS.get(entry.get("better") or "", "")
-        table.add_row(name, _number(metrics[name]), *of_baselines, arrow, entry.get("units") or "")
+        units = _plain(entry.get("units") or "")
+        table.add_row(_plain(name), _number(metrics[name]), *of_baselines, arrow, units)
     below = _missing_lines(missing, baselines)
     return Group(table, *([below] if below else []))
+
+
+def _plain(text: str) -> str:
+    """Return text without markup: "[/red]" is a name like any other."""
+    return escape(printable(text))
 
 
 def _number(value: float | None) -> str:
@@ -53,7 +62,7 @@ def _missing_lines(missing: Mapping[str, str], baselines: Mapping[str, None]) ->
     if shortened - {MISSING_WEIGHTS}:
         lines.append("metrics.json has the reasons in full")
     # As Text: the brackets in "install nerfloss[stlpips]" are not markup.
-    return Text("\n".join(lines), style="italic") if lines else None
+    return Text("\n".join(map(printable, lines)), style="italic") if lines else None
 
 
 def _first_clause(reason: str) -> str:

@@ -11,6 +11,8 @@ from rich import box
 from rich.console import Console
 from rich.text import Text
 
+from nerfloss.files import printable
+
 Cell = str | float | int | None
 # Longer cells are wrapped at spaces in a terminal.
 LONGEST_LINE = 24
@@ -39,6 +41,16 @@ class Table:
                 raise ValueError(
                     f"a row has {len(row)} cells for {len(self.columns)} columns: {row}"
                 )
+        # Texts are of files that anyone may have written, and every output has lines.
+        object.__setattr__(self, "title", printable(self.title, keep="\n"))
+        object.__setattr__(self, "columns", tuple(map(printable, self.columns)))
+        notes = tuple(printable(note, keep="\n") for note in self.notes)
+        object.__setattr__(self, "notes", notes)
+        object.__setattr__(self, "rows", tuple(tuple(map(_printable, row)) for row in self.rows))
+
+
+def _printable(cell: Cell) -> Cell:
+    return printable(cell) if isinstance(cell, str) else cell
 
 
 def as_text(cell: Cell) -> str:
