@@ -89,9 +89,9 @@ class Run:
         return batches
 
     def load(self, path: Path) -> None:
-        """Restore the state that a checkpoint holds."""
-        state = checkpoint.load(path, self.settings.device, parts=STATE)
-        self.trainer.load_state_dict(state)
+        """Restore the state that a checkpoint holds; CheckpointError where it is not this run's."""
+        with checkpoint.fitting(path):
+            self.trainer.load_state_dict(checkpoint.load(path, self.settings.device, parts=STATE))
 
     def save(self) -> None:
         """Write a checkpoint of the current state to the run's folder."""

@@ -1,7 +1,8 @@
 """Checkpoints: the state of a run in one file, written atomically, loaded without running code."""
 
 import io
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -122,3 +123,25 @@ def _moved(value: Any, device: torch.device) -> Any:
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or ["no reason given"])[0]
+
+
+def check_counts(state: Mapping[str, Any], names: Collection[str]) -> None:
+    """Raise ValueError where parts of a state are not whole numbers of at least 0."""
+    for name in names:
+        if not isinstance(state[name], int) or state[name] < 0:
+            raise ValueError(f"{name} is {state[name]!r:.40}, no count")
+
+
+@contextmanager
+def fitting(path: Path) -> Iterator[None]:
+    """Turn errors of parts that read their state into a CheckpointError that names the file."""
+    try:
+        yield
+    except (CheckpointError, torch.OutOfMemoryError):
+        raise
+    except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        why = " ".join(str(error).split())
+        raise CheckpointError(
+            f"{path} does not hold the state of this run ({type(error).__name__}: {why:.300}): it "
+            f"is of another configuration, or damaged; take the checkpoint of the same run"
+        ) from error

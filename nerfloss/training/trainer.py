@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from nerfloss.training import checkpoint
 from nerfloss.training.batch_size import BatchSize
 from nerfloss.training.callbacks.callback import Callback
 from nerfloss.training.clock import Clock, Schedule
@@ -122,6 +123,7 @@ class Trainer:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        checkpoint.check_counts(state, ("step", "rays", "rays_seen"))
         self.step, self.start_seconds = state["step"], state["start_seconds"]
         self.inputs.reset(state["renewed"])
         self.timer.load_state_dict(state["seconds"])

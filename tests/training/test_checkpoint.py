@@ -164,3 +164,29 @@ def test_a_folder_without_checkpoints_says_what_it_holds(tmp_path: Path) -> None
         latest(tmp_path / "nowhere")
     with pytest.raises(FileNotFoundError, match="no checkpoint at"):
         load(tmp_path / "nowhere.pt")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [KeyError("field"), TypeError("no str"), RuntimeError("size mismatch"), ValueError("x")],
+)
+def test_a_part_that_cannot_read_its_state_names_the_file(error):
+    with (
+        pytest.raises(
+            CheckpointError, match=r"last\.pt does not hold the state of this run .*same run"
+        ),
+        checkpoint.fitting(Path("last.pt")),
+    ):
+        raise error
+
+
+def test_memory_that_runs_out_is_no_fault_of_the_file():
+    with pytest.raises(torch.OutOfMemoryError), checkpoint.fitting(Path("last.pt")):
+        raise torch.OutOfMemoryError("out of memory")
+
+
+@pytest.mark.parametrize("value", ["x", -5, 1.5, None])
+def test_counts_are_whole_numbers(value):
+    checkpoint.check_counts({"step": 3}, ("step",))
+    with pytest.raises(ValueError, match=r"step is .*, no count"):
+        checkpoint.check_counts({"step": value}, ("step",))
