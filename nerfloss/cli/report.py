@@ -48,6 +48,11 @@ def run(options: argparse.Namespace) -> int:
     from nerfloss.experiments.report.runs import find_runs
     from nerfloss.experiments.report.truncate import is_truncated, truncated_tables
 
+    if options.only == "views" and options.with_published:
+        raise ValueError(
+            "--with-published has no effect on --only views: published figures are means over "
+            "views; leave one of them out"
+        )
     if options.only == "views":
         return _write_spread(options)
     found = report(options.folder, metrics=options.metrics, baseline=options.baseline)

@@ -150,3 +150,17 @@ def test_a_run_of_ones_own_is_evaluated_as_before(command: Command, tmp_path: Pa
     _, _, err = command(*COMMANDS["eval"])
     assert "does not run from a stored configuration" not in err
     assert (tmp_path / "called").exists()
+
+
+@pytest.mark.parametrize("option", ["--experimental-rerun", "--experimental", "--e"])
+@pytest.mark.parametrize("joined", [True, False])
+def test_no_pickle_of_a_run_is_read(
+    command: Command, tmp_path: Path, option: str, joined: bool
+) -> None:
+    harm = tmp_path / "config.pickle"
+    harm.write_bytes(b"cpathlib\nPath.touch\n(cpathlib\nPosixPath\n(Vcalled\ntRtR.")
+    words = [f"{option}={harm}"] if joined else [option, str(harm)]
+    status, _, err = command("train", *words)
+    assert status == 2
+    assert "the pickle that it reads can run any program" in err
+    assert not (tmp_path / "called").exists()

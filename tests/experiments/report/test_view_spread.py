@@ -89,3 +89,9 @@ def test_the_command_prints_it(tmp_path: Path, capsys: pytest.CaptureFixture[str
     printed = capsys.readouterr().out
     assert rows_of(printed, "Spread over views")[0]["worst view"] == "r_0 (20)"
     assert not (tmp_path / "report.html").exists()
+
+
+def test_published_figures_do_not_go_with_views(tmp_path, capsys):
+    words = ["report", str(tmp_path), "--only", "views", "--with-published", "dtu"]
+    assert main(words) == 2
+    assert "--with-published has no effect on --only views" in capsys.readouterr().err
