@@ -146,6 +146,6 @@ PROTOCOLS: Mapping[str, Protocol] = {
 
 def protocol_named(name: str | None) -> Protocol | None:
     """Return a protocol by its name, None for None. Raises ValueError for an unknown one."""
-    if name is None or name in PROTOCOLS:
-        return None if name is None else PROTOCOLS[name]
+    if name is None or str(name) in PROTOCOLS:  # a configuration may hold a list
+        return None if name is None else PROTOCOLS[str(name)]
     raise ValueError(f"eval.protocol='{name}' does not exist: take {', '.join(PROTOCOLS)} or null")
