@@ -103,9 +103,26 @@ def check_protocol(scene: Scene, evaluator: Evaluator) -> None:
     protocol = protocol_named(evaluator.protocol)
     if protocol is None:
         return
+    if protocol.surface is None and "layout" not in scene.conventions:
+        raise ValueError(
+            f"eval.protocol={protocol.name} is of scenes on disk, and this one is synthetic: set "
+            "eval.protocol=null"
+        )
+    if protocol.surface is not None and evaluator.mesh is None:
+        raise ValueError(
+            f"eval.protocol={protocol.name} compares the mesh, and eval.mesh=null extracts none: "
+            "drop one of the two settings"
+        )
     protocol.check({**scene.conventions, "split": evaluator.split})
+    width, height = scene.test.cameras.size(0)
+    if protocol.image_size is not None and {width, height} != {protocol.image_size}:
+        log.warning(
+            f"eval.protocol={protocol.name}: published figures are of images of "
+            f"{protocol.image_size} pixels a side, these have {width} x {height}: do not compare "
+            "them"
+        )
     log.info("eval.protocol=%s fixes %s", protocol.name, protocol.conventions["protocol_rules"])
-    if protocol.surface is not None and evaluator.mesh is not None:
+    if protocol.surface is not None:
         require_files(_files(scene, evaluator, protocol), protocol.surface, scene.name)
 
 

@@ -213,6 +213,6 @@ class Evaluator:
     def _conventions(self, metric: Metric, ground_truth: GroundTruth) -> dict[str, Any]:
         known = {key: value for key, value in ground_truth.conventions.items() if key != "units"}
         protocol = protocol_named(self.protocol)
-        known |= {} if protocol is None else protocol.conventions
+        known |= protocol.conventions if protocol is not None and protocol.fixes_images else {}
         own = {"split": self.split, **metadata_of(metric).conventions, "mean": "over views"}
         return {**known, **own, **settings_used(metric)}

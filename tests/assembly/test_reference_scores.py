@@ -139,7 +139,9 @@ def test_masks_cull_what_lies_outside_of_any_of_them():
 
 def test_a_run_that_contradicts_its_protocol_is_refused_before_training(tmp_path):
     scene = small_scene("sphere", views=4, test_views=1, size=16)
-    scene.conventions.update(background="black", downscale=2)
+    with pytest.raises(ValueError, match="is of scenes on disk, and this one is synthetic"):
+        check_protocol(scene, Evaluator(protocol="blender"))
+    scene.conventions.update(background="black", downscale=2, layout="blender")
     with pytest.raises(
         ValueError, match=r"dataset\.background must be white, it is black"
     ) as error:
@@ -149,6 +151,8 @@ def test_a_run_that_contradicts_its_protocol_is_refused_before_training(tmp_path
         check_protocol(scene, Evaluator(protocol="dtu"))
     check_protocol(scene, Evaluator(protocol="dtu", reference=str(write_dtu(tmp_path))))
     check_protocol(scene, Evaluator())
+    with pytest.raises(ValueError, match=r"compares the mesh, and eval\.mesh=null extracts none"):
+        check_protocol(scene, Evaluator(protocol="dtu", mesh=None))
     with pytest.raises(ValueError, match=r"eval\.protocol='dtv' does not exist: take dtu,"):
         Evaluator(protocol="dtv")
 
@@ -166,6 +170,19 @@ def test_a_runs_mesh_is_compared_with_the_scan_in_the_datas_coordinates(tmp_path
     assert nothing["dtu"].value is None
     assert "no face lies in the masks" in (nothing["dtu"].reason or "")
     assert torch.is_grad_enabled()
+
+
+def test_images_of_another_size_than_the_published_ones_are_told(caplog):
+    scene = small_scene("sphere", views=4, test_views=1, size=16)
+    scene.conventions.update(background="white", downscale=1, layout="blender")
+    check_protocol(scene, Evaluator(protocol="blender"))
+    assert "images of 800 pixels a side, these have 16 x 16" in caplog.text
+
+
+def test_scores_of_images_are_by_a_protocol_of_surfaces_only_where_it_fixes_them():
+    assert not PROTOCOLS["dtu"].fixes_images
+    assert not PROTOCOLS["tanks_and_temples"].fixes_images
+    assert all(PROTOCOLS[name].fixes_images for name in ("blender", "mipnerf360", "neuralangelo"))
 
 
 def test_every_protocol_has_a_version_a_source_and_rules():

@@ -31,6 +31,7 @@ class Protocol:
     """What a protocol fixes, in words; ``requires`` are conventions that a run must have.
 
     ``surface`` names the comparison of the mesh with reference geometry: dtu, tanks_and_temples.
+    ``image_size`` is the width and height of the images of published figures.
     ``images`` is False where nothing is said of images, so that renders cannot be judged by it.
     A version changes whenever a score would.
     """
@@ -41,6 +42,7 @@ class Protocol:
     fixes: Mapping[str, str]
     requires: Mapping[str, Any] = field(default_factory=dict)
     surface: str | None = None
+    image_size: int | None = None
     images: bool = True
 
     @property
@@ -53,6 +55,11 @@ class Protocol:
         """Return what stands beside every score: name, version and rules."""
         rules = "; ".join(f"{key}: {value}" for key, value in self.fixes.items())
         return {"protocol": self.title, "protocol_rules": f"{rules} ({self.source})"}
+
+    @property
+    def fixes_images(self) -> bool:
+        """True if scores of images are by this protocol, too."""
+        return self.surface is None or "views" in self.fixes
 
     def faults(self, conventions: Mapping[str, Any]) -> list[str]:
         """Return what contradicts the protocol; conventions that are not known do not."""
@@ -105,6 +112,7 @@ PROTOCOLS: Mapping[str, Protocol] = {
             "Mildenhall et al., NeRF, ECCV 2020",
             {**SYNTHETIC, "background": "white"},
             {**_TEST, "background": "white"},
+            image_size=800,
         ),
         Protocol(
             "blender_black",
@@ -112,6 +120,7 @@ PROTOCOLS: Mapping[str, Protocol] = {
             "Müller et al., Instant-NGP, SIGGRAPH 2022, as nerfbaselines notes",
             {**SYNTHETIC, "background": "black"},
             {**_TEST, "background": "black"},
+            image_size=800,
         ),
         Protocol(
             "neus_synthetic",
@@ -119,6 +128,7 @@ PROTOCOLS: Mapping[str, Protocol] = {
             "bennyguo/instant-nsr-pl, benchmark of NeuS on NeRF-synthetic",
             {**SYNTHETIC, "background": "white", "masks": "in training, from alpha"},
             {**_TEST, "background": "white"},
+            image_size=800,
         ),
         Protocol(
             "mipnerf360",
