@@ -19,7 +19,7 @@ examples:
 Renders are paired with true images by their names (endings such as _rgb do not count), else by the
 numbers in them; views without a render, of another size, and what had to be assumed are named.
 Pictures side by side, as gsplat, nerfstudio and instant-nsr-pl write them, are cut. The result is a
-folder like that of a run, which 'nerfloss report' reads beside runs."""
+folder like that of a run, which the command report reads beside runs."""
 
 
 POINTS = 200_000

@@ -4,13 +4,16 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 import trimesh
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from nerfloss.evaluation.errors import UndefinedMetric
 from nerfloss.evaluation.metrics.metadata import DeclaredMetric, RangedMetric, metadata_of
 from nerfloss.evaluation.surface_samples import OFFERED, Surface, SurfacePair
+from nerfloss.evaluation.virtual_scan import VirtualScan
 from nerfloss.quantities.signature import inputs_of, underlying
 from nerfloss.quantities.vocabulary import VOCABULARY
 from nerfloss.testing.quantities import SIZES, fake
@@ -105,6 +108,10 @@ def _value(fn: Callable[..., Any], given: Mapping[str, Any], situation: str) -> 
         if not str(error):
             raise AssertionError(f"raises UndefinedMetric without a reason {situation}") from error
         return None
+    except Exception as error:
+        text = f"raises {type(error).__name__} {situation}: {error}"
+        raise AssertionError(text) from error
+    assert returned is not None, f"returns nothing {situation}"
     for name, each in given.items():
         unchanged = name not in kept or torch.equal(each, kept[name])
         assert unchanged, f"changes its input '{name}' {situation}"
@@ -153,12 +160,28 @@ def _compare(better: str, best: float | None, value: float | None, what: str) ->
     )
 
 
+class _AllSeen(VirtualScan):
+    """Cameras around a surface that see all of it."""
+
+    def seen(self, points: Float[np.ndarray, "points 3"]) -> Bool[np.ndarray, "points"]:
+        return np.ones(len(points), dtype=bool)
+
+
+def _no_view(points: Any, index: int) -> Any:
+    raise AssertionError(f"there is no view {index} of {len(points)} points")
+
+
+EVERYWHERE = _AllSeen(_no_view, views=0, slope=1.0)
+
+
 def _check_surfaces(fn: Callable[..., Any], names: Mapping[str, str]) -> None:
     """Check a metric of surfaces on a ball: beside itself, and beside a larger and a moved one."""
     ball = trimesh.creation.icosphere(3, radius=0.5)
 
     def score(mesh: trimesh.Trimesh, what: str) -> float | None:
-        pair = SurfacePair(Surface(mesh, POINTS, 0), Surface(ball, POINTS, 1), exact_points=POINTS)
+        found, true = Surface(mesh, POINTS, 0), Surface(ball, POINTS, 1)
+        cloud = lambda: Surface(mesh, POINTS, 2).samples.points  # noqa: E731
+        pair = SurfacePair(found, true, exact_points=POINTS, scan=EVERYWHERE, cloud=cloud)
         return _value(fn, {name: pair[quantity] for name, quantity in names.items()}, what)
 
     best = score(ball, "for a perfect surface")

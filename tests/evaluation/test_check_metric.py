@@ -188,3 +188,19 @@ def test_rounding_beyond_a_bound_is_no_fault() -> None:
     assert found.fault_of(1.0 + 1e-7) is None
     assert found.fault_of(1.01) is not None
     assert metadata_of(metrics.psnr).fault_of(float("inf")) is None
+
+
+def test_a_metric_that_returns_nothing_or_fails_is_named() -> None:
+    @declared()
+    def nothing(rgb, target_rgb):
+        """Return nothing."""
+
+    @declared()
+    def failing(rgb, target_rgb):
+        """Fail."""
+        raise KeyError("x")
+
+    with pytest.raises(AssertionError, match="returns nothing for random inputs"):
+        check_metric(nothing)
+    with pytest.raises(AssertionError, match="raises KeyError for random inputs: 'x'"):
+        check_metric(failing)

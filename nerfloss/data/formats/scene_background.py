@@ -25,7 +25,8 @@ def scene_background(parsed: ParsedScene, views: Views, background: str) -> str:
     if views.mask is not None:
         return background
     if background in ("random", "inpainted"):
-        found = f"no alpha channel and no masks, which the {background} background needs"
+        article = "a" if background == "random" else "an"
+        found = f"no alpha channel and no masks, which {article} {background} background needs"
         raise DataError(parsed.folder, found, "set dataset.background=white or none")
     if parsed.layout != "blender":
         return "none"

@@ -15,6 +15,8 @@ from nerfloss.geometry import Rays
 LEAST_COSINE = 0.2
 # A point is occluded if the first hit is nearer than the point by more than this, in scene units.
 CLEARANCE = 5e-3
+# Draws after which points that are still missing are given up: of few rays one may hit.
+ROUNDS = 40
 
 
 def sample_surface_points(
@@ -41,7 +43,7 @@ def _sample_through_pixels(
     """Return the surface points, and their normals, hit by rays through random image positions."""
     batches, size = [], torch.tensor([cameras.width, cameras.height])
     # Most rays miss, so four times the missing number is drawn, and again if that is too few.
-    for _ in range(8):
+    for _ in range(ROUNDS):
         missing = count - sum(len(points) for points, _ in batches)
         if missing <= 0:
             break
