@@ -196,7 +196,7 @@ def test_a_metric_that_returns_nothing_or_fails_is_named() -> None:
         """Return nothing."""
 
     @declared()
-    def failing(rgb, target_rgb):
+    def failing(rgb, target_rgb):  # noqa: ARG001
         """Fail."""
         raise KeyError("x")
 
