@@ -101,13 +101,15 @@ def _matched_pairs(
     nearest: Int[np.ndarray, "pictures nearest"],
     seconds: float,
 ) -> list[MatchedPair]:
+    """Return the pairs, none where time runs out before half of them: a few prove nothing."""
     end = time.monotonic() + seconds
     found: dict[int, tuple[np.ndarray, np.ndarray]] = {}
     pairs = []
-    for i in spread(len(pictures), PAIRS):
+    chosen = list(spread(len(pictures), PAIRS))
+    for number, i in enumerate(chosen):
         for j in nearest[i][:1]:
             if time.monotonic() > end:
-                return pairs
+                return pairs if 2 * number >= len(chosen) else []
             views = pictures[i].view, pictures[int(j)].view
             cosine = float(posed.axes[views[0]] @ posed.axes[views[1]])
             if cosine < np.cos(np.radians(WIDEST)):

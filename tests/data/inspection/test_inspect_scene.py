@@ -1,5 +1,7 @@
 """Every suspicious thing is found in a small scene, and nothing in the right one."""
 
+import itertools
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -148,6 +150,15 @@ def test_a_black_border_without_masks_is_said(small_scene, value, expected) -> N
     inspection = inspect_scene(small_scene.parsed)
     assert kinds(inspection) == expected
     assert ("dataset.background=black" in inspection.command) == (value == 0)
+
+
+def test_a_few_pairs_for_which_there_was_time_prove_nothing(small_scene, monkeypatch) -> None:
+    flipped = small_scene.with_poses(lambda pose: pose * np.array([1, -1, -1, 1]))
+    monkeypatch.setattr("nerfloss.data.inspection.epipolar.PROOF", 1)
+    assert "epipolar" in kinds(inspect_scene(flipped))
+    ticks = itertools.count(step=2)
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(ticks)))
+    assert "epipolar" not in kinds(inspect_scene(flipped))
 
 
 def test_flipped_axes_are_said(small_scene) -> None:
