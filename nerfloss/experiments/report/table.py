@@ -100,9 +100,9 @@ def show(table: Table) -> None:
         console.print(Text(table.title, style="italic"))
     for part in split_to_fit(table, console.width) if table.rows else ():
         console.print(as_rich(part))
-    # Not as a caption, which is as narrow as the table.
+    # Not as a caption, which is as narrow as the table; paths and addresses stay whole.
     for note in table.notes:
-        console.print(Text(f"- {note}"))
+        console.print(Text(f"- {note}"), soft_wrap=True)
     if table.notes:
         console.print()
 
