@@ -68,7 +68,7 @@ class _NewImages:
     at: Mapping[str, Any]
 
     def render(self, view: View, row: Float[Tensor, "*row"]) -> Render:
-        given = self.appearance.given(row, view.width, view.height)
+        given = self.appearance.given(row, *view.image_size)
         return _rendered_as(self.model, {**self.at, **given}, 0)
 
     def fitted(self, view: View) -> Render:
@@ -86,7 +86,7 @@ class _NewImages:
             known = {name: constants[name] for name in self.appearance.constants}
 
         def error(correction: Tensor) -> Tensor:
-            given = self.appearance.given(mean + correction, view.width, view.height)
+            given = self.appearance.given(mean + correction, *view.image_size)
             values = self.model.render(samples, {"rgb"}, given={**self.at, **known, **given})
             squares = (values["rgb"] - target).square().mean()
             return squares + FIT_RIDGE * correction.square().sum()

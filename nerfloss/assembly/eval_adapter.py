@@ -1,6 +1,6 @@
 """Adapt a model and a scene to the evaluator: callables, views, ground truth."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -88,10 +88,10 @@ def sampled_region(model: Model, training: Views) -> Region | None:
     return None if cells is None or cells.all() else Region(cells)
 
 
-def views_of(scene: Scene, split: str, *, first: int = 0, every: int = 1) -> Iterator[View]:
-    """Yield the views of a split as images, made one at a time: every n-th (``first::every``)."""
-    indices = range(first, len(_split(scene, split)), every)
-    return (view_at(scene, split, index) for index in indices)
+def views_of(scene: Scene, split: str, indices: Sequence[int] | None = None) -> Iterator[View]:
+    """Yield the views of a split, or those with the ``indices``, as images, made one at a time."""
+    chosen = range(len(_split(scene, split))) if indices is None else indices
+    return (view_at(scene, split, index) for index in chosen)
 
 
 def view_at(scene: Scene, split: str, index: int) -> View:

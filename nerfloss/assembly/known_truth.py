@@ -9,15 +9,20 @@ from nerfloss.assembly.scene_scan import rendered_cloud, scan_of
 from nerfloss.data.scene import Scene
 from nerfloss.evaluation.evaluator import Evaluator
 from nerfloss.evaluation.inputs import EvaluatedModel, GroundTruth
+from nerfloss.evaluation.scored_views import ScoredViews
 
 
-def known_truth(scene: Scene, subject: EvaluatedModel, evaluator: Evaluator) -> GroundTruth:
-    """Return the ground truth of a scene for the evaluation of one model."""
+def known_truth(
+    scene: Scene, subject: EvaluatedModel, evaluator: Evaluator, chosen: ScoredViews
+) -> GroundTruth:
+    """Return the ground truth of a scene for an evaluation of one model on ``chosen`` views."""
     cloud = partial(
         rendered_cloud, subject, scene.train, chunk=evaluator.chunk, seed=evaluator.seed
     )
+    known = ground_truth_of(scene, subject.box)
     return replace(
-        ground_truth_of(scene, subject.box),
+        known,
+        conventions={**known.conventions, **chosen.conventions},
         reference_scores=reference_scores_of(scene, evaluator),
         scan=scan_of(scene.train),
         cloud=cloud,

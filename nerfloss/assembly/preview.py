@@ -20,6 +20,8 @@ from nerfloss.training.step import Step
 
 log = logging.getLogger(__name__)
 
+MOST_PIXELS = 200_000  # of a preview: of larger images every n-th row and column
+
 
 class Preview(Callback):
     """Render and score the first test view every ``every`` steps.
@@ -43,7 +45,8 @@ class Preview(Callback):
 
     def render(self, trainer: TrainerState) -> None:
         """Render the view, log its scores, and write its picture."""
-        schedule, step, view = vars(trainer.schedule), trainer.step, view_at(self.scene, "test", 0)
+        schedule, step = vars(trainer.schedule), trainer.step
+        view = view_at(self.scene, "test", 0).thinned(MOST_PIXELS)
         try:
             quantities, scores = self._scored(view, "test", schedule)
         except OutOfMemory as error:
@@ -53,7 +56,8 @@ class Preview(Callback):
         self._loggers.write_all(step, {f"test/{k}": value for k, value in scores.items()})
         if "psnr" in scores:
             refined = refined_scene(self.scene, self.model)
-            nearest = view_at(refined, "train", nearest_training_view(self.scene, 0))
+            index = nearest_training_view(self.scene, 0)
+            nearest = view_at(refined, "train", index).thinned(MOST_PIXELS)
             for callback in trainer.callbacks:
                 callback.after_preview(
                     step,

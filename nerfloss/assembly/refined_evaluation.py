@@ -18,6 +18,7 @@ from nerfloss.data.scene import Scene
 from nerfloss.evaluation.evaluator import Evaluator
 from nerfloss.evaluation.image_rendering import View
 from nerfloss.evaluation.inputs import EvaluatedModel, GroundTruth
+from nerfloss.evaluation.scored_views import ScoredViews
 from nerfloss.evaluation.scores import Evaluation, Score
 from nerfloss.geometry import Rays
 from nerfloss.maths.rotations import aligned_poses, rotation_angle
@@ -63,23 +64,25 @@ def with_refined_cameras(
     evaluator: Evaluator,
     at: Mapping[str, Any],
     group: ProcessGroup,
+    chosen: ScoredViews,
 ) -> Evaluation:
     """Add the errors of cameras, where the true ones are known, and scores of fitted test views.
 
-    Where the model refines cameras, the pose of each test view is fitted to its image, with the
-    scene as it is. The scores of colours are computed again, with the suffix ``_refined``; those of
-    the cameras as given keep their names.
+    Where the model refines cameras, the pose of each of the ``chosen`` test views is fitted to its
+    image, with the scene as it is. The scores of colours are computed again, with the suffix
+    ``_refined``; those of the cameras as given keep their names.
     """
     found = replace(found, scores={**found.scores, **camera_errors(scene, model)})
     if model.cameras is None or evaluator.split != "test":
         return found
     of_colors = {n: m for n, m in evaluator.metrics.items() if "target_rgb" in inputs_of(m)}
     fitting = replace(evaluator, metrics=of_colors, images=False)
-    views = views_of(scene, "test", first=group.rank, every=group.size)
+    views = views_of(scene, "test", chosen.indices[group.rank :: group.size])
     with _frozen(model):
         scored = fitting.score_views(subject, _fitted(model, views, at), None)
     scored = group.gather_interleaved(scored)
-    means, rows = fitting.mean_scores(scored, GroundTruth(conventions=scene.conventions))
+    conventions = {**scene.conventions, **chosen.conventions}
+    means, rows = fitting.mean_scores(scored, GroundTruth(conventions=conventions))
     scores = {
         f"{name}{SUFFIX}": replace(score, conventions={**score.conventions, "cameras": "fitted"})
         for name, score in means.items()
@@ -115,7 +118,7 @@ def _render_colors(
     given: dict[str, Any] = dict(at)
     if model.appearance is not None:
         mean = model.appearance.mean().detach()
-        given |= model.appearance.given(mean, view.width, view.height)
+        given |= model.appearance.given(mean, *view.image_size)
 
     def render(placed: Rays, rays: Rays) -> Float[Tensor, "rays 3"]:
         rays = replace(rays, view=torch.zeros_like(rays.view))

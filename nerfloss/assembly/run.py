@@ -15,6 +15,7 @@ from nerfloss.assembly.generalization import generalization_gap
 from nerfloss.assembly.known_truth import known_truth
 from nerfloss.assembly.refined_evaluation import refined_scene, with_refined_cameras
 from nerfloss.assembly.rendering.run_video import write_orbit
+from nerfloss.assembly.views_to_score import chosen_views, log_what_is_scored
 from nerfloss.data.pixel_samplers.protocol import PixelSampler
 from nerfloss.data.scene import Scene
 from nerfloss.evaluation.evaluator import Evaluator
@@ -148,14 +149,15 @@ class Run:
         scene = refined_scene(self.scene, self.model)
         schedule = group.broadcast(vars(self.trainer.schedule))
         subject = self._subject(schedule)
-        if subject.appearance is not None and group.is_main:
-            log.info("appearance of the %s views: %s", split, subject.appearance.description)
         folder = group.broadcast(folder or self.folder)
-        views = views_of(scene, split, first=group.rank, every=group.size)
-        truth = known_truth(scene, subject, self.evaluator) if group.is_main else None
+        chosen = chosen_views(scene, self.evaluator, group.broadcast(self.trainer.rays_seen))
+        if group.is_main:
+            log_what_is_scored(subject, self.evaluator, chosen)
+        views = views_of(scene, split, chosen.indices[group.rank :: group.size])
+        truth = known_truth(scene, subject, self.evaluator, chosen) if group.is_main else None
         found = distributed_evaluation(group, self.evaluator, subject, views, truth, folder)
         found = with_refined_cameras(
-            found, self.model, subject, self.scene, self.evaluator, schedule, group
+            found, self.model, subject, self.scene, self.evaluator, schedule, group, chosen
         )
         gap = generalization_gap(self.evaluator, subject, scene, found) if group.is_main else {}
         scores = {**found.scores, **gap, **self._cost(), "stuck": self._stuck()}
@@ -213,8 +215,3 @@ class Run:
             return Score(None, {"better": "lower"}, "no watchdog (trainer.watchdog=null)")
         messages = "; ".join(self.watchdog.seen.values())
         return Score(float(self.watchdog.cause is not None), {"better": "lower"}, messages or None)
-
-
-def main_score(result: Evaluation) -> float | None:
-    """Return the PSNR of the evaluated views, the score for a sweeper that optimizes one."""
-    return result.values.get("psnr")

@@ -34,7 +34,6 @@ def evaluate(cfg: DictConfig) -> float | None:
     from nerfloss.assembly.build import assemble, device_of
     from nerfloss.assembly.checkpoint_portability import loadable
     from nerfloss.assembly.hardware_presets import with_chunks_for_here
-    from nerfloss.assembly.run import main_score
     from nerfloss.training.checkpoint import latest
     from nerfloss.training.distributed.init_process_group import init_process_group
 
@@ -46,7 +45,8 @@ def evaluate(cfg: DictConfig) -> float | None:
     with init_process_group(cfg.device) as group:
         run = assemble(loadable(saved, device_of(cfg.device)), folder, group)
         run.load(checkpoint)
-        return main_score(run.evaluate(folder / "eval"))
+        # The score for a sweeper that optimizes one.
+        return run.evaluate(folder / "eval").values.get("psnr")
 
 
 def _added(word: str) -> str:

@@ -21,6 +21,7 @@ EVAL_SETTINGS = {
     "run=FOLDER": "a run; its last checkpoint is evaluated",
     "checkpoint=FILE": "or one checkpoint of a run",
     "eval.split=train": "evaluate the training views",
+    "eval.views=all": "score all views, also where that takes longer than the training",
     "eval.images=false": "write no images",
     "eval.appearance=NAME": "of test views, with appearance=...: mean, identity or fit_left_half",
     "eval.mesh=null": "extract no mesh",

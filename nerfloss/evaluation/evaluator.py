@@ -13,13 +13,11 @@ from nerfloss.evaluation.errors import reason_for
 from nerfloss.evaluation.image_grid import RENDERED, image_name, write_image_grid
 from nerfloss.evaluation.image_rendering import View, as_observed_where_ignored, render_view
 from nerfloss.evaluation.inputs import EvaluatedModel, GroundTruth, LoadMesh
-from nerfloss.evaluation.mesh_extraction import (
-    ExtractedMesh,
-    MeshExtraction,
-)
+from nerfloss.evaluation.mesh_extraction import ExtractedMesh, MeshExtraction
 from nerfloss.evaluation.metrics.metadata import Metric, measured, metadata_of, settings_used
 from nerfloss.evaluation.oom_retry import ChunkSize
 from nerfloss.evaluation.protocols.protocol import protocol_named
+from nerfloss.evaluation.scored_views import check_views
 from nerfloss.evaluation.scores import Evaluation, Score, mean_score
 from nerfloss.evaluation.surface_samples import Surface, SurfacePair
 from nerfloss.evaluation.surface_scores import (
@@ -52,13 +50,16 @@ class Evaluator:
     (`nerfloss.evaluation.view_appearance`). ``download`` tells whether metrics may download
     weights; it is read by the settings of these metrics. ``protocol`` names the rules of a
     benchmark (`nerfloss.evaluation.protocols`), which stand beside each score;
-    ``reference`` is the file of its scanned points, where the scene has none.
+    ``reference`` is the file of its scanned points, where the scene has none. ``views`` tells how
+    many views of the split are to be passed (`nerfloss.evaluation.scored_views`): auto, all, or a
+    number.
     """
 
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     geometry: Mapping[str, Metric] = field(default_factory=dict)
     mesh: MeshExtraction | None = field(default_factory=MeshExtraction)
     split: str = "test"
+    views: int | str = "auto"
     images: bool = True
     video: bool = False
     chunk: int = 16384
@@ -73,6 +74,7 @@ class Evaluator:
     def __post_init__(self) -> None:
         if self.split not in ("train", "test"):
             raise ValueError(f"eval.split='{self.split}' is no split: use train or test")
+        check_views(self.views)
         check_choice(self.appearance)
         protocol_named(self.protocol)
         if self.chunk < 1:

@@ -28,7 +28,8 @@ class ImageBatch(Protocol):
 class View:
     """An image to evaluate on: its name, its rays and targets, and its size in pixels.
 
-    ``counts`` marks the pixels that count; None: all do.
+    ``counts`` marks the pixels that count; None: all do. ``image_size`` is the width and height of
+    the image whose pixels these are, where it is larger.
     """
 
     name: str
@@ -36,6 +37,7 @@ class View:
     height: int
     width: int
     counts: Bool[Tensor, "height width"] | None = None
+    image_size: tuple[int, int] = (0, 0)
 
     def __post_init__(self) -> None:
         if len(self.batch.rays) != self.height * self.width:
@@ -43,10 +45,34 @@ class View:
                 f"view '{self.name}' is {self.height} x {self.width} pixels but has "
                 f"{len(self.batch.rays)} rays; give it every pixel, row by row"
             )
+        if self.image_size == (0, 0):
+            object.__setattr__(self, "image_size", (self.width, self.height))
 
     def as_image(self, value: Tensor) -> Tensor:
         """Return a per-ray quantity in the shape of an image: ``height width ...``."""
         return value.reshape(self.height, self.width, *value.shape[1:])
+
+    def thinned(self, most: int) -> "View":
+        """Return the view with every n-th pixel of every n-th row, at most ``most`` pixels."""
+        every = 1
+        while -(-self.height // every) * -(-self.width // every) > most:
+            every += 1
+        if every == 1:
+            return self
+        pixels = torch.arange(self.height * self.width).reshape(self.height, self.width)
+        kept = pixels[::every, ::every]
+        rows, targets = kept.flatten(), self.batch.targets
+        thin = PlainBatch(self.batch.rays[rows], {k: v[rows] for k, v in targets.items()})
+        counts = None if self.counts is None else self.counts[::every, ::every]
+        return View(self.name, thin, len(kept), len(kept[0]), counts, (self.width, self.height))
+
+
+@dataclass(frozen=True)
+class PlainBatch:
+    """Rays and targets that are given."""
+
+    rays: Rays
+    targets: Mapping[str, Tensor]
 
 
 def render_view(
