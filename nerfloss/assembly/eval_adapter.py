@@ -45,11 +45,13 @@ def evaluated_model(
         return model(rays.to(field.box.device), needs, given=at)
 
     def colors(
-        points: Float[Tensor, "points 3"], normals: Float[Tensor, "points 3"]
+        points: Float[Tensor, "points 3"],
+        normals: Float[Tensor, "points 3"],
+        directions: Float[Tensor, "points 3"],
     ) -> Float[Tensor, "points 3"]:
-        """Return colours of surface points, viewed along the inverted normal."""
+        """Return colours of surface points, seen along unit directions."""
         inputs = inputs_of(field.appearance)
-        known = {"positions": points, "normals": normals, "directions": -normals}
+        known = {"positions": points, "normals": normals, "directions": directions}
         known |= field(points, set(inputs) & field.offers)
         if "image_embedding" in inputs and model.appearance is not None:
             known["image_embedding"] = model.appearance.mean().expand(len(points), -1)

@@ -91,6 +91,13 @@ def _add_mesh_options(options: Any) -> None:
         "--texture", type=int, metavar="N", help="bake colours into an image of N by N texels"
     )
     options.add_argument(
+        "--texture-from",
+        choices=["model", "photographs"],
+        default="model",
+        help="the colours of the texture: the model's, or those of the training photographs that "
+        "see the surface best (default: model)",
+    )
+    options.add_argument(
         "--watertight", action="store_true", help="refuse a mesh that is not watertight"
     )
 
@@ -143,5 +150,6 @@ def _mesh_settings(options: argparse.Namespace, axes: "Axes") -> "MeshSettings":
         fill_holes=options.fill_holes,
         watertight=options.watertight,
         texture=options.texture,
+        texture_from=options.texture_from,
         axes=axes,
     )

@@ -34,7 +34,11 @@ from nerfloss.memory import free_memory
 
 log = logging.getLogger(__name__)
 
-Colors = Callable[[Float[Tensor, "points 3"], Float[Tensor, "points 3"]], Float[Tensor, "points 3"]]
+# Colours of points of the surface with outward normals, seen along directions.
+Colors = Callable[
+    [Float[Tensor, "points 3"], Float[Tensor, "points 3"], Float[Tensor, "points 3"]],
+    Float[Tensor, "points 3"],
+]
 # Cells by which a rendered surface may be off the extracted one.
 TOLERANCE = 3.0
 # For ten faces per cell of one side of the box, at 200 bytes each with what is derived from them.
@@ -154,13 +158,14 @@ def check_memory(lattice: SparseLattice, resolution: int) -> None:
 def with_vertex_colors(
     mesh: trimesh.Trimesh, colors: Colors, *, device: torch.device, chunk: int = 2**17
 ) -> trimesh.Trimesh:
-    """Return the mesh with a colour per vertex, from ``colors(points, outward normals)``."""
+    """Return the mesh with a colour per vertex, seen along the inverted normal."""
     points = torch.from_numpy(np.array(mesh.vertices, dtype=np.float32))
     normals = torch.from_numpy(np.array(mesh.vertex_normals, dtype=np.float32))
     rgba = np.full((len(points), 4), 255, dtype=np.uint8)
 
     def evaluate(rows: slice) -> None:
-        value = colors(points[rows].to(device), normals[rows].to(device))
+        at, normal = points[rows].to(device), normals[rows].to(device)
+        value = colors(at, normal, -normal)
         rgba[rows, :3] = (value.clamp(0, 1) * 255).round().byte().cpu().numpy()
 
     with torch.no_grad():

@@ -145,4 +145,4 @@ def test_a_checkpoint_is_evaluated_with_the_rows_that_it_holds(tmp_path):
 def test_vertices_of_a_mesh_are_coloured_with_the_mean_embedding(tmp_path):
     run = run_with(tmp_path, "appearance=embedding")
     points = torch.rand(5, 3) - 0.5
-    assert run.subject().colors(points, torch.ones(5, 3)).shape == (5, 3)
+    assert run.subject().colors(points, torch.ones(5, 3), -torch.ones(5, 3)).shape == (5, 3)

@@ -31,7 +31,7 @@ class Ball:
     def sdf(self, points: Tensor) -> Tensor:
         return points.norm(dim=1) - self.radius
 
-    def colors(self, points: Tensor, normals: Tensor) -> Tensor:  # noqa: ARG002
+    def colors(self, points: Tensor, normals: Tensor, directions: Tensor) -> Tensor:  # noqa: ARG002
         return (normals + 1) / 2
 
     def render(self, rays: Rays, needs: Collection[str]) -> dict[str, Tensor]:

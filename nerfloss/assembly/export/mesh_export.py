@@ -6,8 +6,9 @@ import trimesh
 
 from nerfloss.assembly.export.mesh_culling import cull_mesh
 from nerfloss.assembly.export.mesh_settings import MeshSettings
-from nerfloss.assembly.export.mesh_source import colored_as, source_mesh, textured_by_model
+from nerfloss.assembly.export.mesh_source import colored_as, source_mesh
 from nerfloss.assembly.export.opened_run import OpenedRun
+from nerfloss.assembly.export.texture_export import with_texture
 from nerfloss.assembly.export.upward import file_transform
 from nerfloss.evaluation.mesh_extraction import transformed
 from nerfloss.evaluation.mesh_files import MESH_ENDINGS, write_mesh
@@ -53,10 +54,8 @@ def export_mesh(opened: OpenedRun, path: Path, settings: MeshSettings) -> list[s
     if settings.texture is None:
         mesh = colored_as(mesh, surface, opened)
     else:
-        mesh = textured_by_model(mesh, opened, settings.texture)
-        notes.append(
-            f"a texture of {settings.texture} x {settings.texture}, of the model's colours"
-        )
+        mesh, said = with_texture(mesh, opened, settings)
+        notes += said
     if path.suffix.lower() == ".stl":
         notes.append("STL holds no colours")
     if settings.axes.up is not None or settings.axes.unit_scale != 1:

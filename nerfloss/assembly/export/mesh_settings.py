@@ -6,6 +6,7 @@ from nerfloss.evaluation.mesh_components import COMPONENTS
 from nerfloss.evaluation.surfaces.file_axes import AXES
 
 CULLS = ("masks", "views", "region", "none")
+TEXTURE_SOURCES = ("model", "photographs")
 METHODS = ("auto", "level_set", "tsdf")
 
 
@@ -32,7 +33,8 @@ class MeshSettings:
     is closed, in units of the written file. ``cull`` names rules that cut parts away. ``method``
     is ``level_set`` of the field, ``tsdf`` (fusion of rendered depth), or ``auto``: the second for
     densities, the first for signed distances. ``texture`` is the number of texels along a side of
-    the image that holds the colours; None: vertices hold them.
+    the image that holds the colours; None: vertices hold them. ``texture_from`` is the source of
+    its colours, the ``model`` or the training ``photographs``.
     """
 
     resolution: int | None = None
@@ -43,12 +45,14 @@ class MeshSettings:
     fill_holes: float = 0.0
     watertight: bool = False
     texture: int | None = None
+    texture_from: str = "model"
     axes: Axes = Axes()
 
     def __post_init__(self) -> None:
         for name, value, known in [
             ("components", self.components or "all", COMPONENTS),
             ("method", self.method, METHODS),
+            ("texture-from", self.texture_from, TEXTURE_SOURCES),
             *(("cull", rule, CULLS) for rule in self.cull),
         ]:
             if value not in known:

@@ -20,7 +20,6 @@ from nerfloss.evaluation.mesh_extraction import (
     transformed,
     with_vertex_colors,
 )
-from nerfloss.evaluation.surfaces.texture_atlas import textured
 
 
 def source_mesh(opened: OpenedRun, settings: MeshSettings) -> tuple[trimesh.Trimesh, str]:
@@ -90,18 +89,6 @@ def colored_as(
     else:
         return mesh
     return trimesh.Trimesh(mesh.vertices, mesh.faces, vertex_colors=colors, process=False)
-
-
-def textured_by_model(mesh: trimesh.Trimesh, opened: OpenedRun, size: int) -> trimesh.Trimesh:
-    """Return the mesh with a texture of the model's colours, seen along the inverted normal.
-
-    Raises ValueError for a model without colours.
-    """
-    colors = opened.model.colors
-    if colors is None:
-        raise ValueError(f"--texture: the model of {opened.folder} has no colours")
-    moved = transformed(mesh, np.linalg.inv(opened.to_files))
-    return transformed(textured(moved, colors, size, device=opened.device), opened.to_files)
 
 
 def vertex_colors(mesh: trimesh.Trimesh) -> UInt8[np.ndarray, "vertices 4"] | None:

@@ -1,6 +1,7 @@
 """Unwrap a mesh into a texture atlas, and bake colours of its surface into an image."""
 
 import importlib.util
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,16 +10,19 @@ import trimesh
 from jaxtyping import Float, Int, UInt8
 from PIL import Image
 from scipy.ndimage import distance_transform_edt
+from torch import Tensor
 from trimesh.visual.material import PBRMaterial
 from trimesh.visual.texture import TextureVisuals
 
 from nerfloss.evaluation.errors import UndefinedMetric
-from nerfloss.evaluation.mesh_extraction import Colors
 from nerfloss.evaluation.oom_retry import ChunkSize
 
+# Colours of points of the surface with these outward normals.
+SurfaceColors = Callable[
+    [Float[Tensor, "points 3"], Float[Tensor, "points 3"]], Float[Tensor, "points 3"]
+]
 PADDING = 4  # texels between charts
-TEXELS_AT_ONCE = 2**20
-CHUNK = 2**17  # points of which colours are evaluated at once
+TEXELS_AT_ONCE = 2**20  # in the bounding boxes of some faces
 # Texels whose centre lies outside of its triangle by less than this, in barycentric units, belong
 # to it: the border of charts is filled.
 SLACK = 1e-6
@@ -64,7 +68,7 @@ def require_xatlas() -> None:
 
 
 def textured(
-    mesh: trimesh.Trimesh, colors: Colors, size: int, *, device: torch.device
+    mesh: trimesh.Trimesh, colors: SurfaceColors, size: int, *, device: torch.device
 ) -> trimesh.Trimesh:
     """Return the mesh with a texture of ``size`` by ``size`` texels.
 
@@ -75,24 +79,24 @@ def textured(
     atlas = unwrapped(mesh, size)
     positions = np.asarray(mesh.vertices)[atlas.source]
     normals = np.asarray(mesh.vertex_normals)[atlas.source]
-    texel, face, weights = _covered_texels(atlas, size)
-    if len(texel) == 0:
+    image, filled = np.zeros((size * size, 3), dtype=np.uint8), np.zeros(size * size, dtype=bool)
+    chunk = ChunkSize(TEXELS_AT_ONCE, "the texels at once")
+    for texel, face, weights in _covered_texels(atlas, size):
+        corners = atlas.faces[face]
+
+        def bake(rows: slice) -> None:
+            share, index = weights[rows, :, None], corners[rows]  # noqa: B023
+            at, along = ((share * value[index]).sum(1) for value in (positions, normals))
+            along /= np.linalg.norm(along, axis=1, keepdims=True).clip(1e-12)
+            point, normal = (torch.from_numpy(v.astype(np.float32)).to(device) for v in (at, along))
+            rgb = colors(point, normal).clamp(0, 1) * 255
+            image[texel[rows]] = rgb.round().byte().cpu().numpy()  # noqa: B023
+
+        with torch.no_grad():
+            chunk(bake, len(texel))
+        filled[texel] = True
+    if not filled.any():
         raise UndefinedMetric(f"no texel lies on the surface: take more than {size}")
-    image = np.zeros((size * size, 3), dtype=np.uint8)
-    corners = atlas.faces[face]
-
-    def bake(rows: slice) -> None:
-        share, index = weights[rows, :, None], corners[rows]
-        at, along = ((share * value[index]).sum(1) for value in (positions, normals))
-        along /= np.linalg.norm(along, axis=1, keepdims=True).clip(1e-12)
-        point, normal = (torch.from_numpy(v.astype(np.float32)).to(device) for v in (at, along))
-        rgb = colors(point, normal).clamp(0, 1) * 255
-        image[texel[rows]] = rgb.round().byte().cpu().numpy()
-
-    with torch.no_grad():
-        ChunkSize(CHUNK, "eval.mesh.chunk")(bake, len(texel))
-    filled = np.zeros(size * size, dtype=bool)
-    filled[texel] = True
     picture = _spread(image.reshape(size, size, 3), filled.reshape(size, size))
     material = PBRMaterial(
         baseColorTexture=Image.fromarray(picture), metallicFactor=0.0, roughnessFactor=1.0
@@ -108,22 +112,26 @@ def textured(
 
 def _covered_texels(
     atlas: Atlas, size: int
-) -> tuple[Int[np.ndarray, "texels"], Int[np.ndarray, "texels"], Float[np.ndarray, "texels 3"]]:
-    """Return the texels whose centres lie in a triangle, that triangle, and the weights in it."""
+) -> Iterator[
+    tuple[Int[np.ndarray, "texels"], Int[np.ndarray, "texels"], Float[np.ndarray, "texels 3"]]
+]:
+    """Yield the texels whose centres lie in a triangle, that triangle, and the weights in it.
+
+    Some faces at a time: of a large image not all of these are in memory at once.
+    """
     # Columns and rows of corners in the image; its first row is the uppermost.
     place = np.stack([atlas.uv[:, 0], 1 - atlas.uv[:, 1]], 1) * size
     triangles = place[atlas.faces]
     low = np.floor(triangles.min(1)).astype(np.int64).clip(0, size - 1)
     extent = np.ceil(triangles.max(1)).astype(np.int64).clip(1, size) - low
     counts = extent.prod(1)
-    parts, begin = [], 0
+    before = np.concatenate([[0], np.cumsum(counts)])
+    begin = 0
     while begin < len(counts):
-        last = np.searchsorted(np.cumsum(counts[begin:]), TEXELS_AT_ONCE) + 1
-        faces = np.arange(begin, min(begin + last, len(counts)))
-        parts.append(_texels_of(faces, triangles, low, extent, counts, size))
-        begin = faces[-1] + 1
-    texel, face, weights = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return texel, face, weights
+        end = int(np.searchsorted(before, before[begin] + TEXELS_AT_ONCE, side="right")) - 1
+        end = min(max(end, begin + 1), len(counts))
+        yield _texels_of(np.arange(begin, end), triangles, low, extent, counts, size)
+        begin = end
 
 
 def _texels_of(
