@@ -1,5 +1,6 @@
 """Photographs of a mesh with a texture, for tests: rasterized, with soft edges and masks."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +58,8 @@ def photograph(
     """Colours (not multiplied by opacity) and opacity of a mesh with a texture, in one view."""
     assert isinstance(mesh.visual, TextureVisuals)
     width, height = cameras.size(view)
-    pixel, depth = cameras.project(torch.from_numpy(np.array(mesh.vertices)).double(), view)
+    exact = replace(cameras, intrinsics=cameras.intrinsics.double(), poses=cameras.poses.double())
+    pixel, depth = exact.project(torch.from_numpy(np.array(mesh.vertices)).double(), view)
     pixels, z = pixel.numpy() * fine, depth.numpy()
     faces = np.asarray(mesh.faces)
     _, index = rasterize(pixels, z, faces, width * fine, height * fine)
@@ -93,7 +95,6 @@ def textured_scene(mesh: trimesh.Trimesh, views: int, test_views: int, size: int
     """A scene of photographs of a mesh from all sides."""
     train, test = train_and_test_positions(views, test_views, 3.2, seed=0)
     splits = [cameras_at(centers, size, 35.0) for centers in (train, test)]
-    splits = [Cameras(c.intrinsics.double(), c.poses.double(), size, size) for c in splits]
     return Scene(
         "textured",
         photographed(mesh, splits[0], "train"),
@@ -102,3 +103,14 @@ def textured_scene(mesh: trimesh.Trimesh, views: int, test_views: int, size: int
         "auto",
         ground_truth=lambda: mesh,
     )
+
+
+def colors_at(mesh: trimesh.Trimesh, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Points of the surface, the normals of vertices interpolated there, and their colours."""
+    points, face = trimesh.sample.sample_surface(mesh, count, seed=0)
+    weights = trimesh.triangles.points_to_barycentric(mesh.triangles[face], points)
+    corners = np.asarray(mesh.faces)[face]
+    uv = (weights[:, :, None] * np.asarray(mesh.visual.uv)[corners]).sum(1)
+    normals = (weights[:, :, None] * np.asarray(mesh.vertex_normals)[corners]).sum(1)
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    return points, normals, bilinear(texture_of(mesh), uv)

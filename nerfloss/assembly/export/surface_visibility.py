@@ -30,7 +30,7 @@ STEP = 6.0
 # Pixels over which a weight grows from 0, at outlines and borders, to 1.
 RAMP = 4.0
 # Power of a view's resolution on the surface in its weight: the best views dominate.
-SHARPNESS = 4
+SHARPNESS = 8
 
 
 @dataclass(frozen=True)
