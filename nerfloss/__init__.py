@@ -6,6 +6,7 @@ The public interface; everything else may move. Modules are imported when a name
 - `losses`: loss functions, one idea per module
 - `testing`: checks for loss terms of your own
 - `evaluate_images`, `evaluate_mesh`: scores of images and meshes
+- `show`: runs in a notebook
 """
 
 from importlib import import_module
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from nerfloss import losses, testing
     from nerfloss.assembly.recipe_loading import load_recipe
     from nerfloss.assembly.standalone_evaluation import evaluate_images, evaluate_mesh
+    from nerfloss.experiments.report.show import show
 
 __version__ = "0.1.0"
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "evaluate_mesh",
     "load_recipe",
     "losses",
+    "show",
     "testing",
 ]
 
@@ -30,6 +33,7 @@ _MODULES = {
     "evaluate_images": "nerfloss.assembly.standalone_evaluation",
     "evaluate_mesh": "nerfloss.assembly.standalone_evaluation",
     "load_recipe": "nerfloss.assembly.recipe_loading",
+    "show": "nerfloss.experiments.report.show",
 }
 
 

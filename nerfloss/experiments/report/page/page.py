@@ -48,7 +48,7 @@ PARTS: Sequence[Callable[[Study], Section | LeftOut]] = (
 
 @dataclass(frozen=True)
 class Page:
-    """Content of the template; ``size`` is that of the written page."""
+    """Content of the template; ``size`` is that of the written page, ``more`` ends its footer."""
 
     title: str
     summary: str
@@ -56,6 +56,7 @@ class Page:
     sections: Sequence[Section]
     left_out: Sequence[LeftOut]
     size: str = ""
+    more: str = ""
 
 
 def write_report(folder: Path, *, baseline: str | None = None) -> Path:
@@ -71,25 +72,37 @@ def write_report(folder: Path, *, baseline: str | None = None) -> Path:
 
 def write_page(study: Study, folder: Path) -> Path:
     """Write report.html into ``folder``, and its figures and tables into ``folder``/figures."""
-    require_matplotlib()
-    parts = [named(part(study)) for part in PARTS]
-    page = Page(
-        title=study.root.resolve().name,
-        summary=summary_of(study),
-        version=metadata.version("nerfloss"),
-        sections=[part for part in parts if isinstance(part, Section)],
-        left_out=[part for part in parts if isinstance(part, LeftOut)],
-    )
+    page = page_of(study, more="The figures are in figures/.")
     path = folder / FILE
     for section in page.sections:
         write_figures(section, folder / FIGURES)
-    size = len(rendered(page).encode())
-    path.write_text(rendered(replace(page, size=f"{size / 1e6:.1f} MB")))
+    path.write_text(rendered(page))
     return path
 
 
+def page_of(
+    study: Study, parts: Sequence[Callable[[Study], Section | LeftOut]] = PARTS, *, more: str = ""
+) -> Page:
+    """Return the sections for which the study has data. Raises ValueError without matplotlib."""
+    require_matplotlib()
+    found = [named(part(study)) for part in parts]
+    return Page(
+        title=study.root.resolve().name,
+        summary=summary_of(study),
+        version=metadata.version("nerfloss"),
+        sections=[part for part in found if isinstance(part, Section)],
+        left_out=[part for part in found if isinstance(part, LeftOut)],
+        more=more,
+    )
+
+
 def rendered(page: Page) -> str:
-    """Return the page as HTML; text from the runs is escaped."""
+    """Return the page as HTML, with its size stated; text from the runs is escaped."""
+    size = len(_rendered(page).encode())
+    return _rendered(replace(page, size=f"{size / 1e6:.1f} MB"))
+
+
+def _rendered(page: Page) -> str:
     try:
         from jinja2 import Environment, FileSystemLoader, StrictUndefined
     except ImportError:
