@@ -93,7 +93,6 @@ def _add_mesh_options(options: Any) -> None:
     options.add_argument(
         "--texture-from",
         choices=["model", "photographs"],
-        default="model",
         help="the colours of the texture: the model's, or those of the training photographs that "
         "see the surface best (default: model)",
     )

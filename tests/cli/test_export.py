@@ -77,14 +77,49 @@ def test_axes_units_and_faces_are_those_asked_for(opened, tmp_path):
     assert after.vertices[:, 1].mean() == pytest.approx(-100 * before.vertices[:, 2].mean(), 0.01)
 
 
-def test_a_texture_holds_the_colours_of_the_model(opened, tmp_path):
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("model", "a texture of 64 x 64, of the model's colours"),
+        ("photographs", "a texture of 64 x 64, of the photographs, and of the model's colours"),
+    ],
+)
+def test_a_texture_holds_the_colours_of_its_source(opened, tmp_path, source, said):
     pytest.importorskip("xatlas", reason="needs the extra 'export'")
     path = tmp_path / "mesh.glb"
-    notes = export_mesh(opened, path, MeshSettings(resolution=16, texture=64))
+    settings = MeshSettings(resolution=16, texture=64, texture_from=source)
+    green, scene = OpenedRun(opened.folder, "cpu"), opened.run.scene
+    rgb = torch.zeros_like(scene.train.rgb) + torch.tensor([0, 255, 0], dtype=torch.uint8)
+    green.run.scene = replace(scene, train=replace(scene.train, rgb=rgb))
+    notes = export_mesh(green, path, settings)
     mesh = mesh_of(path)
-    assert mesh.visual.material.baseColorTexture.size == (64, 64)
+    image = mesh.visual.material.baseColorTexture
+    assert image.size == (64, 64)
     assert np.abs(mesh.vertices.mean(0) - [10, 20, 30]).max() < 0.5
-    assert any("a texture of 64 x 64" in note for note in notes)
+    assert any(said in note for note in notes)
+    greens = (np.asarray(image.convert("RGB")) == [0, 255, 0]).all(-1).mean()
+    assert (greens > 0.3) == (source == "photographs")
+
+
+def test_a_glb_with_a_texture_is_what_the_format_asks_for(opened, tmp_path):
+    pytest.importorskip("xatlas", reason="needs the extra 'export'")
+    gltf = pytest.importorskip("pygltflib", reason="needs the package pygltflib")
+    path = tmp_path / "mesh.glb"
+    settings = MeshSettings(resolution=16, texture=64, texture_from="photographs")
+    export_mesh(opened, path, settings)
+    read = gltf.GLTF2().load(str(path))
+    (primitive,) = read.meshes[0].primitives
+    assert primitive.attributes.TEXCOORD_0 is not None
+    assert primitive.attributes.NORMAL is not None
+    material = read.materials[primitive.material].pbrMetallicRoughness
+    assert (material.metallicFactor, material.roughnessFactor) == (0, 1)
+    texture = read.textures[material.baseColorTexture.index]
+    picture = read.bufferViews[read.images[texture.source].bufferView]
+    start = picture.byteOffset or 0
+    data = read.binary_blob()[start : start + picture.byteLength]
+    assert iio.imread(data, extension=".png").shape[:2] == (64, 64)
+    uv = read.accessors[primitive.attributes.TEXCOORD_0]
+    assert uv.count == read.accessors[primitive.attributes.POSITION].count
 
 
 def test_culls_cut_what_their_rule_names(opened, tmp_path):
@@ -251,6 +286,7 @@ def test_a_density_is_fused_from_rendered_depth(tmp_path, monkeypatch):
         (["--points", "a.obj"], "--points a.obj: points are written as .ply"),
         (["--points", "a.ply", "--point-count", "0"], "--point-count must be at least 1"),
         (["--mesh", "a.ply", "--texture", "64"], "--texture: a.ply holds none; write .glb or .obj"),
+        (["--mesh", "a.glb", "--texture-from", "photographs"], "--texture-from needs --texture N"),
         (["--mesh", "a.glb", "--texture", "2"], "--texture must be 16 to 16384 texels, got 2"),
         (["--mesh", "a.ply", "--faces", "2"], "--faces must be at least 4, got 2"),
         (["--mesh", "a.ply", "--resolution", "0"], "--resolution must be at least 1"),

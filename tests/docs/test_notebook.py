@@ -20,8 +20,8 @@ def test_the_notebook_is_stored_without_outputs() -> None:
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_the_notebook_runs_and_shows_its_runs(tmp_path: Path, monkeypatch) -> None:
-    nbclient = pytest.importorskip("nbclient", reason="needs the extra 'notebook'")
-    nbformat = pytest.importorskip("nbformat", reason="needs the extra 'notebook'")
+    nbclient = pytest.importorskip("nbclient", reason="needs nbclient")
+    nbformat = pytest.importorskip("nbformat", reason="needs nbformat")
     pytest.importorskip("ipykernel", reason="needs the extra 'notebook'")
     root = NOTEBOOK.parents[1]
     monkeypatch.setenv("PYTHONPATH", str(root))

@@ -34,7 +34,7 @@ class MeshSettings:
     is ``level_set`` of the field, ``tsdf`` (fusion of rendered depth), or ``auto``: the second for
     densities, the first for signed distances. ``texture`` is the number of texels along a side of
     the image that holds the colours; None: vertices hold them. ``texture_from`` is the source of
-    its colours, the ``model`` or the training ``photographs``.
+    its colours, the ``model`` (as does None) or the training ``photographs``.
     """
 
     resolution: int | None = None
@@ -45,14 +45,14 @@ class MeshSettings:
     fill_holes: float = 0.0
     watertight: bool = False
     texture: int | None = None
-    texture_from: str = "model"
+    texture_from: str | None = None
     axes: Axes = Axes()
 
     def __post_init__(self) -> None:
         for name, value, known in [
             ("components", self.components or "all", COMPONENTS),
             ("method", self.method, METHODS),
-            ("texture-from", self.texture_from, TEXTURE_SOURCES),
+            ("texture-from", self.texture_from or "model", TEXTURE_SOURCES),
             *(("cull", rule, CULLS) for rule in self.cull),
         ]:
             if value not in known:
@@ -66,6 +66,8 @@ class MeshSettings:
             raise ValueError(f"--faces must be at least 4, got {self.faces}")
         if self.texture is not None and not 16 <= self.texture <= 16384:
             raise ValueError(f"--texture must be 16 to 16384 texels, got {self.texture}")
+        if self.texture_from is not None and self.texture is None:
+            raise ValueError("--texture-from needs --texture N, the number of texels along a side")
         if not self.fill_holes >= 0:
             raise ValueError(f"--fill-holes must be at least 0, got {self.fill_holes}")
 

@@ -26,12 +26,12 @@ def with_texture(
     moved = transformed(mesh, np.linalg.inv(opened.to_files))
     visible = SurfaceVisibility(moved, opened.scene.train)
     notes: list[str] = []
-    if settings.texture_from == "model":
-        source, of = ModelColors(colors, visible), "of the model's colours"
-    else:
+    if settings.texture_from == "photographs":
         neutral, note = neutral_photographs(opened)
         notes += [] if note is None else [note]
         source = PhotographColors(colors, visible, neutral)
         of = "of the photographs, and of the model's colours where none sees the surface well"
+    else:
+        source, of = ModelColors(colors, visible), "of the model's colours"
     made = transformed(textured(moved, source, size, device=opened.device), opened.to_files)
     return made, [*notes, f"a texture of {size} x {size}, {of}"]
