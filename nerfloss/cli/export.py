@@ -36,6 +36,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     written.add_argument("--cameras", type=Path, metavar="FILE", help="all cameras as a .json")
     written.add_argument("--views", type=Path, metavar="FOLDER", help="rendered views as PNG")
     _add_mesh_options(command.add_argument_group("the mesh"))
+    _add_texture_options(command.add_argument_group("its texture"))
     others = command.add_argument_group("points and views")
     others.add_argument(
         "--point-count",
@@ -88,6 +89,12 @@ def _add_mesh_options(options: Any) -> None:
         help="close holes up to this size, in the units written; inf closes all",
     )
     options.add_argument(
+        "--watertight", action="store_true", help="refuse a mesh that is not watertight"
+    )
+
+
+def _add_texture_options(options: Any) -> None:
+    options.add_argument(
         "--texture", type=int, metavar="N", help="bake colours into an image of N by N texels"
     )
     options.add_argument(
@@ -95,9 +102,6 @@ def _add_mesh_options(options: Any) -> None:
         choices=["model", "photographs"],
         help="the colours of the texture: the model's, or those of the training photographs that "
         "see the surface best (default: model)",
-    )
-    options.add_argument(
-        "--watertight", action="store_true", help="refuse a mesh that is not watertight"
     )
 
 

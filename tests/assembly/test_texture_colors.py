@@ -17,8 +17,11 @@ from nerfloss.assembly.export.neutral_photographs import neutral_photographs, un
 from nerfloss.assembly.export.opened_run import OpenedRun
 from nerfloss.assembly.export.surface_visibility import SurfaceVisibility, interpolated
 from nerfloss.assembly.export.texture_colors import ModelColors, PhotographColors
+from nerfloss.data.cameras.camera import Camera
+from nerfloss.data.cameras.cameras import Cameras, pixel_centers
 from nerfloss.data.synthetic.camera_layouts import cameras_at, fibonacci_sphere
 from nerfloss.data.views import Views
+from nerfloss.geometry import intersect_sphere
 from nerfloss.kernels.numba.rasterize import NO_FACE, rasterize
 from nerfloss.quantities.signature import inputs_of
 
@@ -97,6 +100,36 @@ def test_the_background_behind_an_outline_is_not_baked(views, sampled) -> None:
     bare = replace(bare, rgb=torch.where(views.mask[..., None] > 0, views.rgb, red))
     found, _ = baked(bare, sampled)
     assert (found - sampled[2]).abs().max() < 0.08
+
+
+def lens_of(model: str) -> Camera:
+    more = {"OPENCV": (-0.12, 0.03, 0.002, -0.003), "OPENCV_FISHEYE": (0.02, 0.0, 0.0, 0.0)}[model]
+    return Camera(model, SIZE, SIZE - 6, (150.0, 154.0, SIZE / 2 + 1.7, SIZE / 2 - 2.3, *more))
+
+
+@pytest.mark.parametrize("model", ["OPENCV", "OPENCV_FISHEYE"])
+def test_photographs_of_other_lenses_are_looked_up_where_their_rays_go(sampled, model) -> None:
+    """Images made ray by ray: their colours are those of the position on the ball."""
+
+    def painted(points: torch.Tensor) -> torch.Tensor:
+        return 0.5 + 0.4 * torch.sin(3 * points)
+
+    poses = cameras_at(3.0 * fibonacci_sphere(16), SIZE, 35.0).poses.numpy()
+    cameras = Cameras.of([lens_of(model)] * 16, poses)
+    pixels = pixel_centers(cameras.width, cameras.height)
+    images = []
+    for view in range(16):
+        rays = cameras.rays(torch.full((len(pixels),), view), pixels, torch.zeros(len(pixels), 3))
+        enter, leave = intersect_sphere(rays, 0.6)
+        hits = rays.origins + enter[:, None] * rays.directions
+        images.append(torch.where((leave > enter)[:, None], painted(hits), 0.0))
+    rgb = (torch.stack(images).reshape(16, cameras.height, cameras.width, 3) * 255).round().byte()
+    found, unseen = baked(Views(cameras, tuple(map(str, range(16))), rgb), sampled)
+    assert not unseen.any()
+    error = (found - painted(sampled[0])).abs()
+    # A pixel is 0.02 wide on the ball: half of it would be an error of 0.01.
+    assert error.median() < 0.004
+    assert error.max() < 0.05
 
 
 def test_weights_fade_to_zero_before_a_view_ceases_to_count(views) -> None:
