@@ -150,7 +150,7 @@ def _reduced(
 ) -> Bool[np.ndarray, "rows columns"]:
     """Return which blocks of pixels count as a whole."""
     blocks = counted[: rows * stride, : columns * stride].reshape(rows, stride, columns, stride)
-    return blocks.all((1, 3))
+    return np.asarray(blocks.all((1, 3)))
 
 
 def _inside(
