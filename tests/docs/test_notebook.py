@@ -1,6 +1,8 @@
 """The tutorial notebook runs from its first cell to its last, and is stored without outputs."""
 
 import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,8 +25,13 @@ def test_the_notebook_runs_and_shows_its_runs(tmp_path: Path, monkeypatch) -> No
     nbclient = pytest.importorskip("nbclient", reason="needs nbclient")
     nbformat = pytest.importorskip("nbformat", reason="needs nbformat")
     pytest.importorskip("ipykernel", reason="needs the extra 'notebook'")
-    root = NOTEBOOK.parents[1]
-    monkeypatch.setenv("PYTHONPATH", str(root))
+    # The command of this checkout, also where nerfloss is not installed.
+    command = tmp_path / "bin" / "nerfloss"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m nerfloss "$@"\n')
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{command.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PYTHONPATH", str(NOTEBOOK.parents[1]))
     monkeypatch.setenv("JUPYTER_PLATFORM_DIRS", "1")
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     folder = {"metadata": {"path": str(tmp_path)}}

@@ -145,7 +145,7 @@ def test_a_field_that_is_not_finite_says_so():
 def test_colours_are_those_of_the_vertices_and_survive_both_files(tmp_path):
     mesh = with_vertex_colors(
         MeshExtraction(resolution=32)(ball, BOX).mesh,
-        lambda _, normals: (normals + 1) / 2,
+        lambda _, normals, directions: (normals - directions + 2) / 4,
         device=torch.device("cpu"),
     )
     outward = np.asarray(mesh.vertices) / np.linalg.norm(mesh.vertices, axis=1, keepdims=True)
