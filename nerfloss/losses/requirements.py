@@ -48,6 +48,8 @@ class Requirements:
         smallest_patch: pixels per side of the smallest patch on which it is defined.
         fewest_rays: fewest rays per batch for which it is defined.
         approximate_gradient: why its gradient is not exact; empty where it is.
+        value_axes: name of the axes of its values where these are not the pixels or samples that
+            it takes, as ``frequencies``; maps then draw the mean over them.
     """
 
     loss: str = ""
@@ -55,6 +57,7 @@ class Requirements:
     smallest_patch: Size = ONE
     fewest_rays: Size = ONE
     approximate_gradient: str = ""
+    value_axes: str = ""
 
     def faults(self, values: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Yield a message for each violated condition, with the names of its settings."""
@@ -73,6 +76,7 @@ def requires(
     smallest_patch: int | Callable[..., int] = 1,
     fewest_rays: int | Callable[..., int] = 1,
     approximate_gradient: str = "",
+    value_axes: str = "",
 ) -> Callable[[Loss], Loss]:
     """Declare the requirements of a loss function, which is returned unchanged.
 
@@ -94,6 +98,7 @@ def requires(
             smallest_patch=Size.of(smallest_patch),
             fewest_rays=Size.of(fewest_rays),
             approximate_gradient=approximate_gradient,
+            value_axes=value_axes,
         )
         return loss
 

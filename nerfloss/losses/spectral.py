@@ -13,6 +13,7 @@ from nerfloss.losses.settings_checks import condition, not_negative
 @requires(
     condition("one or more different axes for dims", lambda dims: 0 < len(dims) == len(set(dims))),
     condition("power 1 (absolute) or 2 (squared)", lambda power: power in (1, 2)),
+    value_axes="frequencies",
 )
 def fourier(
     prediction: Float[Tensor, "*shape"],
@@ -38,7 +39,7 @@ def fourier(
     return spectrum.real.abs() ** power + spectrum.imag.abs() ** power
 
 
-@requires(not_negative("alpha"))
+@requires(not_negative("alpha"), value_axes="frequencies")
 def focal_frequency(
     patch_rgb: Float[Tensor, "patches height width 3"],
     patch_target_rgb: Float[Tensor, "patches height width 3"],

@@ -40,6 +40,11 @@ class Requirements(Protocol):
         """Reason why the gradient of the loss is not exact; empty where it is."""
         ...
 
+    @property
+    def value_axes(self) -> str:
+        """Name of the axes of its values, where these are not the pixels or samples it takes."""
+        ...
+
     def faults(self, values: Mapping[str, Any], /) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Yield a message for each violated condition, with the names of its settings."""
         ...
