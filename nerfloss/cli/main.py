@@ -22,7 +22,7 @@ COMMANDS = {
         "priors": "priors",
         "weights": "weights",
     },
-    "take away": {"render": "render", "export": "export"},
+    "take away": {"render": "render", "export": "export", "maps": "maps"},
     "look up": {
         "list": "list_parts",
         "terms": "terms",

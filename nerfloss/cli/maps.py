@@ -1,0 +1,106 @@
+"""``nerfloss maps``: pictures of what each loss term says, on the views and the mesh of a run."""
+
+import argparse
+from pathlib import Path
+
+SUMMARY = "draw each loss term on the views or the mesh of a run"
+EPILOG = """\
+examples:
+  nerfloss maps outputs/analytic/neus_eikonal/RUN
+  nerfloss maps outputs/analytic/neus_eikonal/RUN --terms all --gradients --views 0,3
+  nerfloss maps outputs/analytic/neus_eikonal/RUN --conflicts rgb eikonal
+  nerfloss maps outputs/analytic/neus_eikonal/RUN --mesh eikonal.ply --show eikonal_error
+
+Pictures, values (.npz) and a page go to loss_maps in the run's folder, where nerfloss report finds
+them. With --mesh, the mesh alone is written."""
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the command and its options."""
+    command = commands.add_parser(
+        "maps",
+        help=SUMMARY,
+        description=SUMMARY[0].upper() + SUMMARY[1:] + ".",
+        usage="nerfloss maps run [options]",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("folder", type=Path, metavar="run", help="a folder that training wrote")
+    command.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: auto)")
+    command.add_argument(
+        "-o", "--output", type=Path, metavar="FOLDER", help="default: loss_maps in the run's folder"
+    )
+    views = command.add_argument_group("on views")
+    views.add_argument(
+        "--views", type=_listed, default=[], metavar="A,B", help="names or numbers (default: three)"
+    )
+    views.add_argument(
+        "--split", choices=["train", "test"], default="train", help="of the views (default: train)"
+    )
+    views.add_argument(
+        "--terms",
+        type=_listed,
+        metavar="A,B",
+        help="terms of the recipe, or all (default: those that are active at the end)",
+    )
+    views.add_argument(
+        "--gradients",
+        action="store_true",
+        help="also the length of each term's gradient by the rendered colour",
+    )
+    views.add_argument(
+        "--conflicts",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("A", "B"),
+        help="also where two terms pull in opposite directions; may be repeated",
+    )
+    views.add_argument(
+        "--block", type=int, default=4, metavar="N", help="pixels of a conflict (default: 4 x 4)"
+    )
+    views.add_argument(
+        "--downscale",
+        type=int,
+        metavar="N",
+        help="one pixel in N x N (default: at most 256 pixels a side)",
+    )
+    command.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the maps that were asked for, and print what was assumed."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    from nerfloss.assembly.export.opened_run import OpenedRun
+    from nerfloss.assembly.loss_maps.run_maps import MapRequest
+    from nerfloss.assembly.loss_maps.write_maps import FOLDER, PAGE, write_maps
+
+    request = MapRequest(
+        options.views,
+        options.split,
+        options.terms,
+        options.gradients,
+        [(first, second) for first, second in options.conflicts],
+        options.block,
+        options.downscale,
+    )
+    opened = OpenedRun(options.folder.expanduser(), options.device)
+    folder = (options.output or opened.folder / FOLDER).expanduser()
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("views", total=None)
+        notes = write_maps(
+            opened, request, folder, lambda at, of: bar.update(task, completed=at, total=of)
+        )
+    for note in notes:
+        print(f"note: {note}")
+    print(f"wrote {folder / PAGE}")
+    return 0
+
+
+def _listed(text: str) -> list[str]:
+    """Return the words of a list that is separated by commas."""
+    return [word.strip() for word in text.split(",") if word.strip()]
