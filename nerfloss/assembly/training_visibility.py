@@ -31,7 +31,12 @@ class TrainingVisibility:
     render: Render
     cameras: Cameras
 
-    @torch.no_grad()
+    @property
+    def views(self) -> list[int]:
+        """Indices of the views that are asked: 32 at most, evenly spread."""
+        count = min(len(self.cameras), VIEWS)
+        return torch.linspace(0, len(self.cameras) - 1, count).round().long().tolist()
+
     def __call__(
         self, points: Float[Tensor, "points 3"], tolerance: float
     ) -> Bool[Tensor, "points"]:
@@ -39,21 +44,28 @@ class TrainingVisibility:
 
         ``tolerance`` is the distance by which the rendered surface may be off, in scene units.
         """
-        count = min(len(self.cameras), VIEWS)
         seen = torch.zeros(len(points), dtype=torch.int64, device=points.device)
-        chunk = ChunkSize(CHUNK, "eval.mesh.chunk")
-        for view in torch.linspace(0, len(self.cameras) - 1, count).round().long().tolist():
-            pixel, depth = self.cameras.project(points, view)
-            inside = (depth > 0) & self.cameras.in_image(pixel, view)
-            index = inside.nonzero().squeeze(1)
-            near, at = points[index], pixel[index]
-
-            def sees(rows: slice) -> Tensor:
-                return self._sees(near[rows], at[rows], view, tolerance)  # noqa: B023
-
-            found = [*chunk.results(sees, len(index)), index.new_zeros(0)]
-            seen[index] += torch.cat([part.long() for part in found])
+        for view in self.views:
+            seen += self.seen_by(view, points, tolerance)
+        count = len(self.views)
         return seen >= min(max(MIN_VIEWS, math.ceil(MIN_VIEW_FRACTION * count)), count)
+
+    @torch.no_grad()
+    def seen_by(
+        self, view: int, points: Float[Tensor, "points 3"], tolerance: float
+    ) -> Bool[Tensor, "points"]:
+        """Return which points one view sees; the surface may be off by ``tolerance``."""
+        pixel, depth = self.cameras.project(points, view)
+        inside = (depth > 0) & self.cameras.in_image(pixel, view)
+        index = inside.nonzero().squeeze(1)
+        near, at = points[index], pixel[index]
+
+        def sees(rows: slice) -> Tensor:
+            return self._sees(near[rows], at[rows], view, tolerance)
+
+        found = ChunkSize(CHUNK, "eval.mesh.chunk").results(sees, len(index))
+        inside[index] = torch.cat([*found, inside.new_zeros(0)])
+        return inside
 
     def _sees(
         self,

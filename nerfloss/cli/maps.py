@@ -65,11 +65,41 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         metavar="N",
         help="one pixel in N x N (default: at most 256 pixels a side)",
     )
+    mesh = command.add_argument_group("on the mesh")
+    mesh.add_argument(
+        "--mesh", type=Path, metavar="FILE", help="a .ply or .glb with values of the vertices"
+    )
+    mesh.add_argument(
+        "--show",
+        type=_listed,
+        default=[],
+        metavar="A,B",
+        help="eikonal_error, mean_curvature, normal_disagreement, visibility, training_rays, "
+        "distance_to_truth or terms of the recipe: all become properties of the vertices, the "
+        "first is their colour (default: all that the run has)",
+    )
     command.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write the maps that were asked for, and print what was assumed."""
+    """Write the maps or the mesh that were asked for, and print what was assumed."""
+    from nerfloss.assembly.export.opened_run import OpenedRun
+
+    if options.show and options.mesh is None:
+        raise ValueError("--show is for the mesh: give --mesh FILE, too")
+    if options.mesh is None:
+        return _write_views(options)
+    from nerfloss.assembly.loss_maps.surface_export import check_surface_file, export_surface
+
+    check_surface_file(options.mesh)
+    opened = OpenedRun(options.folder.expanduser(), options.device)
+    for note in export_surface(opened, options.mesh.expanduser(), options.show):
+        print(f"note: {note}")
+    print(f"wrote {options.mesh}")
+    return 0
+
+
+def _write_views(options: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 

@@ -36,7 +36,7 @@ def colors(batch):
 
 def test_only_pixels_of_the_images_are_drawn_and_all_of_them(views):
     sampler = UniformPixelSampler(views, background="none")
-    assert sampler.pixels == sum(w * h for w, h in SIZES) - 16
+    assert sampler.positions == sum(w * h for w, h in SIZES) - 16
     batch = sampler.draw(0, 20000)
     found = colors(batch)
     assert found.max() < 255

@@ -75,22 +75,22 @@ def test_near_mask_limits_the_distance_of_patch_centers(views, reach):
         if near[view, row + 3, column + 2]
     }
     assert set(corners(batches.draw(0, 9000 * 30))) == expected
-    assert batches.corners == len(expected)
+    assert batches.positions == len(expected)
 
 
 def test_restricted_patches_have_their_center_in_the_region(views):
     seen = torch.zeros_like(views.mask)
     seen[1:, 5:9, 6:10] = 255
     batches = PatchSampling(height=5, width=5, near_mask=4)(views.without_masks("white"))
-    assert batches.corners == 4 * 16 * 16
+    assert batches.positions == 4 * 16 * 16
     batches.restrict_to(seen)
-    assert batches.corners == 3 * 4 * 4
+    assert batches.positions == 3 * 4 * 4
     middles = [(v, r + 2, c + 2) for v, r, c in corners(batches.draw(0, 2500))]
     assert all(seen[middle] == 255 for middle in middles)
     beside_every_middle = torch.zeros_like(seen)
     beside_every_middle[:, 0, 0] = 255
     batches.restrict_to(beside_every_middle)
-    assert batches.corners == 3 * 4 * 4
+    assert batches.positions == 3 * 4 * 4
     everywhere = PatchSampling(height=5, width=5, near_mask=None)(views.without_masks("white"))
     everywhere.restrict_to(seen)
     assert everywhere.corners == 4 * 16 * 16

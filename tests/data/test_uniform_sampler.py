@@ -107,12 +107,12 @@ def test_near_mask_limits_the_distance_in_rows_and_columns(views, reach):
         rows = slice(max(row - reach, 0), row + reach + 1)
         expected[view, rows, max(column - reach, 0) : column + reach + 1] = True
     assert torch.equal(drawn, expected)
-    assert batches.pixels == expected.sum()
+    assert batches.positions == expected.sum()
 
 
 def test_without_masks_near_mask_has_no_effect(views):
     bare = Views(views.cameras, views.names, views.rgb)
-    assert UniformPixelSampler(bare, near_mask=2).pixels == 1600
+    assert UniformPixelSampler(bare, near_mask=2).positions == 1600
 
 
 def test_restricted_batches_draw_from_the_region_unless_near_mask_is_null(views):
@@ -121,13 +121,13 @@ def test_restricted_batches_draw_from_the_region_unless_near_mask_is_null(views)
     composited = views.without_masks("white")
     near = UniformPixelSampler(composited, near_mask=4)
     near.restrict_to(torch.zeros_like(seen))
-    assert near.pixels == 4 * 20 * 20
+    assert near.positions == 4 * 20 * 20
     near.restrict_to(seen)
-    assert near.pixels == 3 * 4 * 4
+    assert near.positions == 3 * 4 * 4
     assert (seen[where(near.draw(0, 300))] == 255).all()
     everything = UniformPixelSampler(composited, near_mask=None)
     everything.restrict_to(seen)
-    assert everything.pixels == 4 * 20 * 20
+    assert everything.positions == 4 * 20 * 20
 
 
 def test_runs_of_pixels_are_far_smaller_than_images():

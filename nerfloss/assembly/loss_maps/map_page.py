@@ -57,13 +57,13 @@ def map_page(
 
 def _table(described: Mapping[str, Any]) -> str:
     views = [view["name"] for view in described["views"]]
-    head = "".join(f"<th>{html.escape(text)}</th>" for text in ["term", "weight", "drawn", *views])
+    head = "".join(f"<th>{html.escape(text)}</th>" for text in ["term", "weight", *views, "drawn"])
     rows = [
         "".join(
             [
                 f"<td>{html.escape(name)}</td><td class=number>{term['weight']:.3g}</td>",
-                f"<td>{html.escape(term['drawn'])}</td>",
                 *(f"<td class=number>{_mean(term, view)}</td>" for view in views),
+                f"<td>{html.escape(term['drawn'])}</td>",
             ]
         )
         for name, term in described["terms"].items()
@@ -75,7 +75,7 @@ def _table(described: Mapping[str, Any]) -> str:
     )
     return (
         f"<div class=scroll><table><tr>{head}</tr>{body}</table></div>"
-        f"<p>The columns of views have each term's mean over the view.</p>{reasons}"
+        f"<p>Under the name of a view: the term's mean over its rays, unweighted.</p>{reasons}"
     )
 
 

@@ -24,7 +24,7 @@ class Range:
     @property
     def ends(self) -> tuple[str, str]:
         """Both ends in few digits, with a sign where values lie beyond."""
-        return f"{'≤ ' * self.below}{self.low:.3g}", f"{'≥ ' * self.beyond}{self.high:.3g}"
+        return f"{'<= ' * self.below}{self.low:.3g}", f"{'>= ' * self.beyond}{self.high:.3g}"
 
 
 COSINE = Range(-1.0, 1.0, RED_BLUE)

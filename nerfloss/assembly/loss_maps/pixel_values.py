@@ -10,7 +10,7 @@ from nerfloss.assembly.loss_maps.pixel_layout import Shape
 
 # How values become one per pixel, for captions.
 RAY = "value of the ray"
-COMPOSITED = "values of the samples, composited along the ray by their weights"
+COMPOSITED = "values of the samples, composited along the ray"
 ALONG_RAY = "mean of the values along the ray"
 PATCH_PIXEL = "value at the pixel, of patches of {0} x {1}"
 WHOLE_PATCH = "value of the patch of {0} x {1}, on each of its pixels"

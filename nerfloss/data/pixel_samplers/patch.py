@@ -118,7 +118,7 @@ class PatchPixelSampler:
                 self._corners = corners.to(self._global_targets.index_device)
 
     @property
-    def corners(self) -> int:
+    def positions(self) -> int:
         """Number of different patches that can be drawn."""
         return self._corners.count
 

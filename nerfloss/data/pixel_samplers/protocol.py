@@ -26,6 +26,15 @@ class PixelSampler(Protocol):
         ...
 
     @property
+    def positions(self) -> int:
+        """Number of different pixels, or patches, that are drawn from, all equally likely.
+
+        A pixel that is not at the border of where patches may lie is in as many of them as a patch
+        has pixels, so either way it gets one in ``positions`` of the rays.
+        """
+        ...
+
+    @property
     def needs_transfer(self) -> bool:
         """True if images and device differ, so that drawing early hides the transfer."""
         ...

@@ -101,7 +101,7 @@ class UniformPixelSampler:
             self._runs = runs.to(self._global_targets.index_device)
 
     @property
-    def pixels(self) -> int:
+    def positions(self) -> int:
         """Number of different pixels that can be drawn."""
         return self._runs.count
 
