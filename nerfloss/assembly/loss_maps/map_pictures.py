@@ -63,7 +63,7 @@ def png(picture: Picture) -> bytes:
     return iio.imwrite("<bytes>", np.ascontiguousarray(picture), extension=".png")
 
 
-def enlarged(picture: Picture) -> Picture:
+def enlarged(picture: Picture) -> UInt8[np.ndarray, "enlarged_rows enlarged_columns 3"]:
     """Return a small picture with each pixel as a square, at most 256 pixels a side."""
     times = max(1, WIDEST // max(picture.shape[:2]))
     return picture.repeat(times, 0).repeat(times, 1)

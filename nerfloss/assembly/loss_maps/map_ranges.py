@@ -30,7 +30,7 @@ class Range:
 COSINE = Range(-1.0, 1.0, RED_BLUE)
 
 
-def range_of(images: Sequence[Float[np.ndarray, "height width"]], colors: str = INFERNO) -> Range:
+def range_of(images: Sequence[Float[np.ndarray, "*shape"]], colors: str = INFERNO) -> Range:
     """Return the range of images: from 0 to the 99 % quantile of all their values.
 
     From the 1 % quantile where there are negative values. NaN counts for nothing.
