@@ -44,7 +44,7 @@ def test_the_page_of_a_sweep_has_every_part_but_the_ablation(page):
         *("scores", "response", "pareto", "renders", "surfaces", "training", "weights"),
         *("conflicts", "health", "recipe", "provenance", "left-out"),
     ]
-    assert list(left_out(page)) == ["Ablation"]
+    assert list(left_out(page)) == ["Ablation", "Loss maps"]
 
 
 def test_the_page_needs_nothing_else(page):
@@ -109,7 +109,9 @@ def test_one_run_has_a_page_without_what_takes_several(tmp_path):
     scores = {"psnr": 30.0, "chamfer_l1": 0.01, "hull_chamfer_l1": 0.05}
     run = pretend_run(tmp_path / "run", scores, diagnosed=False)
     page = write_report(run).read_text()
-    assert set(left_out(page)) == {"Ablation", "Sweep", "Pareto front", "Conflicts", "Health"}
+    assert set(left_out(page)) == {
+        *("Ablation", "Sweep", "Pareto front", "Loss maps", "Conflicts", "Health")
+    }
     assert '<td class="number">0.05</td>' in page, "the hull's score stands beside ours"
 
 

@@ -12,6 +12,7 @@ from nerfloss.experiments.report.missing_runs import count_missing_runs
 from nerfloss.experiments.report.page.ablation_bars import ablation_bars
 from nerfloss.experiments.report.page.conflicts import conflicts
 from nerfloss.experiments.report.page.health import health
+from nerfloss.experiments.report.page.loss_maps import loss_maps
 from nerfloss.experiments.report.page.pareto import pareto
 from nerfloss.experiments.report.page.provenance_facts import provenance_facts
 from nerfloss.experiments.report.page.recipe_text import recipe_text
@@ -36,6 +37,7 @@ PARTS: Sequence[Callable[[Study], Section | LeftOut]] = (
     weight_response,
     pareto,
     renders,
+    loss_maps,
     shape,
     training_curves,
     weights_over_time,

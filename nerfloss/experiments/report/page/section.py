@@ -117,7 +117,24 @@ class Widget:
     more: Mapping[str, str] = field(default_factory=dict)
 
 
-Block = Figures | PageTable | Code | Facts | Notes | Widget
+@dataclass(frozen=True)
+class Picture:
+    """A picture with a title; ``url`` is a data URL."""
+
+    title: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures in a grid."""
+
+    pictures: Sequence[Picture]
+    title: str = ""
+    kind: ClassVar[str] = "pictures"
+
+
+Block = Figures | PageTable | Code | Facts | Notes | Pictures | Widget
 
 
 @dataclass(frozen=True)
