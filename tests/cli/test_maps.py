@@ -92,6 +92,18 @@ def test_views_terms_and_sizes_are_those_asked_for(command, folder, tmp_path):
     assert len(described["views"]) == 1
 
 
+def test_a_later_call_leaves_no_picture_of_an_earlier_one(command, folder, tmp_path):
+    maps = tmp_path / "maps"
+    for view in ("0", "1"):
+        words = ["--views", view, "--terms", "mask", "--downscale", "4", "-o", str(maps)]
+        assert command("maps", str(folder), *words)[0] == 0
+        maps.joinpath("mine.png").write_bytes(b"")
+    name = json.loads((maps / "maps.json").read_text())["views"][0]["files"]
+    kinds = ("error", "mask", "normal", "photo", "render")
+    expected = {f"{name}.{kind}.png" for kind in kinds} | {f"{name}.npz", "mine.png"}
+    assert {path.name for path in maps.iterdir()} == expected | {"maps.json", "index.html"}
+
+
 def test_a_mesh_is_written_with_what_was_asked_for(command, folder, tmp_path):
     words = ["--mesh", "surface.ply", "--show", "eikonal_error,visibility"]
     status, out, err = command("maps", str(folder), *words)

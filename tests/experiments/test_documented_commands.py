@@ -258,7 +258,7 @@ def test_a_documented_command_of_nerfloss_succeeds(command, capsys):
     for option, package in {"--faces": "fast_simplification", "--texture": "xatlas"}.items():
         if option in words:
             pytest.importorskip(package, reason="needs the extra 'export'")
-    if words[1] in ("export", "render"):
+    if words[1] in ("export", "render", "maps"):
         untrained_run(Path(RUN))
     if "camera_path.json" in words:
         poses = np.stack([np.eye(3, 4)] * 2)

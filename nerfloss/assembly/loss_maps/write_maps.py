@@ -31,6 +31,8 @@ from nerfloss.files import atomic_write
 
 # The folder in that of a run, and the file that describes what is in it.
 FOLDER, DESCRIPTION, PAGE = "loss_maps", "maps.json", "index.html"
+# Pictures of a view beside its maps.
+KINDS = ("render", "photo", "error", "normal")
 
 
 def write_maps(
@@ -47,6 +49,7 @@ def write_maps(
     for view in maps_of_run(opened, request):
         views.append(view)
         done(len(views), count)
+    _remove_previous(folder)
     drawn = drawn_maps(views)
     pictures = {view.view: pictures_of(view, drawn) for view in views}
     for view in views:
@@ -100,6 +103,20 @@ def description(
         },
         "not_drawn": dict(first.not_drawn),
     }
+
+
+def _remove_previous(folder: Path) -> None:
+    """Remove the files of an earlier call, which may be of other views; nothing else."""
+    try:
+        described = json.loads((folder / DESCRIPTION).read_text())
+        names = [str(view["files"]) for view in described["views"]]
+        kinds = [*KINDS, *described["maps"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    for name in names:
+        for file in (f"{name}.npz", *(f"{name}.{kind}.png" for kind in kinds)):
+            if Path(file).name == file:
+                (folder / file).unlink(missing_ok=True)
 
 
 def _values(view: ViewMaps, drawn: dict[str, Drawn]) -> bytes:
