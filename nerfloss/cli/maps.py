@@ -30,25 +30,30 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     command.add_argument(
         "-o", "--output", type=Path, metavar="FOLDER", help="default: loss_maps in the run's folder"
     )
-    views = command.add_argument_group("on views")
-    views.add_argument(
+    _add_view_options(command.add_argument_group("on views"))
+    _add_mesh_options(command.add_argument_group("on the mesh"))
+    command.set_defaults(run=run)
+
+
+def _add_view_options(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument(
         "--views", type=_listed, default=[], metavar="A,B", help="names or numbers (default: three)"
     )
-    views.add_argument(
+    group.add_argument(
         "--split", choices=["train", "test"], default="train", help="of the views (default: train)"
     )
-    views.add_argument(
+    group.add_argument(
         "--terms",
         type=_listed,
         metavar="A,B",
         help="terms of the recipe, or all (default: those that are active at the end)",
     )
-    views.add_argument(
+    group.add_argument(
         "--gradients",
         action="store_true",
         help="also the length of each term's gradient by the rendered colour",
     )
-    views.add_argument(
+    group.add_argument(
         "--conflicts",
         nargs=2,
         action="append",
@@ -56,20 +61,22 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         metavar=("A", "B"),
         help="also where two terms pull in opposite directions; may be repeated",
     )
-    views.add_argument(
+    group.add_argument(
         "--block", type=int, default=4, metavar="N", help="pixels of a conflict (default: 4 x 4)"
     )
-    views.add_argument(
+    group.add_argument(
         "--downscale",
         type=int,
         metavar="N",
         help="one pixel in N x N (default: at most 256 pixels a side)",
     )
-    mesh = command.add_argument_group("on the mesh")
-    mesh.add_argument(
+
+
+def _add_mesh_options(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument(
         "--mesh", type=Path, metavar="FILE", help="a .ply or .glb with values of the vertices"
     )
-    mesh.add_argument(
+    group.add_argument(
         "--show",
         type=_listed,
         default=[],
@@ -78,7 +85,6 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "distance_to_truth or terms of the recipe: all become properties of the vertices, the "
         "first is their colour (default: all that the run has)",
     )
-    command.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
