@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import trimesh
 from small_runs import untrained_run
+from trimesh.visual.color import ColorVisuals
 
 from nerfloss.evaluation.colormaps import INFERNO, apply_colormap
 
@@ -111,6 +112,7 @@ def test_a_mesh_is_written_with_what_was_asked_for(command, folder, tmp_path):
     assert "note: colours: eikonal_error, from 0 to" in out
     assert out.endswith("wrote surface.ply\n")
     mesh = trimesh.load_mesh(tmp_path / "surface.ply", process=False)
+    assert isinstance(mesh.visual, ColorVisuals)
     assert mesh.visual.kind == "vertex"
     fields = mesh.metadata["_ply_raw"]["vertex"]["data"].dtype.names
     assert {"eikonal_error", "visibility"} <= set(fields)

@@ -148,7 +148,7 @@ def test_samples_are_composited_along_the_ray(ready):
             )
             if inside
         )
-        assert float(drawn[ray]) == pytest.approx(float(total), rel=1e-3, abs=1e-6)
+        assert float(drawn[ray]) == pytest.approx(float(total.detach()), rel=1e-3, abs=1e-6)
         hit += 1
     assert 0 < hit < len(drawn)
 
@@ -201,7 +201,9 @@ def test_the_gradient_is_that_of_the_colour_by_finite_differences(ready):
             down[pixel, channel] -= epsilon
             slopes.append((mean(up) - mean(down)) / (2 * epsilon))
         expected = len(image) * torch.tensor(slopes).norm()
-        found = drawn[name].gradient.flatten()[pixel]
+        gradient = drawn[name].gradient
+        assert gradient is not None
+        found = gradient.flatten()[pixel]
         assert float(found) == pytest.approx(float(expected), rel=0.05, abs=2e-3), name
 
 
