@@ -157,7 +157,7 @@ def test_samples_of_the_foreground_stay_in_the_unit_ball(tmp_path, sampler):
 def test_all_pixels_are_drawn_and_images_are_as_stored(tmp_path):
     run = assembled(tmp_path, "background=contracted", "loss=neus_mask")
     assert run.scene.background == "none"
-    assert run.batches.pixels == 6 * 24 * 24
+    assert run.batches.positions == 6 * 24 * 24
 
 
 def test_a_random_background_is_refused(tmp_path):

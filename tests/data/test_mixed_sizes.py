@@ -43,7 +43,7 @@ def test_only_pixels_of_the_images_are_drawn_and_all_of_them(views):
     assert torch.equal(found[:, 0], batch.rays.view)
     assert torch.equal(found[:, 1:].flip(1) + 0.5, batch.rays.pixel)
     assert not ((found[:, 0] == 0) & (found[:, 1] < 4) & (found[:, 2] < 4)).any()
-    assert len(torch.unique(found, dim=0)) == sampler.pixels
+    assert len(torch.unique(found, dim=0)) == sampler.positions
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (4, 4), (5, 3)])
@@ -61,7 +61,7 @@ def test_patches_hold_only_pixels_that_count(views, size):
         for column in range(w - width + 1)
         if view or row >= 4 or column >= 4
     )
-    assert sampler.corners == allowed
+    assert sampler.positions == allowed
 
 
 def test_pixels_near_masks_stay_in_the_images(views):

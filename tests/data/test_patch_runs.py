@@ -88,7 +88,7 @@ def test_without_masks_patches_are_drawn_in_the_sampled_region(tmp_path):
     ]
     run = assembled(tmp_path, "dataset.masks=false", *ALL, *quick)
     assert run.train()
-    assert run.batches.corners <= 6 * 13 * 13
+    assert run.batches.positions <= 6 * 13 * 13
 
 
 def test_a_patch_term_is_refused_with_single_pixel_batches(tmp_path):

@@ -93,7 +93,7 @@ def test_restricted_patches_have_their_center_in_the_region(views):
     assert batches.positions == 3 * 4 * 4
     everywhere = PatchSampling(height=5, width=5, near_mask=None)(views.without_masks("white"))
     everywhere.restrict_to(seen)
-    assert everywhere.corners == 4 * 16 * 16
+    assert everywhere.positions == 4 * 16 * 16
 
 
 @pytest.mark.parametrize(("rays", "drawn"), [(64, 64), (127, 64), (128, 128), (1, 64)])
@@ -142,7 +142,7 @@ def test_masks_without_a_patch_nearby_are_an_error(views):
     cornered = Views(views.cameras, views.names, views.rgb, mask)
     with pytest.raises(ValueError, match=r"no patch of batch\.height=8 .* batch\.near_mask=null"):
         PatchSampling(height=8, width=8, near_mask=0)(cornered)
-    assert PatchSampling(height=8, width=8, near_mask=3)(cornered).corners == 4
+    assert PatchSampling(height=8, width=8, near_mask=3)(cornered).positions == 4
 
 
 def test_a_random_background_without_masks_is_refused(views):

@@ -117,9 +117,9 @@ def test_warmup_finds_concavities_that_the_hull_covers(tmp_path):
 def test_without_masks_only_pixels_that_see_the_sampled_region_are_drawn(tmp_path):
     run = small(tmp_path, "dataset.scene=rings", "dataset.masks=false", "batch.near_mask=4")
     model, batches = initialized(run), run.batches
-    pixels = batches.pixels
+    pixels = batches.positions
     restrict_pixels(batches, model)
-    assert 0.1 * pixels < batches.pixels < 0.9 * pixels
+    assert 0.1 * pixels < batches.positions < 0.9 * pixels
     rays, grid, box = batches.draw(0, 500).rays, model.sampler.grid, model.field.box
     distance = hull_distance(grid.region.permute(2, 1, 0), box)
     nearest = torch.full((len(rays),), torch.inf)
@@ -136,9 +136,9 @@ def test_without_masks_only_pixels_that_see_the_sampled_region_are_drawn(tmp_pat
 def test_with_masks_or_a_sphere_all_pixels_are_drawn(tmp_path):
     for settings in (["dataset.masks=true"], ["dataset.masks=false", "initialization=sphere"]):
         run = assembled(tmp_path, *settings)
-        pixels = run.batches.pixels
+        pixels = run.batches.positions
         restrict_pixels(run.batches, initialized(run, source="sphere"))
-        assert run.batches.pixels == pixels
+        assert run.batches.positions == pixels
 
 
 @pytest.mark.slow

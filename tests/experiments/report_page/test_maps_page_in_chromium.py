@@ -20,7 +20,14 @@ def test_the_page_fits_the_window_and_shows_every_picture(tmp_path):
     assert FOUND is not None
     with chromium(FOUND) as browser:
         for width in (400, 1280):
-            browser.open(folder / "maps" / "index.html", width=width, touch=width == 400)
+            # The page has no script that would say when it is ready.
+            browser.size(width, 900, touch=width == 400)
+            page = folder / "maps" / "index.html"
+            browser.send("Page.navigate", url=page.resolve().as_uri())
+            browser.wait(
+                lambda: browser.ask("document.querySelectorAll('figure img').length") == 14
+            )
+            browser.wait(lambda: browser.ask("[...document.images].every(image => image.complete)"))
             assert browser.complaints == []
             assert browser.ask("document.documentElement.scrollWidth") <= width
             pictures = "[...document.images]"
