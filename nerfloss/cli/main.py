@@ -22,7 +22,12 @@ COMMANDS = {
         "priors": "priors",
         "weights": "weights",
     },
-    "take away": {"render": "render", "export": "export", "maps": "maps"},
+    "take away": {
+        "render": "render",
+        "export": "export",
+        "maps": "maps",
+        "view": "view",
+    },
     "look up": {
         "list": "list_parts",
         "terms": "terms",

@@ -1,0 +1,1 @@
+"""The viewer: a model, trained or in training, rendered live in a browser."""
