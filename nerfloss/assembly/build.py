@@ -22,6 +22,7 @@ from nerfloss.assembly.run import Run, RunSettings
 from nerfloss.assembly.setting_types import check_types
 from nerfloss.assembly.sweep_config import ablated, plain
 from nerfloss.assembly.trust.stored import read_stored, signed_text
+from nerfloss.assembly.viewer.viewer_address import HOST, PORT, ViewerAddress
 from nerfloss.data.pixel_samplers.protocol import PixelSampling
 from nerfloss.fields.hash_grid import check_kernels
 from nerfloss.models import Model
@@ -124,6 +125,7 @@ def assemble(cfg: DictConfig, folder: Path, process_group: ProcessGroup = SINGLE
         diagnostics=diagnostics,
         evaluator=evaluator,
         initialization=build(cfg.initialization),
+        viewer=_viewer_of(cfg, process_group),
     )
     settings = RunSettings(Path(folder), device, cfg.seed, plain(cfg))
     return build_run(parts, settings, signed_text(cfg), process_group)
@@ -146,6 +148,22 @@ def rebuild(
         raise ValueError(
             f"{error}\nThe run's code must be importable: call this in the folder of its training"
         ) from error
+
+
+def _viewer_of(cfg: DictConfig, process_group: ProcessGroup) -> ViewerAddress | None:
+    """Return where the viewer of a training listens, None for ``viewer=off`` and old runs.
+
+    Raises ValueError for ``viewer=on`` with several processes.
+    """
+    if cfg.get("viewer", "off") == "off":
+        return None
+    if process_group.size > 1:
+        raise ValueError(
+            "viewer=on needs a run of one process: each would have to wait for the viewer of the "
+            "first; use nerfloss view on the finished run"
+        )
+    host, port = cfg.get("viewer_host", HOST), cfg.get("viewer_port", PORT)
+    return ViewerAddress(host, port)
 
 
 def _diagnostics_of(cfg: DictConfig) -> Callback | None:

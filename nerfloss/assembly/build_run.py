@@ -7,6 +7,8 @@ from typing import Any
 from nerfloss.assembly.preview import Preview
 from nerfloss.assembly.reference_scores import check_protocol
 from nerfloss.assembly.run import Run, RunSettings
+from nerfloss.assembly.viewer.training_viewer import TrainingViewer
+from nerfloss.assembly.viewer.viewer_address import ViewerAddress
 from nerfloss.data.scene import Scene
 from nerfloss.evaluation.evaluator import Evaluator
 from nerfloss.initialization.initialization import Initialization
@@ -16,6 +18,7 @@ from nerfloss.training.batch_size import BatchSize
 from nerfloss.training.budget import Budget
 from nerfloss.training.callbacks.callback import Callback
 from nerfloss.training.callbacks.checkpointing import Checkpointing
+from nerfloss.training.callbacks.interventions import Interventions
 from nerfloss.training.callbacks.metrics_logging import MetricsLogging
 from nerfloss.training.callbacks.nonfinite_check import NonFiniteCheck
 from nerfloss.training.callbacks.watchdog import Watchdog
@@ -30,7 +33,7 @@ class RunParts:
     """Parts of a run, as its configuration names them.
 
     ``batch`` makes a source of batches from views, ``optimizer`` an optimizer from parameter
-    groups. ``preview_every``, ``watchdog`` and ``diagnostics`` may be None.
+    groups. ``preview_every``, ``watchdog``, ``diagnostics`` and ``viewer`` may be None.
     """
 
     scene: Scene
@@ -46,6 +49,7 @@ class RunParts:
     diagnostics: Callback | None
     evaluator: Evaluator
     initialization: Initialization
+    viewer: ViewerAddress | None = None
 
 
 def build_run(
@@ -119,6 +123,14 @@ def _callbacks(
     if parts.preview_every is not None:
         every = parts.preview_every
         callbacks.append(Preview(parts.scene, parts.model, parts.evaluator, every=every))
+    interventions = Interventions(parts.recipe)
+    if parts.viewer is not None:
+        viewer = TrainingViewer(
+            parts.viewer, parts.scene, parts.model, parts.recipe, parts.evaluator, interventions
+        )
+        callbacks.append(viewer)
+    # After the viewer and before the checkpoint, which then has what was just asked for.
+    callbacks.append(interventions)
     several = process_group.size > 1
     callbacks.append(Checkpointing(every=parts.checkpoint_every, after_first_step=several))
     return callbacks

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 
 from nerfloss.assembly.result_settings import affects_scores, flat
 from nerfloss.files import atomic_write
+from nerfloss.training.callbacks.interventions import read_interventions
 from nerfloss.training.distributed.torchrun_env import launch_command
 
 log = logging.getLogger(__name__)
@@ -60,7 +62,9 @@ def recorded(
 
     ``overrides`` reproduce the run. The yielded mapping takes the final ``status``; the default is
     "finished", or "failed" with the error if an exception leaves the block. A resumed run keeps its
-    start time, and the times of resumption are appended to ``resumed``. ``hardware`` is the
+    start time, and the times of resumption are appended to ``resumed``. ``interventions`` are the
+    weights that a person changed while it trained: then ``config_hash`` does not determine the
+    scores. ``hardware`` is the
     resolved hardware preset. ``same``: the run in the folder is resumed with its own configuration.
     """
     earlier, now = read_provenance(folder), _now()
@@ -83,6 +87,7 @@ def recorded(
         content["status"] = FINISHED if content["status"] == RUNNING else content["status"]
     finally:
         content["ended"] = _now()
+        content["interventions"] = [asdict(each) for each in read_interventions(folder)]
         _write_end(folder, content)
 
 

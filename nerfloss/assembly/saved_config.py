@@ -17,7 +17,7 @@ from nerfloss.assembly.trust.stored import read_stored
 # Parts that act while a model is trained: an evaluation would ignore a change of them.
 TRAINING_ONLY = frozenset(
     {"ablate", "ablate_base", "batch", "diagnostics", "hardware", "initialization", "loss"}
-    | {"objectives", "seed", "seeds", "trainer"}
+    | {"objectives", "seed", "seeds", "trainer", "viewer", "viewer_host", "viewer_port"}
 )
 _OWN = frozenset({"run", "checkpoint", "device"})
 

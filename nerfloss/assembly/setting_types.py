@@ -17,6 +17,8 @@ _PLAIN: Mapping[str, tuple[Any, float | None]] = {
     "trainer.max_seconds": (float | None, None),
     "trainer.checkpoint_every": (int, 1),
     "trainer.preview_every": (int | None, None),
+    "viewer": (Literal["on", "off"], None),
+    "viewer_port": (int, 0),
 }
 
 

@@ -37,7 +37,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 def run(options: argparse.Namespace) -> int:
     """Serve until Ctrl-C. Raises the errors of `view_run`."""
     from nerfloss.assembly.export.opened_run import OpenedRun
-    from nerfloss.assembly.viewer.view_run import ViewerAddress, view_run
+    from nerfloss.assembly.viewer.view_run import view_run
+    from nerfloss.assembly.viewer.viewer_address import ViewerAddress
 
     address = ViewerAddress(options.host, options.port, options.token)
     opened = OpenedRun(options.path_of_run.expanduser(), options.device)

@@ -22,6 +22,7 @@ class SignalHandler:
         self._previous: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> "SignalHandler":
+        self.reason = None
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._previous[number] = signal.signal(number, self._handle)

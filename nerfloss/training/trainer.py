@@ -46,6 +46,12 @@ class Trainer:
         self.callbacks: list[Callback] = list(callbacks)
         self.step, self.rays, self.rays_seen = 0, batch_size.rays, 0
         self.start_seconds = 0.0
+        self._signals = SignalHandler()
+
+    @property
+    def stop_requested(self) -> bool:
+        """True once a signal has asked to stop; the loop ends after the present step."""
+        return self._signals.reason is not None
 
     @property
     def schedule(self) -> Schedule:
@@ -60,7 +66,7 @@ class Trainer:
         """Train to the end of the budget; return the signal that interrupted it, if any."""
         if self.step == 0:
             self.start_seconds = self.timer.read("wall")
-        with SignalHandler() as signals, self.timer.running():
+        with self._signals as signals, self.timer.running():
             while True:
                 interrupted = self.clock.synchronize(signals.reason)
                 if interrupted or self.clock.finished(self.step):

@@ -35,7 +35,7 @@ class LiveClient:
     def __init__(self, handle: Any, mesh: Any | None, say: Callable[[str], None]) -> None:
         self.handle, self.mesh, self.say = handle, mesh, say
         self.moved_at = 0.0
-        self._changes = 1
+        self._changes, self._awaited = 1, True
         self._begun_for = 0
         self._rendering: Iterator[Picture | None] | None = None
         self._has_coarse = self._complete = self._shows_mesh = False
@@ -43,11 +43,16 @@ class LiveClient:
     def moved(self) -> None:
         """Note that the camera has moved; called by viser's threads."""
         self.moved_at = time.monotonic()
-        self._changes += 1
+        self.changed()
 
     def changed(self) -> None:
-        """Note that something else is to be shown, or the model has learned."""
-        self._changes += 1
+        """Note that something else is to be shown."""
+        self._changes, self._awaited = self._changes + 1, True
+
+    def learned(self) -> None:
+        """Note that the model has learned: a complete picture is rendered anew."""
+        if self._complete and self._begun_for == self._changes:
+            self._changes += 1
 
     @property
     def moves(self) -> bool:
@@ -55,18 +60,14 @@ class LiveClient:
         return time.monotonic() - self.moved_at < STILL_SECONDS
 
     @property
-    def is_complete(self) -> bool:
-        """True if nothing has changed since the sharp picture."""
-        return self._complete and self._begun_for == self._changes
-
-    @property
-    def has_picture(self) -> bool:
-        """True if a picture, coarse or sharp, of what is to be shown now has been sent."""
-        return self._shows_mesh or (self._has_coarse and self._begun_for == self._changes)
+    def awaits_picture(self) -> bool:
+        """True if no picture, coarse or sharp, of what is asked for has been sent."""
+        return self._awaited
 
     def give_up(self) -> None:
         """Abandon the picture; nothing more is rendered until something changes."""
         self._rendering, self._complete, self._begun_for = None, True, self._changes
+        self._awaited = False
 
     def work(self, display: Display, current: Callable[[], ShownModel], chunk: ChunkRows) -> bool:
         """Render for one step, and send a picture that is complete; False if nothing is to do."""
@@ -89,7 +90,7 @@ class LiveClient:
     def _show_mesh(self) -> None:
         if self._shows_mesh:
             return
-        self._shows_mesh = True
+        self._shows_mesh, self._awaited = True, False
         # Begun for no change: what comes next is rendered anew.
         self._rendering, self._begun_for, self._complete = None, 0, False
         with self.handle.atomic():
@@ -99,6 +100,7 @@ class LiveClient:
 
     def _send(self, found: Picture) -> None:
         self._has_coarse, self._shows_mesh = True, False
+        self._awaited &= self._begun_for != self._changes
         with self.handle.atomic():
             self.handle.scene.set_background_image(
                 found.pixels, format="jpeg", jpeg_quality=90, depth=found.z

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import logging
 import socket
 import threading
 from collections.abc import Iterator
@@ -34,6 +35,7 @@ def start_server(rule: AccessRule, port: int, title: str) -> Any:
             return None
 
     _check_port(rule.host, port)
+    logging.getLogger("websockets.server").setLevel(logging.WARNING)  # "connection open"
     with _STARTING, _guarded(rule), contextlib.redirect_stdout(io.StringIO()):
         return Server(host=rule.host, port=port, label=title, verbose=False)
 

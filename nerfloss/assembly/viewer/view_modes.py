@@ -46,7 +46,7 @@ class ShownModel:
     def modes(self) -> list[str]:
         """The modes that this model can be shown in."""
         offered = [mode for mode in PLAIN if MODES[mode] <= self.subject.offers]
-        return [*offered, *self.maps] if SURFACE <= self.subject.offers else offered
+        return [*offered, *self.maps] if self.subject.offers >= SURFACE else offered
 
     @property
     def background(self) -> str:
@@ -71,7 +71,7 @@ def pictures(
 ) -> Iterator[Picture | None]:
     """Yield None after every step, and the picture of each size when it is complete."""
     mode = mode if mode in shown.modes else "rgb"
-    surface = SURFACE if SURFACE <= shown.subject.offers else frozenset()
+    surface = SURFACE if shown.subject.offers >= SURFACE else frozenset()
     needs = (frozenset({"rgb"}) if mode in shown.maps else MODES[mode]) | surface
     note, photograph = f"step {shown.step}", None
     near_far: tuple[float, float] | None = None

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import trimesh
+from scipy.spatial.transform import Rotation
 
 from nerfloss.assembly.viewer.live_client import (
     MESH,
@@ -23,7 +24,8 @@ from nerfloss.assembly.viewer.view_modes import ShownModel
 
 log = logging.getLogger(__name__)
 
-BEHIND = 1.25  # times the distance of the first camera: in its place its thumbnail is in the way
+# Degrees beside the first camera, and times as far: in its place its thumbnail is in the way.
+BESIDE, BEHIND = 20.0, 1.2
 SIZES = ("160", "320", "480", "640", "960")  # pixels of the longer side of a sharp picture
 
 
@@ -62,8 +64,8 @@ class Viewer:
 
     @property
     def moves(self) -> bool:
-        """True if a camera moves, or a browser has no picture of what it shows now."""
-        return any(each.moves or not each.has_picture for each in [*self._clients.values()])
+        """True if a camera moves, or a browser has no picture of what it asks for."""
+        return any(each.moves or each.awaits_picture for each in [*self._clients.values()])
 
     def work(self, seconds: float) -> bool:
         """Render for about so many seconds; False if nothing is left to do."""
@@ -84,8 +86,7 @@ class Viewer:
     def learned(self) -> None:
         """Render anew what has been rendered completely: the model has learned since."""
         for client in [*self._clients.values()]:
-            if client.is_complete:
-                client.changed()
+            client.learned()
 
     def say(self, note: str) -> None:
         """Show a line in the panel."""
@@ -111,9 +112,7 @@ class Viewer:
 
     def _add_panel(self, shown: ShownModel) -> None:
         gui, display = self.server.gui, self.display
-        gui.configure_theme(
-            control_layout="collapsible", show_share_button=False, show_logo=False
-        )
+        gui.configure_theme(control_layout="collapsible", show_share_button=False, show_logo=False)
         self._note = gui.add_markdown("")
         mode = gui.add_dropdown("Mode", shown.modes, initial_value=shown.modes[0])
         sharp = gui.add_dropdown("Pixels", SIZES, initial_value=str(display.sharp))
@@ -172,6 +171,7 @@ class Viewer:
 
 
 def first_view(shown: ShownModel) -> tuple[tuple[float, ...], float]:
-    """Return where the view begins, behind the first training camera, and its field of view."""
+    """Return where the view begins, beside the first training camera, and its field of view."""
     _, position, fov = pose_of(shown.scene.train.cameras, 0)
-    return tuple((BEHIND * position).tolist()), fov
+    turn = Rotation.from_rotvec(np.radians(BESIDE) * np.asarray(shown.scene.up))
+    return tuple((BEHIND * turn.apply(position)).tolist()), fov

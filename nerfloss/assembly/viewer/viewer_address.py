@@ -1,0 +1,33 @@
+"""The address of a viewer, and the line that tells it."""
+
+import secrets
+from dataclasses import dataclass
+
+from nerfloss.assembly.viewer.access_rule import LOCAL, AccessRule
+
+HOST, PORT = "127.0.0.1", 7007
+
+
+@dataclass(frozen=True)
+class ViewerAddress:
+    """Where a viewer listens; ``token`` None: one is made where other machines can reach it."""
+
+    host: str = HOST
+    port: int = PORT
+    token: str | None = None
+
+    def rule(self) -> AccessRule:
+        """Return the rule of access."""
+        token = self.token
+        if token is None and self.host not in LOCAL:
+            token = secrets.token_urlsafe(16)
+        return AccessRule(self.host, token)
+
+
+def address_line(rule: AccessRule, port: int) -> str:
+    """Return the address to open, with what protects it."""
+    host = f"[{rule.host}]" if ":" in rule.host else rule.host
+    if rule.token is None:
+        return f"http://{host}:{port} (this machine only)"
+    note = "whoever has it can use the viewer, and the connection is not encrypted"
+    return f"http://{host}:{port}/?token={rule.token} ({note})"
