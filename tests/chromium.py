@@ -14,11 +14,20 @@ from typing import Any
 
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser")
 # WebGL in software: these machines have no GPU.
-FLAGS = (
-    "--headless=new --no-sandbox --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --disable-dev-shm-usage --use-gl=angle "
-    "--use-angle=swiftshader --enable-unsafe-swiftshader --remote-debugging-port=0"
-).split()
+FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--use-gl=angle",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--remote-debugging-port=0",
+]
 
 
 class Page:
@@ -107,6 +116,34 @@ class Page:
         )
         self.click(*box)
 
+    def press(self, button: str) -> None:
+        """Click on the button with that text."""
+        self.click_on(
+            f"[...document.querySelectorAll('button')].find(b => b.innerText == '{button}')"
+        )
+
+    def choose(self, label: str, option: str) -> None:
+        """Choose an option of the list with that label."""
+        self.click_on(field(label))
+        found = (
+            f"[...document.querySelectorAll('[role=option]')].find(o => o.innerText == '{option}')"
+        )
+        self.wait(lambda: self.evaluate(f"!!{found}"), 10)
+        time.sleep(0.3)  # until the list has unfolded
+        self.click_on(found)
+
+    def fill(self, label: str, text: str) -> None:
+        """Type into the field with that label."""
+        self.click_on(field(label))
+        self.evaluate("document.activeElement.select()")
+        self.call("Input.insertText", text=text)
+        for kind in ("keyDown", "keyUp"):
+            self.call("Input.dispatchKeyEvent", type=kind, key="Tab", windowsVirtualKeyCode=9)
+
+    def value(self, label: str) -> str:
+        """Return what stands in the field with that label."""
+        return self.evaluate(f"{field(label)}.value")
+
     def drag(self, begin: tuple[float, float], end: tuple[float, float], steps: int = 10) -> None:
         """Drag with the left button."""
         self.mouse("mouseMoved", *begin)
@@ -118,19 +155,18 @@ class Page:
             time.sleep(0.02)
         self.mouse("mouseReleased", *end)
 
-    def type(self, text: str) -> None:
-        """Replace the content of the focused field, and confirm."""
-        self.evaluate("document.activeElement.select()")
-        self.call("Input.insertText", text=text)
-        for kind in ("keyDown", "keyUp"):
-            self.call("Input.dispatchKeyEvent", type=kind, key="Enter", windowsVirtualKeyCode=13)
-
     def screenshot(self, path: Path | None = None) -> bytes:
         """Return what the page shows, as PNG; also written to ``path``."""
         data = base64.b64decode(self.call("Page.captureScreenshot")["data"])
         if path is not None:
             path.write_bytes(data)
         return data
+
+
+def field(label: str) -> str:
+    """Return the JavaScript expression of the field with that label."""
+    labels = "[...document.querySelectorAll('label')]"
+    return f"document.getElementById({labels}.find(l => l.innerText == '{label}').htmlFor)"
 
 
 @contextmanager

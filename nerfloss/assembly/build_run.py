@@ -7,6 +7,7 @@ from typing import Any
 from nerfloss.assembly.preview import Preview
 from nerfloss.assembly.reference_scores import check_protocol
 from nerfloss.assembly.run import Run, RunSettings
+from nerfloss.assembly.viewer.shown_model import ShownParts
 from nerfloss.assembly.viewer.training_viewer import TrainingViewer
 from nerfloss.assembly.viewer.viewer_address import ViewerAddress
 from nerfloss.data.scene import Scene
@@ -125,10 +126,8 @@ def _callbacks(
         callbacks.append(Preview(parts.scene, parts.model, parts.evaluator, every=every))
     interventions = Interventions(parts.recipe)
     if parts.viewer is not None:
-        viewer = TrainingViewer(
-            parts.viewer, parts.scene, parts.model, parts.recipe, parts.evaluator, interventions
-        )
-        callbacks.append(viewer)
+        shown = ShownParts(parts.model, parts.recipe, parts.scene, parts.evaluator, given={})
+        callbacks.append(TrainingViewer(parts.viewer, shown, interventions))
     # After the viewer and before the checkpoint, which then has what was just asked for.
     callbacks.append(interventions)
     several = process_group.size > 1

@@ -53,14 +53,6 @@ class LossRecipe(nn.Module):
         """Return True if a term takes the quantity, whatever its weight."""
         return any(quantity in term.needs for term in self.terms.values())
 
-    def weights(self) -> dict[str, float]:
-        """Return the weight of every term, without its schedule."""
-        return {name: term.weight for name, term in self.terms.items()}
-
-    def needs_of(self, name: str) -> frozenset[str]:
-        """Return what a term and the balancer need, whatever the term's weight."""
-        return self._needs({name: self.terms[name]})
-
     def set_weight(self, name: str, weight: float) -> None:
         """Change the weight of a term; call it between two steps."""
         self.terms[name] = replace(self.terms[name], weight=weight)

@@ -1,13 +1,13 @@
 """Maps on photographs, as the error of a rendering or a loss, projected into other views."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
-from torch.nn.functional import grid_sample, interpolate
+from torch.nn.functional import avg_pool2d, grid_sample
 
 from nerfloss.assembly.eval_adapter import view_at
 from nerfloss.assembly.viewer.progressive_rendering import ChunkRows, Images, rendered
@@ -16,7 +16,7 @@ from nerfloss.data.scene import Scene
 from nerfloss.evaluation.frame_pictures import HIT
 from nerfloss.evaluation.inputs import EvaluatedModel
 
-LARGEST = 160  # pixels of the longer side of a map
+LARGEST = 128  # pixels of the longer side of a map
 # A point is seen by the photograph unless something is nearer to it, by more than so many scene
 # units: the depth of a small map is coarse at slanted surfaces.
 TOLERANCE = 0.04
@@ -27,7 +27,7 @@ DIRECTION_WEIGHT = 1.0  # of the viewing direction against the position, in the 
 class PhotographMap:
     """A map over the pixels of one photograph, and the model's depth there.
 
-    ``values`` are at least 0; ``high`` is the value at the bright end of the colours.
+    ``values`` are NaN where there is none; ``high`` is the value at the bright end of the colours.
     """
 
     values: Float[Tensor, "height width"]
@@ -55,7 +55,8 @@ class PhotographMap:
         distance = (flat - self.cameras.poses[0, :, 3]).norm(dim=-1)
         seen = self.cameras.in_image(pixels, 0) & (along > 0)
         seen &= (nearest > distance - TOLERANCE) & (opacity.reshape(-1) > HIT)
-        return values.reshape(depth.shape), seen.reshape(depth.shape)
+        seen &= values.isfinite()
+        return values.where(seen, 0).reshape(depth.shape), seen.reshape(depth.shape)
 
 
 def nearest_photograph(pose: Float[np.ndarray, "3 4"], scene: Scene) -> int:
@@ -66,26 +67,25 @@ def nearest_photograph(pose: Float[np.ndarray, "3 4"], scene: Scene) -> int:
     return int((moved + DIRECTION_WEIGHT * turned).argmin())
 
 
-def small_cameras(scene: Scene, index: int) -> Cameras:
-    """Return the camera of one photograph for a map of at most 160 pixels."""
+def small_cameras(scene: Scene, index: int, downscale: int) -> Cameras:
+    """Return the camera of one photograph of which each square of so many pixels became one.
+
+    Rows and columns that fill no square are left out.
+    """
     cameras = scene.train.cameras[index : index + 1].to("cpu")
-    width, height = cameras.size(0)
-    factor = min(1.0, LARGEST / max(width, height))
-    size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    return resized(cameras, *size)
-
-
-def resized(cameras: Cameras, width: int, height: int) -> Cameras:
-    """Return one camera for its image resampled to another size."""
-    was = cameras.size(0)
-    ratio = torch.tensor([width / was[0], height / was[1]])
+    width, height = (side // downscale for side in cameras.size(0))
     intrinsics = cameras.intrinsics.clone()
-    intrinsics[:, :2] *= ratio[None, :, None]
+    intrinsics[:, :2] /= downscale
     lens = cameras.lens
     if lens is not None:  # columns: projection, fx, fy, cx, cy, coefficients
         lens = lens.clone()
-        lens[:, 1:5] *= ratio.double().repeat(2)
+        lens[:, 1:5] /= downscale
     return Cameras(intrinsics, cameras.poses, width, height, None, lens)
+
+
+def downscale_of(scene: Scene, index: int) -> int:
+    """Return the downscale by which a photograph has at most 128 pixels a side."""
+    return -(-max(scene.train.cameras.size(index)) // LARGEST)
 
 
 def error_map(
@@ -95,8 +95,8 @@ def error_map(
 
     It is the mean absolute difference of the three colours; a fifth is the bright end.
     """
-    cameras = small_cameras(scene, index)
-    width, height = cameras.size(0)
+    downscale = downscale_of(scene, index)
+    cameras = small_cameras(scene, index, downscale)
     images = None
     for images in rendered(subject, cameras, 0, {"rgb", "depth"}, background, chunk):
         if images is None:
@@ -104,10 +104,13 @@ def error_map(
     assert images is not None
     seen = view_at(scene, "train", index)
     target = seen.as_image(seen.batch.targets["target_rgb"].float().cpu())
-    small = interpolate(target.permute(2, 0, 1)[None], (height, width), mode="area")[0]
+    small = avg_pool2d(target.permute(2, 0, 1), downscale)
     error = (images.quantities["rgb"] - small.permute(1, 2, 0)).abs().mean(-1)
     yield PhotographMap(error, images.quantities["depth"], cameras, high=0.2)
 
 
+class NoMap(Exception):
+    """A mode has no map of a photograph; the message is the reason."""
+
+
 MapSource = Callable[[str, int], Iterator[PhotographMap | None]]
-Maps = Mapping[str, MapSource]

@@ -17,8 +17,9 @@ from nerfloss.evaluation.image_rendering import View
 from nerfloss.evaluation.inputs import EvaluatedModel
 
 COARSE, MIDDLE = 80, 200  # pixels of the longer side of the first two pictures
-CHUNK_SECONDS = 0.03  # aimed at per step, so that a moved camera is followed at once
-FIRST_ROWS, FEWEST_ROWS = 512, 64
+CHUNK_SECONDS = 0.04  # aimed at per step, so that a moved camera is followed at once
+# A step of fewer rays takes no less time: what does not depend on their number remains.
+FIRST_ROWS, FEWEST_ROWS = 1024, 512
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Images:
 
 
 class ChunkRows:
-    """Number of rays per step of a rendering, adapted to a duration of 30 ms; at most ``most``."""
+    """Number of rays per step of a rendering, adapted to a duration of 40 ms; at most ``most``."""
 
     def __init__(self, most: int) -> None:
         self.rows, self.most = min(FIRST_ROWS, most), most
@@ -67,7 +68,7 @@ class ChunkRows:
     def measured(self, seconds: float) -> None:
         """Adapt to the duration of the last step, by a factor of at most 2."""
         factor = min(2.0, max(0.5, CHUNK_SECONDS / max(seconds, 1e-6)))
-        self.rows = int(min(self.most, max(FEWEST_ROWS, self.rows * factor)))
+        self.rows = min(self.most, max(FEWEST_ROWS, int(self.rows * factor)))
 
 
 def sizes_up_to(sharp: int) -> list[int]:

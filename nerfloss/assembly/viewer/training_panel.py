@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nerfloss.training.callbacks.interventions import AdjustableRecipe, Interventions
+from nerfloss.training.callbacks.interventions import Interventions
 
 COLORS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#7f7f7f")
 POINTS = 2000  # of a plot; the older half is thinned where there are more
@@ -22,13 +22,12 @@ class TrainingPanel:
     def __init__(
         self,
         gui: Any,
-        recipe: AdjustableRecipe,
         interventions: Interventions,
         changed: Callable[[], None],
     ) -> None:
         self.paused = False
-        self._recipe, self._interventions, self._changed = recipe, interventions, changed
-        names = [*recipe.weights()]
+        self._interventions, self._changed = interventions, changed
+        names = [*interventions.weights]
         self._values: deque[tuple[int, list[float]]] = deque()
         self._new = False
         with gui.add_folder("Training"):
@@ -65,7 +64,7 @@ class TrainingPanel:
 
     def show_weights(self) -> None:
         """Show the weights that the recipe has now."""
-        for name, weight in self._recipe.weights().items():
+        for name, weight in self._interventions.weights.items():
             self._fields[name].value = weight
         made = self._interventions.made
         lines = [f"after step {i.step}: {i.term} {i.old:g} → {i.new:g}" for i in made[-5:]]
@@ -74,7 +73,7 @@ class TrainingPanel:
     def _field(self, gui: Any, name: str) -> Any:
         missing = self._interventions.missing(name)
         hint = f"needs {', '.join(missing)}, which this run has not prepared" if missing else None
-        weight = self._recipe.weights()[name]
+        weight = self._interventions.weights[name]
         # A step of 0: any number may be typed.
         return gui.add_number(
             name, float(weight), min=0.0, step=1e-9, disabled=bool(missing), hint=hint
@@ -87,7 +86,7 @@ class TrainingPanel:
 
     def _apply(self) -> None:
         """Request the weights that differ; they hold from the next step on."""
-        weights = self._recipe.weights()
+        weights = self._interventions.weights
         try:
             for name, field in self._fields.items():
                 if float(field.value) != weights[name]:

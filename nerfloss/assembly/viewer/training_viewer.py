@@ -2,21 +2,21 @@
 
 import logging
 import time
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from nerfloss.assembly.loss_maps import batch_constants
 from nerfloss.assembly.viewer.path_panel import PathPanel
 from nerfloss.assembly.viewer.server import start_server
-from nerfloss.assembly.viewer.shown_model import shown_model
+from nerfloss.assembly.viewer.shown_model import ShownParts
 from nerfloss.assembly.viewer.training_panel import TrainingPanel
 from nerfloss.assembly.viewer.view_modes import ShownModel
 from nerfloss.assembly.viewer.viewer import Viewer
 from nerfloss.assembly.viewer.viewer_address import ViewerAddress, address_line
-from nerfloss.data.scene import Scene
-from nerfloss.evaluation.evaluator import Evaluator
-from nerfloss.models import Model
-from nerfloss.recipe import LossRecipe
 from nerfloss.training.callbacks.callback import Callback, CallbackContext, TrainerState
 from nerfloss.training.callbacks.interventions import Interventions
+from nerfloss.training.prefetch import PreparedStep
 from nerfloss.training.step import Step
 
 log = logging.getLogger(__name__)
@@ -39,14 +39,11 @@ class TrainingViewer(Callback):
     def __init__(
         self,
         address: ViewerAddress,
-        scene: Scene,
-        model: Model,
-        recipe: LossRecipe,
-        evaluator: Evaluator,
+        parts: ShownParts,
         interventions: Interventions,
     ) -> None:
-        self.address, self.scene, self.model, self.recipe = address, scene, model, recipe
-        self.evaluator, self.interventions = evaluator, interventions
+        self.address, self.parts, self.interventions = address, parts, interventions
+        self._given: Mapping[str, Any] = parts.given
         self._at: dict[str, Any] = {"step": 0, "progress": 0.0}
         self._saved, self._last, self._plotted = 0.0, time.monotonic(), 0.0
         self._made = 0
@@ -57,11 +54,15 @@ class TrainingViewer(Callback):
         self._at["step"] = context.start - 1
         rule = self.address.rule()
         server = start_server(rule, self.address.port, f"nerfloss: {context.folder.name}")
-        self.viewer = Viewer(server, self._current, chunk=self.evaluator.chunk)
+        self.viewer = Viewer(server, self._current, chunk=self.parts.evaluator.chunk)
         changed = self.viewer.wake.set
-        self.panel = TrainingPanel(server.gui, self.recipe, self.interventions, changed)
+        self.panel = TrainingPanel(server.gui, self.interventions, changed)
         PathPanel(self.viewer, context.folder, None)
         log.info("viewer: %s", address_line(rule, server.get_port()))
+
+    def before_forward(self, trainer: TrainerState, inputs: PreparedStep) -> None:  # noqa: ARG002
+        # Of any batch, and not of the first alone: what holds all views may be renewed.
+        self._given = batch_constants(inputs.batch.targets)
 
     def after_step(self, trainer: TrainerState, step: Step) -> None:
         self._at = vars(trainer.schedule)
@@ -82,7 +83,7 @@ class TrainingViewer(Callback):
         self.viewer.close()
 
     def _current(self) -> ShownModel:
-        return shown_model(self.model, self._at, self.scene, self.evaluator)
+        return replace(self.parts, given=self._given).at(self._at)
 
     def _serve(self, now: float) -> None:
         """Render for as long as may be now, and send the plots."""

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from nerfloss.assembly.viewer.photograph_maps import (
     MapSource,
+    NoMap,
     PhotographMap,
     nearest_photograph,
 )
@@ -86,13 +87,17 @@ def pictures(
         assert images is not None
         if near_far is None and surface:
             near_far = depth_percentiles(images.quantities["depth"], images.quantities["opacity"])
-        if mode in shown.maps and photograph is None:
+        if mode in shown.maps and size == sizes[0]:
             index = nearest_photograph(view.pose, shown.scene)
-            for photograph in shown.maps[mode](mode, index):
-                if photograph is None:
-                    yield None
-            note += f", {mode} in {shown.scene.train.names[index]}: black 0"
-            note += "" if photograph is None else f", yellow {photograph.high:.3g} or more"
+            name = shown.scene.train.names[index]
+            try:
+                for photograph in shown.maps[mode](mode, index):
+                    if photograph is None:
+                        yield None
+            except NoMap as reason:
+                note += f", no map of {mode} in {name}: {reason}"
+            if photograph is not None:
+                note += f", {mode} in {name}: black 0, yellow {photograph.high:.3g} or more"
         elif mode == "depth" and near_far is not None and size == sizes[0]:
             note += f", depth {near_far[0]:.3g} (violet) to {near_far[1]:.3g} (yellow) scene units"
         yield Picture(
@@ -111,7 +116,8 @@ def _pixels(
     photograph: PhotographMap | None,
 ) -> UInt8[np.ndarray, "height width 3"]:
     if photograph is None:
-        return picture(mode, images.quantities, images.directions, near_far)
+        shown = mode if mode in MODES else "rgb"
+        return picture(shown, images.quantities, images.directions, near_far)
     values, seen = photograph.seen_from(images)
     return _over_colors(values, seen, images.quantities["rgb"], photograph.high)
 

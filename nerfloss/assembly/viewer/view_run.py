@@ -8,10 +8,11 @@ import numpy as np
 import trimesh
 
 from nerfloss.assembly.export.opened_run import OpenedRun
+from nerfloss.assembly.loss_maps import batch_constants
 from nerfloss.assembly.rendering.run_video import video_renderer
 from nerfloss.assembly.viewer.path_panel import PathPanel
 from nerfloss.assembly.viewer.server import start_server
-from nerfloss.assembly.viewer.shown_model import shown_model
+from nerfloss.assembly.viewer.shown_model import ShownParts
 from nerfloss.assembly.viewer.viewer import Viewer
 from nerfloss.assembly.viewer.viewer_address import ViewerAddress, address_line
 from nerfloss.evaluation.mesh_extraction import transformed
@@ -32,10 +33,12 @@ def view_run(
     """
     rule = address.rule()
     run = opened.run
-    shown = shown_model(run.model, vars(run.trainer.schedule), run.scene, run.evaluator)
+    at = vars(run.trainer.schedule)
+    least = run.batches.least_rays
+    given = batch_constants(run.batches.draw(at["step"], max(least, 1)).targets)
+    shown = ShownParts(run.model, run.recipe, run.scene, run.evaluator, given).at(at)
     server = start_server(rule, address.port, f"nerfloss: {opened.folder.name}")
     viewer = Viewer(server, lambda: shown, chunk=run.evaluator.chunk, mesh=_mesh_of(opened))
-    at = vars(run.trainer.schedule)
     paths = PathPanel(
         viewer, opened.folder, lambda: video_renderer(run.model, at, run.scene, run.evaluator)
     )

@@ -19,12 +19,25 @@ FILE = "interventions.json"
 
 
 @runtime_checkable
+class WeightedTerm(Protocol):
+    """A term of a recipe: its weight without schedule, and the quantities that it takes."""
+
+    @property
+    def weight(self) -> float: ...
+    @property
+    def needs(self) -> frozenset[str]: ...
+
+
+@runtime_checkable
 class AdjustableRecipe(Protocol):
     """A recipe whose weights can be changed while it trains."""
 
+    @property
+    def terms(self) -> Mapping[str, Any]:
+        """A `WeightedTerm` by each name."""
+        ...
+
     def all_needs(self) -> frozenset[str]: ...
-    def weights(self) -> Mapping[str, float]: ...
-    def needs_of(self, name: str) -> frozenset[str]: ...
     def set_weight(self, name: str, weight: float) -> None: ...
 
 
@@ -55,9 +68,15 @@ class Interventions(Callback):
         self._requested: SimpleQueue[tuple[str, float]] = SimpleQueue()
         self.made: list[Intervention] = []
 
+    @property
+    def weights(self) -> dict[str, float]:
+        """The weight of every term now, without its schedule."""
+        terms: Mapping[str, WeightedTerm] = self._recipe.terms
+        return {name: term.weight for name, term in terms.items()}
+
     def missing(self, term: str) -> list[str]:
         """Return the quantities of a term that this run has not prepared: it cannot get weight."""
-        return sorted(self._recipe.needs_of(term) - self._prepared)
+        return sorted(self._recipe.terms[term].needs - self._prepared)
 
     def request(self, term: str, weight: float) -> None:
         """Ask for a weight after the present step; may be called by any thread.
@@ -65,10 +84,8 @@ class Interventions(Callback):
         Raises ValueError for a term that does not exist or cannot get weight, and for a weight that
         is not finite or below 0.
         """
-        if term not in self._recipe.weights():
-            raise ValueError(
-                f"'{term}' is no term of the recipe: {', '.join(self._recipe.weights())}"
-            )
+        if term not in self.weights:
+            raise ValueError(f"'{term}' is no term of the recipe: {', '.join(self.weights)}")
         if not (math.isfinite(weight) and weight >= 0):
             raise ValueError(f"the weight of {term} is {weight}: give a finite number, 0 or more")
         if weight > 0 and (missing := self.missing(term)):
@@ -92,7 +109,7 @@ class Interventions(Callback):
                 term, weight = self._requested.get_nowait()
             except Empty:
                 break
-            old = self._recipe.weights()[term]
+            old = self.weights[term]
             if weight != old:
                 self._recipe.set_weight(term, weight)
                 self.made.append(Intervention(trainer.step, term, old, weight))
