@@ -164,9 +164,12 @@ class Page:
 
 
 def field(label: str) -> str:
-    """Return the JavaScript expression of the field with that label."""
-    labels = "[...document.querySelectorAll('label')]"
-    return f"document.getElementById({labels}.find(l => l.innerText == '{label}').htmlFor)"
+    """Return the JavaScript expression of the field with that label: the nearest one to it."""
+    return (
+        "((label) => { let at = label; while (!at.querySelector('input')) at = at.parentElement;"
+        " return at.querySelector('input') })"
+        f"([...document.querySelectorAll('label')].find(l => l.innerText == '{label}'))"
+    )
 
 
 @contextmanager

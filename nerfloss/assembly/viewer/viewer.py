@@ -113,6 +113,7 @@ class Viewer:
     def _add_panel(self, shown: ShownModel) -> None:
         gui, display = self.server.gui, self.display
         gui.configure_theme(show_share_button=False, show_logo=False)
+        gui.main_panel.dock_right()
         self._note = gui.add_markdown("")
         mode = gui.add_dropdown("Mode", shown.modes, initial_value=shown.modes[0])
         sharp = gui.add_dropdown("Pixels", SIZES, initial_value=str(display.sharp))
