@@ -61,7 +61,7 @@ class LiveClient:
 
     @property
     def awaits_picture(self) -> bool:
-        """True if no picture, coarse or sharp, of what is asked for has been sent."""
+        """True if the sharp picture of what is asked for has not been sent."""
         return self._awaited
 
     def give_up(self) -> None:
@@ -100,7 +100,6 @@ class LiveClient:
 
     def _send(self, found: Picture) -> None:
         self._has_coarse, self._shows_mesh = True, False
-        self._awaited &= self._begun_for != self._changes
         with self.handle.atomic():
             self.handle.scene.set_background_image(
                 found.pixels, format="jpeg", jpeg_quality=90, depth=found.z
@@ -110,6 +109,7 @@ class LiveClient:
         self.say(found.note)
         if found.is_sharp:
             self._rendering, self._complete = None, True
+            self._awaited &= self._begun_for != self._changes
 
 
 def view_point(camera: Any) -> ViewPoint:

@@ -21,8 +21,9 @@ from nerfloss.training.step import Step
 
 log = logging.getLogger(__name__)
 
+SHARP = 160  # pixels of the longer side at first: renewed every ten seconds or so
 MOVING_SECONDS = 0.1  # rendered between two steps while a camera moves
-STILL_SHARE = 0.05  # of the training time that is rendered while all cameras stand still
+STILL_SHARE = 0.03  # of the training time that is rendered while all cameras stand still
 MOST_SAVED = 0.3  # seconds of that which are saved up at most
 PLOT_SECONDS = 2.0  # between two updates of the plots
 IDLE_SECONDS = 0.1
@@ -32,8 +33,9 @@ class TrainingViewer(Callback):
     """Serve the viewer while a run trains.
 
     The training's own thread renders, between two steps: a tenth of a second at a time while a
-    camera moves, a twentieth of the time while all stand still, nothing without a browser. None of
-    it counts as training time, and nothing of it changes what is learned, except changed weights.
+    camera moves and until its picture is sharp, a thirtieth of the time while all stand still,
+    nothing without a browser. None of it counts as training time, and nothing of it changes what
+    is learned, except changed weights.
     """
 
     def __init__(
@@ -54,7 +56,8 @@ class TrainingViewer(Callback):
         self._at["step"] = context.start - 1
         rule = self.address.rule()
         server = start_server(rule, self.address.port, f"nerfloss: {context.folder.name}")
-        self.viewer = Viewer(server, self._current, chunk=self.parts.evaluator.chunk)
+        chunk = self.parts.evaluator.chunk
+        self.viewer = Viewer(server, self._current, chunk=chunk, sharp=SHARP)
         changed = self.viewer.wake.set
         self.panel = TrainingPanel(server.gui, self.interventions, changed)
         PathPanel(self.viewer, context.folder, None)

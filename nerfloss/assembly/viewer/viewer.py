@@ -32,7 +32,7 @@ SIZES = ("160", "320", "480", "640", "960")  # pixels of the longer side of a sh
 class Viewer:
     """Show what ``current`` returns in every browser at ``server``, and ``mesh`` in scene units.
 
-    Nothing is rendered by threads of its own: who owns the model calls `work`. A failure of a
+    ``sharp`` is the longer side of a sharp picture at first, one of `SIZES`. Nothing is rendered by threads of its own: who owns the model calls `work`. A failure of a
     picture is shown in the panel, and costs nothing else.
     """
 
@@ -43,9 +43,10 @@ class Viewer:
         *,
         chunk: int,
         mesh: trimesh.Trimesh | None = None,
+        sharp: int = 480,
     ) -> None:
         self.server, self.current, self.mesh = server, current, mesh
-        self.display = Display(surface=MODEL if mesh is None else MESH_BETWEEN)
+        self.display = Display(sharp=sharp, surface=MODEL if mesh is None else MESH_BETWEEN)
         self.wake = threading.Event()
         self._chunk = ChunkRows(chunk)
         self._clients: dict[int, LiveClient] = {}
@@ -64,7 +65,7 @@ class Viewer:
 
     @property
     def moves(self) -> bool:
-        """True if a camera moves, or a browser has no picture of what it asks for."""
+        """True if a camera moves, or a browser waits for a sharp picture of what it asked for."""
         return any(each.moves or each.awaits_picture for each in [*self._clients.values()])
 
     def work(self, seconds: float) -> bool:
