@@ -123,14 +123,18 @@ class Page:
         )
 
     def choose(self, label: str, option: str) -> None:
-        """Choose an option of the list with that label."""
-        self.click_on(field(label))
+        """Choose an option of the list with that label; again where the list was still moving."""
         found = (
             f"[...document.querySelectorAll('[role=option]')].find(o => o.innerText == '{option}')"
         )
-        self.wait(lambda: self.evaluate(f"!!{found}"), 10)
-        time.sleep(0.3)  # until the list has unfolded
-        self.click_on(found)
+        end = time.monotonic() + 30
+        while self.value(label) != option:
+            assert time.monotonic() < end, f"{label} stays {self.value(label)}"
+            self.click_on(field(label))
+            time.sleep(0.4)
+            if self.evaluate(f"!!{found}"):
+                self.click_on(found)
+            time.sleep(0.4)
 
     def fill(self, label: str, text: str) -> None:
         """Type into the field with that label."""

@@ -64,6 +64,23 @@ def export_surface(opened: OpenedRun, path: Path, names: Sequence[str]) -> list[
     return [*notes, f"properties of {len(mesh.vertices)} vertices: {', '.join(values)}"]
 
 
+def painted_mesh(
+    opened: OpenedRun, mesh: trimesh.Trimesh, name: str
+) -> tuple[trimesh.Trimesh, str]:
+    """Return a run's mesh coloured by a quantity or a term, and a note on the colours.
+
+    ``mesh`` is in the coordinates of the scene's files. Raises ValueError, with the reason, where
+    the run does not have it.
+    """
+    found = _values(Surface(opened, mesh), name)
+    if isinstance(found, str):
+        raise ValueError(f"no {name}: {found}")
+    span = _span(name, found)
+    low, high = span.ends
+    unit = QUANTITIES[name].unit if name in QUANTITIES else "unweighted value of the term"
+    return _painted(mesh, {name: found}, name, span), f"mesh: {name}, from {low} to {high} ({unit})"
+
+
 def _values(surface: Surface, name: str) -> Values | str:
     """Return the values at the vertices, or the reason why there are none."""
     if name in QUANTITIES:

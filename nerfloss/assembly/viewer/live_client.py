@@ -64,6 +64,10 @@ class LiveClient:
         """True if the sharp picture of what is asked for has not been sent."""
         return self._awaited
 
+    def replace_mesh(self, mesh: Any) -> None:
+        """Take another node as the mesh."""
+        self.mesh, self._shows_mesh = mesh, False
+
     def give_up(self) -> None:
         """Abandon the picture; nothing more is rendered until something changes."""
         self._rendering, self._complete, self._begun_for = None, True, self._changes

@@ -10,6 +10,7 @@ import trimesh
 from nerfloss.assembly.export.opened_run import OpenedRun
 from nerfloss.assembly.loss_maps import batch_constants
 from nerfloss.assembly.rendering.run_video import video_renderer
+from nerfloss.assembly.viewer.mesh_panel import MeshPanel
 from nerfloss.assembly.viewer.path_panel import PathPanel
 from nerfloss.assembly.viewer.server import start_server
 from nerfloss.assembly.viewer.shown_model import ShownParts
@@ -38,7 +39,9 @@ def view_run(
     given = batch_constants(run.batches.draw(at["step"], max(least, 1)).targets)
     shown = ShownParts(run.model, run.recipe, run.scene, run.evaluator, given).at(at)
     server = start_server(rule, address.port, f"nerfloss: {opened.folder.name}")
-    viewer = Viewer(server, lambda: shown, chunk=run.evaluator.chunk, mesh=_mesh_of(opened))
+    mesh = _mesh_of(opened)
+    viewer = Viewer(server, lambda: shown, chunk=run.evaluator.chunk, mesh=mesh)
+    colors = None if mesh is None else MeshPanel(viewer, opened, mesh)
     paths = PathPanel(
         viewer, opened.folder, lambda: video_renderer(run.model, at, run.scene, run.evaluator)
     )
@@ -47,6 +50,8 @@ def view_run(
     try:
         while not stop.is_set():
             paths.work()
+            if colors is not None:
+                colors.work()
             if not viewer.work(1.0):
                 viewer.wake.wait(IDLE_SECONDS)
                 viewer.wake.clear()

@@ -32,8 +32,9 @@ SIZES = ("160", "320", "480", "640", "960")  # pixels of the longer side of a sh
 class Viewer:
     """Show what ``current`` returns in every browser at ``server``, and ``mesh`` in scene units.
 
-    ``sharp`` is the longer side of a sharp picture at first, one of `SIZES`. Nothing is rendered by threads of its own: who owns the model calls `work`. A failure of a
-    picture is shown in the panel, and costs nothing else.
+    ``sharp`` is the longer side of a sharp picture at first, one of `SIZES`. Nothing is rendered by
+    threads of its own: who owns the model calls `work`. A failure of a picture is shown in the
+    panel, and costs nothing else.
     """
 
     def __init__(
@@ -93,6 +94,14 @@ class Viewer:
         """Show a line in the panel."""
         self._note.content = note
 
+    def show_mesh(self, mesh: trimesh.Trimesh) -> None:
+        """Show another mesh, in scene units, in place of the model."""
+        self.mesh = mesh
+        for client in [*self._clients.values()]:
+            client.replace_mesh(add_mesh(client.handle, mesh))
+        self.display.surface = self._surface.value = MESH
+        self.changed()
+
     def close(self) -> None:
         """Stop the server."""
         stop_server(self.server)
@@ -120,6 +129,7 @@ class Viewer:
         sharp = gui.add_dropdown("Pixels", SIZES, initial_value=str(display.sharp))
         choices = [MODEL] if self.mesh is None else [MODEL, MESH_BETWEEN, MESH]
         surface = gui.add_dropdown("Show", choices, initial_value=display.surface)
+        self._surface = surface
 
         def read(_: Any) -> None:
             display.mode, display.sharp = str(mode.value), int(sharp.value)

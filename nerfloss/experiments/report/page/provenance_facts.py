@@ -58,8 +58,22 @@ def facts_of(run: Run) -> dict[str, str]:
         "system": host.get("system"),
         "started": content.get("started"),
         "ended": content.get("ended"),
+        "interventions": _interventions(content.get("interventions")),
     }
     return {name: _text(value) for name, value in facts.items() if value not in (None, "")}
+
+
+def _interventions(made: Any) -> str | None:
+    """Return the weights that a person changed during training; the settings do not tell them."""
+    if not isinstance(made, list) or not made:
+        return None
+    entries = [each for each in made if isinstance(each, Mapping)]
+    changes = (
+        f"after step {each.get('step')}: {each.get('term')} from {each.get('old')} to "
+        f"{each.get('new')}"
+        for each in entries
+    )
+    return "weights changed by hand " + ", ".join(changes)
 
 
 def _commit(git: Mapping[str, Any]) -> str | None:
