@@ -15,6 +15,7 @@ TRAIN_SETTINGS = {
     "seed=N": "seed of parameters, pixels and samples",
     "device=NAME": "auto, cpu, cuda or cuda:1",
     "eval.images=false": "write no images of the test views",
+    "viewer=on": "watch the training in a browser, change weights",
     "hydra.run.dir=FOLDER": "where the run writes (default: below outputs/)",
 }
 EVAL_SETTINGS = {

@@ -10,8 +10,10 @@ import shlex
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +29,7 @@ from small_runs import TINY, TINY_DENSITY, TINY_SCENE, TINY_SDF, untrained_run
 from small_scenes import small_scene, write_blender, write_neus
 from written_runs import write_run
 
+import nerfloss.assembly.viewer.view_run as viewing
 from nerfloss.assembly.config_files import conf_dir
 from nerfloss.assembly.dataset_choice import dataset_overrides
 from nerfloss.assembly.environment_overrides import VARIABLE
@@ -57,6 +60,7 @@ PLACEHOLDERS = {
     "<name>": "eikonal",
     "where/the/data/lies/now": "data/lego",
 }
+VIEW_RUN = viewing.view_run
 # Lines that no test can run, by a part of them.
 EXEMPT = {
     "--rdzv_backend=c10d": "needs several machines",
@@ -110,9 +114,10 @@ def filled(line: str) -> str:
 
 
 def fewer(words: Sequence[str]) -> list[str]:
-    """Overrides that make a sweep short: one seed, one trial, one process."""
+    """Overrides that make a line short: one seed, one trial, one process; a free port."""
     shorter = ["seeds=[0]"] if any(word.startswith("seeds=") for word in words) else []
     shorter += ["hydra.sweeper.n_trials=1"] if "hydra/sweeper=optuna" in words else []
+    shorter += ["viewer_port=0"] if "viewer=on" in words else []
     return shorter + (["hydra.launcher.n_jobs=1"] if "hydra/launcher=joblib" in words else [])
 
 
@@ -249,7 +254,7 @@ def test_a_documented_refusal_reads_as_shown(command, monkeypatch, capsys):
 
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize("command", [c for c in COMMANDS if not is_run(c)], ids=title)
-def test_a_documented_command_of_nerfloss_succeeds(command, capsys):
+def test_a_documented_command_of_nerfloss_succeeds(command, capsys, monkeypatch):
     if any(part in command.line for part in NOT_TYPED):
         pytest.skip("see NOT_TYPED")
     words = in_words(command.line)
@@ -258,7 +263,10 @@ def test_a_documented_command_of_nerfloss_succeeds(command, capsys):
     for option, package in {"--faces": "fast_simplification", "--texture": "xatlas"}.items():
         if option in words:
             pytest.importorskip(package, reason="needs the extra 'export'")
-    if words[1] in ("export", "render", "maps"):
+    if words[1] == "view":
+        pytest.importorskip("viser", reason="needs the extra 'viewer'")
+        monkeypatch.setattr(viewing, "view_run", viewed_at_once)
+    if words[1] in ("export", "render", "maps", "view"):
         untrained_run(Path(RUN))
     if "camera_path.json" in words:
         poses = np.stack([np.eye(3, 4)] * 2)
@@ -271,6 +279,13 @@ def test_a_documented_command_of_nerfloss_succeeds(command, capsys):
     assert main(words[1:]) == 0
     if "multirun" in command.line:
         assert "Against" in capsys.readouterr().out
+
+
+def viewed_at_once(opened, address, say):
+    """Start the viewer at a free port, and end it."""
+    stop = threading.Event()
+    stop.set()
+    VIEW_RUN(opened, replace(address, port=0), say, stop)
 
 
 def shell(line: str, folder: Path, overrides: Sequence[str]) -> None:

@@ -12,8 +12,9 @@ from typing import Any
 from nerfloss.assembly.viewer.access_rule import AccessRule
 
 INSTALL = "the viewer needs the extra 'viewer': pip install 'nerfloss[viewer]'"
-# Another program that listens is told from a port that this user may not have.
-TAKEN = "port {port} of {host} is taken ({error}): choose another one (--port, viewer.port)"
+REFUSED = (
+    "the viewer cannot listen at {host}, port {port}: {error}; choose another (--port, viewer_port)"
+)
 _STARTING = threading.Lock()
 
 
@@ -26,7 +27,7 @@ def start_server(rule: AccessRule, port: int, title: str) -> Any:
     try:
         import viser
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(INSTALL) from error
+        raise ModuleNotFoundError(INSTALL, name="viser") from error
 
     class Server(viser.ViserServer):
         """A server that no browser can make reachable from elsewhere (viser's share tunnel)."""
@@ -97,4 +98,4 @@ def _check_port(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise OSError(TAKEN.format(port=port, host=host, error=error.strerror)) from None
+            raise OSError(REFUSED.format(port=port, host=host, error=error.strerror)) from None

@@ -10,11 +10,20 @@ HOST, PORT = "127.0.0.1", 7007
 
 @dataclass(frozen=True)
 class ViewerAddress:
-    """Where a viewer listens; ``token`` None: one is made where other machines can reach it."""
+    """Where a viewer listens; ``token`` None: one is made where other machines can reach it.
+
+    Raises ValueError for a port that does not exist.
+    """
 
     host: str = HOST
     port: int = PORT
     token: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= 65535:
+            raise ValueError(
+                f"port {self.port} does not exist: give 1 to 65535, or 0 for a free one"
+            )
 
     def rule(self) -> AccessRule:
         """Return the rule of access."""

@@ -108,8 +108,10 @@ def test_no_browser_can_open_a_tunnel_to_the_outside() -> None:
         stop_server(server)
 
 
-def test_a_port_that_is_taken_is_named(local: int) -> None:
-    with pytest.raises(OSError, match=f"port {local} of 127.0.0.1 is taken"):
+def test_a_port_that_is_taken_and_an_unknown_host_are_named(local: int) -> None:
+    with pytest.raises(OSError, match=r"cannot listen at nowhere\.invalid"):
+        start_server(AccessRule("nowhere.invalid", TOKEN), 0, "test")
+    with pytest.raises(OSError, match=f"cannot listen at 127.0.0.1, port {local}: .*in use"):
         start_server(AccessRule("127.0.0.1"), local, "test")
 
 
