@@ -21,9 +21,7 @@ class ViewerAddress:
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
-            raise ValueError(
-                f"port {self.port} does not exist: give 1 to 65535, or 0 for a free one"
-            )
+            raise ValueError(f"port {self.port} does not exist: give 0 (a free one) to 65535")
 
     def rule(self) -> AccessRule:
         """Return the rule of access."""
