@@ -1,208 +1,181 @@
-"""A real browser for tests: headless Chromium, steered over its debugging protocol."""
+"""A page in headless Chromium, driven over a pipe by its own protocol: no driver to install."""
 
 import base64
 import json
 import os
+import select
 import shutil
 import subprocess
+import tempfile
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser")
-# WebGL in software: these machines have no GPU.
-FLAGS = [
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+FLAGS = (
     "--headless=new",
     "--no-sandbox",
-    "--disable-quic",
+    "--disable-gpu-sandbox",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--ignore-gpu-blocklist",
+    "--disable-dev-shm-usage",
+    "--hide-scrollbars",
+    "--mute-audio",
     "--no-first-run",
+    "--disable-quic",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--disable-dev-shm-usage",
-    "--use-gl=angle",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-    "--remote-debugging-port=0",
-]
+    "--remote-debugging-pipe",
+)
+PATIENCE = 90.0  # seconds; a busy core draws WebGL slowly without a GPU
 
 
-class Page:
-    """One page; ``errors`` are what its console has reported as an error."""
+def find_chromium() -> str | None:
+    """Where a Chromium is, if there is one; CHROMIUM may name it."""
+    named = os.environ.get("CHROMIUM")
+    return named or next(filter(None, map(shutil.which, NAMES)), None)
 
-    def __init__(self, socket: Any) -> None:
-        self._socket, self._sent = socket, 0
-        self.errors: list[str] = []
+
+class Browser:
+    """One page of a running Chromium; ``complaints`` are its console's errors and exceptions."""
+
+    def __init__(self, process: subprocess.Popen, to: int, back: int) -> None:
+        self._process, self._to, self._back = process, to, back
+        self._rest, self._count = b"", 0
+        self.complaints: list[str] = []
+        self.requests: list[str] = []
+        target = self.send("Target.createTarget", url="about:blank")["targetId"]
+        attached = self.send("Target.attachToTarget", targetId=target, flatten=True)
+        self._session = attached["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
-            self.call(f"{domain}.enable")
+            self.send(f"{domain}.enable")
 
-    def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """Send a command and return its result."""
-        self._sent += 1
-        self._socket.send(json.dumps({"id": self._sent, "method": method, "params": parameters}))
+    _session: str | None = None
+
+    def send(self, method: str, **parameters):
+        """One command; its result, after whatever events came before it."""
+        self._count += 1
+        message = {"id": self._count, "method": method, "params": parameters}
+        if self._session:
+            message["sessionId"] = self._session
+        os.write(self._to, json.dumps(message).encode() + b"\0")
         while True:
-            message = json.loads(self._socket.recv(timeout=60))
-            if message.get("id") == self._sent:
-                assert "error" not in message, message
-                return message["result"]
-            self._note(message)
+            answer = self._next(time.monotonic() + PATIENCE)
+            if answer.get("id") == self._count:
+                assert "error" not in answer, answer["error"]
+                return answer["result"]
+            self._note(answer)
 
-    def _note(self, message: dict[str, Any]) -> None:
-        values = message.get("params", {})
-        if message["method"] == "Runtime.exceptionThrown":
-            self.errors.append(json.dumps(values["exceptionDetails"])[:500])
-        elif message["method"] == "Runtime.consoleAPICalled" and values["type"] == "error":
-            self.errors.append(json.dumps(values["args"])[:500])
-        elif message["method"] == "Log.entryAdded" and values["entry"]["level"] == "error":
-            self.errors.append(f"{values['entry']['text']} {values['entry'].get('url', '')}")
+    def open(self, path: Path, *, width: int, height: int = 900, touch: bool = False) -> None:
+        """Show a file, and wait until its script is done and its pictures have a size."""
+        self.size(width, height, touch=touch)
+        self.send("Page.navigate", url=path.resolve().as_uri())
+        self.wait(lambda: self.ask("document.documentElement?.dataset.ready === 'yes'"))
+        self.wait(lambda: self.ask("[...document.images].every(i => i.complete || !i.src)"))
 
-    def resize(self, width: int, height: int) -> None:
-        self.call(
-            "Emulation.setDeviceMetricsOverride",
-            width=width,
-            height=height,
-            deviceScaleFactor=1,
-            mobile=False,
-        )
+    def size(self, width: int, height: int, *, touch: bool = False, scale: float = 1) -> None:
+        """The size of the window, in CSS pixels."""
+        metrics = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": touch}
+        self.send("Emulation.setDeviceMetricsOverride", **metrics)
 
-    def open(self, address: str) -> None:
-        self.call("Page.navigate", url=address)
-
-    def evaluate(self, script: str) -> Any:
-        """Return the value of a JavaScript expression."""
-        found = self.call(
-            "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True
-        )
-        assert "exceptionDetails" not in found, found
+    def ask(self, expression: str):
+        """The value of an expression in the page, waiting for it where it is a promise."""
+        asked = {"expression": expression, "returnByValue": True, "awaitPromise": True}
+        found = self.send("Runtime.evaluate", **asked)
+        assert "exceptionDetails" not in found, found["exceptionDetails"]
         return found["result"].get("value")
 
-    def text(self) -> str:
-        return self.evaluate("document.body ? document.body.innerText : ''") or ""
+    def wait(self, true: Callable[[], bool]) -> None:
+        """Until it is true."""
+        end = time.monotonic() + PATIENCE
+        while not true():
+            assert time.monotonic() < end, "the page never got there"
+            time.sleep(0.1)
 
-    def wait(self, condition: Callable[[], Any], seconds: float = 60) -> Any:
-        """Wait until a condition holds, and return its value."""
-        end = time.monotonic() + seconds
-        while not (found := condition()):
-            assert time.monotonic() < end, f"after {seconds} s: {self.text()!r} {self.errors}"
-            time.sleep(0.2)
-        return found
-
-    def mouse(self, kind: str, x: float, y: float, buttons: int = 0) -> None:
-        button = "left" if buttons or kind == "mouseReleased" else "none"
-        self.call(
-            "Input.dispatchMouseEvent",
-            type=kind,
-            x=x,
-            y=y,
-            button=button,
-            buttons=buttons,
-            clickCount=1,
+    def box(self, selector: str) -> dict[str, float]:
+        """Where an element is in the window, scrolled to its middle."""
+        return self.ask(
+            f"(() => {{ const e = document.querySelector({json.dumps(selector)});"
+            f"e.scrollIntoView({{block: 'center', behavior: 'instant'}});"
+            f"const b = e.getBoundingClientRect();"
+            f"return {{x: b.x, y: b.y, width: b.width, height: b.height}}; }})()"
         )
 
-    def click(self, x: float, y: float) -> None:
-        self.mouse("mouseMoved", x, y)
-        self.mouse("mousePressed", x, y, 1)
-        self.mouse("mouseReleased", x, y)
+    def drag(self, start: tuple[float, float], end: tuple[float, float], steps: int = 6) -> None:
+        """Press the mouse's left button at one place, and release it at another."""
+        self._mouse("mouseMoved", *start, buttons=0)
+        self._mouse("mousePressed", *start, buttons=1)
+        for i in range(1, steps + 1):
+            at = [a + (b - a) * i / steps for a, b in zip(start, end, strict=True)]
+            self._mouse("mouseMoved", *at, buttons=1)
+        self._mouse("mouseReleased", *end, buttons=0)
 
-    def click_on(self, element: str) -> None:
-        """Click in the middle of the element that a JavaScript expression returns."""
-        self.evaluate(f"({element}).scrollIntoView({{block: 'center'}})")
-        box = self.evaluate(
-            f"(() => {{const r = ({element}).getBoundingClientRect();"
-            "return [r.x + r.width / 2, r.y + r.height / 2]})()"
-        )
-        self.click(*box)
+    def wheel(self, at: tuple[float, float], turn: float) -> None:
+        """Turn the wheel by so many pixels, towards the user."""
+        place = {"x": at[0], "y": at[1], "deltaX": 0, "deltaY": turn}
+        self.send("Input.dispatchMouseEvent", type="mouseWheel", **place)
 
-    def press(self, button: str) -> None:
-        """Click on the button with that text."""
-        self.click_on(
-            f"[...document.querySelectorAll('button')].find(b => b.innerText == '{button}')"
-        )
+    def picture(self, *, whole: bool = False) -> bytes:
+        """The window, or the whole page, as PNG."""
+        taken = self.send("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
+        return base64.b64decode(taken["data"])
 
-    def choose(self, label: str, option: str) -> None:
-        """Choose an option of the list with that label; again where the list was still moving."""
-        found = (
-            f"[...document.querySelectorAll('[role=option]')].find(o => o.innerText == '{option}')"
-        )
-        end = time.monotonic() + 30
-        while self.value(label) != option:
-            assert time.monotonic() < end, f"{label} stays {self.value(label)}"
-            self.click_on(field(label))
-            time.sleep(0.4)
-            if self.evaluate(f"!!{found}"):
-                self.click_on(found)
-            time.sleep(0.4)
+    def _mouse(self, kind: str, x: float, y: float, *, buttons: int) -> None:
+        pressed = buttons or kind == "mouseReleased"
+        button = {"button": "left" if pressed else "none", "buttons": buttons}
+        place = {"type": kind, "x": x, "y": y, "clickCount": 1, **button}
+        self.send("Input.dispatchMouseEvent", **place)
 
-    def fill(self, label: str, text: str) -> None:
-        """Type into the field with that label."""
-        self.click_on(field(label))
-        self.evaluate("document.activeElement.select()")
-        self.call("Input.insertText", text=text)
-        for kind in ("keyDown", "keyUp"):
-            self.call("Input.dispatchKeyEvent", type=kind, key="Tab", windowsVirtualKeyCode=9)
+    def _next(self, end: float) -> dict:
+        while b"\0" not in self._rest:
+            ready, _, _ = select.select([self._back], [], [], max(0.0, end - time.monotonic()))
+            assert ready, f"Chromium did not answer (its exit code: {self._process.poll()})"
+            data = os.read(self._back, 1 << 20)
+            assert data, f"Chromium is gone (its exit code: {self._process.wait()})"
+            self._rest += data
+        message, _, self._rest = self._rest.partition(b"\0")
+        return json.loads(message)
 
-    def value(self, label: str) -> str:
-        """Return what stands in the field with that label."""
-        return self.evaluate(f"{field(label)}.value")
-
-    def drag(self, begin: tuple[float, float], end: tuple[float, float], steps: int = 10) -> None:
-        """Drag with the left button."""
-        self.mouse("mouseMoved", *begin)
-        self.mouse("mousePressed", *begin, 1)
-        for step in range(1, steps + 1):
-            share = step / steps
-            x, y = (a + share * (b - a) for a, b in zip(begin, end, strict=True))
-            self.mouse("mouseMoved", x, y, 1)
-            time.sleep(0.02)
-        self.mouse("mouseReleased", *end)
-
-    def screenshot(self, path: Path | None = None) -> bytes:
-        """Return what the page shows, as PNG; also written to ``path``."""
-        data = base64.b64decode(self.call("Page.captureScreenshot")["data"])
-        if path is not None:
-            path.write_bytes(data)
-        return data
-
-
-def field(label: str) -> str:
-    """Return the JavaScript expression of the field with that label: the nearest one to it."""
-    return (
-        "((label) => { let at = label; while (!at.querySelector('input')) at = at.parentElement;"
-        " return at.querySelector('input') })"
-        f"([...document.querySelectorAll('label')].find(l => l.innerText == '{label}'))"
-    )
+    def _note(self, event: dict) -> None:
+        said, kind = event.get("params", {}), event.get("method")
+        if kind == "Runtime.exceptionThrown":
+            self.complaints.append(json.dumps(said["exceptionDetails"]))
+        elif kind == "Runtime.consoleAPICalled" and said["type"] in ("error", "assert"):
+            self.complaints.append(json.dumps(said["args"]))
+        elif kind == "Log.entryAdded" and said["entry"]["level"] == "error":
+            self.complaints.append(said["entry"]["text"])
+        elif kind == "Network.requestWillBeSent":
+            self.requests.append(said["request"]["url"][:80])
 
 
 @contextmanager
-def browser(folder: Path) -> Iterator[Page]:
-    """Yield a page of a fresh Chromium, which ends with the block; its profile is in ``folder``."""
-    from websockets.sync.client import connect
-
-    assert PROGRAM is not None
-    profile = folder / "profile"
-    words = [PROGRAM, *FLAGS, f"--user-data-dir={profile}", "about:blank"]
-    environment = {**os.environ, "HOME": str(folder)}
-    with (folder / "chromium.log").open("wb") as log:
-        process = subprocess.Popen(words, stdout=log, stderr=log, env=environment)
-    try:
-        port = _port(profile / "DevToolsActivePort", process)
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=20) as answer:
-            pages = json.load(answer)
-        address = next(each["webSocketDebuggerUrl"] for each in pages if each["type"] == "page")
-        with connect(address, max_size=None) as socket:
-            yield Page(socket)
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
-
-
-def _port(file: Path, process: subprocess.Popen[bytes]) -> int:
-    end = time.monotonic() + 60
-    while time.monotonic() < end and process.poll() is None:
-        if file.is_file() and (lines := file.read_text().splitlines()):
-            return int(lines[0])
-        time.sleep(0.1)
-    raise AssertionError(f"chromium did not start (status {process.poll()})")
+def chromium(path: str) -> Iterator[Browser]:
+    """A Chromium with one empty page, ended with the block."""
+    theirs_in, to = os.pipe()
+    back, theirs_out = os.pipe()
+    # Chromium reads commands from 3 and answers on 4, whatever the pipes are called here.
+    line = f'exec "$0" "$@" 3<&{theirs_in} 4>&{theirs_out}'
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        command = ["bash", "-c", line, path, *FLAGS, f"--user-data-dir={profile}"]
+        process = subprocess.Popen(
+            command,
+            pass_fds=(theirs_in, theirs_out),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        os.close(theirs_in)
+        os.close(theirs_out)
+        try:
+            yield Browser(process, to, back)
+        finally:
+            os.close(to)
+            os.close(back)
+            try:
+                process.wait(timeout=10)  # Chromium ends when its pipe does
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()

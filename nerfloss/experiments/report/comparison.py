@@ -180,6 +180,12 @@ def _notes(runs: Sequence[Run], names: Sequence[str], absent: int) -> list[str]:
         notes.append(f"{unfinished} of {len(runs)} runs did not finish")
     if absent:
         notes.append(f"{absent} more runs of this sweep never started")
+    changed = sum(bool(run.provenance.get("interventions")) for run in runs)
+    if changed:
+        notes.append(
+            f"{changed} of {len(runs)} runs had weights changed by hand while they trained: their "
+            f"settings do not determine their scores (interventions in provenance.json)"
+        )
     for name in names:
         reasons = dict.fromkeys(run.reasons[name] for run in runs if name in run.reasons)
         notes += truncated([f"{name}: {reason}" for reason in reasons], "reasons")

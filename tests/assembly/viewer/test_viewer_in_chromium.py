@@ -1,6 +1,5 @@
 """The viewer in a real browser: pictures arrive, modes switch, weights change, no errors."""
 
-import io
 import re
 import threading
 import time
@@ -10,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from chromium import PROGRAM, Page, browser
-from PIL import Image
+from chromium import chromium, find_chromium
+from panel_page import PanelPage
 from small_runs import assembled, untrained_run
 
 from nerfloss.assembly.export.opened_run import OpenedRun
@@ -24,15 +23,15 @@ from nerfloss.training.callbacks.interventions import Intervention, read_interve
 pytest.importorskip("viser", reason="the extra 'viewer' is missing")
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(PROGRAM is None, reason="no Chromium on this machine"),
+    pytest.mark.skipif(find_chromium() is None, reason="no Chromium on this machine"),
 ]
 SIZES = [(1280, 800), (400, 800)]
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    with browser(tmp_path_factory.mktemp("chromium")) as found:
-        yield found
+def page() -> Iterator[PanelPage]:
+    with chromium(find_chromium() or "") as browser:
+        yield PanelPage(browser)
 
 
 @contextmanager
@@ -62,50 +61,40 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
-def scene_of(page: Page, path: Path | None = None) -> np.ndarray:
-    """What the scene shows, without the panel: the middle of the left part of the page."""
-    shown = Image.open(io.BytesIO(page.screenshot(path))).convert("RGB")
-    width, height = shown.size
-    box = (0, 250, int(0.7 * width), height - 150) if width > 600 else (60, 150, 340, 400)
-    return np.asarray(shown.crop(box), dtype=float)
-
-
-def opened(page: Page, address: str, size: tuple[int, int]) -> None:
-    page.errors.clear()
-    page.resize(*size)
-    page.open(address)
-    page.wait(lambda: "step 0" in page.text(), 90)
+def opened(page: PanelPage, address: str, size: tuple[int, int]) -> None:
+    page.open(address, size, lambda text: "step 0" in text)
+    page.wait(lambda: page.scene().std() > 20)
 
 
 @pytest.mark.parametrize("size", SIZES, ids=["1280", "400"])
-def test_the_model_appears(page: Page, served: str, size: tuple[int, int], tmp_path: Path) -> None:
+def test_the_model_appears(
+    page: PanelPage, served: str, size: tuple[int, int], tmp_path: Path
+) -> None:
     opened(page, served, size)
-    page.wait(lambda: scene_of(page, tmp_path / f"{size[0]}.png").std() > 20)
+    (tmp_path / f"{size[0]}.png").write_bytes(page.browser.picture())
     assert page.errors == []
 
 
-def test_modes_switch_the_picture(page: Page, served: str) -> None:
+def test_modes_switch_the_picture(page: PanelPage, served: str) -> None:
     opened(page, served, SIZES[0])
-    page.wait(lambda: scene_of(page).std() > 20)
     page.choose("Pixels", "160")
-    before = scene_of(page)
+    before = page.scene()
     for mode in ("depth", "normal", "opacity", "error", "loss: eikonal"):
         page.choose("Mode", mode)
         assert page.value("Mode") == mode
-        page.wait(lambda: np.abs(scene_of(page) - before).mean() > 3)  # noqa: B023
+        page.wait(lambda: np.abs(page.scene() - before).mean() > 3)  # noqa: B023
         time.sleep(1.0)
-        before = scene_of(page)
+        before = page.scene()
     assert "loss: eikonal in" in page.text()
     assert page.errors == []
 
 
-def test_a_dragged_camera_shows_another_side(page: Page, served: str) -> None:
+def test_a_dragged_camera_shows_another_side(page: PanelPage, served: str) -> None:
     opened(page, served, SIZES[0])
-    page.wait(lambda: scene_of(page).std() > 20)
     time.sleep(1.0)
-    before = scene_of(page)
-    page.drag((400, 400), (650, 430))
-    page.wait(lambda: np.abs(scene_of(page) - before).mean() > 3)
+    before = page.scene()
+    page.browser.drag((400, 400), (650, 430))
+    page.wait(lambda: np.abs(page.scene() - before).mean() > 3)
     assert page.errors == []
 
 
@@ -113,7 +102,9 @@ def viewer_of(run: Run) -> TrainingViewer:
     return next(each for each in run.trainer.callbacks if isinstance(each, TrainingViewer))
 
 
-def test_a_training_is_watched_paused_and_its_weight_changed(page: Page, tmp_path: Path) -> None:
+def test_a_training_is_watched_paused_and_its_weight_changed(
+    page: PanelPage, tmp_path: Path
+) -> None:
     steps = ("trainer.max_steps=100000", "trainer.preview_every=null", "trainer.watchdog=null")
     run = assembled(tmp_path, *steps, "viewer=on", "viewer_port=0")
     viewer = viewer_of(run)
@@ -123,11 +114,9 @@ def test_a_training_is_watched_paused_and_its_weight_changed(page: Page, tmp_pat
         end = time.monotonic() + 90
         while run.trainer.step < 5 and time.monotonic() < end:
             time.sleep(0.2)
-        page.errors.clear()
-        page.resize(1280, 1000)
-        page.open(f"http://127.0.0.1:{viewer.viewer.server.get_port()}")
-        page.wait(lambda: re.search(r"step \d+", page.text()), 90)
-        page.wait(lambda: scene_of(page).std() > 20)
+        address = f"http://127.0.0.1:{viewer.viewer.server.get_port()}"
+        page.open(address, (1280, 1000), lambda text: re.search(r"step \d+", text))
+        page.wait(lambda: page.scene().std() > 20)
         page.fill("eikonal", "0.5")
         page.press("Apply weights")
         page.wait(lambda: "eikonal 0.1 → 0.5" in page.text())
@@ -142,7 +131,7 @@ def test_a_training_is_watched_paused_and_its_weight_changed(page: Page, tmp_pat
         assert run.trainer.step == stopped_at
         page.press("Go on")
         page.wait(lambda: run.trainer.step > stopped_at)
-        page.screenshot(tmp_path / "training.png")
+        (tmp_path / "training.png").write_bytes(page.browser.picture())
         assert page.errors == []
     finally:
         viewer.panel.paused = False
@@ -151,15 +140,12 @@ def test_a_training_is_watched_paused_and_its_weight_changed(page: Page, tmp_pat
     assert not training.is_alive()
 
 
-def test_key_frames_are_saved_as_a_path(page: Page, tmp_path: Path) -> None:
+def test_key_frames_are_saved_as_a_path(page: PanelPage, tmp_path: Path) -> None:
     with viewed(untrained_run(tmp_path)) as address:
         opened(page, address, SIZES[0])
-        page.click_on(
-            "[...document.querySelectorAll('*')].filter(e => e.innerText == 'Camera path').pop()"
-        )
-        time.sleep(1.0)
+        page.unfold("Camera path")
         page.press("Add key frame")
-        page.drag((400, 400), (600, 430))
+        page.browser.drag((400, 400), (600, 430))
         time.sleep(1.0)
         page.press("Add key frame")
         page.wait(lambda: page.value("Key frame") == "key 2")
