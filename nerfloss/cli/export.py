@@ -14,7 +14,8 @@ examples:
   nerfloss export outputs/analytic/neus/RUN --mesh object.obj --faces 20000 --up y
   nerfloss export outputs/analytic/neus/RUN --mesh print.stl --fill-holes inf --watertight
 
-Everything is in the coordinates of the scene's own files, unless --up or --unit-scale is given."""
+Everything is in the coordinates of the scene's own files, unless --up or --unit-scale is given.
+If the data has moved: dataset.path=FOLDER, as for nerfloss eval."""
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -24,7 +25,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         help=SUMMARY,
         description=SUMMARY[0].upper() + SUMMARY[1:] + ".",
         usage="nerfloss export run [--mesh FILE] [--points FILE] [--cameras FILE] "
-        "[--views FOLDER] [options]",
+        "[--views FOLDER] [options] [dataset.SETTING=VALUE ...]",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -127,7 +128,7 @@ def run(options: argparse.Namespace) -> int:
         check_point_file(options.points, options.point_count)
     if options.cameras is not None:
         check_camera_file(options.cameras)
-    opened = OpenedRun(options.folder.expanduser(), options.device)
+    opened = OpenedRun(options.folder.expanduser(), options.device, options.settings)
     for path, export in [
         (options.mesh, lambda path: export_mesh(opened, path, settings)),
         (options.points, lambda path: export_points(opened, path, options.point_count, axes)),

@@ -12,7 +12,7 @@ examples:
   nerfloss maps outputs/analytic/neus_eikonal/RUN --mesh eikonal.ply --show eikonal_error
 
 Pictures, values (.npz) and a page go to loss_maps in the run's folder, where nerfloss report finds
-them. With --mesh, the mesh alone is written."""
+them. With --mesh, the mesh alone is written. If the data has moved: dataset.path=FOLDER."""
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -21,7 +21,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "maps",
         help=SUMMARY,
         description=SUMMARY[0].upper() + SUMMARY[1:] + ".",
-        usage="nerfloss maps run [options]",
+        usage="nerfloss maps run [options] [dataset.SETTING=VALUE ...]",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -98,7 +98,10 @@ def run(options: argparse.Namespace) -> int:
     from nerfloss.assembly.loss_maps.surface_export import check_surface_file, export_surface
 
     check_surface_file(options.mesh)
-    opened = OpenedRun(options.folder.expanduser(), options.device)
+    for name in ("views", "terms", "gradients", "conflicts", "downscale", "output"):
+        if vars(options)[name]:
+            raise ValueError(f"--{name} is for maps of views: leave it away with --mesh")
+    opened = OpenedRun(options.folder.expanduser(), options.device, options.settings)
     for note in export_surface(opened, options.mesh.expanduser(), options.show):
         print(f"note: {note}")
     print(f"wrote {options.mesh}")
@@ -122,7 +125,7 @@ def _write_views(options: argparse.Namespace) -> int:
         options.block,
         options.downscale,
     )
-    opened = OpenedRun(options.folder.expanduser(), options.device)
+    opened = OpenedRun(options.folder.expanduser(), options.device, options.settings)
     folder = (options.output or opened.folder / FOLDER).expanduser()
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
@@ -138,5 +141,8 @@ def _write_views(options: argparse.Namespace) -> int:
 
 
 def _listed(text: str) -> list[str]:
-    """Return the words of a list that is separated by commas."""
-    return [word.strip() for word in text.split(",") if word.strip()]
+    """Return the words of a list that is separated by commas; refuse one without any."""
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    if not words:
+        raise argparse.ArgumentTypeError(f"'{text}' has no name: give A or A,B")
+    return words

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from nerfloss.data.formats.folder_dataset import FolderDataset
 
 # Commands that take settings of the dataset beside their options.
-TAKE_SETTINGS = ("inspect", "convert", "priors", "render")
+TAKE_SETTINGS = ("inspect", "convert", "priors", "render", "export", "maps", "view")
 SETTING = re.compile(r"\+{0,2}dataset(?:\.(?P<name>\w+)[\w.]*)?=")
 # Datasets that are no folder of images with cameras, and what to do instead.
 NO_FOLDER = {

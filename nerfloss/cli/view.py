@@ -11,7 +11,8 @@ examples:
 
 Needs the extra 'viewer'. The viewer answers browsers of this machine only. From another machine:
 ssh -L 7007:localhost:7007 THIS_MACHINE, and open http://localhost:7007 there. With --host 0.0.0.0
-other machines reach it, with a token that is part of the address. During a training: viewer=on."""
+other machines reach it, with a token that is part of the address. During a training: viewer=on.
+If the data has moved: dataset.path=FOLDER."""
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -19,7 +20,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     command = commands.add_parser(
         "view",
         help=SUMMARY,
-        usage="nerfloss view RUN [options]",
+        usage="nerfloss view RUN [options] [dataset.SETTING=VALUE ...]",
         description=SUMMARY[0].upper() + SUMMARY[1:] + ".",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -41,6 +42,6 @@ def run(options: argparse.Namespace) -> int:
     from nerfloss.assembly.viewer.viewer_address import ViewerAddress
 
     address = ViewerAddress(options.host, options.port, options.token)
-    opened = OpenedRun(options.path_of_run.expanduser(), options.device)
+    opened = OpenedRun(options.path_of_run.expanduser(), options.device, options.settings)
     view_run(opened, address, lambda line: print(line, flush=True))
     return 0

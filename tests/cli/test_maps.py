@@ -126,6 +126,8 @@ def test_a_mesh_is_written_with_what_was_asked_for(command, folder, tmp_path):
         (["--conflicts", "rgb", "curvature"], "'curvature' has weight 0 at step 0"),
         (["--downscale", "0"], "a downscale of 0 does not fit a view of 24 x 24"),
         (["--mesh", "surface.stl"], "numbers of vertices fit into .ply or .glb"),
+        (["--mesh", "surface.ply"], "--output is for maps of views: leave it away with --mesh"),
+        (["--conflicts", "rgb", "rgb"], "a conflict is between two terms, got 'rgb' twice"),
         (["--show", "visibility"], "--show is for the mesh: give --mesh FILE, too"),
     ],
 )
@@ -135,6 +137,26 @@ def test_a_mistake_is_a_message(command, folder, tmp_path, words, message):
     assert message in err
     assert "Traceback" not in err
     assert not (tmp_path / "none").exists()
+
+
+def test_a_list_without_a_name_is_refused(command, folder):
+    status, _, err = command("maps", str(folder), "--terms", ",")
+    assert status == 2
+    assert "',' has no name: give A or A,B" in err
+
+
+def test_a_view_that_is_named_twice_is_drawn_once(command, folder, tmp_path):
+    words = ["--views", "0,0", "--terms", "mask", "--downscale", "4"]
+    assert command("maps", str(folder), *words, "-o", str(tmp_path / "maps"))[0] == 0
+    assert len(json.loads((tmp_path / "maps" / "maps.json").read_text())["views"]) == 1
+
+
+def test_settings_of_the_data_are_taken_as_by_eval(command, folder, tmp_path):
+    words = ["--views", "1", "--split", "test", "-o", str(tmp_path / "maps")]
+    assert (
+        "1: the test split has 1 views"
+        in command("maps", str(folder), *words, "dataset.test_views=1")[2]
+    )
 
 
 def test_a_folder_without_a_run_is_named(command, tmp_path):

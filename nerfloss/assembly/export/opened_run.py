@@ -1,5 +1,6 @@
 """A run that has ended, opened to export what it learned; its model is loaded when asked for."""
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -15,18 +16,22 @@ from nerfloss.assembly.hardware_presets import with_chunks_for_here
 from nerfloss.assembly.instantiation import build
 from nerfloss.assembly.refined_evaluation import refined_scene
 from nerfloss.assembly.run import Run
-from nerfloss.assembly.saved_config import saved_config
+from nerfloss.assembly.saved_config import saved_config, settings_of_evaluation
 from nerfloss.data.scene import Scene
 from nerfloss.evaluation.inputs import EvaluatedModel
 from nerfloss.training import checkpoint
 
 
 class OpenedRun:
-    """A run's folder. Data and checkpoint are read by the first use of `run`."""
+    """A run's folder. Data and checkpoint are read by the first use of `run`.
 
-    def __init__(self, folder: Path, device: str = "auto") -> None:
+    ``overrides`` are settings as for ``nerfloss eval``, such as ``dataset.path=FOLDER``.
+    """
+
+    def __init__(self, folder: Path, device: str = "auto", overrides: Sequence[str] = ()) -> None:
         """Open a folder that training wrote; raises FileNotFoundError for another folder."""
         self.folder, self.device = Path(folder), device_of(device)
+        self._overrides = overrides
         if not (self.folder / ".hydra" / "config.yaml").is_file():
             raise FileNotFoundError(
                 f"{folder} is no run: it has no .hydra/config.yaml. Give a folder that training "
@@ -49,8 +54,9 @@ class OpenedRun:
     @cached_property
     def config(self) -> DictConfig:
         """The configuration of the training, for this device."""
-        saved = with_chunks_for_here(saved_config(self.folder, [f"device={self.device}"]))
-        return loadable(saved, self.device)
+        changed = settings_of_evaluation([f"+{word}" for word in self._overrides])
+        saved = saved_config(self.folder, [*changed, f"device={self.device}"])
+        return loadable(with_chunks_for_here(saved), self.device)
 
     @cached_property
     def is_distance(self) -> bool:

@@ -60,8 +60,8 @@ def conflict_map(
     block. ``at``, ``view`` and ``given`` are those of `term_maps`; nothing changes in model and
     recipe.
 
-    Raises ValueError for a name that is no term, a term of weight 0 at this step or without a map,
-    and a ``block`` below 1.
+    Raises ValueError for a name that is no term or given twice, a term of weight 0 at this step or
+    without a map, and a ``block`` below 1.
 
     Reference: Yu et al., "Gradient Surgery for Multi-Task Learning", NeurIPS 2020, section 2.2.
     """
@@ -154,6 +154,8 @@ def _check(
 ) -> None:
     if block < 1:
         raise ValueError(f"a block of conflicts has at least 1 pixel a side, got {block}")
+    if len(set(names)) < 2:
+        raise ValueError(f"a conflict is between two terms, got '{names[0]}' twice")
     for name, term, weight in zip(names, terms, weights, strict=True):
         if not weight > 0:
             raise ValueError(

@@ -79,7 +79,8 @@ def chosen_views(opened: OpenedRun, request: MapRequest) -> list[int]:
     if not request.views:
         count = min(VIEWS, len(names))
         return np.linspace(0, len(names) - 1, count).round().astype(int).tolist()
-    return [_index_of(word, names, request.split) for word in request.views]
+    # A name and a number may mean the same view.
+    return list(dict.fromkeys(_index_of(word, names, request.split) for word in request.views))
 
 
 def downscale_of(opened: OpenedRun, request: MapRequest) -> int:

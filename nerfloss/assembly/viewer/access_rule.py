@@ -1,6 +1,7 @@
 """Access to the viewer: which requests of a browser are answered, by host, origin and token."""
 
 import hmac
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
@@ -8,6 +9,8 @@ from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
 LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
+# Characters that mean themselves in an address and in a cookie.
+TOKEN = re.compile(r"[A-Za-z0-9._~-]*")
 Decision = Literal["allowed", "set cookie", "forbidden"]
 
 
@@ -19,7 +22,8 @@ class AccessRule:
     be a local name, so that no other site can be resolved to this machine (DNS rebinding). With a
     token, every request must carry it as a cookie, which a page opened with ``?token=`` receives.
     In both cases a request that a page of another site makes (its ``Origin`` is not the ``Host``)
-    is refused. Raises ValueError for a host that is not local without a token.
+    is refused. Raises ValueError for a host that is not local without a token, and for a token that
+    is short or cannot stand in an address.
     """
 
     host: str
@@ -30,12 +34,20 @@ class AccessRule:
             raise ValueError(f"a viewer at {self.host} can be reached from elsewhere: give a token")
         if self.token is not None and len(self.token) < 8:
             raise ValueError("a token has at least 8 characters: others can be guessed")
+        if self.token is not None and not TOKEN.fullmatch(self.token):
+            raise ValueError("a token has letters, digits and -._~ only: it is part of an address")
 
     def decide(self, target: str, headers: Mapping[str, str]) -> Decision:
         """Return the decision on a request of HTTP, also one that opens a websocket.
 
         ``target`` is the path with its query; names in ``headers`` are in lower case.
         """
+        try:
+            return self._decision(target, headers)
+        except ValueError:  # a path, Host or Origin that is no address, e.g. "http://["
+            return "forbidden"
+
+    def _decision(self, target: str, headers: Mapping[str, str]) -> Decision:
         host = headers.get("host", "")
         origin = headers.get("origin")
         if origin is not None and urlsplit(origin).netloc.lower() != host.lower():

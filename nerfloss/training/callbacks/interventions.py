@@ -65,6 +65,7 @@ class Interventions(Callback):
         self._recipe = recipe
         # What batches and samplers were prepared for, before any change.
         self._prepared = recipe.all_needs()
+        self._configured = self.weights
         self._requested: SimpleQueue[tuple[str, float]] = SimpleQueue()
         self.made: list[Intervention] = []
 
@@ -88,17 +89,21 @@ class Interventions(Callback):
             raise ValueError(f"'{term}' is no term of the recipe: {', '.join(self.weights)}")
         if not (math.isfinite(weight) and weight >= 0):
             raise ValueError(f"the weight of {term} is {weight}: give a finite number, 0 or more")
-        if weight > 0 and (missing := self.missing(term)):
-            raise ValueError(
-                f"{term} needs {', '.join(missing)}, which this run has not prepared: begin a run "
-                f"in which its weight is above 0"
-            )
+        self._check_prepared(term, weight)
         self._requested.put((term, weight))
 
     def setup(self, context: CallbackContext) -> None:
         self._file: Path = context.folder / FILE
         if self.made:
             self._write()
+            for each in self._last().values():
+                log.info(
+                    "weight of %s is %g since an intervention after step %d (configured: %g)",
+                    each.term,
+                    each.new,
+                    each.step,
+                    self._configured[each.term],
+                )
         else:  # of another run in this folder, or after the checkpoint that is resumed
             self._file.unlink(missing_ok=True)
 
@@ -131,8 +136,20 @@ class Interventions(Callback):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.made = [Intervention(**each) for each in state["made"]]
-        for each in self.made:
+        for each in self._last().values():
+            self._check_prepared(each.term, each.new)
             self._recipe.set_weight(each.term, each.new)
+
+    def _last(self) -> dict[str, Intervention]:
+        """Return the newest intervention of each term that has any."""
+        return {each.term: each for each in self.made}
+
+    def _check_prepared(self, term: str, weight: float) -> None:
+        if weight > 0 and (missing := self.missing(term)):
+            raise ValueError(
+                f"{term} needs {', '.join(missing)}, which this run has not prepared: begin a run "
+                f"in which its weight is above 0"
+            )
 
     def _write(self) -> None:
         content = {"interventions": [asdict(each) for each in self.made]}

@@ -29,6 +29,26 @@ def test_a_page_of_another_site_cannot_open_the_websocket(origin: str) -> None:
     assert AccessRule("0.0.0.0", TOKEN).decide("/", known) == "forbidden"
 
 
+@pytest.mark.parametrize(
+    ("target", "headers"),
+    [
+        ("/", {"host": "["}),
+        ("/", {"host": "localhost:7007", "origin": "http://["}),
+        ("//[", {"host": "machine:7007"}),
+    ],
+)
+def test_what_is_no_address_is_refused(target: str, headers: dict[str, str]) -> None:
+    assert AccessRule("0.0.0.0", TOKEN).decide(target, headers) == "forbidden"
+    if target == "/":
+        assert AccessRule("127.0.0.1").decide(target, headers) == "forbidden"
+
+
+@pytest.mark.parametrize("token", ["abcdefgh&x", "abc def gh", "abcdefgh;x", "abcdefgh#", "ä" * 8])
+def test_a_token_that_cannot_stand_in_an_address_is_refused(token: str) -> None:
+    with pytest.raises(ValueError, match="letters, digits and -"):
+        AccessRule("0.0.0.0", token)
+
+
 def test_with_a_token_every_request_needs_it() -> None:
     rule, host = AccessRule("0.0.0.0", TOKEN), {"host": "machine:7007"}
     assert rule.decide("/", host) == "forbidden"

@@ -61,6 +61,33 @@ def test_a_resumed_run_keeps_the_changed_weight(tmp_path: Path) -> None:
     assert read_interventions(tmp_path) == [Intervention(4, "eikonal", 0.1, 0.7)]
 
 
+def test_a_resumed_run_says_which_weights_are_not_those_of_its_configuration(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    trained(tmp_path)
+    again = assembled(tmp_path, *STEPS, "trainer.max_steps=13", "loss.terms.eikonal.weight=0.3")
+    again.load(tmp_path / "checkpoints" / "last.pt")
+    caplog.clear()
+    with caplog.at_level("INFO"):
+        again.train()
+    said = "weight of eikonal is 0.7 since an intervention after step 4 (configured: 0.3)"
+    assert caplog.text.count(said) == 1
+
+
+def test_a_changed_weight_is_refused_where_the_resumed_run_lacks_its_quantities(
+    tmp_path: Path,
+) -> None:
+    run = assembled(tmp_path, "+loss/term@loss.terms.curvature=curvature")
+    interventions = interventions_of(run)
+    state = {"made": [{"step": 4, "term": "curvature", "old": 0.1, "new": 0.7}]}
+    interventions.load_state_dict(state)
+    off = assembled(
+        tmp_path, "+loss/term@loss.terms.curvature=curvature", "loss.terms.curvature.weight=0"
+    )
+    with pytest.raises(ValueError, match=r"curvature needs .* which this run has not prepared"):
+        interventions_of(off).load_state_dict(state)
+
+
 def test_changes_after_the_checkpoint_that_is_resumed_never_were(tmp_path: Path) -> None:
     trained(tmp_path, at=12)
     assert len(read_interventions(tmp_path)) == 1
