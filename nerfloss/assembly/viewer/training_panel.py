@@ -65,7 +65,10 @@ class TrainingPanel:
     def show_weights(self) -> None:
         """Show the weights that the recipe has now."""
         for name, weight in self._interventions.weights.items():
-            self._fields[name].value = weight
+            self._fields[name].value = str(float(weight))
+        self._list_changes()
+
+    def _list_changes(self) -> None:
         made = self._interventions.made
         lines = [f"after step {i.step}: {i.term} {i.old:g} → {i.new:g}" for i in made[-5:]]
         self._note.content = "\n\n".join(lines)
@@ -74,10 +77,8 @@ class TrainingPanel:
         missing = self._interventions.missing(name)
         hint = f"needs {', '.join(missing)}, which this run has not prepared" if missing else None
         weight = self._interventions.weights[name]
-        # A step of 0: any number may be typed.
-        return gui.add_number(
-            name, float(weight), min=0.0, step=1e-9, disabled=bool(missing), hint=hint
-        )
+        # Not a field of numbers: that of viser drops the e of 1e-3 and turns -1 into 0.
+        return gui.add_text(name, str(float(weight)), disabled=bool(missing), hint=hint)
 
     def _toggle(self) -> None:
         self.paused = not self.paused
@@ -88,12 +89,21 @@ class TrainingPanel:
         """Request the weights that differ; they hold from the next step on."""
         weights = self._interventions.weights
         try:
-            for name, field in self._fields.items():
-                if float(field.value) != weights[name]:
-                    self._interventions.request(name, float(field.value))
+            typed = {name: _number(name, field.value) for name, field in self._fields.items()}
+            for name, weight in typed.items():
+                if weight != weights[name]:
+                    self._interventions.request(name, weight)
+            self._list_changes()
         except ValueError as error:
             self._note.content = str(error)
         self._changed()
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"the weight of {name} is '{text}': give a number") from None
 
 
 def _series(names: list[str]) -> list[dict[str, Any]]:

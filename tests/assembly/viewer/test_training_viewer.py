@@ -75,13 +75,32 @@ def test_a_weight_that_is_applied_in_the_panel_is_requested(tmp_path: Path) -> N
     class Apply(Callback):
         def after_step(self, trainer, step) -> None:  # noqa: ARG002
             if trainer.step == 3:
-                viewer.panel._fields["eikonal"].value = 0.25
+                viewer.panel._fields["eikonal"].value = "2.5e-1"
                 viewer.panel._apply()
 
     run.trainer.callbacks.insert(0, Apply())
     run.train()
     assert [(i.step, i.new) for i in viewer.interventions.made] == [(3, 0.25)]
     assert run.recipe.terms["eikonal"].weight == 0.25
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"), [("-1", "0 or more"), ("nan", "finite"), ("1,5", "'1,5': give a number")]
+)
+def test_what_is_no_weight_is_said_in_the_panel(tmp_path: Path, typed: str, said: str) -> None:
+    run = assembled(tmp_path, *STEPS, *ON)
+    viewer = viewer_of(run)
+
+    class Apply(Callback):
+        def after_step(self, trainer, step) -> None:  # noqa: ARG002
+            if trainer.step == 3:
+                viewer.panel._fields["eikonal"].value = typed
+                viewer.panel._apply()
+
+    run.trainer.callbacks.insert(0, Apply())
+    run.train()
+    assert said in viewer.panel._note.content
+    assert viewer.interventions.made == []
 
 
 def test_the_viewer_is_off_by_default_and_its_values_are_checked(tmp_path: Path) -> None:
