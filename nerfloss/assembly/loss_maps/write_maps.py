@@ -26,6 +26,7 @@ from nerfloss.assembly.loss_maps.run_maps import (
     downscale_of,
     maps_of_run,
 )
+from nerfloss.assembly.provenance import read_provenance
 from nerfloss.evaluation.image_grid import image_name
 from nerfloss.files import atomic_write
 
@@ -81,11 +82,15 @@ def pictures_of(view: ViewMaps, drawn: dict[str, Drawn]) -> dict[str, Picture]:
 def description(
     opened: OpenedRun, request: MapRequest, views: Sequence[ViewMaps], drawn: dict[str, Drawn]
 ) -> dict[str, object]:
-    """Return what maps.json holds: the step, the views, each kind of map, what has none and why."""
+    """Return what maps.json holds: the step, the views, each kind of map, what has none and why.
+
+    ``ended`` is when the training ended whose result is drawn: a later one makes the maps outdated.
+    """
     first = views[0].maps
     return {
         "run": opened.folder.resolve().name,
         "step": opened.run.trainer.step,
+        "ended": (read_provenance(opened.folder) or {}).get("ended"),
         "split": request.split,
         "downscale": downscale_of(opened, request),
         "views": [{"name": view.view, "files": image_name(view.view)} for view in views],

@@ -60,7 +60,19 @@ def test_maps_stand_beside_the_rendering(runs, maps):
 def test_without_maps_the_page_says_how_to_write_them(runs):
     page = write_report(runs)
     assert section(page) is None
-    assert "no run has any: nerfloss maps &lt;run&gt; writes them" in page.read_text()
+    assert (
+        "no run has any of its last training: nerfloss maps &lt;run&gt; writes them"
+        in page.read_text()
+    )
+
+
+def test_maps_of_an_earlier_training_in_the_folder_are_not_shown(runs, maps):
+    run = a_run(runs)
+    put(maps, run, ended="2026-01-01T10:00:00+00:00")
+    (run / "provenance.json").write_text(json.dumps({"ended": "2026-01-01T10:00:00+00:00"}))
+    assert section(write_report(runs)) is not None
+    (run / "provenance.json").write_text(json.dumps({"ended": "2026-01-01T11:00:00+00:00"}))
+    assert section(write_report(runs)) is None
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from PIL import Image
 from nerfloss.experiments.report.page.panels import as_data_url
 from nerfloss.experiments.report.page.section import LeftOut, Picture, Pictures, Section
 from nerfloss.experiments.report.page.study import Study
+from nerfloss.experiments.report.runs import Run
 
 TITLE = "Loss maps"
 # Kept to some two megabytes: variants, views of each, and pixels along the longer side.
@@ -20,13 +21,11 @@ PLAIN = {"render": "rendered", "photo": "photograph", "error": "error"}
 
 def loss_maps(study: Study) -> Section | LeftOut:
     """Return the maps of each variant's first finished run beside its rendering."""
-    blocks = [
-        block
-        for group in study.groups
-        for block in _of_run(group.shown.folder / "loss_maps", group.label)
-    ]
+    blocks = [block for group in study.groups for block in _of_run(group.shown, group.label)]
     if not blocks:
-        return LeftOut(TITLE, "no run has any: nerfloss maps <run> writes them")
+        return LeftOut(
+            TITLE, "no run has any of its last training: nerfloss maps <run> writes them"
+        )
     reading = (
         "The values of each term before the mean, unweighted, on the pixels of a view; under each "
         "map its range, which is that of all views of the run. Grey: the term says nothing there."
@@ -34,8 +33,12 @@ def loss_maps(study: Study) -> Section | LeftOut:
     return Section("loss-maps", TITLE, reading, blocks[: MAX_GROUPS * MAX_VIEWS])
 
 
-def _of_run(folder: Path, label: str) -> Iterator[Pictures]:
-    """Yield the pictures of the first views; none where the folder is not as it is written."""
+def _of_run(run: Run, label: str) -> Iterator[Pictures]:
+    """Yield the pictures of the first views.
+
+    None where the folder is not as it is written, or was before the run was trained again.
+    """
+    folder = run.folder / "loss_maps"
     try:
         described = json.loads((folder / "maps.json").read_text())
         kinds = PLAIN | {
@@ -43,7 +46,10 @@ def _of_run(folder: Path, label: str) -> Iterator[Pictures]:
         }
         views = [(str(view["name"]), str(view["files"])) for view in described["views"]]
         step, split = int(described["step"]), str(described["split"])
+        ended = described.get("ended")
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return
+    if ended is not None and ended != run.provenance.get("ended"):
         return
     for view, files in views[:MAX_VIEWS]:
         pictures = [
