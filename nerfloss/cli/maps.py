@@ -125,6 +125,8 @@ def _write_views(options: argparse.Namespace) -> int:
         options.block,
         options.downscale,
     )
+    if options.output is not None and options.output.expanduser().is_file():
+        raise ValueError(f"--output {options.output} is a file: name a folder")
     opened = OpenedRun(options.folder.expanduser(), options.device, options.settings)
     folder = (options.output or opened.folder / FOLDER).expanduser()
     console = Console(stderr=True)

@@ -139,6 +139,13 @@ def test_a_mistake_is_a_message(command, folder, tmp_path, words, message):
     assert not (tmp_path / "none").exists()
 
 
+def test_a_file_is_no_folder_for_maps(command, folder, tmp_path):
+    (tmp_path / "taken").write_text("")
+    status, _, err = command("maps", str(folder), "-o", str(tmp_path / "taken"))
+    assert status == 2
+    assert "is a file: name a folder" in " ".join(err.split())
+
+
 def test_a_list_without_a_name_is_refused(command, folder):
     status, _, err = command("maps", str(folder), "--terms", ",")
     assert status == 2

@@ -57,7 +57,8 @@ class VideoSettings:
 
     def __post_init__(self) -> None:
         if self.wipe and len(self.show) != 2:
-            raise ValueError(f"--wipe needs two modes, as in --show rgb,normal, got {self.show}")
+            got = ",".join(self.show)
+            raise ValueError(f"--wipe needs two modes, as in --show rgb,normal, got {got}")
         if len(set(self.show)) < len(self.show):
             raise ValueError(f"--show {','.join(self.show)} names a mode twice")
         if self.depth_range is not None:

@@ -48,6 +48,8 @@ class PathSettings:
         for name, value in [*given.items(), *(("--size", side) for side in sizes)]:
             if value is not None and not 0 < value < 1e6:
                 raise ValueError(f"{name} must be above 0 and below a million, got {value:g}")
+        if self.frames == 1:
+            raise ValueError("--frames must be at least 2: a path begins and ends")
 
     def count(self, fps: float) -> int:
         """Return the number of frames of a path that has none of its own; at least 2."""

@@ -49,8 +49,10 @@ def show(runs: Path | str | Sequence[Path | str], *, height: int = HEIGHT) -> Sh
     It has the scores, the test views beside their photographs with a slider, the meshes, and the
     training curves, as the page of ``nerfloss report``; several runs are compared. Nothing is
     written. Raises FileNotFoundError where there is no run, ValueError without the extra
-    ``report``.
+    ``report`` and for a height that is no number of pixels.
     """
+    if not isinstance(height, int) or height < 1:
+        raise ValueError(f"height={height!r} must be a number of pixels, such as {HEIGHT}")
     given = [runs] if isinstance(runs, str | Path) else list(runs)
     if not given:
         raise ValueError("there is no run to show: give a run's folder, or several")

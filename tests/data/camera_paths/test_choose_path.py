@@ -143,3 +143,8 @@ def test_an_orbit_is_around_up_of_a_scene_whose_axes_are_those_of_its_files(tmp_
     np.testing.assert_allclose(scene.up, expected, atol=0.02)
     at = choose_path("orbit", scene, PathSettings(frames=8)).poses[:, :, 3]
     assert np.ptp(at @ scene.up) < 1e-6
+
+
+def test_a_single_frame_is_refused():
+    with pytest.raises(ValueError, match="at least 2"):
+        PathSettings(frames=1)

@@ -82,6 +82,12 @@ def test_what_is_no_run_is_refused_in_a_sentence(tmp_path) -> None:
         nerfloss.show([])
 
 
+def test_a_height_that_is_no_number_of_pixels_is_refused(tmp_path) -> None:
+    for height in (-3, 0):
+        with pytest.raises(ValueError, match="number of pixels"):
+            nerfloss.show(tmp_path, height=height)
+
+
 def test_only_the_written_page_names_its_figures(runs) -> None:
     root = runs / "analytic" / "neus" / "today"
     assert "figures/" not in nerfloss.show(root).html
