@@ -190,6 +190,12 @@ def test_an_optional_package_is_imported_lazily_and_in_one_file() -> None:
     assert {package: where for package, where in files.items() if len(where) > 1} == {}
 
 
+def test_files_of_tests_have_names_of_their_own() -> None:
+    """pytest imports them by name, and refuses the second of two alike in a run of all tests."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted({name for name in names if names.count(name) > 1}) == []
+
+
 def test_a_file_is_one_idea_of_readable_length() -> None:
     faults = []
     for path in FILES:

@@ -25,7 +25,8 @@ OTHERS = [line for line in COMMANDS if not line.startswith("train ")]
 def test_every_command_of_the_page_is_tested_here():
     assert len(COMMANDS) == len(LINES)
     assert TRAIN
-    assert {line.split()[0] for line in OTHERS} == {"replay", "gradcheck"}
+    # maps: with the documented commands of all pages
+    assert {line.split()[0] for line in OTHERS} == {"replay", "gradcheck", "maps"}
 
 
 @pytest.mark.parametrize("command", TRAIN)
