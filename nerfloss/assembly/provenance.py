@@ -64,8 +64,8 @@ def recorded(
     "finished", or "failed" with the error if an exception leaves the block. A resumed run keeps its
     start time, and the times of resumption are appended to ``resumed``. ``interventions`` are the
     weights that a person changed while it trained: then ``config_hash`` does not determine the
-    scores. ``hardware`` is the
-    resolved hardware preset. ``same``: the run in the folder is resumed with its own configuration.
+    scores. ``hardware`` is the resolved hardware preset. ``same``: the run in the folder is resumed
+    with its own configuration.
     """
     earlier, now = read_provenance(folder), _now()
     content: dict[str, Any] = {"status": RUNNING, "error": None, **_sources(config, overrides)}

@@ -28,8 +28,8 @@ class ImageBatch(Protocol):
 class View:
     """An image to evaluate on: its name, its rays and targets, and its size in pixels.
 
-    ``counts`` marks the pixels that count; None: all do. ``image_size`` is the width and height of
-    the image whose pixels these are, where it is larger.
+    ``counts`` marks the pixels that count; None: all do. ``thinned_from`` is the width and height
+    of the image of which these are every n-th pixel; None: they are all of it.
     """
 
     name: str
@@ -37,7 +37,7 @@ class View:
     height: int
     width: int
     counts: Bool[Tensor, "height width"] | None = None
-    image_size: tuple[int, int] = (0, 0)
+    thinned_from: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         if len(self.batch.rays) != self.height * self.width:
@@ -45,8 +45,11 @@ class View:
                 f"view '{self.name}' is {self.height} x {self.width} pixels but has "
                 f"{len(self.batch.rays)} rays; give it every pixel, row by row"
             )
-        if self.image_size == (0, 0):
-            object.__setattr__(self, "image_size", (self.width, self.height))
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Return the width and height of the image, in which pixels have their coordinates."""
+        return self.thinned_from or (self.width, self.height)
 
     def as_image(self, value: Tensor) -> Tensor:
         """Return a per-ray quantity in the shape of an image: ``height width ...``."""

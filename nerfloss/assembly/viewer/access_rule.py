@@ -31,7 +31,9 @@ class AccessRule:
 
     def __post_init__(self) -> None:
         if self.token is None and self.host not in LOCAL:
-            raise ValueError(f"a viewer at {self.host} can be reached from elsewhere: give a token")
+            raise ValueError(
+                f"a viewer at {self.host} can be reached by other machines: give a token"
+            )
         if self.token is not None and len(self.token) < 8:
             raise ValueError("a token has at least 8 characters: others can be guessed")
         if self.token is not None and not TOKEN.fullmatch(self.token):

@@ -30,7 +30,7 @@ def start_server(rule: AccessRule, port: int, title: str) -> Any:
         raise ModuleNotFoundError(INSTALL, name="viser") from error
 
     class Server(viser.ViserServer):
-        """A server that no browser can make reachable from elsewhere (viser's share tunnel)."""
+        """A server without viser's share tunnel, by which a browser could make it public."""
 
         def request_share_url(self, verbose: bool = True) -> str | None:  # noqa: ARG002
             return None

@@ -64,7 +64,7 @@ def _of_run(run: Run, label: str) -> Iterator[Pictures]:
 def _data_url(folder: Path, name: str) -> str | None:
     """Return a picture of the folder as a data URL; None where there is none of this name."""
     path = folder / name
-    # The name is from a file of the run: it may not lead elsewhere.
+    # The name is from a file of the run: it may not lead out of the folder.
     if path.parent != folder or Path(name).name != name:
         return None
     try:
