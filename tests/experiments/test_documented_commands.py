@@ -263,6 +263,8 @@ def test_a_documented_command_of_nerfloss_succeeds(command, capsys, monkeypatch)
     for option, package in {"--faces": "fast_simplification", "--texture": "xatlas"}.items():
         if option in words:
             pytest.importorskip(package, reason="needs the extra 'export'")
+    if words[1] == "render":
+        pytest.importorskip("imageio_ffmpeg", reason="needs the extra 'video'")
     if words[1] == "view":
         pytest.importorskip("viser", reason="needs the extra 'viewer'")
         monkeypatch.setattr(viewing, "view_run", viewed_at_once)
