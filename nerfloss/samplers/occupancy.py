@@ -16,10 +16,11 @@ class OccupancySampler(torch.nn.Module):
     """Place at most ``samples`` intervals per ray by inverse CDF on a cached grid of the field.
 
     The grid holds the SDF or the density. Candidate steps lie in the band around the cached
-    surface, for the field's sharpness clamped to ``max_sharpness``, or in cells with more than
-    ``density_threshold``. The fraction ``uniform_fraction`` of the samples is spread evenly over
-    the candidates (``density_uniform_fraction`` for a density; higher values re-sample free space
-    and remove floaters). A ray without candidates that crosses the sampled region gets
+    surface, for the field's sharpness clamped to ``max_sharpness`` in training and to
+    ``eval_max_sharpness`` in images, or in cells with more than ``density_threshold``. The
+    fraction ``uniform_fraction`` of the samples is spread evenly over the candidates
+    (``density_uniform_fraction`` for a density; higher values re-sample free space and remove
+    floaters). A ray without candidates that crosses the sampled region gets
     ``exploration_samples`` short intervals there, so that a surface can appear. ``density_decay``
     multiplies the old densities at each update, every ``refresh_every`` steps. ``backend`` selects
     the kernels.
@@ -40,6 +41,7 @@ class OccupancySampler(torch.nn.Module):
         uniform_fraction: float = 0.3,
         density_uniform_fraction: float = 0.6,
         max_sharpness: float = 100.0,
+        eval_max_sharpness: float = 200.0,
         density_threshold: float = 1.0,
         exploration_samples: int = 4,
         density_decay: float = 0.9,
@@ -59,7 +61,9 @@ class OccupancySampler(torch.nn.Module):
         self.samples, self.eval_samples = samples, eval_samples
         self.uniform_fraction = uniform_fraction
         self.density_uniform_fraction = density_uniform_fraction
-        self.max_sharpness, self.density_threshold = max_sharpness, density_threshold
+        # In training a shape has to form, in space that a narrower band would not sample.
+        self.max_sharpness, self.eval_max_sharpness = max_sharpness, eval_max_sharpness
+        self.density_threshold = density_threshold
         self.exploration_samples, self.density_decay = exploration_samples, density_decay
         self.refresh_every, self.backend = refresh_every, backend
         self._host_sharpness = StaleScalar()
@@ -80,8 +84,10 @@ class OccupancySampler(torch.nn.Module):
         """Sample each ray; jittered in training (``generator`` given), regular without."""
         if not self.grid.initialized:
             self.refresh(field, 0, generator)
-        count = self.eval_samples if generator is None else self.samples
-        march, backend = self._march(field), self.backend
+        count, sharpest = self.samples, self.max_sharpness
+        if generator is None:
+            count, sharpest = self.eval_samples, self.eval_max_sharpness
+        march, backend = self._march(field, sharpest), self.backend
         return place_samples(rays, self.grid, field.box, march, count, generator, backend=backend)
 
     @torch.no_grad()
@@ -92,8 +98,7 @@ class OccupancySampler(torch.nn.Module):
         The sharpness is that of the field at this step.
         """
         if "sdf" in field.offers:
-            sharpness = field.constants()["sharpness"].detach()
-            self.sharpness.copy_(sharpness.clamp_max(self.max_sharpness))
+            self.sharpness.copy_(field.constants()["sharpness"].detach())
         # Updating a fourth as often late in training would save 10 % of a step but cost geometry.
         every = self.refresh_every if step > 4 * self.refresh_every else self.refresh_every // 3 + 1
         # All planes at once: cells of different age create edges that the field does not have.
@@ -126,7 +131,7 @@ class OccupancySampler(torch.nn.Module):
         """
         if not self.grid.initialized:
             return None
-        march = self._march(field)
+        march = self._march(field, self.max_sharpness)
         if march.sharpness is None:
             cells, within = self.grid.values > march.threshold, self.grid.region
         else:
@@ -134,12 +139,12 @@ class OccupancySampler(torch.nn.Module):
         wide = max_pool3d(cells[None].float(), 3, stride=1, padding=1)[0] > 0
         return (wide & within).permute(2, 1, 0)
 
-    def _march(self, field: Field) -> March:
+    def _march(self, field: Field, max_sharpness: float) -> March:
         step, threshold = self.grid.cell(field.box), self.density_threshold
         if "sdf" not in field.offers:
             fraction = self.density_uniform_fraction
             return March(step, 0.0, None, threshold, fraction, self.exploration_samples)
-        sharpness = self._host_sharpness(self.sharpness)
+        sharpness = min(self._host_sharpness(self.sharpness), max_sharpness)
         band = max(1.5 * step, 4 / sharpness)
         fraction = self.uniform_fraction
         return March(step, band, sharpness, threshold, fraction, self.exploration_samples)

@@ -24,8 +24,9 @@ class Sphere:
     appearance = None
     heads = MappingProxyType({})
 
-    def __init__(self, offers=("sdf",), radius=0.5):
+    def __init__(self, offers=("sdf",), radius=0.5, sharpness=64.0):
         self.offers, self.radius, self.points = frozenset(offers), radius, 0
+        self.sharpness = torch.tensor(sharpness)
 
     def __call__(self, points, needs):
         self.points += len(points)
@@ -34,7 +35,7 @@ class Sphere:
         return {name: values[name] for name in needs}
 
     def constants(self):
-        return {"sharpness": torch.tensor(64.0)}
+        return {"sharpness": self.sharpness}
 
 
 def rays_towards(targets):
@@ -133,6 +134,17 @@ def test_occupancy_explores_with_short_intervals_where_the_cache_has_no_surface(
     assert samples.t_ends.max() - samples.t_starts.min() > 1
 
 
+def test_images_sample_a_sharp_surface_more_closely_than_training():
+    sampler = OccupancySampler(resolution=96, samples=8, eval_samples=8)
+    rays = some_rays(spread=0.3)
+    sharp = Sphere(sharpness=1000.0)
+    apart = {}
+    for name, generator in {"training": torch.Generator().manual_seed(0), "image": None}.items():
+        samples = sampler(sharp, rays, generator)
+        apart[name] = (samples.t_ends[:, -1] - samples.t_starts[:, 0]).mean()
+    assert apart["image"] < 0.8 * apart["training"]
+
+
 def test_an_overestimated_cached_distance_hides_no_surface():
     class Steep(Sphere):
         def __call__(self, points, needs):
@@ -218,7 +230,7 @@ def test_compiled_march_equals_the_reference(offers):
         exact = field(_cell_centers(32), {"densities"})["densities"]
         sampler.grid.values.copy_(exact.view(32, 32, 32))
     rays = some_rays(200, spread=1.3)
-    box, plan = field.box, sampler._march(field)
+    box, plan = field.box, sampler._march(field, 100.0)
     shifts = torch.rand(2, len(rays), generator=torch.Generator().manual_seed(3))
     inputs = (rays, shifts, sampler.grid, box, plan, 8)
     starts, ends = march._place_with(numba_march, *inputs)
