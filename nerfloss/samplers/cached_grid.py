@@ -43,6 +43,11 @@ class CachedGrid(nn.Module):
         box = self._box(box)
         return float((box[1] - box[0]).min()) / self.resolution
 
+    def longest_edge(self, box: Float[Tensor, "2 3"]) -> float:
+        """Return the longest edge of the box, in scene units."""
+        box = self._box(box)
+        return float((box[1] - box[0]).max())
+
     @property
     def initialized(self) -> bool:
         """True after the first update."""

@@ -11,14 +11,20 @@ from nerfloss.quantities.field import Field
 from nerfloss.samplers.cached_grid import CachedGrid
 from nerfloss.samplers.march import March, place_samples
 
+# Largest sharpness that samples are placed for, times the longest edge of the box. In training a
+# shape has to form, in space that a narrower band would not sample.
+MAX_SHARPNESS = 180.0
+EVAL_MAX_SHARPNESS = 360.0
+
 
 class OccupancySampler(torch.nn.Module):
     """Place at most ``samples`` intervals per ray by inverse CDF on a cached grid of the field.
 
     The grid holds the SDF or the density. Candidate steps lie in the band around the cached
     surface, for the field's sharpness clamped to ``max_sharpness`` in training and to
-    ``eval_max_sharpness`` in images, or in cells with more than ``density_threshold``. The
-    fraction ``uniform_fraction`` of the samples is spread evenly over the candidates
+    ``eval_max_sharpness`` in images (None: so that the width of the surface is the same fraction
+    of the box in every scene), or in cells with more than ``density_threshold``. The fraction
+    ``uniform_fraction`` of the samples is spread evenly over the candidates
     (``density_uniform_fraction`` for a density; higher values re-sample free space and remove
     floaters). A ray without candidates that crosses the sampled region gets
     ``exploration_samples`` short intervals there, so that a surface can appear. ``density_decay``
@@ -40,8 +46,8 @@ class OccupancySampler(torch.nn.Module):
         resolution: int = 96,
         uniform_fraction: float = 0.3,
         density_uniform_fraction: float = 0.6,
-        max_sharpness: float = 100.0,
-        eval_max_sharpness: float = 200.0,
+        max_sharpness: float | None = None,
+        eval_max_sharpness: float | None = None,
         density_threshold: float = 1.0,
         exploration_samples: int = 4,
         density_decay: float = 0.9,
@@ -61,7 +67,6 @@ class OccupancySampler(torch.nn.Module):
         self.samples, self.eval_samples = samples, eval_samples
         self.uniform_fraction = uniform_fraction
         self.density_uniform_fraction = density_uniform_fraction
-        # In training a shape has to form, in space that a narrower band would not sample.
         self.max_sharpness, self.eval_max_sharpness = max_sharpness, eval_max_sharpness
         self.density_threshold = density_threshold
         self.exploration_samples, self.density_decay = exploration_samples, density_decay
@@ -84,10 +89,9 @@ class OccupancySampler(torch.nn.Module):
         """Sample each ray; jittered in training (``generator`` given), regular without."""
         if not self.grid.initialized:
             self.refresh(field, 0, generator)
-        count, sharpest = self.samples, self.max_sharpness
-        if generator is None:
-            count, sharpest = self.eval_samples, self.eval_max_sharpness
-        march, backend = self._march(field, sharpest), self.backend
+        training, backend = generator is not None, self.backend
+        count = self.samples if training else self.eval_samples
+        march = self._march(field, training=training)
         return place_samples(rays, self.grid, field.box, march, count, generator, backend=backend)
 
     @torch.no_grad()
@@ -131,7 +135,7 @@ class OccupancySampler(torch.nn.Module):
         """
         if not self.grid.initialized:
             return None
-        march = self._march(field, self.max_sharpness)
+        march = self._march(field, training=True)
         if march.sharpness is None:
             cells, within = self.grid.values > march.threshold, self.grid.region
         else:
@@ -139,12 +143,16 @@ class OccupancySampler(torch.nn.Module):
         wide = max_pool3d(cells[None].float(), 3, stride=1, padding=1)[0] > 0
         return (wide & within).permute(2, 1, 0)
 
-    def _march(self, field: Field, max_sharpness: float) -> March:
+    def _march(self, field: Field, *, training: bool) -> March:
         step, threshold = self.grid.cell(field.box), self.density_threshold
         if "sdf" not in field.offers:
             fraction = self.density_uniform_fraction
             return March(step, 0.0, None, threshold, fraction, self.exploration_samples)
-        sharpness = min(self._host_sharpness(self.sharpness), max_sharpness)
+        limit = self.max_sharpness if training else self.eval_max_sharpness
+        if limit is None:
+            relative = MAX_SHARPNESS if training else EVAL_MAX_SHARPNESS
+            limit = relative / self.grid.longest_edge(field.box)
+        sharpness = min(self._host_sharpness(self.sharpness), limit)
         band = max(1.5 * step, 4 / sharpness)
         fraction = self.uniform_fraction
         return March(step, band, sharpness, threshold, fraction, self.exploration_samples)

@@ -1,5 +1,6 @@
 """Samplers place ordered intervals inside the box, dense at the surface."""
 
+from dataclasses import replace
 from types import MappingProxyType
 
 import pytest
@@ -145,6 +146,17 @@ def test_images_sample_a_sharp_surface_more_closely_than_training():
     assert apart["image"] < 0.8 * apart["training"]
 
 
+def test_samples_lie_the_same_in_a_scene_of_another_size():
+    small, rays = Sphere(sharpness=1000.0), some_rays(spread=0.3)
+    large = Sphere(radius=2.0, sharpness=250.0)
+    large.box = 4 * BOX
+    far = replace(rays, origins=4 * rays.origins)
+    for generator in (lambda: torch.Generator().manual_seed(0), lambda: None):
+        near = OccupancySampler(resolution=48)(small, rays, generator())
+        distant = OccupancySampler(resolution=48)(large, far, generator())
+        torch.testing.assert_close(4 * near.t_starts, distant.t_starts)
+
+
 def test_an_overestimated_cached_distance_hides_no_surface():
     class Steep(Sphere):
         def __call__(self, points, needs):
@@ -230,7 +242,7 @@ def test_compiled_march_equals_the_reference(offers):
         exact = field(_cell_centers(32), {"densities"})["densities"]
         sampler.grid.values.copy_(exact.view(32, 32, 32))
     rays = some_rays(200, spread=1.3)
-    box, plan = field.box, sampler._march(field, 100.0)
+    box, plan = field.box, sampler._march(field, training=True)
     shifts = torch.rand(2, len(rays), generator=torch.Generator().manual_seed(3))
     inputs = (rays, shifts, sampler.grid, box, plan, 8)
     starts, ends = march._place_with(numba_march, *inputs)
