@@ -190,7 +190,10 @@ class Evaluator:
         self, mesh: trimesh.Trimesh | None, reason: str | None, ground_truth: GroundTruth
     ) -> dict[str, Score]:
         """Return scores of the mesh by name, and of each baseline by ``<baseline>_<name>``."""
-        target, why_no_target = true_surface(ground_truth, self.points, self.seed + 1)
+        target, why_no_target = None, reason
+        # The baselines are there to be compared with the mesh: without one they are not sampled.
+        if mesh is not None or self.mesh is not None:
+            target, why_no_target = true_surface(ground_truth, self.points, self.seed + 1)
         scores: dict[str, Score] = {}
         shared = {"scene_unit": ground_truth.conventions.get("units", "")}
         own = self.mesh or MeshExtraction()

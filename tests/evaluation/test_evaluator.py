@@ -188,6 +188,16 @@ def test_a_baseline_is_scored_under_its_name(ball, ground_truth):
     assert result.scores["hull_chamfer_l1"].conventions["baseline"] == "hull"
 
 
+def test_no_baseline_is_sampled_where_no_mesh_was_asked_for(ball, ground_truth):
+    def unasked():
+        raise AssertionError("nothing compares with it")
+
+    given = replace(ground_truth, mesh=unasked, baselines={"hull": unasked})
+    result = small(metrics={}, mesh=None)(model_of(ball), [], given)
+    for name in ("chamfer_l1", "hull_chamfer_l1"):
+        assert result.scores[name].reason == "no mesh was asked for (eval.mesh=null)"
+
+
 def test_geometry_is_measured_in_scene_units_and_the_mesh_is_in_world_units(ball, ground_truth):
     to_world = np.diag([10.0, 10, 10, 1])
     to_world[:3, 3] = [1, 2, 3]
