@@ -17,7 +17,6 @@ from nerfloss.assembly.checkpoint_portability import loadable
 from nerfloss.assembly.composition import compose_config
 from nerfloss.assembly.instantiation import build
 from nerfloss.assembly.renamed_settings import refuse_renamed_keys
-from nerfloss.assembly.rendering.run_video import check_video
 from nerfloss.assembly.run import Run, RunSettings
 from nerfloss.assembly.setting_types import check_types
 from nerfloss.assembly.sweep_config import ablated, plain
@@ -110,7 +109,7 @@ def assemble(cfg: DictConfig, folder: Path, process_group: ProcessGroup = SINGLE
     recipe.check_batch(batch.patch_size, min(batch_size.rays, batch_size.max_rays))
     recipe.check_sampler(model.sampler.learns_from)
     check_appearance_choice(model, evaluator.appearance)
-    check_video(evaluator)
+    viewer = _viewer_of(cfg, process_group)
     parts = RunParts(
         scene=dataset.load(),
         model=model,
@@ -125,7 +124,7 @@ def assemble(cfg: DictConfig, folder: Path, process_group: ProcessGroup = SINGLE
         diagnostics=diagnostics,
         evaluator=evaluator,
         initialization=build(cfg.initialization),
-        viewer=_viewer_of(cfg, process_group),
+        viewer=viewer,
     )
     settings = RunSettings(Path(folder), device, cfg.seed, plain(cfg))
     return build_run(parts, settings, signed_text(cfg), process_group)

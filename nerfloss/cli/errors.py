@@ -36,7 +36,10 @@ def message_of(error: BaseException) -> str | None:
 
     if (text := hydra_message(error)) is not None:
         return f"error: {text}"
-    if isinstance(error, ModuleNotFoundError) and not _is_ours(error.name or ""):
+    # One that is raised here names what needs the package, and the extra, itself.
+    if isinstance(error, ModuleNotFoundError) and not (
+        _is_ours(error.name or "") or _raised_here(error)
+    ):
         return f"error: {_missing_package(error)}"
     if isinstance(error, OSError) and error.filename is not None and not _raised_here(error):
         return f"error: {error.filename}: {error.strerror}"

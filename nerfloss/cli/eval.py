@@ -34,6 +34,7 @@ def evaluate(cfg: DictConfig) -> float | None:
     from nerfloss.assembly.build import assemble, device_of
     from nerfloss.assembly.checkpoint_portability import loadable
     from nerfloss.assembly.hardware_presets import with_chunks_for_here
+    from nerfloss.assembly.preflight_checks import check_video
     from nerfloss.training.checkpoint import latest
     from nerfloss.training.distributed.init_process_group import init_process_group
 
@@ -42,6 +43,7 @@ def evaluate(cfg: DictConfig) -> float | None:
         checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
     )
     saved = with_chunks_for_here(saved_config(folder, [*changed, f"device={cfg.device}"]))
+    check_video(saved)
     with init_process_group(cfg.device) as group:
         run = assemble(loadable(saved, device_of(cfg.device)), folder, group)
         run.load(checkpoint)

@@ -43,9 +43,10 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def run(options: argparse.Namespace) -> int:
     """Estimate and write the maps, and print where they are and the terms that use them."""
-    from nerfloss.data.priors.estimator import load_estimator
+    from nerfloss.data.priors.estimator import check_estimator, load_estimator
     from nerfloss.data.priors.write_priors import folders_of, used_terms, write_priors
 
+    check_estimator(options.model)
     kinds = tuple(dict.fromkeys(options.kind))
     parsed = scene_dataset(options.folder, scene_settings(options)).parsed
     estimator = load_estimator(options.model)

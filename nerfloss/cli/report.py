@@ -55,6 +55,10 @@ def run(options: argparse.Namespace) -> int:
         )
     if options.only == "views":
         return _write_spread(options)
+    if options.html:  # before many runs are read
+        from nerfloss.experiments.report.page.page import require_page_packages
+
+        require_page_packages()
     found = report(options.folder, metrics=options.metrics, baseline=options.baseline)
     tables = selected(found, options.only or ("runs" if options.format == "csv" else None))
     if options.with_published:

@@ -61,6 +61,9 @@ def train(cfg: DictConfig) -> Any:
 
 def _begin(cfg: DictConfig, folder: Path, checkpoint: Path | None) -> Mapping[str, float] | None:
     """Train by a new configuration, from ``checkpoint`` where there is one."""
+    from nerfloss.assembly.preflight_checks import preflight_checks
+
+    preflight_checks(cfg)
     from nerfloss.assembly.hardware_presets import fitted
     from nerfloss.assembly.sweep_config import plain
 
@@ -83,6 +86,7 @@ def _sign(cfg: DictConfig, folder: Path) -> None:
 def _continue(cfg: DictConfig, folder: Path) -> Mapping[str, float] | None:
     """Train on by the configuration of the run that ``trainer.resume`` names."""
     from nerfloss.assembly.hardware_presets import with_chunks_for_here
+    from nerfloss.assembly.preflight_checks import preflight_checks
     from nerfloss.assembly.saved_config import saved_config
     from nerfloss.assembly.sweep_config import plain
     from nerfloss.training.checkpoint import latest
@@ -91,6 +95,7 @@ def _continue(cfg: DictConfig, folder: Path) -> Mapping[str, float] | None:
     changed = [word for word in asked if not word.startswith("trainer.resume")]
     resume = cfg.trainer.resume
     saved, checkpoint = saved_config(Path(resume), changed), latest(resume)
+    preflight_checks(saved)
     chosen = with_chunks_for_here(saved)
     return _train_and_evaluate(
         chosen, plain(saved), folder, checkpoint, asked, unchanged=not changed

@@ -316,7 +316,8 @@ def test_a_missing_package_is_named_before_anything_is_read(
     monkeypatch.setattr(OpenedRun, "config", property(lambda _: pytest.fail("was read")))
     status, _, err = command("export", str(folder), "--mesh", "a.glb", option, "100")
     assert status == 2
-    assert f"the package '{package}' is not installed: pip install" in err
+    named = package.replace("_", "-")
+    assert f"the package {named}: pip install 'nerfloss[export]'" in err
     assert "Traceback" not in err
 
 

@@ -63,4 +63,4 @@ def test_without_the_extra_it_is_named(
 ) -> None:
     monkeypatch.setitem(sys.modules, "viser", None)
     assert view(str(folder), "--port", "0") == 2
-    assert "'viser' is not installed: pip install" in capsys.readouterr().err
+    assert "the extra 'viewer': pip install 'nerfloss[viewer]'" in capsys.readouterr().err

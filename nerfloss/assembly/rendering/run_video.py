@@ -8,7 +8,6 @@ from typing import Any
 from nerfloss.assembly.eval_adapter import evaluated_model
 from nerfloss.assembly.refined_evaluation import refined_scene
 from nerfloss.assembly.rendering.render_video import RenderedVideo, VideoRenderer, VideoSettings
-from nerfloss.assembly.rendering.video_files import ffmpeg_program
 from nerfloss.data.camera_paths.choose_path import PathSettings, choose_path
 from nerfloss.data.scene import Scene
 from nerfloss.evaluation.errors import reason_for
@@ -19,12 +18,6 @@ from nerfloss.files import relative_to_cwd
 from nerfloss.models import Model
 
 log = logging.getLogger(__name__)
-
-
-def check_video(evaluator: Evaluator) -> None:
-    """Raise ModuleNotFoundError where ``eval.video`` is set and the extra ``video`` is missing."""
-    if evaluator.video:
-        ffmpeg_program()
 
 
 def video_renderer(

@@ -1,6 +1,7 @@
 """The web server of the viewer: viser, behind an access rule that every request must pass."""
 
 import contextlib
+import importlib.util
 import io
 import logging
 import socket
@@ -18,16 +19,20 @@ REFUSED = (
 _STARTING = threading.Lock()
 
 
+def require_viser() -> None:
+    """Raise ModuleNotFoundError, which names the extra, if viser is not installed."""
+    if importlib.util.find_spec("viser") is None:
+        raise ModuleNotFoundError(INSTALL, name="viser")
+
+
 def start_server(rule: AccessRule, port: int, title: str) -> Any:
     """Return a running `viser.ViserServer` whose every request has passed ``rule``.
 
     Port 0 takes a free one. Raises ModuleNotFoundError without the extra ``viewer``, and OSError
     where the port cannot be listened at.
     """
-    try:
-        import viser
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(INSTALL, name="viser") from error
+    require_viser()
+    import viser
 
     class Server(viser.ViserServer):
         """A server without viser's share tunnel, by which a browser could make it public."""
@@ -35,7 +40,7 @@ def start_server(rule: AccessRule, port: int, title: str) -> Any:
         def request_share_url(self, verbose: bool = True) -> str | None:  # noqa: ARG002
             return None
 
-    _check_port(rule.host, port)
+    check_port(rule.host, port)
     logging.getLogger("websockets.server").setLevel(logging.WARNING)  # "connection open"
     with _STARTING, _guarded(rule), contextlib.redirect_stdout(io.StringIO()):
         return Server(host=rule.host, port=port, label=title, verbose=False)
@@ -90,7 +95,7 @@ def _guarded(rule: AccessRule) -> Iterator[None]:
         websockets_server.serve = serve
 
 
-def _check_port(host: str, port: int) -> None:
+def check_port(host: str, port: int) -> None:
     """Raise OSError where a port is taken: viser would silently choose another one."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:

@@ -12,7 +12,7 @@ from nerfloss.assembly.loss_maps import batch_constants
 from nerfloss.assembly.rendering.run_video import video_renderer
 from nerfloss.assembly.viewer.mesh_panel import MeshPanel
 from nerfloss.assembly.viewer.path_panel import PathPanel
-from nerfloss.assembly.viewer.server import start_server
+from nerfloss.assembly.viewer.server import check_port, require_viser, start_server
 from nerfloss.assembly.viewer.shown_model import ShownParts
 from nerfloss.assembly.viewer.viewer import Viewer
 from nerfloss.assembly.viewer.viewer_address import ViewerAddress, address_line
@@ -33,6 +33,9 @@ def view_run(
     and the errors of opening a run.
     """
     rule = address.rule()
+    # Before the run is read.
+    require_viser()
+    check_port(rule.host, address.port)
     run = opened.run
     at = vars(run.trainer.schedule)
     least = run.batches.least_rays

@@ -11,12 +11,14 @@ from nerfloss.files import atomic_write
 
 
 def check_rembg() -> None:
-    """Raise ModuleNotFoundError, which names the extra, if rembg is not installed."""
-    if importlib.util.find_spec("rembg") is None:
-        raise ModuleNotFoundError(
-            "--masks needs rembg, which is not installed: pip install 'nerfloss[masks]'",
-            name="rembg",
-        )
+    """Raise ModuleNotFoundError if rembg, or what runs its network, is not installed."""
+    # rembg without onnxruntime is installed, and ends the program when it is imported.
+    for package in ("rembg", "onnxruntime"):
+        if importlib.util.find_spec(package) is None:
+            raise ModuleNotFoundError(
+                f"--masks needs {package}, which is not installed: pip install 'nerfloss[masks]'",
+                name=package,
+            )
 
 
 def write_masks(

@@ -13,13 +13,21 @@ Estimator = Callable[[UInt8[np.ndarray, "height width 3"]], Any]
 TRANSFORMERS = "transformers"
 
 
+def check_estimator(name: str) -> None:
+    """Raise ModuleNotFoundError where a name needs the package transformers, and it is missing."""
+    if _is_checkpoint(name):
+        from nerfloss.data.priors.transformers_depth import require_transformers
+
+        require_transformers()
+
+
 def load_estimator(name: str) -> Estimator:
     """Return the function ``module:function``, or the pipeline ``transformers:<checkpoint>``.
 
     Raises ValueError for a name that leads to no function, or a checkpoint that cannot be loaded.
     """
-    module, colon, function = name.partition(":")
-    if module == TRANSFORMERS and (not colon or function):
+    module, _, function = name.partition(":")
+    if _is_checkpoint(name):
         from nerfloss.data.priors.transformers_depth import depth_pipeline
 
         return depth_pipeline(function or None)
@@ -45,6 +53,10 @@ def load_estimator(name: str) -> Estimator:
             f"--model {name} is a class: name a function of one image, e.g. that of an object"
         )
     return value
+
+
+def _is_checkpoint(name: str) -> bool:
+    return name.partition(":")[0] == TRANSFORMERS and name != f"{TRANSFORMERS}:"
 
 
 def maps_of(result: Any, kinds: tuple[str, ...]) -> dict[str, np.ndarray]:

@@ -1,5 +1,7 @@
 """Depth estimation by the package transformers, which is optional (extra ``priors``)."""
 
+import importlib.util
+
 import numpy as np
 import torch
 from jaxtyping import UInt8
@@ -10,17 +12,23 @@ from nerfloss.data.priors.estimator import Estimator
 INSTALL = "pip install 'nerfloss[priors]'"
 
 
+def require_transformers() -> None:
+    """Raise ModuleNotFoundError, which names the extra, if transformers is not installed."""
+    if importlib.util.find_spec("transformers") is None:
+        message = f"--model transformers needs the package: {INSTALL}"
+        raise ModuleNotFoundError(message, name="transformers")
+
+
 def depth_pipeline(checkpoint: str | None) -> Estimator:
     """Return transformers' depth-estimation pipeline as a function of one image.
 
     ``checkpoint`` is a name on the Hugging Face hub or a folder; None: the pipeline's default. What
-    the network returns is interpolated to the size of the image. Raises ImportError without the
-    package, ValueError where the checkpoint cannot be loaded.
+    the network returns is interpolated to the size of the image. Raises ModuleNotFoundError
+    without the package, ValueError where the checkpoint cannot be loaded.
     """
-    try:
-        from transformers import pipeline  # pyright: ignore[reportMissingImports]
-    except ImportError as error:
-        raise ImportError(f"--model transformers needs the package: {INSTALL}") from error
+    require_transformers()
+    from transformers import pipeline  # pyright: ignore[reportMissingImports]
+
     device = 0 if torch.cuda.is_available() else -1
     try:
         estimate = pipeline("depth-estimation", model=checkpoint, device=device)

@@ -6,7 +6,12 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from nerfloss.experiments.report.page.page import page_of, rendered, summary_of
+from nerfloss.experiments.report.page.page import (
+    page_of,
+    rendered,
+    require_page_packages,
+    summary_of,
+)
 from nerfloss.experiments.report.page.renders import renders
 from nerfloss.experiments.report.page.scores import scores
 from nerfloss.experiments.report.page.study import study_of
@@ -56,6 +61,7 @@ def show(runs: Path | str | Sequence[Path | str], *, height: int = HEIGHT) -> Sh
     given = [runs] if isinstance(runs, str | Path) else list(runs)
     if not given:
         raise ValueError("there is no run to show: give a run's folder, or several")
+    require_page_packages()
     folders = [Path(each).expanduser().resolve() for each in given]
     found = [run for folder in folders for run in read_runs(find_run_folders(folder))]
     root = Path(os.path.commonpath(folders))

@@ -205,18 +205,6 @@ def test_a_missing_package_is_named_before_anything_is_rendered(trained, monkeyp
     assert not Path("video").exists()
 
 
-def test_a_run_that_cannot_write_its_video_is_refused_before_it_trains(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def missing() -> str:
-        raise ModuleNotFoundError("no ffmpeg", name="imageio_ffmpeg")
-
-    monkeypatch.setattr(run_video, "ffmpeg_program", missing)
-    assemble(composed(), tmp_path)
-    with pytest.raises(ModuleNotFoundError, match="no ffmpeg"):
-        assemble(composed("eval.video=true"), tmp_path)
-
-
 def test_an_evaluation_writes_an_orbit_beside_the_metrics_and_survives_its_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -190,7 +190,8 @@ def test_what_a_network_returns_is_interpolated_to_the_image(monkeypatch):
             raise OSError
         return lambda _: {"predicted_depth": torch.arange(6.0).reshape(1, 2, 3)}
 
-    monkeypatch.setitem(sys.modules, "transformers", types.SimpleNamespace(pipeline=pipeline))
+    stand_in = types.SimpleNamespace(pipeline=pipeline, __spec__=types.SimpleNamespace())
+    monkeypatch.setitem(sys.modules, "transformers", stand_in)
     found = load_estimator("transformers:some/network")(np.zeros((8, 12, 3), np.uint8))
     assert found.shape == (8, 12)
     assert (found.min(), found.max()) == (0, 5)
@@ -200,6 +201,7 @@ def test_a_checkpoint_that_cannot_be_loaded_is_said(folder, monkeypatch, capsys)
     def pipeline(_, model, **__):
         raise OSError(f"{model} is not a local folder")
 
-    monkeypatch.setitem(sys.modules, "transformers", types.SimpleNamespace(pipeline=pipeline))
+    stand_in = types.SimpleNamespace(pipeline=pipeline, __spec__=types.SimpleNamespace())
+    monkeypatch.setitem(sys.modules, "transformers", stand_in)
     assert main(["priors", str(folder), "--model", "transformers:x/y", "--kind", "depth"]) == 2
     assert "transformers cannot load x/y" in capsys.readouterr().err

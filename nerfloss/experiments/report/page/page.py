@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from nerfloss.experiments.report.figures import EXTRA, require_matplotlib
 from nerfloss.experiments.report.latex import as_latex
@@ -61,12 +62,19 @@ class Page:
     more: str = ""
 
 
+def require_page_packages() -> None:
+    """Raise ValueError, which names the extra, if matplotlib or jinja2 is not installed."""
+    require_matplotlib()
+    _require_jinja2()
+
+
 def write_report(folder: Path, *, baseline: str | None = None) -> Path:
     """Write the page of the runs in ``folder`` and its figures into that folder.
 
     Raises FileNotFoundError if there are no runs, ValueError for an unknown ``baseline`` and if
     matplotlib or jinja2 is not installed.
     """
+    require_page_packages()
     found = find_run_folders(folder)
     absent = count_missing_runs(found)
     return write_page(study_of(read_runs(found), folder, absent=absent, baseline=baseline), folder)
@@ -86,7 +94,6 @@ def page_of(
     study: Study, parts: Sequence[Callable[[Study], Section | LeftOut]] = PARTS, *, more: str = ""
 ) -> Page:
     """Return the sections for which the study has data. Raises ValueError without matplotlib."""
-    require_matplotlib()
     found = [named(part(study)) for part in parts]
     return Page(
         title=study.root.resolve().name,
@@ -104,13 +111,19 @@ def rendered(page: Page) -> str:
     return _rendered(replace(page, size=f"{size / 1e6:.1f} MB"))
 
 
-def _rendered(page: Page) -> str:
+def _require_jinja2() -> Any:
+    """Import jinja2. Raises ValueError with the command to install it."""
     try:
-        from jinja2 import Environment, FileSystemLoader, StrictUndefined
+        import jinja2
     except ImportError:
         raise ValueError(f"the page needs jinja2: pip install '{EXTRA}'") from None
-    environment = Environment(
-        loader=FileSystemLoader(ASSETS), autoescape=True, undefined=StrictUndefined
+    return jinja2
+
+
+def _rendered(page: Page) -> str:
+    jinja2 = _require_jinja2()
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(ASSETS), autoescape=True, undefined=jinja2.StrictUndefined
     )
     assets = {
         name: (ASSETS / file).read_text()
