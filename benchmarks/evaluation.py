@@ -18,6 +18,7 @@ from runs import configure, machine, prepare  # first: it sets how threads wait
 
 from nerfloss.assembly.run import Run
 from nerfloss.data.synthetic.camera_layouts import cameras_at
+from nerfloss.evaluation.model_mesh import mesh_of_model
 from nerfloss.training.loggers.logger import Loggers
 
 
@@ -58,7 +59,7 @@ def main() -> None:
     seconds = min(view_seconds(run, asked.size) for _ in range(3))
     rows[f"view of {asked.size}x{asked.size}"] = seconds
     subject, begin = run.subject(), time.perf_counter()
-    extracted, reason = run.evaluator.extract_mesh(subject)
+    extracted, reason = mesh_of_model(subject, run.evaluator.mesh)
     found = reason if extracted is None else f"{len(extracted.mesh.faces)} triangles"
     rows[f"mesh of {asked.mesh}^3 ({found})"] = time.perf_counter() - begin
     table = Table("", "seconds", title=f"{machine()}, {asked.threads} threads", box=None)

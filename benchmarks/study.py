@@ -39,6 +39,7 @@ from nerfloss.evaluation.metrics import image as image_metrics
 from nerfloss.evaluation.metrics import normal as normal_metrics
 from nerfloss.evaluation.metrics.metadata import metadata_of
 from nerfloss.evaluation.metrics.stlpips import ShiftTolerantLpips
+from nerfloss.evaluation.model_mesh import mesh_of_model
 from nerfloss.experiments.statistics.paired import Paired, paired
 from nerfloss.experiments.statistics.significance import significances
 from nerfloss.experiments.statistics.summary import format_interval, summary
@@ -93,7 +94,7 @@ def scored(run: Run, wanted: Sequence[str]) -> dict[str, float | None]:
     scored_views = evaluator.score_views(subject, views_of(run.scene, "test"), None)
     found, _ = evaluator.mean_scores(scored_views, GroundTruth())
     if any(name in GEOMETRY for name in wanted):
-        extracted, reason = evaluator.extract_mesh(subject)
+        extracted, reason = mesh_of_model(subject, evaluator.mesh)
         mesh = None if extracted is None else extracted.mesh
         found |= evaluator.score_geometry(mesh, reason, GroundTruth(lambda: run.scene.mesh))
     return {name: found[name].value for name in wanted}

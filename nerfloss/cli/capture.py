@@ -1,12 +1,7 @@
 """``nerfloss capture``: from photographs or a video to a scene that can be trained on."""
 
 import argparse
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
 
 SUMMARY = "make a scene of photographs or a video: structure from motion by pycolmap"
 EPILOG = """\
@@ -66,37 +61,20 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def run(options: argparse.Namespace) -> int:
     """Make the scene, and print the report and the line that trains on it."""
+    from nerfloss.cli.stage_bars import StageBars
     from nerfloss.data.capture.scene_of_photographs import CaptureSettings, capture
+    from nerfloss.data.capture.worker import STAGES
     from nerfloss.data.training_line import training_line
 
     names = ("camera_model", "camera_per", "matching", "max_size", "frames", "threads", "seed")
     settings = CaptureSettings(**{name: vars(options)[name] for name in names}, masks=options.masks)
-    with _bar() as bar:
-        report = capture(options.source, options.output, settings, _Stages(bar))
+    with StageBars() as bars:
+        report = capture(
+            options.source,
+            options.output,
+            settings,
+            lambda stage, done, total: bars(STAGES.get(stage, stage), done, total),
+        )
     print("\n".join(report.lines()))
     print(training_line(options.output))
     return 0
-
-
-def _bar() -> "Progress":
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    console = Console(file=sys.stderr)
-    columns = TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn()
-    return Progress(*columns, TimeElapsedColumn(), console=console)
-
-
-class _Stages:
-    """One line of the progress bar per stage."""
-
-    def __init__(self, bar: "Progress") -> None:
-        self.bar = bar
-        self.tasks: dict[str, TaskID] = {}
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        from nerfloss.data.capture.worker import STAGES
-
-        if stage not in self.tasks:
-            self.tasks[stage] = self.bar.add_task(STAGES.get(stage, stage))
-        self.bar.update(self.tasks[stage], completed=done, total=total)

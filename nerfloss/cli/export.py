@@ -118,6 +118,7 @@ def run(options: argparse.Namespace) -> int:
     from nerfloss.assembly.export.opened_run import OpenedRun
     from nerfloss.assembly.export.point_export import check_point_file, export_points
     from nerfloss.assembly.export.view_export import export_views
+    from nerfloss.cli.stage_bars import StageBars
 
     axes = Axes(options.up, options.unit_scale)
     settings = _mesh_settings(options, axes)
@@ -128,7 +129,8 @@ def run(options: argparse.Namespace) -> int:
         check_point_file(options.points, options.point_count)
     if options.cameras is not None:
         check_camera_file(options.cameras)
-    opened = OpenedRun(options.folder.expanduser(), options.device, options.settings)
+    bars = StageBars()
+    opened = OpenedRun(options.folder.expanduser(), options.device, options.settings, bars)
     for path, export in [
         (options.mesh, lambda path: export_mesh(opened, path, settings)),
         (options.points, lambda path: export_points(opened, path, options.point_count, axes)),
@@ -136,7 +138,9 @@ def run(options: argparse.Namespace) -> int:
         (options.views, lambda path: export_views(opened, path, options.split)),
     ]:
         if path is not None:
-            for note in export(path.expanduser()):
+            with bars:
+                notes = export(path.expanduser())
+            for note in notes:
                 print(f"note: {note}")
             print(f"wrote {path}")
     return 0

@@ -85,6 +85,9 @@ def _add_mesh_options(group: "argparse._ArgumentGroup") -> None:
         "distance_to_truth or terms of the recipe: all become properties of the vertices, the "
         "first is their colour (default: all that the run has)",
     )
+    group.add_argument(
+        "--resolution", type=int, metavar="N", help="extract it anew, with N cells along the box"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -93,28 +96,32 @@ def run(options: argparse.Namespace) -> int:
 
     if options.show and options.mesh is None:
         raise ValueError("--show is for the mesh: give --mesh FILE, too")
+    if options.resolution is not None and options.mesh is None:
+        raise ValueError("--resolution is for the mesh: give --mesh FILE, too")
     if options.mesh is None:
         return _write_views(options)
     from nerfloss.assembly.loss_maps.surface_export import check_surface_file, export_surface
+    from nerfloss.cli.stage_bars import StageBars
 
     check_surface_file(options.mesh)
     for name in ("views", "terms", "gradients", "conflicts", "downscale", "output"):
         if vars(options)[name]:
             raise ValueError(f"--{name} is for maps of views: leave it away with --mesh")
-    opened = OpenedRun(options.folder.expanduser(), options.device, options.settings)
-    for note in export_surface(opened, options.mesh.expanduser(), options.show):
+    bars = StageBars()
+    opened = OpenedRun(options.folder.expanduser(), options.device, options.settings, bars)
+    with bars:
+        notes = export_surface(opened, options.mesh.expanduser(), options.show, options.resolution)
+    for note in notes:
         print(f"note: {note}")
     print(f"wrote {options.mesh}")
     return 0
 
 
 def _write_views(options: argparse.Namespace) -> int:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
     from nerfloss.assembly.export.opened_run import OpenedRun
     from nerfloss.assembly.loss_maps.run_maps import MapRequest
     from nerfloss.assembly.loss_maps.write_maps import FOLDER, PAGE, write_maps
+    from nerfloss.cli.stage_bars import StageBars
 
     request = MapRequest(
         options.views,
@@ -127,15 +134,11 @@ def _write_views(options: argparse.Namespace) -> int:
     )
     if options.output is not None and options.output.expanduser().is_file():
         raise ValueError(f"--output {options.output} is a file: name a folder")
-    opened = OpenedRun(options.folder.expanduser(), options.device, options.settings)
+    bars = StageBars()
+    opened = OpenedRun(options.folder.expanduser(), options.device, options.settings, bars)
     folder = (options.output or opened.folder / FOLDER).expanduser()
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("views", total=None)
-        notes = write_maps(
-            opened, request, folder, lambda at, of: bar.update(task, completed=at, total=of)
-        )
+    with bars:
+        notes = write_maps(opened, request, folder)
     for note in notes:
         print(f"note: {note}")
     print(f"wrote {folder / PAGE}")

@@ -13,8 +13,9 @@ from nerfloss.evaluation.errors import reason_for
 from nerfloss.evaluation.image_grid import RENDERED, image_name, write_image_grid
 from nerfloss.evaluation.image_rendering import View, as_observed_where_ignored, render_view
 from nerfloss.evaluation.inputs import EvaluatedModel, GroundTruth, LoadMesh
-from nerfloss.evaluation.mesh_extraction import ExtractedMesh, MeshExtraction
+from nerfloss.evaluation.mesh_extraction import MeshExtraction
 from nerfloss.evaluation.metrics.metadata import Metric, measured, metadata_of, settings_used
+from nerfloss.evaluation.model_mesh import mesh_of_model
 from nerfloss.evaluation.oom_retry import ChunkSize
 from nerfloss.evaluation.protocols.protocol import protocol_named
 from nerfloss.evaluation.scored_views import check_views
@@ -100,7 +101,7 @@ class Evaluator:
         scored = gather(self.score_views(model, views, folder))
         known = {**ground_truth.conventions, **model.image_conventions}
         scores, rows = self.mean_scores(scored, replace(ground_truth, conventions=known))
-        extracted, reason = self.extract_mesh(model)
+        extracted, reason = mesh_of_model(model, self.mesh)
         mesh = None if extracted is None else extracted.mesh
         # A metric of images that has the name of a geometry metric keeps it.
         for name, score in self.score_geometry(mesh, reason, ground_truth).items():
@@ -170,21 +171,6 @@ class Evaluator:
             )
             for name, metric in self.metrics.items()
         }, rows
-
-    def extract_mesh(self, model: EvaluatedModel) -> tuple[ExtractedMesh | None, str | None]:
-        """Return the model's surface in scene units, or None and the reason."""
-        if self.mesh is None:
-            return None, "no mesh was asked for (eval.mesh=null)"
-        if model.field is None:
-            return None, "the model has no surface to extract"
-        extraction = self.mesh if model.is_distance else replace(self.mesh, lipschitz=None)
-        try:
-            region = model.sampled_region()
-            return extraction(model.field, model.box, region=region, visible=model.visible), None
-        except Exception as error:
-            reason = reason_for(error, "mesh extraction", LESS_MEMORY)
-            log.warning("no mesh: %s", reason)
-            return None, reason
 
     def score_geometry(
         self, mesh: trimesh.Trimesh | None, reason: str | None, ground_truth: GroundTruth

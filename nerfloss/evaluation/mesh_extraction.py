@@ -12,6 +12,7 @@ from jaxtyping import Float
 from skimage.measure import marching_cubes
 from torch import Tensor
 
+from nerfloss.evaluation.crossed_cells import check_crossed_cells, crossed_cells
 from nerfloss.evaluation.errors import EmptyMesh, UndefinedMetric
 from nerfloss.evaluation.mesh_components import (
     COMPONENTS,
@@ -29,6 +30,7 @@ from nerfloss.evaluation.sparse_lattice import (
     ImplicitFunction,
     SparseLattice,
 )
+from nerfloss.evaluation.stage_progress import Progress, one_step, silent
 from nerfloss.files import format_bytes
 from nerfloss.memory import free_memory
 
@@ -90,6 +92,7 @@ class MeshExtraction:
         *,
         region: Region | None = None,
         visible: VisiblePoints | None = None,
+        progress: Progress = silent,
     ) -> ExtractedMesh:
         """Extract the surface inside the box and the ``region`` of it, faces outward.
 
@@ -105,14 +108,15 @@ class MeshExtraction:
             ChunkSize(self.chunk, "eval.mesh.chunk"),
             region,
         )
-        mesh = self._marching_cubes(sample_near_surface(sampler, self.lipschitz), lattice)
-        mesh, report = select_components(
-            mesh,
-            cast(Components, self.components),
-            visible=visible,
-            tolerance=TOLERANCE * float(lattice.spacing.max()),
-            device=box.device,
-        )
+        values = sample_near_surface(sampler, self.lipschitz, progress)
+        with one_step(progress, "faces and connected parts"):
+            mesh, report = select_components(
+                self._marching_cubes(values, lattice),
+                cast(Components, self.components),
+                visible=visible,
+                tolerance=TOLERANCE * float(lattice.spacing.max()),
+                device=box.device,
+            )
         searched = 1.0 if region is None else region.volume_fraction
         log.info("mesh: %s; extracted within %.1f %% of the box", report, 100 * searched)
         return ExtractedMesh(mesh, report)
@@ -131,6 +135,7 @@ class MeshExtraction:
                 f"the field has no surface at level {self.level:g} inside the box: its values "
                 f"there range from {low:.4g} to {high:.4g}"
             )
+        check_crossed_cells(crossed_cells(values < 0), lattice)
         vertices, faces, _, _ = marching_cubes(
             values, 0.0, spacing=tuple(lattice.spacing), allow_degenerate=False
         )

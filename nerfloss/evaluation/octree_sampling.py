@@ -11,25 +11,26 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from nerfloss.evaluation.sparse_lattice import COARSEST, LEAF, LEVELS, FieldSampler
+from nerfloss.evaluation.stage_progress import Progress, silent
 
 BLOCKS_AT_ONCE = 2**13
 
 
 def sample_near_surface(
-    sampler: FieldSampler, lipschitz: float | None
+    sampler: FieldSampler, lipschitz: float | None, progress: Progress = silent
 ) -> Float[np.ndarray, "x y z"]:
     """Return values at all nodes: exact near the zero level, elsewhere of the right sign.
 
     ``lipschitz`` bounds the length of the field's gradient; None where no bound is known.
     """
     if lipschitz is None:
-        active, block_values = blocks_by_sign(sampler)
+        active, block_values = blocks_by_sign(sampler, progress)
     else:
         active, block_values = blocks_by_distance(sampler, lipschitz)
     volume = _values_of_nodes(block_values)
     flat, evaluated = volume.reshape(-1), np.zeros(volume.size, dtype=bool)
     offsets = _grid_indices([LEAF + 1] * 3)
-    queue = np.argwhere(active)
+    queue, done = np.argwhere(active), 0
     while len(queue):
         neighbours = []
         for begin in range(0, len(queue), BLOCKS_AT_ONCE):
@@ -41,6 +42,8 @@ def sample_near_surface(
             evaluated[new] = True
             cube = flat[node].reshape(len(blocks), *[LEAF + 1] * 3)
             neighbours.append(_crossed_neighbours(blocks, cube, active, block_values))
+            progress("blocks at the surface", done + begin + len(blocks), done + len(queue))
+        done += len(queue)
         queue = np.unique(np.concatenate(neighbours), axis=0)
         active[tuple(queue.T)] = True
     return volume
@@ -76,7 +79,7 @@ def blocks_by_distance(
 
 
 def blocks_by_sign(
-    sampler: FieldSampler,
+    sampler: FieldSampler, progress: Progress = silent
 ) -> tuple[Bool[np.ndarray, "x y z"], Float[np.ndarray, "x y z"]]:
     """Return the leaf blocks whose corners differ in sign, and the value at each lowest corner.
 
@@ -88,6 +91,7 @@ def blocks_by_sign(
     plane = _grid_indices([1, y, z])
     for row in range(x):
         corners[row] = sampler.at_nodes(LEAF * (plane + np.array([row, 0, 0]))).reshape(y, z)
+        progress("planes of the grid", row + 1, x)
     positive = np.lib.stride_tricks.sliding_window_view(corners > 0, (2, 2, 2))
     active = positive.any((3, 4, 5)) & ~positive.all((3, 4, 5))
     lowest = corners[:-1, :-1, :-1]

@@ -101,6 +101,13 @@ def test_a_texture_holds_the_colours_of_its_source(opened, tmp_path, source, sai
     assert (greens > 0.3) == (source == "photographs")
 
 
+def test_a_mesh_of_many_faces_is_said_to_be_unwrapped_slowly(opened, tmp_path, monkeypatch, caplog):
+    pytest.importorskip("xatlas", reason="needs the extra 'export'")
+    monkeypatch.setattr("nerfloss.assembly.export.texture_export.MANY_FACES", 100)
+    export_mesh(opened, tmp_path / "mesh.glb", MeshSettings(resolution=16, texture=64))
+    assert "faces takes minutes: give --faces, too" in caplog.text
+
+
 def test_a_glb_with_a_texture_is_what_the_format_asks_for(opened, tmp_path):
     pytest.importorskip("xatlas", reason="needs the extra 'export'")
     gltf = pytest.importorskip("pygltflib", reason="needs the package pygltflib")

@@ -44,9 +44,12 @@ def depth_views(opened: OpenedRun, resolution: int) -> Iterator[DepthView]:
     stride = max(1, int(max(cameras.width, cameras.height) / (PIXELS_PER_CELL * resolution)))
     log.info("rendering the depth of %d training views, every %d. pixel", count, stride)
     chunk = ChunkSize(opened.run.evaluator.chunk, "eval.chunk")
-    for view in torch.linspace(0, len(cameras) - 1, count).round().long().tolist():
+    chosen = torch.linspace(0, len(cameras) - 1, count).round().long().tolist()
+    for done, view in enumerate(chosen):
+        opened.progress("views fused", done, count)
         depth = _depth_map(opened, cameras, view, stride, chunk)
         yield DepthView(cameras.poses[view, :, 3], _lookup(cameras, view, stride, depth))
+    opened.progress("views fused", count, count)
 
 
 def _depth_map(

@@ -12,6 +12,7 @@ from nerfloss.assembly.export.texture_export import with_texture
 from nerfloss.assembly.export.upward import file_transform
 from nerfloss.evaluation.mesh_extraction import transformed
 from nerfloss.evaluation.mesh_files import MESH_ENDINGS, write_mesh
+from nerfloss.evaluation.stage_progress import one_step
 from nerfloss.evaluation.surfaces.decimation import decimated, require_fast_simplification
 from nerfloss.evaluation.surfaces.holes import watertight_fault, with_holes_filled
 from nerfloss.evaluation.surfaces.mesh_cleaning import cleaned
@@ -42,12 +43,14 @@ def export_mesh(opened: OpenedRun, path: Path, settings: MeshSettings) -> list[s
     if settings.texture is not None:
         require_xatlas()
     surface, note = source_mesh(opened, settings)
-    mesh, notes = cleaned(surface), [note]
+    with one_step(opened.progress, "cleaning"):
+        mesh, notes = cleaned(surface), [note]
     for rule in settings.cull:
         if rule != "none":
-            mesh, note = cull_mesh(mesh, opened, rule)
+            with one_step(opened.progress, f"culling by {rule}"):
+                mesh, note = cull_mesh(mesh, opened, rule)
             notes.append(note)
-    mesh = _reduced(mesh, settings, notes)
+    mesh = _reduced(mesh, opened, settings, notes)
     fault, faces = watertight_fault(mesh), len(mesh.faces)
     if settings.watertight and fault is not None:
         raise ValueError(f"--watertight: {fault}. {_remedy(settings)}")
@@ -68,15 +71,19 @@ def export_mesh(opened: OpenedRun, path: Path, settings: MeshSettings) -> list[s
     return [*notes, f"{len(mesh.vertices)} vertices, {faces} faces, {closed}"]
 
 
-def _reduced(mesh: trimesh.Trimesh, settings: MeshSettings, notes: list[str]) -> trimesh.Trimesh:
+def _reduced(
+    mesh: trimesh.Trimesh, opened: OpenedRun, settings: MeshSettings, notes: list[str]
+) -> trimesh.Trimesh:
     """Return the mesh with its holes closed and at most as many faces as asked for."""
     if settings.fill_holes > 0:
         size = settings.fill_holes / settings.axes.unit_scale
-        mesh, filled = with_holes_filled(mesh, size)
+        with one_step(opened.progress, "closing holes"):
+            mesh, filled = with_holes_filled(mesh, size)
         notes.append(f"{filled} holes up to a size of {settings.fill_holes:g} were closed")
     if settings.faces is not None:
         before = len(mesh.faces)
-        mesh = decimated(mesh, settings.faces)
+        with one_step(opened.progress, f"reducing {before} faces"):
+            mesh = decimated(mesh, settings.faces)
         if len(mesh.faces) > settings.faces:
             notes.append(
                 f"the number of faces went from {before} to {len(mesh.faces)}: fewer would fold it"

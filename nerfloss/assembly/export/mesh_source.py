@@ -20,6 +20,8 @@ from nerfloss.evaluation.mesh_extraction import (
     transformed,
     with_vertex_colors,
 )
+from nerfloss.evaluation.model_mesh import mesh_of_model
+from nerfloss.evaluation.stage_progress import one_step
 
 
 def source_mesh(opened: OpenedRun, settings: MeshSettings) -> tuple[trimesh.Trimesh, str]:
@@ -45,13 +47,15 @@ def source_mesh(opened: OpenedRun, settings: MeshSettings) -> tuple[trimesh.Trim
 
 def _fused(opened: OpenedRun, settings: MeshSettings) -> tuple[trimesh.Trimesh, str]:
     extraction = _extraction(opened, settings)
-    mesh, report = select_components(
-        fused_mesh(opened, extraction.resolution),
-        cast(Components, extraction.components),
-        visible=opened.model.visible,
-        tolerance=TOLERANCE * opened.box_size / extraction.resolution,
-        device=opened.device,
-    )
+    fused = fused_mesh(opened, extraction.resolution)
+    with one_step(opened.progress, "connected parts"):
+        mesh, report = select_components(
+            fused,
+            cast(Components, extraction.components),
+            visible=opened.model.visible,
+            tolerance=TOLERANCE * opened.box_size / extraction.resolution,
+            device=opened.device,
+        )
     note = f"the rendered depth of the training views, fused at resolution {extraction.resolution}"
     return transformed(mesh, opened.to_files), f"{note}; {report}"
 
@@ -66,7 +70,7 @@ def _extraction(opened: OpenedRun, settings: MeshSettings) -> MeshExtraction:
 def extracted_mesh(opened: OpenedRun, settings: MeshSettings) -> tuple[trimesh.Trimesh, int]:
     """Return the level set of the trained field in the files' coordinates, and its resolution."""
     extraction = _extraction(opened, settings)
-    found, reason = replace(opened.run.evaluator, mesh=extraction).extract_mesh(opened.model)
+    found, reason = mesh_of_model(opened.model, extraction, opened.progress)
     if found is None:
         raise EmptyMesh(f"{opened.folder} gives no mesh: {reason}")
     return transformed(found.mesh, opened.to_files), extraction.resolution
@@ -85,7 +89,9 @@ def colored_as(
         colors = known[KDTree(source.vertices).query(mesh.vertices)[1]]
     elif opened.model.colors is not None:
         moved = transformed(mesh, np.linalg.inv(opened.to_files))
-        colors = vertex_colors(with_vertex_colors(moved, opened.model.colors, device=opened.device))
+        with one_step(opened.progress, "colours of vertices"):
+            painted = with_vertex_colors(moved, opened.model.colors, device=opened.device)
+        colors = vertex_colors(painted)
     else:
         return mesh
     return trimesh.Trimesh(mesh.vertices, mesh.faces, vertex_colors=colors, process=False)

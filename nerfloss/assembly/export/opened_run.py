@@ -19,6 +19,7 @@ from nerfloss.assembly.run import Run
 from nerfloss.assembly.saved_config import saved_config, settings_of_evaluation
 from nerfloss.data.scene import Scene
 from nerfloss.evaluation.inputs import EvaluatedModel
+from nerfloss.evaluation.stage_progress import Progress, one_step, silent
 from nerfloss.training import checkpoint
 
 
@@ -26,12 +27,19 @@ class OpenedRun:
     """A run's folder. Data and checkpoint are read by the first use of `run`.
 
     ``overrides`` are settings as for ``nerfloss eval``, such as ``dataset.path=FOLDER``.
+    ``progress`` is told how far each long stage is, of reading the run and of what is done with it.
     """
 
-    def __init__(self, folder: Path, device: str = "auto", overrides: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        device: str = "auto",
+        overrides: Sequence[str] = (),
+        progress: Progress = silent,
+    ) -> None:
         """Open a folder that training wrote; raises FileNotFoundError for another folder."""
         self.folder, self.device = Path(folder), device_of(device)
-        self._overrides = overrides
+        self._overrides, self.progress = overrides, progress
         if not (self.folder / ".hydra" / "config.yaml").is_file():
             raise FileNotFoundError(
                 f"{folder} is no run: it has no .hydra/config.yaml. Give a folder that training "
@@ -47,8 +55,9 @@ class OpenedRun:
     def run(self) -> Run:
         """The run with its model as trained."""
         path = self.checkpoint
-        run = assemble(self.config, self.folder)
-        run.load(path)
+        with one_step(self.progress, "scene and checkpoint"):
+            run = assemble(self.config, self.folder)
+            run.load(path)
         return run
 
     @cached_property

@@ -64,6 +64,7 @@ def random_surfaces(opened: OpenedRun, count: int, seed: int = 0) -> Iterator[Re
     generator = torch.Generator().manual_seed(seed)
     chunk = ChunkSize(opened.run.evaluator.chunk, "eval.chunk")
     for index in range(len(views)):
+        opened.progress("views of points", index, len(views))
         share = count // len(views) + (index < count % len(views))
         view = view_at(opened.scene, "train", index)
         mask = view.batch.targets.get("target_mask")
@@ -72,6 +73,7 @@ def random_surfaces(opened: OpenedRun, count: int, seed: int = 0) -> Iterator[Re
         if len(drawn):
             rays = view.batch.rays[drawn.sort().values]
             yield render_surface(model.render_of(view), rays, wanted, chunk)
+    opened.progress("views of points", len(views), len(views))
 
 
 def _allowed(mask: Tensor | None, count: int) -> Int[Tensor, "pixels"]:

@@ -1,5 +1,7 @@
 """Bake a texture onto an exported mesh, with the colours of the model or of the photographs."""
 
+import logging
+
 import numpy as np
 import trimesh
 
@@ -10,6 +12,10 @@ from nerfloss.assembly.export.surface_visibility import SurfaceVisibility
 from nerfloss.assembly.export.texture_colors import ModelColors, PhotographColors
 from nerfloss.evaluation.mesh_extraction import transformed
 from nerfloss.evaluation.surfaces.texture_atlas import textured
+
+log = logging.getLogger(__name__)
+
+MANY_FACES = 100_000
 
 
 def with_texture(
@@ -23,6 +29,8 @@ def with_texture(
     assert size is not None
     if colors is None:
         raise ValueError(f"--texture: the model of {opened.folder} has no colours")
+    if len(mesh.faces) > MANY_FACES:
+        log.warning("unwrapping %d faces takes minutes: give --faces, too", len(mesh.faces))
     moved = transformed(mesh, np.linalg.inv(opened.to_files))
     visible = SurfaceVisibility(moved, opened.scene.train)
     notes: list[str] = []
@@ -33,5 +41,5 @@ def with_texture(
         of = "of the photographs, and of the model's colours where none sees the surface well"
     else:
         source, of = ModelColors(colors, visible), "of the model's colours"
-    made = transformed(textured(moved, source, size, device=opened.device), opened.to_files)
-    return made, [*notes, f"a texture of {size} x {size}, {of}"]
+    made = textured(moved, source, size, device=opened.device, progress=opened.progress)
+    return transformed(made, opened.to_files), [*notes, f"a texture of {size} x {size}, {of}"]

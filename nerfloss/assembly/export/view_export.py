@@ -23,9 +23,11 @@ def export_views(opened: OpenedRun, folder: Path, split: str) -> list[str]:
         raise ValueError(f"--views: the scene of {opened.folder} has no {split} views; see --split")
     folder.mkdir(parents=True, exist_ok=True)
     chunk = ChunkSize(opened.run.evaluator.chunk, "eval.chunk")
-    for view in views_of(opened.scene, split):
+    for done, view in enumerate(views_of(opened.scene, split)):
+        opened.progress("views", done, len(views))
         rgb = render_view(opened.model.render_of(view), view, {"rgb"}, chunk=chunk)["rgb"]
         image = (rgb.clamp(0, 1) * 255).round().byte().cpu().numpy()
         content = iio.imwrite("<bytes>", np.ascontiguousarray(image), extension=".png")
         atomic_write(folder / f"{image_name(view.name)}.png", content)
+    opened.progress("views", len(views), len(views))
     return [f"{len(views)} {split} views"]

@@ -16,6 +16,7 @@ from nerfloss.assembly.loss_maps.pixel_values import NotDrawable
 from nerfloss.assembly.loss_maps.term_inputs import TermInputs
 from nerfloss.assembly.loss_maps.view_quantities import ViewQuantities
 from nerfloss.evaluation.image_rendering import View
+from nerfloss.evaluation.stage_progress import Progress, silent
 from nerfloss.models import Model
 from nerfloss.recipe import LossRecipe
 
@@ -49,6 +50,7 @@ def conflict_map(
     *,
     given: Mapping[str, Any] | None = None,
     block: int = BLOCK,
+    progress: Progress = silent,
 ) -> ConflictMap:
     """Return where on a view two terms fight, for a model at a moment ``at`` of its training.
 
@@ -79,10 +81,13 @@ def conflict_map(
     ]
     pixels = view.height * view.width
     images = {name: torch.full((pixels,), torch.nan) for name in ("dot", "first", "second")}
-    for index in layout.chunks(layout.index.shape[1]):
+    blocks = len(layout.index)
+    for done, index in enumerate(layout.chunks(layout.index.shape[1])):
+        progress(f"blocks of {view.name}: {' and '.join(names)}", done, blocks)
         slopes = _gradients(names, both, weights, known, index, parameters)
         for image, value in zip(images.values(), _products(*slopes), strict=True):
             image[index] = value
+    progress(f"blocks of {view.name}: {' and '.join(names)}", blocks, blocks)
     first, second = images["first"], images["second"]
     shortest, product = torch.minimum(first, second), first * second
     cosine = torch.where(product > 0, (images["dot"] / product).clamp(-1, 1), torch.nan)

@@ -65,7 +65,16 @@ def maps_of_run(opened: OpenedRun, request: MapRequest) -> Iterator[ViewMaps]:
             run.model, run.recipe, at, view, terms, given=given, gradients=request.gradients
         )
         conflicts = [
-            conflict_map(run.model, run.recipe, at, view, pair, given=given, block=request.block)
+            conflict_map(
+                run.model,
+                run.recipe,
+                at,
+                view,
+                pair,
+                given=given,
+                block=request.block,
+                progress=opened.progress,
+            )
             for pair in request.conflicts
         ]
         yield replace(_rendered(opened, view, {**at, **given}, maps), conflicts=conflicts)

@@ -60,7 +60,12 @@ class Surface:
         visible, count = self.visibility, len(self.points)
         tried = torch.linspace(0, count - 1, min(count, RENDERED)).round().long()
         points, tolerance = self.points[tried], TOLERANCE * self.opened.box_size
-        seen = torch.stack([visible.seen_by(v, points, tolerance) for v in visible.views]).float()
+        views, seen = visible.views, []
+        for done, view in enumerate(views):
+            self.opened.progress("views of the vertices", done, len(views))
+            seen.append(visible.seen_by(view, points, tolerance))
+        self.opened.progress("views of the vertices", len(views), len(views))
+        seen = torch.stack(seen).float()
         if len(tried) == count:
             return seen
         nearest = KDTree(points.cpu().numpy()).query(self.points.cpu().numpy())[1]

@@ -28,23 +28,29 @@ def check_surface_file(path: Path) -> None:
         raise ValueError(f"--mesh {path}: numbers of vertices fit into {' or '.join(ENDINGS)}")
 
 
-def export_surface(opened: OpenedRun, path: Path, names: Sequence[str]) -> list[str]:
+def export_surface(
+    opened: OpenedRun, path: Path, names: Sequence[str], resolution: int | None = None
+) -> list[str]:
     """Write the run's mesh with vertex values; return notes.
 
     The vertices are coloured by the first of ``names``, quantities or terms of the recipe; all are
     properties of the vertices (in GLB with an underscore before the name). None: all that the run
-    has. In the coordinates of the scene's files. Raises ValueError for a name that the run does not
-    have, with the reason, and EmptyMesh where there is no surface.
+    has. With a ``resolution`` the mesh is extracted anew. In the coordinates of the scene's files.
+    Raises ValueError for a name that the run does not have, with the reason, and EmptyMesh where
+    there is no surface.
     """
     check_surface_file(path)
+    settings = MeshSettings(resolution=resolution)
     known = [*QUANTITIES, *(name for name in opened.run.recipe.terms if name not in QUANTITIES)]
     for name in names:
         if name not in known:
             raise ValueError(f"--show {name} is none of {', '.join(known)}")
-    mesh, note = source_mesh(opened, MeshSettings(method="auto"))
+    mesh, note = source_mesh(opened, settings)
     surface, notes = Surface(opened, mesh), [note]
     values: dict[str, Values] = {}
-    for name in names or known:
+    chosen = list(names or known)
+    for done, name in enumerate(chosen):
+        opened.progress("quantities and terms", done, len(chosen))
         found = _values(surface, name)
         if isinstance(found, str):
             if names:
@@ -52,6 +58,7 @@ def export_surface(opened: OpenedRun, path: Path, names: Sequence[str]) -> list[
             notes.append(f"no {name}: {found}")
         else:
             values[name] = found
+    opened.progress("quantities and terms", len(chosen), len(chosen))
     if not values:
         raise ValueError(f"--mesh: {opened.folder} has no quantity of surface points to show")
     shown = next(iter(values))

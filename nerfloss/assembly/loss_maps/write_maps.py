@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -36,20 +36,17 @@ FOLDER, DESCRIPTION, PAGE = "loss_maps", "maps.json", "index.html"
 KINDS = ("render", "photo", "error", "normal")
 
 
-def write_maps(
-    opened: OpenedRun, request: MapRequest, folder: Path, done: Callable[[int, int], None]
-) -> list[str]:
+def write_maps(opened: OpenedRun, request: MapRequest, folder: Path) -> list[str]:
     """Write the maps of a run's views into a folder, and return what was assumed, as notes.
 
-    ``done`` gets the number of views that are ready, and of all. Raises ValueError for views or
-    terms that the run does not have, before anything is written.
+    Raises ValueError for views or terms that the run does not have, before anything is written.
     """
     count = len(chosen_views(opened, request))
     views: list[ViewMaps] = []
-    done(0, count)
+    opened.progress("views", 0, count)
     for view in maps_of_run(opened, request):
         views.append(view)
-        done(len(views), count)
+        opened.progress("views", len(views), count)
     _remove_previous(folder)
     drawn = drawn_maps(views)
     pictures = {view.view: pictures_of(view, drawn) for view in views}

@@ -16,6 +16,7 @@ from trimesh.visual.texture import TextureVisuals
 
 from nerfloss.evaluation.errors import UndefinedMetric
 from nerfloss.evaluation.oom_retry import ChunkSize
+from nerfloss.evaluation.stage_progress import Progress, one_step, silent
 
 # Colours of points of the surface with these outward normals.
 SurfaceColors = Callable[
@@ -68,7 +69,12 @@ def require_xatlas() -> None:
 
 
 def textured(
-    mesh: trimesh.Trimesh, colors: SurfaceColors, size: int, *, device: torch.device
+    mesh: trimesh.Trimesh,
+    colors: SurfaceColors,
+    size: int,
+    *,
+    device: torch.device,
+    progress: Progress = silent,
 ) -> trimesh.Trimesh:
     """Return the mesh with a texture of ``size`` by ``size`` texels.
 
@@ -76,12 +82,13 @@ def textured(
     vertices, interpolated. Texels beside the charts repeat the nearest one in a chart. Raises
     UndefinedMetric where the charts are smaller than the texels.
     """
-    atlas = unwrapped(mesh, size)
+    with one_step(progress, f"unwrapping {len(mesh.faces)} faces"):
+        atlas = unwrapped(mesh, size)
     positions = np.asarray(mesh.vertices)[atlas.source]
     normals = np.asarray(mesh.vertex_normals)[atlas.source]
     image, filled = np.zeros((size * size, 3), dtype=np.uint8), np.zeros(size * size, dtype=bool)
     chunk = ChunkSize(TEXELS_AT_ONCE, "the texels at once")
-    for texel, face, weights in _covered_texels(atlas, size):
+    for end, texel, face, weights in _covered_texels(atlas, size):
         corners = atlas.faces[face]
 
         def bake(rows: slice) -> None:
@@ -95,6 +102,7 @@ def textured(
         with torch.no_grad():
             chunk(bake, len(texel))
         filled[texel] = True
+        progress("faces with a texture", end, len(atlas.faces))
     if not filled.any():
         raise UndefinedMetric(f"no texel lies on the surface: take more than {size}")
     picture = _spread(image.reshape(size, size, 3), filled.reshape(size, size))
@@ -113,11 +121,12 @@ def textured(
 def _covered_texels(
     atlas: Atlas, size: int
 ) -> Iterator[
-    tuple[Int[np.ndarray, "texels"], Int[np.ndarray, "texels"], Float[np.ndarray, "texels 3"]]
+    tuple[int, Int[np.ndarray, "texels"], Int[np.ndarray, "texels"], Float[np.ndarray, "texels 3"]]
 ]:
     """Yield the texels whose centres lie in a triangle, that triangle, and the weights in it.
 
-    Some faces at a time: of a large image not all of these are in memory at once.
+    Some faces at a time, of which the first value is the number up to there: of a large image not
+    all of these are in memory at once.
     """
     # Columns and rows of corners in the image; its first row is the uppermost.
     place = np.stack([atlas.uv[:, 0], 1 - atlas.uv[:, 1]], 1) * size
@@ -130,7 +139,7 @@ def _covered_texels(
     while begin < len(counts):
         end = int(np.searchsorted(before, before[begin] + TEXELS_AT_ONCE, side="right")) - 1
         end = min(max(end, begin + 1), len(counts))
-        yield _texels_of(np.arange(begin, end), triangles, low, extent, counts, size)
+        yield end, *_texels_of(np.arange(begin, end), triangles, low, extent, counts, size)
         begin = end
 
 

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from skimage.measure import marching_cubes
 from torch import Tensor
 
+from nerfloss.evaluation.crossed_cells import check_crossed_cells, crossed_cells
 from nerfloss.evaluation.errors import EmptyMesh
 from nerfloss.evaluation.sparse_lattice import SparseLattice
 
@@ -68,6 +69,7 @@ class Fusion:
         values = np.where(seen, total / np.maximum(count, 1), 1.0).astype(np.float32)
         if not (seen & (values < 0)).any() or not (seen & (values > 0)).any():
             raise EmptyMesh("the rendered depth of the training views shows no surface in the box")
+        check_crossed_cells(crossed_cells(values < 0, seen), self.lattice)
         # A cell is used where all of its corners are observed; the mask is of its upper corner.
         cells = np.lib.stride_tricks.sliding_window_view(seen, (2, 2, 2)).all((3, 4, 5))
         mask = np.pad(cells, [(1, 0)] * 3)

@@ -26,7 +26,7 @@ def maps(tmp_path_factory):
     from small_runs import untrained_run
 
     folder = untrained_run(tmp_path_factory.mktemp("run") / "run")
-    write_maps(OpenedRun(folder, "cpu"), MapRequest(views=["0"]), folder / "maps", lambda *_: None)
+    write_maps(OpenedRun(folder, "cpu"), MapRequest(views=["0"]), folder / "maps")
     return folder / "maps"
 
 

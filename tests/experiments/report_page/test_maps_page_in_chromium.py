@@ -16,7 +16,7 @@ FOUND = find_chromium()
 def test_the_page_fits_the_window_and_shows_every_picture(tmp_path):
     folder = untrained_run(tmp_path / "run")
     request = MapRequest(views=["0", "1"], gradients=True)
-    write_maps(OpenedRun(folder, "cpu"), request, folder / "maps", lambda *_: None)
+    write_maps(OpenedRun(folder, "cpu"), request, folder / "maps")
     assert FOUND is not None
     with chromium(FOUND) as browser:
         for width in (400, 1280):
