@@ -18,6 +18,7 @@ from nerfloss.assembly.run import Run
 from nerfloss.assembly.viewer.training_viewer import TrainingViewer
 from nerfloss.assembly.viewer.view_run import view_run
 from nerfloss.assembly.viewer.viewer_address import ViewerAddress
+from nerfloss.data.camera_paths.path_file import read_path
 from nerfloss.training.callbacks.interventions import Intervention, read_interventions
 
 pytest.importorskip("viser", reason="the extra 'viewer' is missing")
@@ -125,6 +126,9 @@ def test_a_training_is_watched_paused_and_its_weight_changed(
         assert run.recipe.terms["eikonal"].weight == 0.5
         page.press("Pause")
         page.wait(lambda: "Go on" in page.text())
+        page.unfold("Camera path")
+        page.wait(lambda: "Save path" in page.text())
+        assert "Render video" not in page.text(), "the training would wait for it"
         time.sleep(2.0)
         stopped_at = run.trainer.step
         time.sleep(2.0)
@@ -140,7 +144,8 @@ def test_a_training_is_watched_paused_and_its_weight_changed(
     assert not training.is_alive()
 
 
-def test_key_frames_are_saved_as_a_path(page: PanelPage, tmp_path: Path) -> None:
+def test_key_frames_are_saved_as_a_path_and_rendered(page: PanelPage, tmp_path: Path) -> None:
+    pytest.importorskip("imageio_ffmpeg", reason="the extra 'video' is missing")
     with viewed(untrained_run(tmp_path)) as address:
         opened(page, address, SIZES[0])
         page.unfold("Camera path")
@@ -153,6 +158,16 @@ def test_key_frames_are_saved_as_a_path(page: PanelPage, tmp_path: Path) -> None
         page.press("Save path")
         page.wait(lambda: "around.json" in page.text())
         assert (tmp_path / "camera_paths" / "around.json").is_file()
+        saved = read_path(tmp_path / "camera_paths" / "around.json")
+        page.choose("Pixels", "160")
+        page.fill("Seconds", "0.2")
+        page.press("Render video")
+        page.wait(lambda: "rgb.mp4" in page.text())
+        folder = tmp_path / "renders" / "around"
+        assert len(list((folder / "frames").rglob("*.png"))) == 6
+        assert (folder / "rgb.mp4").stat().st_size > 500
+        rendered = read_path(folder / "camera_path.json")
+        np.testing.assert_allclose(rendered.poses[[0, -1]], saved.poses[[0, -1]], atol=1e-4)
         page.fill("Name", "../outside")
         page.press("Save path")
         page.wait(lambda: "is no name of a path" in page.text())
