@@ -108,23 +108,25 @@ def _callbacks(
 ) -> list[Callback]:
     """Return the callbacks in the order in which they run.
 
-    Checks come first, so that what they find is logged. A preview comes after logging, because its
-    scores complete the row of the step, and before the checkpoint: a run that is killed after it
-    has the whole row.
+    Checks come first, so that what they find is logged. Interventions are part of the state of
+    every process: after a checkpoint is loaded all have the same weights. A preview comes after
+    logging, because its scores complete the row of the step, and before the checkpoint: a run that
+    is killed after it has the whole row.
     """
     deferred = NonFiniteCheck.can_defer(settings.device, parts.recipe, process_group)
-    callbacks: list[Callback] = [NonFiniteCheck(config=config, deferred=deferred)]
+    interventions = Interventions(parts.recipe)
+    check = NonFiniteCheck(config=config, interventions=interventions, deferred=deferred)
+    callbacks: list[Callback] = [check]
     if parts.diagnostics is not None:
         callbacks.append(parts.diagnostics)
     if not process_group.is_main:
-        return callbacks
+        return [*callbacks, interventions]
     if parts.watchdog is not None:
         callbacks.append(parts.watchdog)
     callbacks.append(MetricsLogging())
     if parts.preview_every is not None:
         every = parts.preview_every
         callbacks.append(Preview(parts.scene, parts.model, parts.evaluator, every=every))
-    interventions = Interventions(parts.recipe)
     if parts.viewer is not None:
         shown = ShownParts(parts.model, parts.recipe, parts.scene, parts.evaluator, given={})
         callbacks.append(TrainingViewer(parts.viewer, shown, interventions))

@@ -21,7 +21,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 def run(options: argparse.Namespace) -> int:
     """Replay and print. Raises ValueError for a file without a failed step."""
     from nerfloss.assembly.build import device_of, rebuild
-    from nerfloss.cli.reference.replay_table import outcome, replay_table
+    from nerfloss.cli.reference.replay_table import changed_weights, outcome, replay_table
     from nerfloss.diagnostics.replay import replay
     from nerfloss.experiments.report.table import show
     from nerfloss.training.checkpoint import CheckpointError
@@ -33,6 +33,8 @@ def run(options: argparse.Namespace) -> int:
     except CheckpointError as error:
         raise ValueError(str(error)) from error
     model, recipe = rebuild(failure.config, device, options.file)
+    for note in changed_weights(failure):
+        print(note)
     found = replay(failure, model, recipe)
     show(replay_table(failure, found))
     text, same = outcome(found)

@@ -50,8 +50,11 @@ class Replay:
 def replay(failure: Failure, model: Any, recipe: LossRecipe) -> Replay:
     """Repeat the step with a model and a recipe built from its configuration.
 
-    Loads the state of the step into both; no parameter is updated.
+    Loads the state of the step into both, and gives terms the weights that they had then; no
+    parameter is updated.
     """
+    for changed in failure.interventions:
+        recipe.set_weight(changed["term"], changed["new"])
     with torch.random.fork_rng(devices=[]):
         quantities = _step(failure, model, recipe)
         fault = _fault(failure, model, recipe, quantities)

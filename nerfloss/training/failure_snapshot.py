@@ -1,6 +1,6 @@
 """Snapshot of a failed training step: everything needed to repeat it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,8 @@ class Failure:
             because gradients pass through it.
         targets: the target values of the rays.
         fault: kind and location of the non-finite value, as plain values.
+        interventions: the newest change of each weight that was not the configured one, as plain
+            values; none in files of earlier versions.
     """
 
     config: str
@@ -46,6 +48,7 @@ class Failure:
     samples: Mapping[str, Any]
     targets: Mapping[str, Any]
     fault: Mapping[str, Any]
+    interventions: Sequence[Mapping[str, Any]] = ()
 
     @classmethod
     def read(cls, path: Path | str, device: torch.device | str = "cpu") -> "Failure":

@@ -1,5 +1,7 @@
 """A step that fails is kept whole: replayed elsewhere, it fails in the same way."""
 
+from dataclasses import replace
+
 import broken_terms
 import pytest
 import torch
@@ -11,6 +13,8 @@ from nerfloss.assembly.trust.stored import signed_text
 from nerfloss.cli.main import main
 from nerfloss.diagnostics.replay import replay
 from nerfloss.recipe import NonFiniteLoss
+from nerfloss.training.callbacks.callback import Callback
+from nerfloss.training.callbacks.interventions import Intervention, Interventions
 from nerfloss.training.failure_snapshot import Failure
 from nerfloss.training.optimizer import NonFiniteGradient
 
@@ -129,6 +133,55 @@ def test_a_replay_restores_every_state_that_the_step_changed(tmp_path, model, ov
     assert found.fault == error.fault
     memory = {k: v for k, v in failure.recipe.items() if "memory" in k}
     assert all(value.isfinite().all() for value in memory.values())
+
+
+class ChangeAt(Callback):
+    """Ask for weights when a step has ended, as somebody at the viewer would."""
+
+    def __init__(self, asked, step, weights):
+        self.asked, self.step, self.weights = asked, step, weights
+
+    def after_step(self, trainer, step):  # noqa: ARG002
+        if trainer.step == self.step:
+            for name, weight in self.weights.items():
+                self.asked.request(name, weight)
+
+
+@pytest.mark.parametrize("way", ["spoils_a_view", "steep_in_a_view"])
+def test_a_replay_has_the_weights_that_were_changed_before_the_step(tmp_path, capsys, way):
+    off = term(way).replace("{fn:", "{weight: 0.5, fn:")
+    run = assembled(tmp_path, *SCENE, off)
+    asked = next(each for each in run.trainer.callbacks if isinstance(each, Interventions))
+    change = ChangeAt(asked, 1, {"eikonal": 0.7, "bad": 0.25})
+    run.trainer.callbacks.insert(0, change)
+    with pytest.raises((NonFiniteLoss, NonFiniteGradient)) as caught:
+        run.train()
+    # Asked for after the step that failed, as a check that is deferred would see it.
+    asked.made.append(Intervention(3, "rgb", 1.0, 9.0))
+    assert [each.term for each in asked.in_force(2)] == ["eikonal", "bad"]
+    _, found = again(tmp_path / "failure.pt")
+    assert found.fault == caught.value.fault == found.expected
+    assert {name: each.weight for name, each in found.terms.items()} == {
+        "rgb": 1.0,
+        "eikonal": 0.7,
+        "bad": 0.25,
+    }
+    assert main(["replay", str(tmp_path / "failure.pt"), "--device", "cpu"]) == 0
+    said = "weight of eikonal: 0.7 since an intervention after step 1, as the failed step had it"
+    assert said in capsys.readouterr().out
+
+
+def test_a_weight_of_zero_is_replayed_as_one_and_old_files_have_the_configured_ones(spoilt):
+    failure = Failure.read(spoilt[2])
+    assert list(failure.interventions) == []
+    model, recipe = rebuild(failure.config, CPU)
+    changed = {"step": 1, "term": "bad", "old": 1.0, "new": 0.0}
+    found = replay(replace(failure, interventions=[changed]), model, recipe)
+    assert found.fault is None
+    assert "bad" not in found.terms
+    old = {**vars(failure), "config": failure.config}
+    del old["interventions"]
+    assert Failure(**old).interventions == ()
 
 
 def test_a_replay_locates_a_fault_behind_the_quantities(tmp_path, capsys):

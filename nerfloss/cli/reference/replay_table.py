@@ -31,6 +31,15 @@ def replay_table(failure: Failure, found: Replay) -> Table:
     return Table(columns, rows, f"step {failure.step}, {len(failure.rays)} rays", tuple(notes))
 
 
+def changed_weights(failure: Failure) -> list[str]:
+    """Return a line for each weight that is not the configured one."""
+    return [
+        f"weight of {each['term']}: {each['new']:g} since an intervention after step "
+        f"{each['step']}, as the failed step had it"
+        for each in failure.interventions
+    ]
+
+
 def outcome(found: Replay) -> tuple[str, bool]:
     """Return a sentence about a replay, and whether the step failed as it did before."""
     then = f"then: {found.expected}"

@@ -92,11 +92,17 @@ class Interventions(Callback):
         self._check_prepared(term, weight)
         self._requested.put((term, weight))
 
+    def in_force(self, step: int) -> list[Intervention]:
+        """Return the newest intervention of each term at the step that ``step`` others precede."""
+        return [*{each.term: each for each in self.made if each.step <= step}.values()]
+
     def setup(self, context: CallbackContext) -> None:
         self._file: Path = context.folder / FILE
+        if not context.process_group.is_main:
+            return
         if self.made:
             self._write()
-            for each in self._last().values():
+            for each in self.in_force(context.start):
                 log.info(
                     "weight of %s is %g since an intervention after step %d (configured: %g)",
                     each.term,
@@ -136,13 +142,9 @@ class Interventions(Callback):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.made = [Intervention(**each) for each in state["made"]]
-        for each in self._last().values():
+        for each in {each.term: each for each in self.made}.values():
             self._check_prepared(each.term, each.new)
             self._recipe.set_weight(each.term, each.new)
-
-    def _last(self) -> dict[str, Intervention]:
-        """Return the newest intervention of each term that has any."""
-        return {each.term: each for each in self.made}
 
     def _check_prepared(self, term: str, weight: float) -> None:
         if weight > 0 and (missing := self.missing(term)):

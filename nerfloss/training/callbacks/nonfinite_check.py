@@ -24,7 +24,7 @@ change.
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, Never
 
@@ -35,6 +35,7 @@ from torch import Tensor
 from nerfloss.geometry import Rays
 from nerfloss.kernels.async_host_copy import AsyncScalar
 from nerfloss.training.callbacks.callback import Callback, CallbackContext, TrainerState
+from nerfloss.training.callbacks.interventions import Interventions
 from nerfloss.training.distributed.process_group import ProcessGroup
 from nerfloss.training.failure_snapshot import FILE, Failure
 from nerfloss.training.optimizer import NonFiniteGradient
@@ -66,12 +67,15 @@ class _StatesBefore:
 class NonFiniteCheck(Callback):
     """Raise NonFiniteLoss or NonFiniteGradient, which name the term at fault.
 
-    ``config`` is the run's configuration as text, for ``failure.pt``. With ``deferred`` the error
+    ``config`` is the run's configuration as text, and ``interventions`` are the weights that were
+    changed since, for ``failure.pt``. With ``deferred`` the error
     of a step is raised one step later.
     """
 
-    def __init__(self, *, config: str, deferred: bool = False) -> None:
-        self.config, self.deferred = config, deferred
+    def __init__(
+        self, *, config: str, interventions: Interventions, deferred: bool = False
+    ) -> None:
+        self.config, self.interventions, self.deferred = config, interventions, deferred
         self._found_inf: Float[Tensor, ""] | None = None
         self._pending: Callable[[], None] | None = None
 
@@ -173,4 +177,5 @@ def _failure(
         samples={**ends, "more": gather(samples.more)},
         targets=gather(inputs.batch.targets),
         fault=fault.as_dict(),
+        interventions=[asdict(each) for each in check.interventions.in_force(step.index)],
     )
