@@ -13,7 +13,13 @@ from textured_scenes import colors_at, photographed
 from trimesh.visual.material import SimpleMaterial
 from trimesh.visual.texture import TextureVisuals
 
-from nerfloss.assembly.export.neutral_photographs import neutral_photographs, unchanged
+from nerfloss.assembly.export.mesh_export import export_mesh
+from nerfloss.assembly.export.mesh_settings import MeshSettings
+from nerfloss.assembly.export.neutral_photographs import (
+    appearance_of_colors,
+    neutral_photographs,
+    unchanged,
+)
 from nerfloss.assembly.export.opened_run import OpenedRun
 from nerfloss.assembly.export.surface_visibility import SurfaceVisibility, interpolated
 from nerfloss.assembly.export.texture_colors import ModelColors, PhotographColors
@@ -236,3 +242,24 @@ def test_an_embedding_is_not_undone_and_that_is_said(tmp_path: Path) -> None:
     assert "cannot be undone" in note
     plain = OpenedRun(untrained_run(tmp_path / "plain"), "cpu")
     assert neutral_photographs(plain) == (unchanged, None)
+
+
+@pytest.mark.parametrize(
+    ("appearance", "said"),
+    [
+        ("none", None),
+        ("embedding", "have the mean of the embeddings of the training images"),
+        ("affine", "are without the exposure of any training image"),
+        ("bilateral", "are without the exposure of any training image"),
+    ],
+)
+def test_the_appearance_of_the_models_colours_is_said(tmp_path: Path, appearance, said) -> None:
+    opened = OpenedRun(untrained_run(tmp_path / "run", f"appearance={appearance}"), "cpu")
+    notes = export_mesh(opened, tmp_path / "mesh.ply", MeshSettings(resolution=16))
+    about = [note for note in notes if "the model's colours" in note]
+    assert about == ([] if said is None else [f"the model's colours {said}"])
+    assert appearance_of_colors(opened) == next(iter(about), None)
+    assert not any(
+        "the model's colours" in note
+        for note in export_mesh(opened, tmp_path / "mesh.stl", MeshSettings(resolution=16))
+    )

@@ -7,6 +7,7 @@ import trimesh
 from nerfloss.assembly.export.mesh_culling import cull_mesh
 from nerfloss.assembly.export.mesh_settings import MeshSettings
 from nerfloss.assembly.export.mesh_source import colored_as, source_mesh
+from nerfloss.assembly.export.neutral_photographs import appearance_of_colors
 from nerfloss.assembly.export.opened_run import OpenedRun
 from nerfloss.assembly.export.texture_export import with_texture
 from nerfloss.assembly.export.upward import file_transform
@@ -61,6 +62,8 @@ def export_mesh(opened: OpenedRun, path: Path, settings: MeshSettings) -> list[s
         notes += said
     if path.suffix.lower() == ".stl":
         notes.append("STL holds no colours")
+    elif (note := appearance_of_colors(opened)) is not None:
+        notes.append(note)
     if settings.axes.up is not None or settings.axes.unit_scale != 1:
         transform, note = file_transform(opened, settings.axes)
         mesh = transformed(mesh, transform)

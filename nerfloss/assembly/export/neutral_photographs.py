@@ -9,6 +9,7 @@ from torch import Tensor
 
 from nerfloss.assembly.export.opened_run import OpenedRun
 from nerfloss.assembly.export.texture_colors import Neutral
+from nerfloss.assembly.instantiation import build
 from nerfloss.geometry import Rays, Samples
 from nerfloss.models import Model
 
@@ -28,12 +29,25 @@ def neutral_photographs(opened: OpenedRun) -> tuple[Neutral, str | None]:
         return unchanged, None
     if "exposure" not in model.offers():
         note = (
-            "the photographs differ in appearance by a learned embedding, which cannot be undone: "
-            "take the model's colours where seams show"
+            "the photographs keep their own appearances: the embedding that was learned for each "
+            "cannot be undone; take the model's colours where seams show"
         )
         return unchanged, note
     inverse = _InverseExposure(model, vars(opened.run.trainer.schedule))
     return inverse, "the learned exposure of each photograph was undone"
+
+
+def appearance_of_colors(opened: OpenedRun) -> str | None:
+    """Return a note on the appearance of the model's colours; None without one per image.
+
+    Found without data and checkpoint.
+    """
+    appearance = build(opened.config.get("appearance"))
+    if appearance is None:
+        return None
+    if "exposure" in appearance.rules(background_model=False):
+        return "the model's colours are without the exposure of any training image"
+    return "the model's colours have the mean of the embeddings of the training images"
 
 
 def unchanged(
