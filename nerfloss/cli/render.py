@@ -126,13 +126,15 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _print(done: "RenderedVideo") -> None:
+    from nerfloss.files import format_bytes
+
     if done.depth_range is not None:
         near, far = done.depth_range
         print(f"depth: from {near:.4g} to {far:.4g} scene units in all frames")
     kept = f", {done.kept} of them were there" if done.kept else ""
     print(f"{done.frames} frames{kept}")
     for file in done.files:
-        print(f"wrote {file} ({file.stat().st_size / 1e6:.2f} MB)")
+        print(f"wrote {file} ({format_bytes(file.stat().st_size)})")
     print(f"wrote {done.folder / 'frames'} and {done.folder / 'camera_path.json'}")
 
 

@@ -177,12 +177,12 @@ def test_the_mesh_that_the_run_wrote_is_taken_and_its_holes_closed(folder, tmp_p
     write_mesh(mesh, folder / "mesh.ply")
     try:
         opened, path = OpenedRun(folder, "cpu"), tmp_path / "mesh.ply"
-        with pytest.raises(ValueError, match="it has 1 holes, the largest of size"):
+        with pytest.raises(ValueError, match="it has a hole of size"):
             export_mesh(opened, path, MeshSettings(watertight=True))
         assert not path.exists()
         notes = export_mesh(opened, path, MeshSettings(watertight=True, fill_holes=1.0))
         assert "the mesh that the run wrote" in notes[0]
-        assert "1 holes up to a size of 1 were closed" in notes[1]
+        assert "1 hole of at most 1 was closed" in notes[1]
         assert mesh_of(path).is_watertight
         assert (mesh_of(path).visual.vertex_colors == [10, 20, 30, 255]).all()
         assert "run" not in vars(opened), "neither data nor model are needed"

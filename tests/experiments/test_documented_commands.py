@@ -270,9 +270,10 @@ def test_a_documented_command_of_nerfloss_succeeds(command, capsys, monkeypatch)
         monkeypatch.setattr(viewing, "view_run", viewed_at_once)
     if words[1] in ("export", "render", "maps", "view"):
         untrained_run(Path(RUN))
-    if "camera_path.json" in words:
+    for path in [Path(word) for word in words if "camera_path" in word]:
         poses = np.stack([np.eye(3, 4)] * 2)
-        write_path(Path("camera_path.json"), CameraPath(poses, np.array([50.0, 50.0]), 16, 16, 5.0))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_path(path, CameraPath(poses, np.array([50.0, 50.0]), 16, 16, 5.0))
     if words[1] == "judge" or "judged" in words:
         write_folders(Path())
         write_meshes(Path())

@@ -1,5 +1,6 @@
 """Export a run's mesh: surface, culling, decimation, holes, colours, axes, file."""
 
+from math import isinf
 from pathlib import Path
 
 import trimesh
@@ -82,7 +83,9 @@ def _reduced(
         size = settings.fill_holes / settings.axes.unit_scale
         with one_step(opened.progress, "closing holes"):
             mesh, filled = with_holes_filled(mesh, size)
-        notes.append(f"{filled} holes up to a size of {settings.fill_holes:g} were closed")
+        limit = "any size" if isinf(settings.fill_holes) else f"at most {settings.fill_holes:g}"
+        closed = f"{filled} hole{'s' * (filled != 1)}" if filled else "no hole"
+        notes.append(f"{closed} of {limit} {'was' if filled < 2 else 'were'} closed")
     if settings.faces is not None:
         before = len(mesh.faces)
         with one_step(opened.progress, f"reducing {before} faces"):

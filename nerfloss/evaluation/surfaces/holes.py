@@ -112,7 +112,8 @@ def watertight_fault(mesh: trimesh.Trimesh) -> str | None:
         return f"{shared} edges belong to more than two faces"
     if loops := boundary_loops(mesh):
         largest = max(hole_size(mesh, loop) for loop in loops)
-        return f"it has {len(loops)} holes, the largest of size {largest:.4g}"
+        holes = "a hole" if len(loops) == 1 else f"{len(loops)} holes, the largest"
+        return f"it has {holes} of size {largest:.4g}"
     if len(np.unique(edges, axis=0)) < len(edges):
         return "neighbouring faces are oriented in opposite ways"
     return None
