@@ -69,7 +69,10 @@ class VideoSettings:
 
 @dataclass(frozen=True)
 class RenderedVideo:
-    """The files of a video, and how many of its frames were ``kept`` from an earlier call."""
+    """The files of a video, and how many of its frames were ``kept`` from an earlier call.
+
+    ``depth_range`` is that of its colours, None where it shows no depth.
+    """
 
     folder: Path
     files: tuple[Path, ...]
@@ -118,7 +121,9 @@ class VideoRenderer:
                 self._write_frame(store, cameras, frame, modes, near_far)
             progress(frame + 1, len(path))
         files = _join(store, path, settings)
-        span = None if near_far is None else (float(near_far[0]), float(near_far[1]))
+        span = None
+        if near_far is not None and "depth" in settings.show:
+            span = (float(near_far[0]), float(near_far[1]))
         return RenderedVideo(folder, files, len(path), kept, span)
 
     def _key(self, path: CameraPath, settings: VideoSettings) -> dict[str, Any]:

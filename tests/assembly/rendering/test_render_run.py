@@ -100,6 +100,7 @@ def test_every_mode_is_shown_and_depth_has_one_range(render) -> None:
     assert f"depth: from {near:.4g} to {far:.4g} scene units in all frames" in out
     for mode in ("rgb", "depth", "normal", "opacity", "shaded"):
         assert len(frames(mode)) == 3
+    assert "depth: from" not in render("--show", "normal")[1], "that of an earlier video"
     opacity = iio.imread(frames("opacity")[0])
     assert opacity[6, 8].min() > 250
     assert opacity[0, 0].max() < 5
