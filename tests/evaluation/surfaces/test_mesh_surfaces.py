@@ -88,7 +88,7 @@ def test_holes_that_touch_in_a_vertex_are_closed_apart():
 @pytest.mark.parametrize(
     ("faces", "fault"),
     [
-        (lambda f: f[:-1], "1 holes"),
+        (lambda f: f[:-1], "a hole of size"),
         (lambda f: np.concatenate([f, [[f[0, 0], f[0, 1], f[40, 2]]]]), "more than two faces"),
         (lambda f: np.concatenate([f[:1, ::-1], f[1:]]), "oriented in opposite ways"),
         (lambda f: f[:0], "no faces"),
