@@ -12,13 +12,16 @@ from torch import Tensor
 
 from nerfloss.kernels.march_kernel import MarchParameters
 from nerfloss.kernels.numba.compile import compiled
-from nerfloss.kernels.numba.exponentials import sigmoid
-from nerfloss.kernels.numba.grid_lookup import cell_of, trilinear
+from nerfloss.kernels.numba.exponentials import exp_of_negative, sigmoid
+from nerfloss.kernels.numba.grid_lookup import (
+    AHEAD,
+    cell_of,
+    lookup_scratch,
+    nearest,
+    trilinear,
+)
 from nerfloss.kernels.numba.point_ops import meets_box
 from nerfloss.kernels.threads import parallel_for
-
-# Steps that are looked up at once.
-AHEAD = 16
 
 
 def place(
@@ -61,6 +64,8 @@ def _place(
     steps, count, explore, begin, end,
 ):  # fmt: skip
     t, mass = np.empty(steps, np.float32), np.empty(steps, np.float32)
+    ahead, alphas = np.empty(AHEAD, np.float32), np.empty(AHEAD, np.float32)
+    scratch = lookup_scratch(), ahead, np.empty(AHEAD + 1, np.float32), alphas
     for ray in range(begin, end):
         enter, leave = meets_box(origins[ray], directions[ray], box)
         if leave <= enter:
@@ -68,9 +73,9 @@ def _place(
         o, d = _in_cells(origins[ray], directions[ray], box, values.shape[0])
         first = enter - shifts[0, ray] * settings.step
         if is_sdf:
-            taken = _march_sdf(o, d, first, enter, leave, values, settings, t, mass)
+            taken = _march_sdf(o, d, first, enter, leave, values, settings, scratch, t, mass)
         else:
-            taken = _march_density(o, d, first, enter, leave, values, settings, t, mass)
+            taken = _march_density(o, d, first, enter, leave, values, settings, scratch, t, mass)
         number, longest = count if is_sdf else min(count, 2 * taken), np.float32(np.inf)
         if taken == 0:
             taken = _march_region(o, d, first, enter, leave, region, settings, t, mass)
@@ -94,60 +99,73 @@ def _in_cells(origin, direction, box, resolution):
 
 
 @compiled
-def _march_sdf(o, d, first, enter, leave, values, settings, t, mass):
+def _march_sdf(o, d, first, enter, leave, values, settings, scratch, t, mass):
     """Write the steps within the band of the surface and their weights; return their number."""
-    step, band, sharpness = settings.step, settings.band, settings.sharpness
-    dark = settings.min_transmittance
-    light, taken, before = np.float32(1), 0, np.float32(-1)
-    ahead = np.empty(AHEAD, np.float32)
-    for index in range(len(t)):
-        start = first + index * step
-        middle = start + np.float32(0.5) * step
-        if middle >= leave or light <= dark:
-            return taken
-        if index % AHEAD == 0:
-            # Looked up together: one by one, most of the time is spent waiting for memory.
-            for i in range(AHEAD):
-                ahead[i] = trilinear(values, o, d, middle + i * step)
-        if middle <= enter:
-            continue
-        value = ahead[index % AHEAD]
-        after = sigmoid(sharpness * value)
-        if before >= 0:
-            # the opacity of the step before, now that both its ends are known
-            alpha = max((before - after) / (before + np.float32(1e-6)), np.float32(0))
-            if taken > 0 and t[taken - 1] > start - np.float32(1.5) * step:
-                mass[taken - 1] = light * alpha
-            light *= np.float32(1) - alpha
-        before = after
-        if abs(value) < band and light > dark:
-            t[taken], mass[taken] = start, 0
-            taken += 1
+    step, band, dark = settings.step, settings.band, settings.min_transmittance
+    lookup, ahead, after, alphas = scratch
+    light, taken = np.float32(1), 0
+    after[AHEAD] = -1
+    for begin in range(0, len(t), AHEAD):
+        trilinear(values, o, d, first + (begin + np.float32(0.5)) * step, step, lookup, ahead)
+        _opacities(ahead, settings.sharpness, after, alphas)
+        for i in range(AHEAD):
+            start = first + (begin + i) * step
+            middle = start + np.float32(0.5) * step
+            if middle >= leave or light <= dark:
+                return taken
+            if middle <= enter:
+                after[i + 1] = -1
+                continue
+            if after[i] >= 0:
+                # the opacity of the step before, now that both its ends are known
+                if taken > 0 and t[taken - 1] > start - np.float32(1.5) * step:
+                    mass[taken - 1] = light * alphas[i]
+                light *= np.float32(1) - alphas[i]
+            if abs(ahead[i]) < band and light > dark:
+                t[taken], mass[taken] = start, 0
+                taken += 1
     return taken
 
 
 @compiled
-def _march_density(o, d, first, enter, leave, values, settings, t, mass):
+def _opacities(sdf, sharpness, after, alphas):
+    """Write ``after[i + 1] = sigmoid(sharpness sdf[i])`` and the opacities of the steps before.
+
+    ``after[0]`` is taken from the end of the last call.
+    """
+    after[0] = after[AHEAD]
+    for i in range(AHEAD):
+        after[i + 1] = sigmoid(sharpness * sdf[i])
+    for i in range(AHEAD):
+        alpha = (after[i] - after[i + 1]) / (after[i] + np.float32(1e-6))
+        alphas[i] = alpha if alpha > 0 else np.float32(0)
+
+
+@compiled
+def _march_density(o, d, first, enter, leave, values, settings, scratch, t, mass):
     """Write the steps in cells above the threshold and their weights; return their number."""
     step, threshold = settings.step, settings.threshold
     dark, spare = settings.min_transmittance, settings.dark_steps
-    light, taken, index = np.float32(1), 0, 0
-    while True:
-        start = first + index * step
-        middle = start + np.float32(0.5) * step
-        index += 1
-        if middle >= leave:
-            return taken
-        density = values[cell_of(o, d, middle, values.shape[0])]
-        if middle > enter and density > 0:
-            alpha = np.float32(1) - np.exp(-density * step)
-            if density > threshold:
-                spare -= np.float32(light <= dark)
-                if spare < 0:
-                    return taken
-                t[taken], mass[taken] = start, light * alpha
-                taken += 1
-            light *= np.float32(1) - alpha
+    lookup, densities, _, alphas = scratch
+    light, taken = np.float32(1), 0
+    for begin in range(0, len(t), AHEAD):
+        nearest(values, o, d, first + (begin + np.float32(0.5)) * step, step, lookup, densities)
+        for i in range(AHEAD):
+            alphas[i] = np.float32(1) - exp_of_negative(-densities[i] * step)
+        for i in range(AHEAD):
+            start = first + (begin + i) * step
+            middle = start + np.float32(0.5) * step
+            if middle >= leave:
+                return taken
+            if middle > enter and densities[i] > 0:
+                if densities[i] > threshold:
+                    spare -= np.float32(light <= dark)
+                    if spare < 0:
+                        return taken
+                    t[taken], mass[taken] = start, light * alphas[i]
+                    taken += 1
+                light *= np.float32(1) - alphas[i]
+    return taken
 
 
 @compiled
