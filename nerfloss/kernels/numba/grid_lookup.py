@@ -6,7 +6,7 @@ Indices are unsigned: numba compares signed ones with 0 at every access, to wrap
 import numpy as np
 
 from nerfloss.kernels.numba.compile import compiled
-from nerfloss.kernels.numba.gather import gather
+from nerfloss.kernels.numba.gather import gather_entries
 from nerfloss.kernels.numba.vector_ir import LANES
 
 # Steps that are looked up at once: one by one, most of the time is spent waiting for memory.
@@ -37,7 +37,7 @@ def nearest(values, o, d, t, step, scratch, out):
     _locate(o, d, t, step, shift, np.float32(resolution - 1), resolution, cells, fractions)
     flat = values.reshape(values.size)
     for begin in range(0, AHEAD, LANES):
-        gather(flat, cells, begin, 0, out)
+        gather_entries(flat, cells, begin, 1, 0, out)
 
 
 @compiled
@@ -62,14 +62,14 @@ def trilinear(values, o, d, t, step, scratch, out):
     flat = values.reshape(values.size)
     y, z = resolution, resolution * resolution
     for begin in range(0, AHEAD, LANES):
-        gather(flat, cells, begin, 0, corners[0])
-        gather(flat, cells, begin, 1, corners[1])
-        gather(flat, cells, begin, y, corners[2])
-        gather(flat, cells, begin, y + 1, corners[3])
-        gather(flat, cells, begin, z, corners[4])
-        gather(flat, cells, begin, z + 1, corners[5])
-        gather(flat, cells, begin, z + y, corners[6])
-        gather(flat, cells, begin, z + y + 1, corners[7])
+        gather_entries(flat, cells, begin, 1, 0, corners[0])
+        gather_entries(flat, cells, begin, 1, 1, corners[1])
+        gather_entries(flat, cells, begin, 1, y, corners[2])
+        gather_entries(flat, cells, begin, 1, y + 1, corners[3])
+        gather_entries(flat, cells, begin, 1, z, corners[4])
+        gather_entries(flat, cells, begin, 1, z + 1, corners[5])
+        gather_entries(flat, cells, begin, 1, z + y, corners[6])
+        gather_entries(flat, cells, begin, 1, z + y + 1, corners[7])
     for i in range(AHEAD):
         u, v, w = fractions[0, i], fractions[1, i], fractions[2, i]
         a = corners[0, i] + u * (corners[1, i] - corners[0, i])
