@@ -28,8 +28,7 @@ _POINTERS = ir.VectorType(FLOAT.as_pointer(), LANES)
 _MASK = ir.VectorType(ir.IntType(1), LANES)
 
 
-@intrinsic
-def gather_entries(typingctx, table, indices, begin, stride, shift, out):
+def _gather_entries(typingctx, table, indices, begin, stride, shift, out):
     """Write ``out[i] = table[stride * indices[i] + shift]`` for LANES i from ``begin`` on.
 
     ``table`` and ``out`` are contiguous and of one type, ``indices`` uint32. Nothing is checked.
@@ -51,6 +50,9 @@ def gather_entries(typingctx, table, indices, begin, stride, shift, out):
 
     whole = types.intp
     return types.void(table, indices, whole, whole, whole, out), procedure(generate)
+
+
+gather_entries: Any = intrinsic(_gather_entries)
 
 
 def _gathered(builder: Any, data: Any, rows: Any, stride: Any) -> Any:

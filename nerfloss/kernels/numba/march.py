@@ -20,6 +20,7 @@ from nerfloss.kernels.numba.grid_lookup import (
     nearest,
     trilinear,
 )
+from nerfloss.kernels.numba.march_intervals import blur_and_mix, cut
 from nerfloss.kernels.numba.point_ops import meets_box
 from nerfloss.kernels.threads import parallel_for
 
@@ -81,9 +82,9 @@ def _place(
             taken = _march_region(o, d, first, enter, leave, region, settings, t, mass)
             number, longest = min(count, explore), settings.exploring_steps
         if taken > 0:
-            _blur_and_mix(mass, taken, settings.uniform_share)
+            blur_and_mix(mass, taken, settings.uniform_share)
             to = (starts[ray, :number], ends[ray, :number])
-            _cut(t, mass, taken, settings.step, longest, shifts[1, ray], *to)
+            cut(t, mass, taken, settings.step, longest, shifts[1, ray], *to)
             # the remaining intervals are empty
             starts[ray, number:] = ends[ray, number:] = ends[ray, number - 1]
 
@@ -181,47 +182,3 @@ def _march_region(o, d, first, enter, leave, region, settings, t, mass):
         if middle > enter and region[cell_of(o, d, middle, region.shape[0])]:
             t[taken], mass[taken] = start, 0
             taken += 1
-
-
-@compiled
-def _blur_and_mix(mass, taken, uniform_share):
-    """Give each step the largest mass of itself and its neighbours, and mix in uniform mass."""
-    total, previous = np.float32(0), mass[0]
-    for i in range(taken):
-        own = mass[i]
-        following = mass[i + 1] if i + 1 < taken else own
-        mass[i] = max(previous, max(own, following))
-        previous = own
-        total += mass[i]
-    known = total > np.float32(1e-6)
-    scale = (1 - uniform_share) / total if known else np.float32(0)
-    even = (uniform_share if known else np.float32(1)) / taken
-    for i in range(taken):
-        mass[i] = mass[i] * scale + even
-
-
-@compiled
-def _cut(t, mass, taken, step, longest, shift, starts, ends):
-    """Cut the steps, joined end to end, into intervals of equal mass, shortened to ``longest``."""
-    count = len(starts)
-    total = np.float32(0)
-    for i in range(taken):
-        total += mass[i]
-    at, passed, begin = 0, np.float32(0), np.float32(0)
-    for interval in range(count):
-        end = np.float32(taken)
-        if interval < count - 1:
-            level = (interval + shift) / (count - 1) * total
-            while at < taken - 1 and passed + mass[at] <= level:
-                passed += mass[at]
-                at += 1
-            inside = (level - passed) / mass[at]
-            end = at + min(max(inside, np.float32(0)), np.float32(1))
-        length = max(end - begin, np.float32(0))
-        middle = begin + np.float32(0.5) * length
-        whole = min(int(middle), taken - 1)
-        center = t[whole] + step * (middle - whole)
-        half = np.float32(0.5) * step * min(length, longest)
-        starts[interval] = center - half
-        ends[interval] = center + half
-        begin = end

@@ -84,18 +84,17 @@ def procedure(generate: Callable) -> Callable:
     return finish
 
 
-@intrinsic
-def prefer_wide_vectors(typingctx):  # noqa: ARG001
-    """Let LLVM vectorise the loops of the calling function with the widest registers.
-
-    For processors with 512 bits it prefers 256, which suits code with a few vector loops.
-    """
-
+def _wide(typingctx: Any) -> Any:  # noqa: ARG001
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> None:  # noqa: ARG001
         # llvmlite only lets attributes through that have no value
         set.add(builder.function.attributes, '"prefer-vector-width"="512"')
 
     return types.void(), procedure(generate)
+
+
+# A call lets LLVM vectorise the loops of the calling function with the widest registers. For
+# processors with 512 bits it prefers 256, which suits code with a few vector loops.
+prefer_wide_vectors: Any = intrinsic(_wide)
 
 
 def _pointer(builder: Any, data: Any, offset: Any, count: int) -> Any:
