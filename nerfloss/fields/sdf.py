@@ -52,6 +52,8 @@ class SDFField(nn.Module):
         self, points: Float[Tensor, "points 3"], needs: Collection[str]
     ) -> dict[str, Tensor]:
         """Evaluate the quantities in ``needs`` at points, differentiably."""
+        if set(needs) == {"sdf"}:
+            return {"sdf": self.network.distance(points)}
         values = {}
         if {"gradients", "hessian_gradients"} & set(needs):
             outputs, values["gradients"] = self.network.with_gradients(points)
@@ -108,7 +110,7 @@ class SDFField(nn.Module):
         return self.difference_cells * self.network.grid.cell()
 
     def _sdf(self, points: Float[Tensor, "*points 3"]) -> Float[Tensor, "*points"]:
-        return self.network(points.reshape(-1, 3))[:, 0].reshape(points.shape[:-1])
+        return self.network.distance(points.reshape(-1, 3)).reshape(points.shape[:-1])
 
     def _laplacian(
         self, points: Float[Tensor, "points 3"], center: Float[Tensor, "points"]

@@ -52,7 +52,13 @@ class SDFNetwork(nn.Module):
 
         Differentiable once in points and parameters.
         """
-        return self._evaluate(points, needs_gradients=False)[0]
+        return self._evaluate(points, list(self.layers.parameters()), needs_gradients=False)[0]
+
+    def distance(self, points: Float[Tensor, "points 3"]) -> Float[Tensor, "points"]:
+        """Return the signed distance alone, differentiable once in points and parameters."""
+        *hidden, weight, bias = self.layers.parameters()
+        first = [*hidden, weight[:1], bias[:1]]
+        return self._evaluate(points, first, needs_gradients=False)[0][:, 0]
 
     def with_gradients(
         self, points: Float[Tensor, "points 3"]
@@ -61,11 +67,12 @@ class SDFNetwork(nn.Module):
 
         Both are differentiable once in points and parameters.
         """
-        return self._evaluate(points, needs_gradients=True)
+        return self._evaluate(points, list(self.layers.parameters()), needs_gradients=True)
 
-    def _evaluate(self, points: Tensor, *, needs_gradients: bool) -> tuple[Tensor, Tensor]:
-        # Weight and bias of the first layer, then of the next.
-        parameters = self.layers.parameters()
+    def _evaluate(
+        self, points: Tensor, parameters: list[Tensor], *, needs_gradients: bool
+    ) -> tuple[Tensor, Tensor]:
+        # parameters: weight and bias of the first layer, then of the next.
         return _Evaluate.apply(
             points, self.grid.table, self.grid, self.beta, needs_gradients, *parameters
         )

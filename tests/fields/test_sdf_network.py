@@ -56,6 +56,17 @@ def test_forward_without_gradients_has_the_same_outputs_and_exact_derivatives(ba
     assert torch.autograd.gradcheck(network, (points,))
 
 
+@pytest.mark.parametrize("backend", ["cpu", "reference"])
+def test_the_distance_alone_is_the_first_output_with_exact_derivatives(backend: str) -> None:
+    network = small(backend, hidden=2)
+    points = torch.rand(5, 3, dtype=torch.float64) * 2 - 1
+    torch.testing.assert_close(network.distance(points), network(points)[:, 0])
+    network.distance(points).sum().backward()
+    found = [parameter.grad for parameter in network.parameters()]
+    expected = torch.autograd.grad(network(points)[:, 0].sum(), list(network.parameters()))
+    torch.testing.assert_close(found, list(expected))
+
+
 def test_the_gradient_is_that_of_the_distance() -> None:
     network = small()
     points = (torch.rand(50, 3, dtype=torch.float64) * 2 - 1).requires_grad_()

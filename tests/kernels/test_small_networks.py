@@ -2,15 +2,30 @@
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from nerfloss.kernels.mlp import apply_mlp
+from nerfloss.kernels.numba import gemm
 from nerfloss.kernels.numba import sdf_mlp as numba_sdf_mlp
+from nerfloss.kernels.numba.correlation import correlate
 from nerfloss.kernels.reference import sdf_mlp as reference_sdf_mlp
 
-SHAPES = [((5, 7, 3), 3), ((19, 64, 16), 256), ((19, 64, 64, 4), 1029), ((34, 33, 33, 3), 2048)]
+SHAPES = [
+    ((5, 7, 3), 3),
+    ((6, 5, 1), 129),
+    ((35, 66, 2), 1),
+    ((19, 64, 16), 256),
+    ((19, 64, 64, 4), 1029),
+    ((34, 33, 33, 3), 2048),
+    ((7, 16, 16, 16, 5), 300),
+]
+
+
+def random_array(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).standard_normal(shape).astype(np.float32)
 
 
 def parameters_of(sizes: tuple[int, ...]) -> list[Tensor]:
@@ -95,6 +110,21 @@ def test_the_input_gradient_is_the_derivative_of_the_first_output() -> None:
     outputs, input_gradient = reference_sdf_mlp.forward(exact[0], exact[1:], 5.0, True)
     (expected,) = torch.autograd.grad(outputs[0].sum(), exact[0])
     torch.testing.assert_close(input_gradient, expected)
+
+
+@pytest.mark.parametrize("columns", range(1, 10))
+@pytest.mark.parametrize("rows", range(1, 10))
+def test_products_and_correlations_of_blocks_are_those_of_matrices(rows: int, columns: int) -> None:
+    weight, bias = random_array(rows, columns), random_array(rows, 1)
+    inputs, outputs = random_array(columns, gemm.BLOCK), random_array(rows, gemm.BLOCK)
+    gemm.multiply(weight, bias, inputs, outputs)
+    np.testing.assert_allclose(outputs, weight @ inputs + bias, atol=1e-5)
+    back = np.empty_like(inputs)
+    gemm.multiply_transposed(weight, np.ones((columns, 1), np.float32), outputs, back)
+    np.testing.assert_allclose(back, weight.T @ outputs + 1, atol=1e-4)
+    sums = np.ones_like(weight)
+    correlate(outputs, inputs, sums)
+    np.testing.assert_allclose(sums, outputs @ inputs.T + 1, rtol=1e-5, atol=1e-3)
 
 
 def test_softplus_is_right_at_both_ends_and_nan_stays_nan() -> None:

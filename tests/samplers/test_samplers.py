@@ -234,14 +234,15 @@ def test_invalid_settings_are_refused(make, words):
         make()
 
 
+@pytest.mark.parametrize("resolution", [9, 32, 75])
 @pytest.mark.parametrize("offers", ["sdf", "densities"])
-def test_compiled_march_equals_the_reference(offers):
-    sampler, field = OccupancySampler(resolution=32, samples=8), Sphere((offers,))
+def test_compiled_march_equals_the_reference(offers, resolution):
+    sampler, field = OccupancySampler(resolution=resolution, samples=8), Sphere((offers,))
     sampler.refresh(field, 0)
     if offers == "densities":
-        exact = field(_cell_centers(32), {"densities"})["densities"]
-        sampler.grid.values.copy_(exact.view(32, 32, 32))
-    rays = some_rays(200, spread=1.3)
+        exact = field(_cell_centers(resolution), {"densities"})["densities"]
+        sampler.grid.values.copy_(exact.view_as(sampler.grid.values))
+    rays = some_rays(1000, spread=1.3)
     box, plan = field.box, sampler._march(field, training=True)
     shifts = torch.rand(2, len(rays), generator=torch.Generator().manual_seed(3))
     inputs = (rays, shifts, sampler.grid, box, plan, 8)

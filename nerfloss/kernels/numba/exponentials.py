@@ -19,10 +19,13 @@ _LOG2E = np.float32(1 / math.log(2))
 _LN2_HIGH = np.float32(0.693359375)
 _LN2_LOW = np.float32(math.log(2) - 0.693359375)
 _EXP_TERMS = tuple(np.float32(1 / math.factorial(n)) for n in range(8))
-# log(1 + x) / x on [0, 1], interpolated at Chebyshev's points: off by 2e-8 at most
+# log(1 + x) / x for x in [0, 1] by powers of x - 1/2, interpolated at Chebyshev's points: off by
+# 2e-8 at most. Powers of x itself would be denormal numbers for the many x near 0.
 _LOG_TERMS = tuple(
     np.float32(term)
-    for term in Chebyshev.interpolate(lambda x: np.log1p(x) / x, 9, domain=[0, 1])
+    for term in Chebyshev.interpolate(
+        lambda x: np.log1p(x + 0.5) / (x + 0.5), 9, domain=[-0.5, 0.5]
+    )
     .convert(kind=Polynomial)
     .coef
 )
@@ -34,26 +37,34 @@ _SMALLEST = np.float32(-60)
 @compiled
 def exp_of_negative(x):
     """Return exp(x) for x <= 0; NaN for NaN."""
-    # exp(x) = 2^whole exp(rest), |rest| <= ln(2) / 2. The comparison replaces NaN by a number that
-    # can be converted to an integer; the rest keeps the NaN.
+    # exp(x) = 2^whole exp(rest), |rest| <= ln(2) / 2. A NaN is converted to some integer; the rest
+    # keeps it.
     x = _SMALLEST if x < _SMALLEST else x
-    exponent = np.int32((x if x > _SMALLEST else _SMALLEST) * _LOG2E - np.float32(0.5))
+    exponent = np.int32(x * _LOG2E - np.float32(0.5))
     whole = np.float32(exponent)
     rest = (x - whole * _LN2_HIGH) - whole * _LN2_LOW
     bits = (exponent + np.int32(127)) << np.int32(23)
-    value = _EXP_TERMS[7]
-    for n in range(6, -1, -1):
-        value = _EXP_TERMS[n] + rest * value
+    value = _eight_terms(_EXP_TERMS, rest)
     return value * _bits_to_float(bits)  # pyright: ignore[reportCallIssue]
 
 
 @compiled
 def log_of_one_plus(x):
     """Return log(1 + x) for x in [0, 1]; NaN for NaN."""
-    low = _LOG_TERMS[8] + x * _LOG_TERMS[9]
-    for n in range(7, -1, -1):
-        low = _LOG_TERMS[n] + x * low
-    return x * low
+    y = x - np.float32(0.5)
+    square = y * y
+    eighth = (square * square) * (square * square)
+    last = _LOG_TERMS[8] + y * _LOG_TERMS[9]
+    return x * (_eight_terms(_LOG_TERMS, y) + eighth * last)
+
+
+@compiled
+def _eight_terms(terms, x):
+    """Return the polynomial of degree 7, in a short chain of dependent operations (Estrin)."""
+    square = x * x
+    low = (terms[0] + x * terms[1]) + square * (terms[2] + x * terms[3])
+    high = (terms[4] + x * terms[5]) + square * (terms[6] + x * terms[7])
+    return low + (square * square) * high
 
 
 @compiled

@@ -9,6 +9,8 @@ import numpy as np
 
 from nerfloss.kernels.grid_layout import HASH_FACTORS
 from nerfloss.kernels.numba.compile import compiled
+from nerfloss.kernels.numba.gather import gather_entries
+from nerfloss.kernels.numba.vector_ir import LANES
 
 BLOCK = 256
 _FACTOR_Y, _FACTOR_Z = (np.uint32(factor) for factor in HASH_FACTORS[1:])
@@ -17,8 +19,24 @@ _FACTOR_Y, _FACTOR_Z = (np.uint32(factor) for factor in HASH_FACTORS[1:])
 @compiled
 def scratch(points):
     """Return arrays for a block: the corners' rows, the positions in the cells, corner weights."""
-    rows = np.empty((8, BLOCK), np.uint32)
+    rows = np.zeros((8, BLOCK), np.uint32)
     return rows, np.empty((3, BLOCK), points.dtype), np.empty((8, BLOCK), points.dtype)
+
+
+@compiled
+def corner_scratch(points, lanes):
+    """Return an array for the features of a block's corners, corners faster than features."""
+    return np.empty((8 * len(lanes), BLOCK), points.dtype)
+
+
+@compiled
+def read_corners(entries, rows, lanes, count, corners):
+    """Write the features of the corners' rows, from the table's entries in one row."""
+    for k in range(8):
+        # beyond the last point there are rows of an earlier block, or zeros
+        for i in range(0, count, LANES):
+            for f in range(len(lanes)):
+                gather_entries(entries, rows[k], i, len(lanes), f, corners[f * 8 + k])
 
 
 @compiled

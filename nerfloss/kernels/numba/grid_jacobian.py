@@ -4,26 +4,27 @@ From the Jacobian, ``J^T g`` and ``J v`` are sums over contiguous memory instead
 to the table.
 """
 
-import numpy as np
-
 from nerfloss.kernels.numba.compile import compiled
-from nerfloss.kernels.numba.grid_cells import BLOCK, locate_cells, scratch
+from nerfloss.kernels.numba.grid_cells import (
+    BLOCK,
+    corner_scratch,
+    locate_cells,
+    read_corners,
+    scratch,
+)
 
 
 @compiled
 def gather(points, table, levels, lanes, share, out, jacobian):
     """Write ``sum_corners w table`` and its derivatives ``jacobian[axis, channel, point]``."""
     rows, fraction, _ = scratch(points)
-    corners = np.empty((8 * len(lanes), BLOCK), points.dtype)
+    entries, corners = table.reshape(table.size), corner_scratch(points, lanes)
     for level in range(len(levels)):
         scale = points.dtype.type(levels[level, 0])
         for begin in range(share[0], share[1], BLOCK):
             count = min(BLOCK, share[1] - begin)
             locate_cells(points, begin, count, levels[level], rows, fraction)
-            for k in range(8):
-                for i in range(count):
-                    for f in range(len(lanes)):
-                        corners[f * 8 + k, i] = table[rows[k, i], f]
+            read_corners(entries, rows, lanes, count, corners)
             for f in range(len(lanes)):
                 channel, end = level * len(lanes) + f, begin + count
                 _interpolate(

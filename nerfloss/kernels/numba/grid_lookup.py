@@ -6,6 +6,11 @@ Indices are unsigned: numba compares signed ones with 0 at every access, to wrap
 import numpy as np
 
 from nerfloss.kernels.numba.compile import compiled
+from nerfloss.kernels.numba.gather import gather_entries
+from nerfloss.kernels.numba.vector_ir import LANES
+
+# Steps that are looked up at once: one by one, most of the time is spent waiting for memory.
+AHEAD = 32
 
 
 @compiled
@@ -18,24 +23,77 @@ def cell_of(o, d, t, resolution):
 
 
 @compiled
-def trilinear(values, o, d, t):
-    """Interpolate between cell centres; outside the grid return the value at its border."""
-    half, top = np.float32(0.5), np.float32(values.shape[0] - 1.001)
-    x = min(max(o[0] + t * d[0] - half, np.float32(0)), top)
-    y = min(max(o[1] + t * d[1] - half, np.float32(0)), top)
-    z = min(max(o[2] + t * d[2] - half, np.float32(0)), top)
-    i, j, k = np.uint32(np.int32(x)), np.uint32(np.int32(y)), np.uint32(np.int32(z))
-    u, v, w = x - np.float32(i), y - np.float32(j), z - np.float32(k)
-    one = np.uint32(1)
-    a = _between(values, k, j, i, u)
-    b = _between(values, k, j + one, i, u)
-    c = _between(values, k + one, j, i, u)
-    e = _between(values, k + one, j + one, i, u)
-    near, far = a + v * (b - a), c + v * (e - c)
-    return near + w * (far - near)
+def lookup_scratch():
+    """Return memory for a look-up: cells, positions in them, and the values at their corners."""
+    fractions, corners = np.empty((3, AHEAD), np.float32), np.empty((8, AHEAD), np.float32)
+    return np.empty(AHEAD, np.uint32), fractions, corners
 
 
 @compiled
-def _between(values, k, j, i, u):
-    left = values[k, j, i]
-    return left + u * (values[k, j, i + np.uint32(1)] - left)
+def nearest(values, o, d, t, step, scratch, out):
+    """Write the values of the cells that hold the points at AHEAD distances ``t + i step``."""
+    cells, fractions, _ = scratch
+    resolution, shift = values.shape[0], np.float32(0)
+    _locate(o, d, t, step, shift, np.float32(resolution - 1), resolution, cells, fractions)
+    flat = values.reshape(values.size)
+    for begin in range(0, AHEAD, LANES):
+        gather_entries(flat, cells, begin, 1, 0, out)
+
+
+@compiled
+def trilinear(values, o, d, t, step, scratch, out):
+    """Interpolate between cell centres at AHEAD distances ``t + i step``.
+
+    Outside the grid write the value at its border.
+    """
+    cells, fractions, corners = scratch
+    resolution = values.shape[0]
+    _locate(
+        o,
+        d,
+        t,
+        step,
+        np.float32(-0.5),
+        np.float32(resolution - 1.001),
+        resolution,
+        cells,
+        fractions,
+    )
+    flat = values.reshape(values.size)
+    y, z = resolution, resolution * resolution
+    for begin in range(0, AHEAD, LANES):
+        gather_entries(flat, cells, begin, 1, 0, corners[0])
+        gather_entries(flat, cells, begin, 1, 1, corners[1])
+        gather_entries(flat, cells, begin, 1, y, corners[2])
+        gather_entries(flat, cells, begin, 1, y + 1, corners[3])
+        gather_entries(flat, cells, begin, 1, z, corners[4])
+        gather_entries(flat, cells, begin, 1, z + 1, corners[5])
+        gather_entries(flat, cells, begin, 1, z + y, corners[6])
+        gather_entries(flat, cells, begin, 1, z + y + 1, corners[7])
+    for i in range(AHEAD):
+        u, v, w = fractions[0, i], fractions[1, i], fractions[2, i]
+        a = corners[0, i] + u * (corners[1, i] - corners[0, i])
+        b = corners[2, i] + u * (corners[3, i] - corners[2, i])
+        c = corners[4, i] + u * (corners[5, i] - corners[4, i])
+        e = corners[6, i] + u * (corners[7, i] - corners[6, i])
+        near, far = a + v * (b - a), c + v * (e - c)
+        out[i] = near + w * (far - near)
+
+
+@compiled
+def _locate(o, d, t, step, shift, top, resolution, cells, fractions):
+    """Write index and position of the cells below points shifted by ``shift``, clamped."""
+    for i in range(AHEAD):
+        cells[i] = 0
+    factor = np.uint32(1)
+    for axis in range(3):
+        begin, along, fraction = o[axis] + shift, d[axis], fractions[axis]
+        for i in range(AHEAD):
+            x = begin + (t + np.float32(i) * step) * along
+            # the first comparison replaces NaN
+            x = x if x > 0 else np.float32(0)
+            x = top if x > top else x
+            cell = np.int32(x)
+            fraction[i] = x - np.float32(cell)
+            cells[i] += np.uint32(cell) * factor
+        factor *= np.uint32(resolution)

@@ -15,9 +15,11 @@ from nerfloss.kernels.numba.compile import compiled
 from nerfloss.kernels.numba.grid_cells import (
     BLOCK,
     axes,
+    corner_scratch,
     corner_weight_jvp,
     corner_weights,
     locate_cells,
+    read_corners,
     scratch,
 )
 
@@ -26,6 +28,7 @@ from nerfloss.kernels.numba.grid_cells import (
 def gather(points, table, tangent, levels, lanes, share, out):
     """Write ``sum_corners w table``, or with a tangent ``sum_corners (dw . tangent) table``."""
     rows, fraction, weight = scratch(points)
+    entries, corners = table.reshape(table.size), corner_scratch(points, lanes)
     for level in range(len(levels)):
         for begin in range(share[0], share[1], BLOCK):
             count = min(BLOCK, share[1] - begin)
@@ -34,7 +37,7 @@ def gather(points, table, tangent, levels, lanes, share, out):
                 corner_weights(fraction, count, weight)
             else:
                 corner_weight_jvp(fraction, tangent, levels[level], begin, count, weight)
-            _sum(table, rows, weight, lanes, level * len(lanes), begin, count, out)
+            _sum(entries, corners, rows, weight, lanes, level * len(lanes), begin, count, out)
 
 
 @compiled
@@ -122,22 +125,16 @@ def scatter(points, grad, tangent, jvp_grad, levels, lanes, level, out):
 
 
 @compiled
-def _corners(eight, i):
-    """Return column i, read before any result is stored, which the compiler may not reorder."""
-    lower = eight[0, i], eight[1, i], eight[2, i], eight[3, i]
-    return (*lower, eight[4, i], eight[5, i], eight[6, i], eight[7, i])
-
-
-@compiled
-def _sum(table, rows, weight, lanes, first, begin, count, out):
+def _sum(entries, corners, rows, weight, lanes, first, begin, count, out):
     """Write the weighted sums of the corners' features."""
-    for i in range(count):
-        row, w = _corners(rows, i), _corners(weight, i)
-        for f in range(len(lanes)):
-            total = w[0] * table[row[0], f]
+    read_corners(entries, rows, lanes, count, corners)
+    for f in range(len(lanes)):
+        total, corner = out[first + f, begin : begin + count], corners[8 * f : 8 * f + 8]
+        for i in range(count):
+            value = weight[0, i] * corner[0, i]
             for k in range(1, 8):
-                total += w[k] * table[row[k], f]
-            out[first + f, begin + i] = total
+                value += weight[k, i] * corner[k, i]
+            total[i] = value
 
 
 @compiled

@@ -12,13 +12,17 @@ from torch import Tensor
 
 from nerfloss.kernels.march_kernel import MarchParameters
 from nerfloss.kernels.numba.compile import compiled
-from nerfloss.kernels.numba.exponentials import sigmoid
-from nerfloss.kernels.numba.grid_lookup import cell_of, trilinear
+from nerfloss.kernels.numba.exponentials import exp_of_negative, sigmoid
+from nerfloss.kernels.numba.grid_lookup import (
+    AHEAD,
+    cell_of,
+    lookup_scratch,
+    nearest,
+    trilinear,
+)
+from nerfloss.kernels.numba.march_intervals import blur_and_mix, cut
 from nerfloss.kernels.numba.point_ops import meets_box
 from nerfloss.kernels.threads import parallel_for
-
-# Steps that are looked up at once.
-AHEAD = 16
 
 
 def place(
@@ -61,6 +65,8 @@ def _place(
     steps, count, explore, begin, end,
 ):  # fmt: skip
     t, mass = np.empty(steps, np.float32), np.empty(steps, np.float32)
+    ahead, alphas = np.empty(AHEAD, np.float32), np.empty(AHEAD, np.float32)
+    scratch = lookup_scratch(), ahead, np.empty(AHEAD + 1, np.float32), alphas
     for ray in range(begin, end):
         enter, leave = meets_box(origins[ray], directions[ray], box)
         if leave <= enter:
@@ -68,17 +74,17 @@ def _place(
         o, d = _in_cells(origins[ray], directions[ray], box, values.shape[0])
         first = enter - shifts[0, ray] * settings.step
         if is_sdf:
-            taken = _march_sdf(o, d, first, enter, leave, values, settings, t, mass)
+            taken = _march_sdf(o, d, first, enter, leave, values, settings, scratch, t, mass)
         else:
-            taken = _march_density(o, d, first, enter, leave, values, settings, t, mass)
+            taken = _march_density(o, d, first, enter, leave, values, settings, scratch, t, mass)
         number, longest = count if is_sdf else min(count, 2 * taken), np.float32(np.inf)
         if taken == 0:
             taken = _march_region(o, d, first, enter, leave, region, settings, t, mass)
             number, longest = min(count, explore), settings.exploring_steps
         if taken > 0:
-            _blur_and_mix(mass, taken, settings.uniform_share)
+            blur_and_mix(mass, taken, settings.uniform_share)
             to = (starts[ray, :number], ends[ray, :number])
-            _cut(t, mass, taken, settings.step, longest, shifts[1, ray], *to)
+            cut(t, mass, taken, settings.step, longest, shifts[1, ray], *to)
             # the remaining intervals are empty
             starts[ray, number:] = ends[ray, number:] = ends[ray, number - 1]
 
@@ -94,60 +100,73 @@ def _in_cells(origin, direction, box, resolution):
 
 
 @compiled
-def _march_sdf(o, d, first, enter, leave, values, settings, t, mass):
+def _march_sdf(o, d, first, enter, leave, values, settings, scratch, t, mass):
     """Write the steps within the band of the surface and their weights; return their number."""
-    step, band, sharpness = settings.step, settings.band, settings.sharpness
-    dark = settings.min_transmittance
-    light, taken, before = np.float32(1), 0, np.float32(-1)
-    ahead = np.empty(AHEAD, np.float32)
-    for index in range(len(t)):
-        start = first + index * step
-        middle = start + np.float32(0.5) * step
-        if middle >= leave or light <= dark:
-            return taken
-        if index % AHEAD == 0:
-            # Looked up together: one by one, most of the time is spent waiting for memory.
-            for i in range(AHEAD):
-                ahead[i] = trilinear(values, o, d, middle + i * step)
-        if middle <= enter:
-            continue
-        value = ahead[index % AHEAD]
-        after = sigmoid(sharpness * value)
-        if before >= 0:
-            # the opacity of the step before, now that both its ends are known
-            alpha = max((before - after) / (before + np.float32(1e-6)), np.float32(0))
-            if taken > 0 and t[taken - 1] > start - np.float32(1.5) * step:
-                mass[taken - 1] = light * alpha
-            light *= np.float32(1) - alpha
-        before = after
-        if abs(value) < band and light > dark:
-            t[taken], mass[taken] = start, 0
-            taken += 1
+    step, band, dark = settings.step, settings.band, settings.min_transmittance
+    lookup, ahead, after, alphas = scratch
+    light, taken = np.float32(1), 0
+    after[AHEAD] = -1
+    for begin in range(0, len(t), AHEAD):
+        trilinear(values, o, d, first + (begin + np.float32(0.5)) * step, step, lookup, ahead)
+        _opacities(ahead, settings.sharpness, after, alphas)
+        for i in range(AHEAD):
+            start = first + (begin + i) * step
+            middle = start + np.float32(0.5) * step
+            if middle >= leave or light <= dark:
+                return taken
+            if middle <= enter:
+                after[i + 1] = -1
+                continue
+            if after[i] >= 0:
+                # the opacity of the step before, now that both its ends are known
+                if taken > 0 and t[taken - 1] > start - np.float32(1.5) * step:
+                    mass[taken - 1] = light * alphas[i]
+                light *= np.float32(1) - alphas[i]
+            if abs(ahead[i]) < band and light > dark:
+                t[taken], mass[taken] = start, 0
+                taken += 1
     return taken
 
 
 @compiled
-def _march_density(o, d, first, enter, leave, values, settings, t, mass):
+def _opacities(sdf, sharpness, after, alphas):
+    """Write ``after[i + 1] = sigmoid(sharpness sdf[i])`` and the opacities of the steps before.
+
+    ``after[0]`` is taken from the end of the last call.
+    """
+    after[0] = after[AHEAD]
+    for i in range(AHEAD):
+        after[i + 1] = sigmoid(sharpness * sdf[i])
+    for i in range(AHEAD):
+        alpha = (after[i] - after[i + 1]) / (after[i] + np.float32(1e-6))
+        alphas[i] = alpha if alpha > 0 else np.float32(0)
+
+
+@compiled
+def _march_density(o, d, first, enter, leave, values, settings, scratch, t, mass):
     """Write the steps in cells above the threshold and their weights; return their number."""
     step, threshold = settings.step, settings.threshold
     dark, spare = settings.min_transmittance, settings.dark_steps
-    light, taken, index = np.float32(1), 0, 0
-    while True:
-        start = first + index * step
-        middle = start + np.float32(0.5) * step
-        index += 1
-        if middle >= leave:
-            return taken
-        density = values[cell_of(o, d, middle, values.shape[0])]
-        if middle > enter and density > 0:
-            alpha = np.float32(1) - np.exp(-density * step)
-            if density > threshold:
-                spare -= np.float32(light <= dark)
-                if spare < 0:
-                    return taken
-                t[taken], mass[taken] = start, light * alpha
-                taken += 1
-            light *= np.float32(1) - alpha
+    lookup, densities, _, alphas = scratch
+    light, taken = np.float32(1), 0
+    for begin in range(0, len(t), AHEAD):
+        nearest(values, o, d, first + (begin + np.float32(0.5)) * step, step, lookup, densities)
+        for i in range(AHEAD):
+            alphas[i] = np.float32(1) - exp_of_negative(-densities[i] * step)
+        for i in range(AHEAD):
+            start = first + (begin + i) * step
+            middle = start + np.float32(0.5) * step
+            if middle >= leave:
+                return taken
+            if middle > enter and densities[i] > 0:
+                if densities[i] > threshold:
+                    spare -= np.float32(light <= dark)
+                    if spare < 0:
+                        return taken
+                    t[taken], mass[taken] = start, light * alphas[i]
+                    taken += 1
+                light *= np.float32(1) - alphas[i]
+    return taken
 
 
 @compiled
@@ -163,47 +182,3 @@ def _march_region(o, d, first, enter, leave, region, settings, t, mass):
         if middle > enter and region[cell_of(o, d, middle, region.shape[0])]:
             t[taken], mass[taken] = start, 0
             taken += 1
-
-
-@compiled
-def _blur_and_mix(mass, taken, uniform_share):
-    """Give each step the largest mass of itself and its neighbours, and mix in uniform mass."""
-    total, previous = np.float32(0), mass[0]
-    for i in range(taken):
-        own = mass[i]
-        following = mass[i + 1] if i + 1 < taken else own
-        mass[i] = max(previous, max(own, following))
-        previous = own
-        total += mass[i]
-    known = total > np.float32(1e-6)
-    scale = (1 - uniform_share) / total if known else np.float32(0)
-    even = (uniform_share if known else np.float32(1)) / taken
-    for i in range(taken):
-        mass[i] = mass[i] * scale + even
-
-
-@compiled
-def _cut(t, mass, taken, step, longest, shift, starts, ends):
-    """Cut the steps, joined end to end, into intervals of equal mass, shortened to ``longest``."""
-    count = len(starts)
-    total = np.float32(0)
-    for i in range(taken):
-        total += mass[i]
-    at, passed, begin = 0, np.float32(0), np.float32(0)
-    for interval in range(count):
-        end = np.float32(taken)
-        if interval < count - 1:
-            level = (interval + shift) / (count - 1) * total
-            while at < taken - 1 and passed + mass[at] <= level:
-                passed += mass[at]
-                at += 1
-            inside = (level - passed) / mass[at]
-            end = at + min(max(inside, np.float32(0)), np.float32(1))
-        length = max(end - begin, np.float32(0))
-        middle = begin + np.float32(0.5) * length
-        whole = min(int(middle), taken - 1)
-        center = t[whole] + step * (middle - whole)
-        half = np.float32(0.5) * step * min(length, longest)
-        starts[interval] = center - half
-        ends[interval] = center + half
-        begin = end

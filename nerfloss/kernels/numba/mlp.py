@@ -11,10 +11,20 @@ import torch
 from torch import Tensor
 
 from nerfloss.kernels.numba.compile import compiled
+from nerfloss.kernels.numba.correlation import correlate
 from nerfloss.kernels.numba.exponentials import sigmoid
-from nerfloss.kernels.numba.gemm import BLOCK, correlate, multiply_transposed
-from nerfloss.kernels.numba.mlp_block_ops import block, fill, hidden_blocks, linear, read, write
+from nerfloss.kernels.numba.gemm import BLOCK, multiply, multiply_transposed
+from nerfloss.kernels.numba.mlp_block_ops import (
+    block,
+    fill,
+    flat,
+    hidden_blocks,
+    no_bias,
+    read,
+    write,
+)
 from nerfloss.kernels.numba.network_parameters import arrays, summed_over_chunks
+from nerfloss.kernels.numba.vector_ir import prefer_wide_vectors
 from nerfloss.kernels.threads import parallel_for
 
 
@@ -55,7 +65,7 @@ def _forward(inputs, weights, biases, sigmoid_output, outputs, begin, end):
         count = min(BLOCK, end - start)
         read(inputs, start, count, x)
         _activate(x, weights, biases, a)
-        linear(weights[-1], biases[-1], a[-1], y)
+        multiply(weights[-1], biases[-1], a[-1], y)
         if sigmoid_output:
             _sigmoid(y)
         write(y, start, count, outputs)
@@ -66,7 +76,8 @@ def _backward(
     inputs, weights, biases, final, grad_outputs, begin, end, grad_inputs, grad_weights, grad_biases
 ):  # fmt: skip
     x, grad_x, grad_y = block(len(inputs)), block(len(inputs)), block(len(grad_outputs))
-    a, grad_a, ones = hidden_blocks(biases), hidden_blocks(biases), block(1)
+    a, grad_a = hidden_blocks(biases), hidden_blocks(biases)
+    ones, zeros = block(1), no_bias(inputs, biases)
     fill(1, ones)
     for start in range(begin, end, BLOCK):
         count = min(BLOCK, end - start)
@@ -80,8 +91,7 @@ def _backward(
             correlate(above, x if layer == 0 else a[layer - 1], grad_weights[layer])
             correlate(above, ones, grad_biases[layer])
             below = grad_x if layer == 0 else grad_a[layer - 1]
-            fill(0, below)
-            multiply_transposed(weights[layer], above, below)
+            multiply_transposed(weights[layer], zeros, above, below)
             if layer > 0:
                 _pass_where_positive(a[layer - 1], below)
             above = below
@@ -90,28 +100,29 @@ def _backward(
 
 @compiled
 def _activate(x, weights, biases, a):
+    prefer_wide_vectors()
     for layer in range(len(a)):
-        linear(weights[layer], biases[layer], x if layer == 0 else a[layer - 1], a[layer])
-        for row in range(a.shape[1]):
-            values = a[layer, row]
-            for i in range(BLOCK):
-                # a comparison that keeps NaN
-                values[i] = 0 if values[i] < 0 else values[i]
+        multiply(weights[layer], biases[layer], x if layer == 0 else a[layer - 1], a[layer])
+        values = flat(a[layer])
+        for i in range(len(values)):
+            # a comparison that keeps NaN
+            values[i] = 0 if values[i] < 0 else values[i]
 
 
 @compiled
 def _pass_where_positive(activations, gradient):
-    for row in range(len(gradient)):
-        a, g = activations[row], gradient[row]
-        for i in range(BLOCK):
-            g[i] = g[i] if a[i] > 0 else 0
+    prefer_wide_vectors()
+    a, g = flat(activations), flat(gradient)
+    for i in range(len(g)):
+        g[i] = g[i] if a[i] > 0 else 0
 
 
 @compiled
 def _sigmoid(values):
-    for row in range(len(values)):
-        for i in range(BLOCK):
-            values[row, i] = sigmoid(values[row, i])
+    prefer_wide_vectors()
+    entries = flat(values)
+    for i in range(len(entries)):
+        entries[i] = sigmoid(entries[i])
 
 
 @compiled

@@ -14,18 +14,21 @@ import torch
 from torch import Tensor
 
 from nerfloss.kernels.numba.compile import compiled
-from nerfloss.kernels.numba.exponentials import exp_of_negative, log_of_one_plus
-from nerfloss.kernels.numba.gemm import BLOCK, correlate, multiply, multiply_transposed
+from nerfloss.kernels.numba.correlation import correlate
+from nerfloss.kernels.numba.gemm import BLOCK, multiply, multiply_transposed
 from nerfloss.kernels.numba.mlp_block_ops import (
     block,
     fill,
+    flat,
     hidden_blocks,
-    linear,
+    no_bias,
     product,
     read,
+    spread,
     write,
 )
 from nerfloss.kernels.numba.network_parameters import arrays, summed_over_chunks
+from nerfloss.kernels.numba.softplus import softplus, softplus_and_slope, softplus_backward
 from nerfloss.kernels.threads import parallel_for
 
 
@@ -70,16 +73,17 @@ def _forward(inputs, weights, biases, outputs, input_gradient, beta, begin, end)
     x, out, p0 = block(len(inputs)), block(len(outputs)), block(len(inputs))
     a, s = hidden_blocks(biases), hidden_blocks(biases)
     p, q = hidden_blocks(biases), hidden_blocks(biases)
+    zeros = no_bias(inputs, biases)
     for start in range(begin, end, BLOCK):
         count = min(BLOCK, end - start)
         read(inputs, start, count, x)
-        _values(x, weights, biases, beta, a, s)
-        linear(weights[-1], biases[-1], a[-1], out)
+        with_slopes = len(input_gradient) > 0
+        _values(x, weights, biases, beta, with_slopes, a, s)
+        multiply(weights[-1], biases[-1], a[-1], out)
         write(out, start, count, outputs)
-        if len(input_gradient) > 0:
-            _output_gradients(weights, s, p, q)
-            fill(0, p0)
-            multiply_transposed(weights[0], q[0], p0)
+        if with_slopes:
+            _output_gradients(weights, s, zeros, p, q)
+            multiply_transposed(weights[0], zeros, q[0], p0)
             write(p0, start, count, input_gradient)
 
 
@@ -93,20 +97,20 @@ def _backward(
     a, s = hidden_blocks(biases), hidden_blocks(biases)
     p, q = hidden_blocks(biases), hidden_blocks(biases)
     grad_a, grad_s, grad_p = hidden_blocks(biases), hidden_blocks(biases), hidden_blocks(biases)
-    ones = block(1)
+    ones, zeros = block(1), no_bias(inputs, biases)
     fill(1, ones)
+    for layer in range(len(grad_s)):
+        fill(0, grad_s[layer])
     for start in range(begin, end, BLOCK):
         count = min(BLOCK, end - start)
         read(inputs, start, count, x)
         read(grad_outputs, start, count, grad_out)
-        _values(x, weights, biases, beta, a, s)
-        for layer in range(len(grad_s)):
-            fill(0, grad_s[layer])
+        _values(x, weights, biases, beta, True, a, s)
         if len(grad_input_gradient) > 0:
             read(grad_input_gradient, start, count, grad_p0)
-            _output_gradients(weights, s, p, q)
+            _output_gradients(weights, s, zeros, p, q)
             _output_gradients_backward(
-                weights, s, p, q, grad_p0, ones, grad_weights, grad_s, grad_p
+                weights, s, p, q, grad_p0, ones, zeros, grad_weights, grad_s, grad_p
             )
         _values_backward(
             x,
@@ -116,6 +120,7 @@ def _backward(
             grad_s,
             grad_out,
             ones,
+            zeros,
             beta,
             grad_a,
             grad_x,
@@ -126,49 +131,41 @@ def _backward(
 
 
 @compiled
-def _values(x, weights, biases, beta, a, s):
-    """Write the activations of all hidden layers and the derivatives of their softplus."""
+def _values(x, weights, biases, beta, with_slopes, a, s):
+    """Write the activations of all hidden layers and the derivatives of their softplus.
+
+    Without slopes s is scratch.
+    """
     for layer in range(len(a)):
-        linear(weights[layer], biases[layer], x if layer == 0 else a[layer - 1], a[layer])
-        for row in range(a.shape[1]):
-            _softplus(a[layer, row], s[layer, row], beta)
+        multiply(weights[layer], biases[layer], x if layer == 0 else a[layer - 1], a[layer])
+        values, slopes = flat(a[layer]), flat(s[layer])
+        if with_slopes:
+            softplus_and_slope(values, slopes, beta)
+        else:
+            softplus(values, slopes, beta)
 
 
 @compiled
-def _softplus(values, slope, beta):
-    """Replace z by ``log(1 + exp(beta z)) / beta``; write its derivative ``sigmoid(beta z)``."""
-    zero, one = np.float32(0), np.float32(1)
-    inverse = one / beta
-    for i in range(BLOCK):
-        z = beta * values[i]
-        tail = exp_of_negative(-abs(z))
-        values[i] = ((zero if z < 0 else z) + log_of_one_plus(tail)) * inverse
-        slope[i] = (tail if z < 0 else one) / (one + tail)
-
-
-@compiled
-def _output_gradients(weights, s, p, q):
+def _output_gradients(weights, s, zeros, p, q):
     """Write p and ``q = s p`` of every hidden layer, from the last to the first."""
     for layer in range(len(s) - 1, -1, -1):
         if layer == len(s) - 1:
-            for row in range(s.shape[1]):
-                for i in range(BLOCK):
-                    p[layer, row, i] = weights[-1][0, row]
+            spread(weights[-1][0], p[layer])
         else:
-            fill(0, p[layer])
-            multiply_transposed(weights[layer + 1], q[layer + 1], p[layer])
+            multiply_transposed(weights[layer + 1], zeros, q[layer + 1], p[layer])
         product(s[layer], p[layer], q[layer])
 
 
 @compiled
-def _output_gradients_backward(weights, s, p, q, grad_p0, ones, grad_weights, grad_s, grad_p):
+def _output_gradients_backward(
+    weights, s, p, q, grad_p0, ones, zeros, grad_weights, grad_s, grad_p
+):
     """Write the gradients of s and the weights from that of the input gradient."""
     for layer in range(len(s)):
         before = grad_p0 if layer == 0 else grad_p[layer - 1]
         correlate(q[layer], before, grad_weights[layer])
         grad_q = grad_p[layer]
-        fill(0, grad_q)
-        multiply(weights[layer], before, grad_q)
+        multiply(weights[layer], zeros, before, grad_q)
         product(p[layer], grad_q, grad_s[layer])
         product(s[layer], grad_q, grad_p[layer])
     correlate(ones, grad_p[-1], grad_weights[-1][:1])
@@ -176,7 +173,7 @@ def _output_gradients_backward(weights, s, p, q, grad_p0, ones, grad_weights, gr
 
 @compiled
 def _values_backward(
-    x, weights, a, s, grad_s, grad_out, ones, beta, grad_a, grad_x, grad_weights, grad_biases
+    x, weights, a, s, grad_s, grad_out, ones, zeros, beta, grad_a, grad_x, grad_weights, grad_biases
 ):
     """Write the gradients of parameters and inputs from those of outputs and s."""
     above = grad_out
@@ -185,17 +182,7 @@ def _values_backward(
         correlate(above, before, grad_weights[layer])
         correlate(above, ones, grad_biases[layer])
         below = grad_x if layer == 0 else grad_a[layer - 1]
-        fill(0, below)
-        multiply_transposed(weights[layer], above, below)
+        multiply_transposed(weights[layer], zeros, above, below)
         if layer > 0:
-            for row in range(len(below)):
-                _softplus_backward(below[row], s[layer - 1, row], grad_s[layer - 1, row], beta)
+            softplus_backward(flat(below), flat(s[layer - 1]), flat(grad_s[layer - 1]), beta)
         above = below
-
-
-@compiled
-def _softplus_backward(grad_a, slope, grad_slope, beta):
-    """Replace the gradient of a by that of z, from those of a and s."""
-    one = np.float32(1)
-    for i in range(BLOCK):
-        grad_a[i] = slope[i] * (grad_a[i] + beta * (one - slope[i]) * grad_slope[i])
