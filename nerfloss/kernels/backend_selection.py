@@ -43,6 +43,7 @@ IMPLEMENTATIONS: dict[str, dict[str, str]] = {
 }
 
 
+@cache
 def implementation(operation: str, backend: str) -> Any:
     """Return the module that implements an operation; None where the formulas are used.
 
