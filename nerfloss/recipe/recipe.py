@@ -102,11 +102,9 @@ class LossRecipe(nn.Module):
             losses = {name: base_weights[name] * values[name] for name in active}
             factors = self.balancer.factors(losses, base_weights, fed)
             weights = {name: base_weights[name] * factors.get(name, 1.0) for name in active}
+            losses = losses | {n: weights[n] * values[n] for n in active if n in factors}
             penalty = self.balancer.penalty(base_weights) if active else None
-            parts = [
-                weights[name] * values[name] if name in factors else losses[name] for name in active
-            ]
-            total = sum(parts, torch.zeros(()) if penalty is None else penalty)
+            total = sum(losses.values(), torch.zeros(()) if penalty is None else penalty)
         report = LossReport(total, values, weights, factors, penalty)
         if check_finite and not total.isfinite():
             raise self.explain_value(report, quantities, step)
