@@ -56,12 +56,12 @@ class SDFField(nn.Module):
             return {"sdf": self.network.distance(points)}
         values = {}
         if {"gradients", "hessian_gradients"} & set(needs):
-            outputs, values["gradients"] = self.network.with_gradients(points)
+            sdf, embeddings, values["gradients"] = self.network.with_gradients(points)
         else:
-            outputs = self.network(points)
-        values |= {"sdf": outputs[:, 0], "embeddings": outputs[:, 1:]}
+            sdf, embeddings = self.network(points)
+        values |= {"sdf": sdf, "embeddings": embeddings}
         if "laplacian" in needs:
-            values["laplacian"] = self._laplacian(points, outputs[:, 0])
+            values["laplacian"] = self._laplacian(points, sdf)
         if "hessian_gradients" in needs:
             values["hessian_gradients"] = self._hessian_gradients(points, values["gradients"])
         return {name: values[name] for name in needs}
@@ -129,6 +129,6 @@ class SDFField(nn.Module):
         length = gradients.square().sum(-1, keepdim=True).clamp_min(1e-12).sqrt()
         # The offset is detached: it only chooses where the gradient is evaluated.
         along = (step * gradients / length).detach()
-        _, both = self.network.with_gradients(torch.cat([points + along, points - along]))
+        _, _, both = self.network.with_gradients(torch.cat([points + along, points - along]))
         ahead, behind = both.chunk(2)
         return (ahead - behind) / (2 * step) * length

@@ -47,31 +47,35 @@ class SDFNetwork(nn.Module):
         self.beta, self.embedding = beta, embedding
         geometric_init(layers, radius=radius, beta=beta, inside_out=inside_out)
 
-    def forward(self, points: Float[Tensor, "points 3"]) -> Float[Tensor, "points outputs"]:
-        """Return signed distance (first column) and embedding, at half the cost of gradients too.
+    def forward(
+        self, points: Float[Tensor, "points 3"]
+    ) -> tuple[Float[Tensor, "points"], Float[Tensor, "points embedding"]]:
+        """Return signed distance and embedding, at half the cost of gradients too.
 
         Differentiable once in points and parameters.
         """
-        return self._evaluate(points, list(self.layers.parameters()), needs_gradients=False)[0]
+        return self._evaluate(points, list(self.layers.parameters()), needs_gradients=False)[:2]
 
     def distance(self, points: Float[Tensor, "points 3"]) -> Float[Tensor, "points"]:
         """Return the signed distance alone, differentiable once in points and parameters."""
         *hidden, weight, bias = self.layers.parameters()
         first = [*hidden, weight[:1], bias[:1]]
-        return self._evaluate(points, first, needs_gradients=False)[0][:, 0]
+        return self._evaluate(points, first, needs_gradients=False)[0]
 
     def with_gradients(
         self, points: Float[Tensor, "points 3"]
-    ) -> tuple[Float[Tensor, "points outputs"], Float[Tensor, "points 3"]]:
+    ) -> tuple[
+        Float[Tensor, "points"], Float[Tensor, "points embedding"], Float[Tensor, "points 3"]
+    ]:
         """Return signed distance and embedding, and the gradient of the distance.
 
-        Both are differentiable once in points and parameters.
+        All are differentiable once in points and parameters.
         """
         return self._evaluate(points, list(self.layers.parameters()), needs_gradients=True)
 
     def _evaluate(
         self, points: Tensor, parameters: list[Tensor], *, needs_gradients: bool
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor]:
         # parameters: weight and bias of the first layer, then of the next.
         return _Evaluate.apply(
             points, self.grid.table, self.grid, self.beta, needs_gradients, *parameters
@@ -79,7 +83,11 @@ class SDFNetwork(nn.Module):
 
 
 class _Evaluate(torch.autograd.Function):
-    """Outputs and gradients; the backward pass scatters into the table once for both."""
+    """Distance, embedding and gradient; the backward pass scatters into the table once for all.
+
+    Distance and embedding are outputs of their own: as slices of one output, each would have a
+    gradient of its size, most of it zeros, to be added up.
+    """
 
     @staticmethod
     def forward(
@@ -90,7 +98,7 @@ class _Evaluate(torch.autograd.Function):
         beta: float,
         needs_gradients: bool,
         *parameters: Tensor,
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor]:
         kernel, active = grid.kernel(), (grid.layout, grid.active_levels)
         table = table if grid.table_dtype is None else table.to(grid.table_dtype)
         unit, scale = grid.to_unit(points)
@@ -106,17 +114,18 @@ class _Evaluate(torch.autograd.Function):
         ctx.save_for_backward(unit, scale, table, jacobian, inputs, input_gradient, *parameters)
         ctx.kernel, ctx.active, ctx.backend = kernel, active, grid.backend
         ctx.beta, ctx.needs_gradients = beta, needs_gradients
+        distance, embedding = outputs[0], outputs[1:].t()
         if not needs_gradients:
             empty = points.new_empty(0, 3)
             ctx.mark_non_differentiable(empty)
-            return outputs.t(), empty
+            return distance, embedding, empty
         through_grid = kernel.vjp_from_jacobian(jacobian, input_gradient[:-3].t())
-        return outputs.t(), scale * through_grid + input_gradient[-3:].t()
+        return distance, embedding, scale * through_grid + input_gradient[-3:].t()
 
     @staticmethod
     @once_differentiable
     def backward(
-        ctx: Any, grad_outputs: Tensor, grad_gradients: Tensor
+        ctx: Any, grad_distance: Tensor, grad_embedding: Tensor, grad_gradients: Tensor
     ) -> tuple[Tensor | None, ...]:
         unit, scale, table, jacobian, inputs, input_gradient, *parameters = ctx.saved_tensors
         kernel, active = ctx.kernel, ctx.active
@@ -127,8 +136,9 @@ class _Evaluate(torch.autograd.Function):
             grad_input_gradient = torch.cat(
                 [kernel.jvp_from_jacobian(jacobian, tangent).t(), grad_gradients.t()]
             )
+        grad_outputs = torch.cat([grad_distance[None], grad_embedding.t()])
         grad_inputs, grad_parameters = sdf_mlp.backward(
-            inputs, parameters, ctx.beta, grad_outputs.t(), grad_input_gradient, backend=ctx.backend
+            inputs, parameters, ctx.beta, grad_outputs, grad_input_gradient, backend=ctx.backend
         )
         grad_features = grad_inputs[:-3].t()
         grad_points = grad_table = None

@@ -39,10 +39,12 @@ IMPLEMENTATIONS: dict[str, dict[str, str]] = {
     "lens": {"cpu": "nerfloss.kernels.numba.lens"},
     "march": {"cpu": "nerfloss.kernels.numba.march", "triton": "nerfloss.kernels.triton.march"},
     "directions": {"cpu": "nerfloss.kernels.numba.directions"},
+    "pixel_ops": {"cpu": "nerfloss.kernels.numba.pixel_ops"},
     "point_ops": {"cpu": "nerfloss.kernels.numba.point_ops"},
 }
 
 
+@cache
 def implementation(operation: str, backend: str) -> Any:
     """Return the module that implements an operation; None where the formulas are used.
 

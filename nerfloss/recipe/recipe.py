@@ -95,16 +95,16 @@ class LossRecipe(nn.Module):
         """
         active = self.active(step)
         # Looked up while autocast is on: the field may compute a quantity only now.
-        fed = {name: quantities[name] for name in sorted(self.needs(step))}
+        fed = {name: quantities[name] for name in sorted(self._needs(active))}
         with torch.autocast(_device_type(fed), enabled=False):
             values = {name: _value(name, term, fed) for name, term in active.items()}
             base_weights = {name: term.weight_at(step) for name, term in active.items()}
             losses = {name: base_weights[name] * values[name] for name in active}
             factors = self.balancer.factors(losses, base_weights, fed)
             weights = {name: base_weights[name] * factors.get(name, 1.0) for name in active}
+            losses = losses | {n: weights[n] * values[n] for n in active if n in factors}
             penalty = self.balancer.penalty(base_weights) if active else None
-            parts = [weights[name] * values[name] for name in active]
-            total = sum(parts, torch.zeros(()) if penalty is None else penalty)
+            total = sum(losses.values(), torch.zeros(()) if penalty is None else penalty)
         report = LossReport(total, values, weights, factors, penalty)
         if check_finite and not total.isfinite():
             raise self.explain_value(report, quantities, step)

@@ -191,6 +191,8 @@ def _evaluate(
         parts.append(point_ops.interval_midpoints(rays.origins, rays.directions, *ends, index))
     parts += [values["space_points"]] if in_space else []
     results = field(torch.cat(parts) if len(parts) > 1 else parts[0], along | in_space)
+    if not in_space:  # a slice of everything is a copy in the backward pass
+        return Packed(index, shape, {name: results[name] for name in along}), {}
     count = 0 if index is None else len(index)
     packed = Packed(index, shape, {name: results[name][:count] for name in along})
     return packed, {_in_space(name): results[name][count:] for name in in_space}

@@ -64,8 +64,9 @@ def place_samples(
     candidate step has at most two intervals. ``backend``: see `nerfloss.kernels.backend_selection`.
     """
     shape, device = (2, len(rays)), rays.origins.device
-    shifts = torch.full(shape, 0.5, device=device)
-    if generator is not None:
+    if generator is None:
+        shifts = torch.full(shape, 0.5, device=device)
+    else:
         shifts = per_ray(shape, generator, device, axis=1)
     inputs = (rays, shifts, grid, box, march, count)
     kernel = implementation("march", select_float32_backend(backend, rays.origins))

@@ -16,7 +16,7 @@ class WithGradients(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, points: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         return self.network.with_gradients(points)
 
 
@@ -42,7 +42,7 @@ def test_derivatives_of_outputs_and_gradients_are_exact(backend: str, hidden: in
     points[0] = torch.tensor([1.5, 0.1, -0.9])  # outside the box
     points.requires_grad_()
 
-    def call(points: Tensor, *values: Tensor) -> tuple[Tensor, Tensor]:
+    def call(points: Tensor, *values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         return functional_call(network, dict(zip(names, values, strict=True)), (points,))
 
     assert torch.autograd.gradcheck(call, (points, *values))
@@ -52,7 +52,7 @@ def test_derivatives_of_outputs_and_gradients_are_exact(backend: str, hidden: in
 def test_forward_without_gradients_has_the_same_outputs_and_exact_derivatives(backend: str) -> None:
     network = small(backend)
     points = (torch.rand(5, 3, dtype=torch.float64) * 2 - 1).requires_grad_()
-    torch.testing.assert_close(network(points), network.with_gradients(points)[0])
+    torch.testing.assert_close(network(points), network.with_gradients(points)[:2])
     assert torch.autograd.gradcheck(network, (points,))
 
 
@@ -60,7 +60,7 @@ def test_forward_without_gradients_has_the_same_outputs_and_exact_derivatives(ba
 def test_the_distance_alone_is_the_first_output_with_exact_derivatives(backend: str) -> None:
     network = small(backend, hidden=2)
     points = torch.rand(5, 3, dtype=torch.float64) * 2 - 1
-    torch.testing.assert_close(network.distance(points), network(points)[:, 0])
+    torch.testing.assert_close(network.distance(points), network(points)[0])
     network.distance(points).sum().backward()
     found = [parameter.grad for parameter in network.parameters()]
     expected = torch.autograd.grad(network(points)[:, 0].sum(), list(network.parameters()))
@@ -70,8 +70,8 @@ def test_the_distance_alone_is_the_first_output_with_exact_derivatives(backend: 
 def test_the_gradient_is_that_of_the_distance() -> None:
     network = small()
     points = (torch.rand(50, 3, dtype=torch.float64) * 2 - 1).requires_grad_()
-    (expected,) = torch.autograd.grad(network(points)[:, 0].sum(), points)
-    torch.testing.assert_close(network.with_gradients(points)[1], expected)
+    (expected,) = torch.autograd.grad(network(points)[0].sum(), points)
+    torch.testing.assert_close(network.with_gradients(points)[2], expected)
 
 
 def test_backends_have_equal_gradients_in_single_precision() -> None:
@@ -81,7 +81,8 @@ def test_backends_have_equal_gradients_in_single_precision() -> None:
         torch.manual_seed(1)
         network = SDFNetwork(HashGrid(backend=backend, log2_hashmap_size=12))
         nn.init.uniform_(network.grid.table, -0.1, 0.1)
-        outputs, normals = network.with_gradients(points)
+        sdf, embedding, normals = network.with_gradients(points)
+        outputs = torch.cat([sdf[:, None], embedding], -1)
         loss = outputs.square().mean() + (normals.norm(dim=-1) - 1).square().mean()
         gradients.append(torch.autograd.grad(loss, list(network.parameters())))
     for actual, expected in zip(*gradients, strict=True):
@@ -94,8 +95,8 @@ def test_backends_have_equal_gradients_in_single_precision() -> None:
 def test_initial_distance_is_that_of_a_sphere(hidden: int, radius: float) -> None:
     network = SDFNetwork(HashGrid(log2_hashmap_size=12), hidden=hidden, radius=radius)
     points = nn.functional.normalize(torch.randn(5000, 3)) * torch.rand(5000, 1).add(0.1)
-    outputs, gradients = network.with_gradients(points)
-    error = (outputs[:, 0] - (points.norm(dim=-1) - radius)).abs()
+    sdf, _, gradients = network.with_gradients(points)
+    error = (sdf - (points.norm(dim=-1) - radius)).abs()
     assert error.mean() < 0.02
     assert error.max() < 0.08
     length = gradients.norm(dim=-1)
@@ -108,20 +109,19 @@ def test_inside_out_distance_is_positive_inside() -> None:
     network = SDFNetwork(HashGrid(log2_hashmap_size=12), inside_out=True)
     points = torch.tensor([[0.1, 0.0, 0.0], [0.0, 0.9, 0.0]])
     expected = 0.5 - points.norm(dim=-1)
-    torch.testing.assert_close(network(points)[:, 0], expected, rtol=0, atol=0.08)
+    torch.testing.assert_close(network(points)[0], expected, rtol=0, atol=0.08)
 
 
 def test_no_grad_disables_the_backward_pass() -> None:
     with torch.no_grad():
-        outputs, gradients = small().with_gradients(torch.rand(3, 3, dtype=torch.float64))
-    assert not outputs.requires_grad
-    assert not gradients.requires_grad
+        outputs = small().with_gradients(torch.rand(3, 3, dtype=torch.float64))
+    assert not any(each.requires_grad for each in outputs)
 
 
 def test_a_retained_graph_can_be_differentiated_again() -> None:
     network = small()
-    outputs, gradients = network.with_gradients(torch.rand(9, 3, dtype=torch.float64))
-    loss = outputs.sum() + gradients.square().sum()
+    sdf, embedding, gradients = network.with_gradients(torch.rand(9, 3, dtype=torch.float64))
+    loss = sdf.sum() + embedding.sum() + gradients.square().sum()
     first = torch.autograd.grad(loss, list(network.parameters()), retain_graph=True)
     again = torch.autograd.grad(loss, list(network.parameters()))
     for one, other in zip(first, again, strict=True):
@@ -129,18 +129,18 @@ def test_a_retained_graph_can_be_differentiated_again() -> None:
 
 
 def test_no_points_give_no_outputs() -> None:
-    outputs, gradients = SDFNetwork(HashGrid(log2_hashmap_size=12)).with_gradients(
-        torch.empty(0, 3)
-    )
-    (outputs.sum() + gradients.sum()).backward()
-    assert outputs.shape == (0, 16)
+    network = SDFNetwork(HashGrid(log2_hashmap_size=12))
+    sdf, embedding, gradients = network.with_gradients(torch.empty(0, 3))
+    (sdf.sum() + embedding.sum() + gradients.sum()).backward()
+    assert sdf.shape == (0,)
+    assert embedding.shape == (0, 15)
     assert gradients.shape == (0, 3)
 
 
 def test_frozen_layers_receive_no_gradient() -> None:
     network = small()
     network.layers.requires_grad_(False)
-    _, gradients = network.with_gradients(torch.rand(9, 3, dtype=torch.float64))
+    _, _, gradients = network.with_gradients(torch.rand(9, 3, dtype=torch.float64))
     gradients.sum().backward()
     assert network.layers[0].weight.grad is None
     assert network.grid.table.grad is not None

@@ -85,7 +85,8 @@ def test_a_distance_and_its_gradient_train_through_first_derivatives_alone(
     points = torch.rand(60, 3) - 0.5
 
     def derivatives() -> list[Tensor]:
-        outputs, gradients = network.with_gradients(points)
+        sdf, embedding, gradients = network.with_gradients(points)
+        outputs = torch.cat([sdf[:, None], embedding], -1)
         loss = outputs.square().mean() + (gradients.norm(dim=-1) - 1).square().mean()
         return list(torch.autograd.grad(loss, list(network.parameters())))
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from nerfloss.data.cameras.camera import Camera
 from nerfloss.geometry import Rays
 from nerfloss.kernels.lens import direction_to_pixel, pixel_to_direction
+from nerfloss.kernels.pixel_ops import pinhole_rays
 
 
 @dataclass(frozen=True)
@@ -101,19 +102,14 @@ class Cameras:
         Directions have unit length. The rays' own ``pixel`` is where a pinhole camera with the same
         intrinsics would see them, to which `nerfloss.data.undistortion` resamples the images.
         """
-        origins = self.poses[:, :, 3].index_select(0, view)
         if self.lens is not None:
+            origins = self.poses[:, :, 3].index_select(0, view)
             local = pixel_to_direction(pixel, self.lens.index_select(0, view))
             rotation = self.poses[:, :, :3].double().index_select(0, view)
             world = (rotation * local[:, None, :]).sum(-1)
             pinhole = self._pinhole_pixel(local, view).to(pixel.dtype)
             return Rays(origins, world.to(self.poses.dtype), pinhole, view, background)
-        # (R K^-1) (u, v, 1): a sum of three columns is cheaper than many tiny matrix products.
-        columns = self._pixel_to_direction.index_select(0, view)
-        along = columns[:, :, 0] * pixel[:, :1] + columns[:, :, 1] * pixel[:, 1:] + columns[:, :, 2]
-        # As sums of columns, too: torch's norm over three numbers takes four times as long.
-        x, y, z = along.unbind(-1)
-        directions = along / (x * x + y * y + z * z).sqrt()[:, None]
+        origins, directions = pinhole_rays(view, pixel, self._pixel_to_direction, self.poses)
         return Rays(origins, directions, pixel, view, background)
 
     def _pinhole_pixel(

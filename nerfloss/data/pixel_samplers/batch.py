@@ -15,6 +15,7 @@ from nerfloss.data.pixel_samplers.pixel_runs import to_device
 from nerfloss.data.scene import check_background
 from nerfloss.data.views import Views
 from nerfloss.geometry import Rays
+from nerfloss.kernels.pixel_ops import pixel_positions
 
 # Always gathered: PSNR and the watchdog are computed from these.
 MONITORED = frozenset({"target_rgb", "target_mask"})
@@ -61,8 +62,7 @@ def gather_pixels(
         if f"target_{name}" in wanted or (name == "behind" and background is None)
     }
     flat = to_device(flat, device)
-    view, within = flat // (width * height), flat % (width * height)
-    pixel = torch.stack([within % width, within // width], dim=-1) + 0.5
+    view, pixel = pixel_positions(flat, width, height)
     composite = composite and background is not None
     if background is None:
         background = _as_quantity(pixels.pop("target_behind"))
