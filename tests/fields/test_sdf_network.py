@@ -63,7 +63,7 @@ def test_the_distance_alone_is_the_first_output_with_exact_derivatives(backend: 
     torch.testing.assert_close(network.distance(points), network(points)[0])
     network.distance(points).sum().backward()
     found = [parameter.grad for parameter in network.parameters()]
-    expected = torch.autograd.grad(network(points)[:, 0].sum(), list(network.parameters()))
+    expected = torch.autograd.grad(network(points)[0].sum(), list(network.parameters()))
     torch.testing.assert_close(found, list(expected))
 
 
