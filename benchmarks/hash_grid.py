@@ -67,8 +67,8 @@ def network(layout: GridLayout, backend: str) -> SDFNetwork:
 
 def explicit_step(model: SDFNetwork, points: Tensor) -> None:
     """Outputs, gradients, and the derivatives of a loss on both."""
-    outputs, gradients = model.with_gradients(points)
-    finish(model, outputs, gradients)
+    distance, embedding, gradients = model.with_gradients(points)
+    finish(model, distance.square().sum() + embedding.square().sum(), gradients)
 
 
 def plain_step(model: SDFNetwork, points: Tensor) -> None:
@@ -79,11 +79,11 @@ def plain_step(model: SDFNetwork, points: Tensor) -> None:
         values = nn.functional.softplus(layer(values), beta=model.beta)
     outputs = model.layers[-1](values)
     (gradients,) = torch.autograd.grad(outputs[:, 0].sum(), points, create_graph=True)
-    finish(model, outputs, gradients)
+    finish(model, outputs.square().sum(), gradients)
 
 
-def finish(model: SDFNetwork, outputs: Tensor, gradients: Tensor) -> None:
-    loss = outputs.square().mean() + (gradients.norm(dim=-1) - 1).square().mean()
+def finish(model: SDFNetwork, of_outputs: Tensor, gradients: Tensor) -> None:
+    loss = of_outputs / len(gradients) + (gradients.norm(dim=-1) - 1).square().mean()
     model.zero_grad(set_to_none=True)
     loss.backward()
 
