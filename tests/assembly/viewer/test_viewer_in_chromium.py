@@ -86,7 +86,7 @@ def test_modes_switch_the_picture(page: PanelPage, served: str) -> None:
         page.wait(lambda: np.abs(page.scene() - before).mean() > 3)  # noqa: B023
         time.sleep(1.0)
         before = page.scene()
-    assert "loss: eikonal in" in page.text()
+    page.wait(lambda: "loss: eikonal in" in page.text())
     assert page.errors == []
 
 
