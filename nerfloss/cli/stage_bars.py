@@ -1,4 +1,4 @@
-"""Progress of a command's long stages: a bar for each on a terminal, nothing elsewhere."""
+"""Progress bars of the long stages of a command, shown on a terminal only."""
 
 from types import TracebackType
 

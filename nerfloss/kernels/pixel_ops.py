@@ -1,4 +1,4 @@
-"""Positions of pixels and the rays through them: compiled on the CPU, torch elsewhere."""
+"""Pixel centres and the rays of pinhole cameras: compiled on a CPU, torch operations on a GPU."""
 
 import torch
 from jaxtyping import Float, Int
