@@ -56,6 +56,7 @@ def same(first, second):
         ("neus", ["loss=neus_full", "initialization=auto"]),
         pytest.param("neus", ["dataset.masks=false", *QUICK_WARMUP], marks=pytest.mark.slow),
         ("nerf", ["loss=nerf_robust"]),
+        ("neus", ["batch=error_guided", "batch.refresh_every=1"]),
         ("nerf", ["loss=nerf", "background=contracted", "dataset.masks=false"]),
         ("nerf", ["loss=nerf", "appearance=affine"]),
         ("nerf", ["loss=nerf", "appearance=bilateral"]),

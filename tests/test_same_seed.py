@@ -32,6 +32,11 @@ def untimed(values: dict[str, Any]) -> dict[str, Any]:
     [
         pytest.param("neus", ["loss=neus_full"], marks=pytest.mark.slow, id="with its mesh"),
         pytest.param("neus", ["loss/balancer=gradnorm", NO_MESH], id="balanced"),
+        pytest.param(
+            "neus",
+            ["batch=error_guided", "batch.refresh_every=1", NO_MESH],
+            id="pixels drawn by their errors",
+        ),
         pytest.param("nerf", ["loss=nerf_robust", NO_MESH], marks=pytest.mark.slow, id="nerf"),
     ],
 )

@@ -22,9 +22,11 @@ from nerfloss.training.callbacks.checkpointing import Checkpointing
 from nerfloss.training.callbacks.interventions import Interventions
 from nerfloss.training.callbacks.metrics_logging import MetricsLogging
 from nerfloss.training.callbacks.nonfinite_check import NonFiniteCheck
+from nerfloss.training.callbacks.pixel_errors import ErrorGuided, PixelErrors
 from nerfloss.training.callbacks.watchdog import Watchdog
 from nerfloss.training.distributed.process_group import ProcessGroup
 from nerfloss.training.optimizer import Optimizer
+from nerfloss.training.protocols import BatchSource
 from nerfloss.training.timer import Timer
 from nerfloss.training.trainer import Trainer
 
@@ -99,12 +101,16 @@ def _trainer(
         parts.optimizer({**groups, "recipe": own} if own else groups),
         clock=process_group.clock(parts.budget, timer),
         batch_size=parts.batch_size.times(process_group.size),
-        callbacks=_callbacks(parts, settings, config, process_group),
+        callbacks=_callbacks(parts, batches, settings, config, process_group),
     )
 
 
 def _callbacks(
-    parts: RunParts, settings: RunSettings, config: str, process_group: ProcessGroup
+    parts: RunParts,
+    batches: BatchSource,
+    settings: RunSettings,
+    config: str,
+    process_group: ProcessGroup,
 ) -> list[Callback]:
     """Return the callbacks in the order in which they run.
 
@@ -117,6 +123,8 @@ def _callbacks(
     interventions = Interventions(parts.recipe)
     check = NonFiniteCheck(config=config, interventions=interventions, deferred=deferred)
     callbacks: list[Callback] = [check]
+    if isinstance(batches, ErrorGuided):
+        callbacks.append(PixelErrors(batches, parts.recipe, process_group))
     if parts.diagnostics is not None:
         callbacks.append(parts.diagnostics)
     if not process_group.is_main:

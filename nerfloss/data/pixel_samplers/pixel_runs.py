@@ -94,6 +94,12 @@ class PixelRuns:
         run = torch.searchsorted(self.bounds, number, right=True) - 1
         return self.starts[run] + (number - self.bounds[run])
 
+    def contains(self, flat: Int[Tensor, "*shape"]) -> Bool[Tensor, "*shape"]:
+        """Return which flat indices are in the runs; negative ones are not."""
+        run = (torch.searchsorted(self.starts, flat, right=True) - 1).clamp_min(0)
+        ahead = flat - self.starts[run]
+        return (ahead >= 0) & (ahead < self.bounds[run + 1] - self.bounds[run])
+
 
 def _corners(
     near: Bool[np.ndarray, "height width"],

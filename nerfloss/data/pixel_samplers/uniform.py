@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Int, UInt8
 from torch import Tensor
 
 from nerfloss.data.global_targets import (
@@ -113,8 +113,11 @@ class UniformPixelSampler:
     def draw(self, step: int, rays: int) -> Batch:
         """Return ``rays`` pixels, drawn with replacement."""
         generator = step_generator(self.seed, step, rays)
-        flat = self._runs.draw(rays, generator)
-        background = background_colors(self.background, rays, generator, self.device)
+        return self._batch(self._runs.draw(rays, generator), generator)
+
+    def _batch(self, flat: Int[Tensor, "rays"], generator: torch.Generator) -> Batch:
+        """Return the batch of pixels, given by flat indices over (view, row, column)."""
+        background = background_colors(self.background, len(flat), generator, self.device)
         composite = self.background != "none"
         batch = gather_pixels(self.views, self._cameras, flat, background, composite, self.needs)
         return batch.with_targets(self._global_targets(flat, generator))

@@ -33,6 +33,11 @@ CASES: dict[str, tuple[str, list[str], int]] = {
         ["loss=volsdf", "sampler=uniform", "sampler.samples=16", "loss/balancer=pcgrad"],
         128,
     ),
+    "pixels drawn by the errors of all rays": (
+        "nerf",
+        ["loss=nerf", "batch=error_guided", "batch.refresh_every=2"],
+        128,
+    ),
     "a sampler and a balancer that learn": (
         "nerf",
         ["loss=nerf", "sampler=proposal", INTERLEVEL, "loss/balancer=uncertainty"],

@@ -1,0 +1,186 @@
+"""Single pixels, a share of them where the colours are still wrong."""
+
+import logging
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+
+from nerfloss.data.pixel_samplers.batch import Batch
+from nerfloss.data.pixel_samplers.pixel_blocks import PixelBlocks
+from nerfloss.data.pixel_samplers.pixel_runs import step_generator, to_device
+from nerfloss.data.pixel_samplers.uniform import UniformPixelSampler, UniformSampling
+from nerfloss.data.views import Views
+
+log = logging.getLogger(__name__)
+
+# Share of the old error in the mean of a block, per drawn pixel.
+KEEP = 0.7
+# Blocks of all views together: two megabytes in a checkpoint.
+MOST_BLOCKS = 2**17
+# Mean error of a block that counts as none: no block has probability 0.
+LEAST_ERROR = 1e-4
+UNSEEN = -1.0
+# Name of the target that holds the block of each ray's pixel.
+BLOCK = "pixel_block"
+
+
+@dataclass(frozen=True)
+class ErrorGuidedSampling(UniformSampling):
+    """Settings of `ErrorGuidedPixelSampler`."""
+
+    fraction: float | int = 0.5
+    block: int = 4
+    refresh_every: int = 32
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.fraction < 1:
+            raise ValueError(f"batch.fraction must be in [0, 1), got {self.fraction}")
+        for name in ("block", "refresh_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"batch.{name} must be at least 1, got {getattr(self, name)}")
+
+    def __call__(
+        self,
+        views: Views,
+        *,
+        background: str = "white",
+        seed: int = 0,
+        device: torch.device | str = "cpu",
+        needs: Collection[str] | None = None,
+    ) -> "ErrorGuidedPixelSampler":
+        """Build the sampler for these views."""
+        return ErrorGuidedPixelSampler(
+            views, self, background=background, seed=seed, device=device, needs=needs
+        )
+
+
+class ErrorGuidedPixelSampler(UniformPixelSampler):
+    """Draw some pixels uniformly, and a ``fraction`` in proportion to the error of their block.
+
+    The error of a block of ``block`` x ``block`` pixels is a running mean of the absolute error of
+    the colours of its drawn pixels, which `observe` is given; a block without any has the mean
+    error of the others. Blocks are enlarged where there would be more than 131072. Losses are then
+    means in which badly reconstructed pixels count more: an absolute error weighs about like a
+    squared one.
+
+    Probabilities are computed every ``refresh_every`` steps; before the first time all pixels are
+    drawn uniformly. A batch depends on (seed, step, rays) and on them. They are used from the step
+    after the next on, so that drawing a batch one step ahead changes nothing.
+
+    Reference: Müller et al., "Instant Neural Graphics Primitives with a Multiresolution Hash
+    Encoding", ACM Transactions on Graphics 41, 2022: ``sample_image_proportional_to_error`` of its
+    program.
+    """
+
+    def __init__(
+        self,
+        views: Views,
+        settings: ErrorGuidedSampling,
+        *,
+        background: str = "white",
+        seed: int = 0,
+        device: torch.device | str = "cpu",
+        needs: Collection[str] | None = None,
+    ) -> None:
+        super().__init__(
+            views,
+            background=background,
+            seed=seed,
+            near_mask=settings.near_mask,
+            device=device,
+            needs=needs,
+            points=settings.points,
+            neighbours=settings.neighbours,
+        )
+        self._settings = settings
+        self._set_blocks()
+
+    def restrict_to(self, masks: UInt8[Tensor, "views height width"]) -> None:
+        super().restrict_to(masks)
+        self._set_blocks()
+
+    def draw(self, step: int, rays: int) -> Batch:
+        """Return ``rays`` pixels, drawn with replacement, and the block of each."""
+        generator = step_generator(self.seed, step, rays)
+        bounds = next((b for first, b in reversed(self._bounds) if step >= first), None)
+        guided = 0 if bounds is None else int(self._settings.fraction * rays)
+        flat = self._runs.draw(rays - guided, generator)
+        if bounds is not None and guided:
+            flat = torch.cat([flat, self._draw_by_error(bounds, guided, generator)])
+        blocks = to_device(self._blocks.of_pixels(flat), self.device)
+        return self._batch(flat, generator).with_targets({BLOCK: blocks})
+
+    def blocks_of(self, batch: Batch) -> Int[Tensor, "rays"]:
+        """Return the block of the pixel of every ray."""
+        return batch.targets[BLOCK]
+
+    def observe(
+        self, step: int, blocks: Int[Tensor, "rays"], errors: Float[Tensor, "rays"]
+    ) -> None:
+        """Record the errors of the rays of a step, by the block of their pixels."""
+        self._sum.index_add_(0, blocks, errors)
+        self._times.index_add_(0, blocks, torch.ones_like(errors))
+        if (step + 1) % self._settings.refresh_every == 0:
+            # Two steps later: the next batch may be drawn already.
+            self._bounds = (*self._bounds[-1:], (step + 2, self._refresh()))
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "errors": self._errors,
+            "sum": self._sum,
+            "times": self._times,
+            "bounds": list(self._bounds),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore errors and probabilities; raises ValueError where the blocks are others."""
+        if state["errors"].shape != self._errors.shape:
+            raise ValueError(
+                f"the checkpoint has errors of {len(state['errors'])} blocks of pixels, but these "
+                f"images have {len(self._errors)}: resume with the same images and batch settings"
+            )
+        self._errors, self._sum, self._times = (
+            state[name].to(self.device, copy=True) for name in ("errors", "sum", "times")
+        )
+        device = self._runs.bounds.device
+        self._bounds = tuple((step, bounds.to(device)) for step, bounds in state["bounds"])
+
+    def _set_blocks(self) -> None:
+        """Partition the pixels that can be drawn, and forget all errors."""
+        cameras = self.views.cameras
+        shape = (len(self.views), cameras.height, cameras.width)
+        edge = self._settings.block
+        self._blocks = PixelBlocks.of(self._runs, shape, edge=edge, most=MOST_BLOCKS)
+        # Sum and number of the errors that were observed since the last refresh.
+        self._sum = torch.zeros(len(self._blocks.counts), device=self.device)
+        self._times = torch.zeros_like(self._sum)
+        self._errors = torch.full_like(self._sum, UNSEEN)
+        # The first step that uses them, and cumulative sums of error times pixels over the blocks.
+        self._bounds: tuple[tuple[int, Float[Tensor, blocks]], ...] = ()
+
+    def _refresh(self) -> Float[Tensor, "blocks"]:
+        """Update the errors of the blocks; return the cumulative sum of error times pixels."""
+        # Until a block is seen its error is UNSEEN, of which nothing is kept afterwards.
+        keep = torch.where(self._errors < 0, (self._times == 0).float(), KEEP**self._times)
+        fresh = self._sum / self._times.clamp_min(1)
+        self._errors = keep * self._errors + (1 - keep) * fresh
+        self._sum, self._times = torch.zeros_like(self._sum), torch.zeros_like(self._times)
+        seen = self._errors >= 0
+        mean = (self._errors * seen).sum() / seen.sum().clamp_min(1)
+        errors = torch.where(seen, self._errors, mean).clamp_min(LEAST_ERROR)
+        counts = self._blocks.counts
+        return (errors.to(counts.device) * counts).double().cumsum(0)
+
+    def _draw_by_error(
+        self, bounds: Float[Tensor, "blocks"], count: int, generator: torch.Generator
+    ) -> Int[Tensor, "count"]:
+        """Draw flat indices of pixels, in proportion to the errors of their blocks."""
+        random = torch.rand(count, generator=generator, dtype=torch.float64)
+        # Below the end: a block without pixels, where the sum is constant, is never drawn.
+        height = to_device(random, bounds.device) * bounds[-1]
+        block = torch.searchsorted(bounds, height, right=True)
+        return self._blocks.draw(block.clamp_max(len(bounds) - 1), generator)
