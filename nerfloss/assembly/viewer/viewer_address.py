@@ -1,11 +1,14 @@
 """The address of a viewer, and the line that tells it."""
 
 import secrets
+import socket
 from dataclasses import dataclass
 
 from nerfloss.assembly.viewer.access_rule import LOCAL, AccessRule
 
 HOST, PORT = "127.0.0.1", 7007
+# Hosts that mean every address of this machine: none that a browser elsewhere could open.
+ANY_ADDRESS = frozenset({"0.0.0.0", "::", ""})
 
 
 @dataclass(frozen=True)
@@ -32,8 +35,12 @@ class ViewerAddress:
 
 
 def address_line(rule: AccessRule, port: int) -> str:
-    """Return the address to open, with what protects it."""
-    host = f"[{rule.host}]" if ":" in rule.host else rule.host
+    """Return the address to open, with what protects it.
+
+    Where the viewer listens at every address, that is the name of this machine.
+    """
+    host = socket.gethostname() if rule.host in ANY_ADDRESS else rule.host
+    host = f"[{host}]" if ":" in host else host
     if rule.token is None:
         return f"http://{host}:{port} (this machine only)"
     note = "whoever has it can use the viewer, and the connection is not encrypted"
