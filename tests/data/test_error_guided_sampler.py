@@ -108,7 +108,7 @@ def test_a_fraction_of_the_pixels_follows_the_errors_times_the_pixels_of_their_b
     sampler = ErrorGuidedSampling(fraction=0.75, block=11, refresh_every=1)(views)
     # 16 blocks of 121 pixels. Those of the first view have errors 0.1, 0.2, 0.3 and 0.4.
     errors = torch.tensor([0.1, 0.2, 0.3, 0.4, *12 * [0.0]])
-    sampler.observe(0, torch.arange(16), errors)
+    sampler.observe(0, 0.0, blocks=torch.arange(16), errors=errors)
     batch = sampler.draw(2, 40000)
     share = torch.bincount(sampler.blocks_of(batch), minlength=16) / 40000
     by_error = errors.clamp_min(1e-4) / errors.clamp_min(1e-4).sum()
@@ -120,24 +120,38 @@ def test_a_fraction_of_the_pixels_follows_the_errors_times_the_pixels_of_their_b
     )
 
 
+@pytest.mark.parametrize(("progress", "share"), [(0.0, 0.5), (0.6, 0.2), (1.0, 0.0)])
+def test_the_share_that_follows_the_errors_falls_to_none_at_the_end(views, progress, share):
+    sampler = ErrorGuidedSampling(block=11, refresh_every=1)(views)
+    only_third = torch.eye(16)[3]
+    sampler.observe(0, progress, blocks=torch.arange(16), errors=only_third)
+    drawn = sampler.blocks_of(sampler.draw(2, 20000)) == 3
+    expected = share + (1 - share) / 16
+    assert abs(drawn.float().mean() - expected) < 5 * (expected / 20000) ** 0.5
+
+
 def test_errors_are_running_means_and_unseen_blocks_have_the_mean_of_the_others(views):
     sampler = ErrorGuidedSampling(block=11, refresh_every=2)(views)
     # As many pixels in every block, so that probabilities are those of the errors.
-    sampler.observe(0, torch.tensor([0, 0, 3]), torch.tensor([0.2, 0.4, 0.5]))
-    sampler.observe(1, torch.tensor([3]), torch.tensor([0.7]))
+    observe(sampler, 0, [0, 0, 3], [0.2, 0.4, 0.5])
+    observe(sampler, 1, [3], [0.7])
     errors = [0.3, *2 * [0.45], 0.6, *12 * [0.45]]
     torch.testing.assert_close(errors_by_block(sampler), torch.tensor(errors))
-    sampler.observe(2, torch.tensor([0]), torch.tensor([0.1]))
-    sampler.observe(3, torch.tensor([0, 5]), torch.tensor([0.3, 0.9]))
+    observe(sampler, 2, [0], [0.1])
+    observe(sampler, 3, [0, 5], [0.3, 0.9])
     first = KEEP**2 * 0.3 + (1 - KEEP**2) * 0.2
     mean = (first + 0.6 + 0.9) / 3
     errors = [first, *2 * [mean], 0.6, mean, 0.9, *10 * [mean]]
     torch.testing.assert_close(errors_by_block(sampler), torch.tensor(errors))
 
 
+def observe(sampler, step, blocks, errors):
+    sampler.observe(step, 0.0, blocks=torch.tensor(blocks), errors=torch.tensor(errors))
+
+
 def errors_by_block(sampler):
     """Return the errors that the newest probabilities are made of."""
-    bounds = sampler.state_dict()["bounds"][-1][1]
+    bounds = sampler.state_dict()["tables"][-1][-1]
     return (bounds.diff(prepend=bounds.new_zeros(1)) / 121).float()
 
 
@@ -147,7 +161,8 @@ def test_a_batch_that_is_drawn_one_step_ahead_is_the_same(views):
         ahead = early.draw(step + 1, 40)
         for sampler in (early, late):
             blocks = sampler.blocks_of(sampler.draw(step, 40))
-            sampler.observe(step, blocks, torch.linspace(0, 1, 40) * (blocks % 5 == 0))
+            errors = torch.linspace(0, 1, 40) * (blocks % 5 == 0)
+            sampler.observe(step, 0.1, blocks=blocks, errors=errors)
         assert torch.equal(ahead.rays.pixel, late.draw(step + 1, 40).rays.pixel)
     uniform = UniformPixelSampler(views, near_mask=1).draw(8, 40)
     assert not torch.equal(uniform.rays.pixel, late.draw(8, 40).rays.pixel)
@@ -157,13 +172,13 @@ def test_a_restored_sampler_draws_the_same_pixels(views):
     first = ErrorGuidedSampling(**BRIEF)(views)
     for step in range(5):
         blocks = first.blocks_of(first.draw(step, 40))
-        first.observe(step, blocks, torch.linspace(0, 1, 40))
+        first.observe(step, 0.1, blocks=blocks, errors=torch.linspace(0, 1, 40))
     second = ErrorGuidedSampling(**BRIEF)(views)
     second.load_state_dict(first.state_dict())
     for step in range(5, 9):
         for sampler in (first, second):
             blocks = sampler.blocks_of(sampler.draw(step, 40))
-            sampler.observe(step, blocks, torch.linspace(1, 0, 40))
+            sampler.observe(step, 0.1, blocks=blocks, errors=torch.linspace(1, 0, 40))
         assert torch.equal(first.draw(step, 40).rays.pixel, second.draw(step, 40).rays.pixel)
 
 

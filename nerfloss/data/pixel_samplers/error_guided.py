@@ -58,8 +58,23 @@ class ErrorGuidedSampling(UniformSampling):
         )
 
 
+@dataclass(frozen=True)
+class _Table:
+    """Cumulative sums of error times pixels over the blocks, and the first step that uses them.
+
+    ``fraction`` is the share of the pixels that are drawn by them.
+    """
+
+    first_step: int
+    fraction: float
+    bounds: Float[Tensor, "blocks"]
+
+
 class ErrorGuidedPixelSampler(UniformPixelSampler):
-    """Draw some pixels uniformly, and a ``fraction`` in proportion to the error of their block.
+    """Draw some pixels uniformly, and others in proportion to the error of their block.
+
+    The share of the latter is ``fraction`` at first and falls linearly to 0 at the end of the
+    budget: what no model explains (highlights, people who walk through) keeps its error.
 
     The error of a block of ``block`` x ``block`` pixels is a running mean of the absolute error of
     the colours of its drawn pixels, which `observe` is given; a block without any has the mean
@@ -106,11 +121,11 @@ class ErrorGuidedPixelSampler(UniformPixelSampler):
     def draw(self, step: int, rays: int) -> Batch:
         """Return ``rays`` pixels, drawn with replacement, and the block of each."""
         generator = step_generator(self.seed, step, rays)
-        bounds = next((b for first, b in reversed(self._bounds) if step >= first), None)
-        guided = 0 if bounds is None else int(self._settings.fraction * rays)
+        table = next((each for each in reversed(self._tables) if step >= each.first_step), None)
+        guided = 0 if table is None else int(table.fraction * rays)
         flat = self._runs.draw(rays - guided, generator)
-        if bounds is not None and guided:
-            flat = torch.cat([flat, self._draw_by_error(bounds, guided, generator)])
+        if table is not None and guided:
+            flat = torch.cat([flat, self._draw_by_error(table.bounds, guided, generator)])
         blocks = to_device(self._blocks.of_pixels(flat), self.device)
         return self._batch(flat, generator).with_targets({BLOCK: blocks})
 
@@ -119,21 +134,30 @@ class ErrorGuidedPixelSampler(UniformPixelSampler):
         return batch.targets[BLOCK]
 
     def observe(
-        self, step: int, blocks: Int[Tensor, "rays"], errors: Float[Tensor, "rays"]
+        self,
+        step: int,
+        progress: float,
+        *,
+        blocks: Int[Tensor, "rays"],
+        errors: Float[Tensor, "rays"],
     ) -> None:
-        """Record the errors of the rays of a step, by the block of their pixels."""
+        """Record the errors of the rays of a step, by the block of their pixels.
+
+        ``progress`` is the part of the budget that is spent, from 0 to 1.
+        """
         self._sum.index_add_(0, blocks, errors)
         self._times.index_add_(0, blocks, torch.ones_like(errors))
         if (step + 1) % self._settings.refresh_every == 0:
             # Two steps later: the next batch may be drawn already.
-            self._bounds = (*self._bounds[-1:], (step + 2, self._refresh()))
+            fraction = self._settings.fraction * (1 - progress)
+            self._tables = (*self._tables[-1:], _Table(step + 2, fraction, self._refresh()))
 
     def state_dict(self) -> dict[str, Any]:
         return {
             "errors": self._errors,
             "sum": self._sum,
             "times": self._times,
-            "bounds": list(self._bounds),
+            "tables": [(each.first_step, each.fraction, each.bounds) for each in self._tables],
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -147,7 +171,9 @@ class ErrorGuidedPixelSampler(UniformPixelSampler):
             state[name].to(self.device, copy=True) for name in ("errors", "sum", "times")
         )
         device = self._runs.bounds.device
-        self._bounds = tuple((step, bounds.to(device)) for step, bounds in state["bounds"])
+        self._tables = tuple(
+            _Table(step, fraction, bounds.to(device)) for step, fraction, bounds in state["tables"]
+        )
 
     def _set_blocks(self) -> None:
         """Partition the pixels that can be drawn, and forget all errors."""
@@ -159,8 +185,7 @@ class ErrorGuidedPixelSampler(UniformPixelSampler):
         self._sum = torch.zeros(len(self._blocks.counts), device=self.device)
         self._times = torch.zeros_like(self._sum)
         self._errors = torch.full_like(self._sum, UNSEEN)
-        # The first step that uses them, and cumulative sums of error times pixels over the blocks.
-        self._bounds: tuple[tuple[int, Float[Tensor, blocks]], ...] = ()
+        self._tables: tuple[_Table, ...] = ()
 
     def _refresh(self) -> Float[Tensor, "blocks"]:
         """Update the errors of the blocks; return the cumulative sum of error times pixels."""

@@ -21,8 +21,16 @@ class ErrorGuided(Protocol):
         ...
 
     def observe(
-        self, step: int, blocks: Int[Tensor, "rays"], errors: Float[Tensor, "rays"]
-    ) -> None: ...
+        self,
+        step: int,
+        progress: float,
+        *,
+        blocks: Int[Tensor, "rays"],
+        errors: Float[Tensor, "rays"],
+    ) -> None:
+        """Record the errors of the rays of a step; ``progress`` is the part of the budget spent."""
+        ...
+
     def state_dict(self) -> dict[str, Any]: ...
     def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
 
@@ -59,7 +67,8 @@ class PixelErrors(Callback):
         batch = step.inputs.batch
         error = (step.quantities["rgb"].detach() - batch.targets["target_rgb"]).abs().mean(-1)
         own = {"errors": error, "blocks": self._batches.blocks_of(batch)}
-        self._batches.observe(step.index, **self._process_group.gather_per_ray(own, batch))
+        every = self._process_group.gather_per_ray(own, batch)
+        self._batches.observe(step.index, step.schedule.progress, **every)
 
     def state_dict(self) -> dict[str, Any]:
         return self._batches.state_dict()
