@@ -1,6 +1,5 @@
 """Single pixels, a share of them where the colours are still wrong."""
 
-import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +13,6 @@ from nerfloss.data.pixel_samplers.pixel_blocks import PixelBlocks
 from nerfloss.data.pixel_samplers.pixel_runs import step_generator, to_device
 from nerfloss.data.pixel_samplers.uniform import UniformPixelSampler, UniformSampling
 from nerfloss.data.views import Views
-
-log = logging.getLogger(__name__)
 
 # Share of the old error in the mean of a block, per drawn pixel.
 KEEP = 0.7

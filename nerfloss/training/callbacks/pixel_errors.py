@@ -1,15 +1,18 @@
 """Pixel errors: tell the pixel sampler how well the colours of its pixels are reconstructed."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from nerfloss.training.callbacks.callback import Callback, TrainerState
+from nerfloss.training.callbacks.callback import Callback, CallbackContext, TrainerState
 from nerfloss.training.distributed.process_group import ProcessGroup
 from nerfloss.training.protocols import Batch
 from nerfloss.training.step import Step
+
+log = logging.getLogger(__name__)
 
 
 @runtime_checkable
@@ -60,6 +63,13 @@ class PixelErrors(Callback):
                 "this recipe needs 'rgb': use batch=uniform"
             )
         self._batches, self._process_group = batches, process_group
+
+    def setup(self, context: CallbackContext) -> None:
+        if context.process_group.is_main:
+            log.info(
+                "batch=error_guided: losses and PSNR of training steps are those of the drawn "
+                "pixels, which are the harder ones"
+            )
 
     def after_forward(self, trainer: TrainerState, step: Step) -> None:  # noqa: ARG002
         if "rgb" not in set(step.quantities):
