@@ -57,6 +57,11 @@ def same(first, second):
         pytest.param("neus", ["dataset.masks=false", *QUICK_WARMUP], marks=pytest.mark.slow),
         ("nerf", ["loss=nerf_robust"]),
         ("neus", ["batch=error_guided", "batch.refresh_every=1"]),
+        pytest.param(
+            "neus",
+            ["batch=error_guided", "batch.refresh_every=1", "dataset.masks=false", *QUICK_WARMUP],
+            marks=pytest.mark.slow,
+        ),
         ("nerf", ["loss=nerf", "background=contracted", "dataset.masks=false"]),
         ("nerf", ["loss=nerf", "appearance=affine"]),
         ("nerf", ["loss=nerf", "appearance=bilateral"]),

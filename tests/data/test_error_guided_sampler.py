@@ -182,6 +182,21 @@ def test_a_restored_sampler_draws_the_same_pixels(views):
         assert torch.equal(first.draw(step, 40).rays.pixel, second.draw(step, 40).rays.pixel)
 
 
+def test_errors_that_are_restored_before_the_pixels_are_restricted_are_kept(views):
+    masks = torch.zeros_like(views.mask)
+    masks[:, 5:15, 5:15] = 1
+    first, second = (ErrorGuidedSampling(**BRIEF)(views) for _ in range(2))
+    first.restrict_to(masks)
+    for step in range(5):
+        blocks = first.blocks_of(first.draw(step, 40))
+        first.observe(step, 0.1, blocks=blocks, errors=torch.linspace(0, 1, 40))
+    second.load_state_dict(first.state_dict())
+    second.restrict_to(masks)
+    drawn = second.draw(6, 200)
+    assert torch.equal(first.draw(6, 200).rays.pixel, drawn.rays.pixel)
+    assert masks.reshape(-1)[flat_pixels(drawn, views)].all()
+
+
 def test_errors_of_other_images_are_refused(views):
     state = ErrorGuidedSampling(block=11)(views).state_dict()
     with pytest.raises(ValueError, match=r"16 blocks of pixels, but these images have 144: resume"):

@@ -109,11 +109,17 @@ class ErrorGuidedPixelSampler(UniformPixelSampler):
             neighbours=settings.neighbours,
         )
         self._settings = settings
-        self._set_blocks()
+        self._blocks = self._partition()
+        # Sum and number of the errors that were observed since the last refresh.
+        self._sum = torch.zeros(len(self._blocks.counts), device=self.device)
+        self._times = torch.zeros_like(self._sum)
+        self._errors = torch.full_like(self._sum, UNSEEN)
+        self._tables: tuple[_Table, ...] = ()
 
     def restrict_to(self, masks: UInt8[Tensor, "views height width"]) -> None:
         super().restrict_to(masks)
-        self._set_blocks()
+        # A resumed run is restricted after its errors were restored.
+        self._blocks = self._partition()
 
     def draw(self, step: int, rays: int) -> Batch:
         """Return ``rays`` pixels, drawn with replacement, and the block of each."""
@@ -172,17 +178,11 @@ class ErrorGuidedPixelSampler(UniformPixelSampler):
             _Table(step, fraction, bounds.to(device)) for step, fraction, bounds in state["tables"]
         )
 
-    def _set_blocks(self) -> None:
-        """Partition the pixels that can be drawn, and forget all errors."""
+    def _partition(self) -> PixelBlocks:
+        """Return the blocks of the pixels that can be drawn; their number is that of the images."""
         cameras = self.views.cameras
         shape = (len(self.views), cameras.height, cameras.width)
-        edge = self._settings.block
-        self._blocks = PixelBlocks.of(self._runs, shape, edge=edge, most=MOST_BLOCKS)
-        # Sum and number of the errors that were observed since the last refresh.
-        self._sum = torch.zeros(len(self._blocks.counts), device=self.device)
-        self._times = torch.zeros_like(self._sum)
-        self._errors = torch.full_like(self._sum, UNSEEN)
-        self._tables: tuple[_Table, ...] = ()
+        return PixelBlocks.of(self._runs, shape, edge=self._settings.block, most=MOST_BLOCKS)
 
     def _refresh(self) -> Float[Tensor, "blocks"]:
         """Update the errors of the blocks; return the cumulative sum of error times pixels."""
