@@ -53,6 +53,8 @@ CASES: dict[str, tuple[str, list[str], int]] = {
             # At their own weights their gradients' last digits are as large as those of colours.
             "loss.terms.adversarial.weight=0.1",
             "loss.terms.feature_matching.weight=0.1",
+            # A threshold, too: a sample whose last digit crosses it loses its colour.
+            "model.renderer.color_threshold=0",
             LATE,
             *TINY_PATCHES,
         ],
