@@ -29,12 +29,13 @@ def flat_pixels(batch, views):
     return (batch.rays.view * cameras.height + row) * cameras.width + column
 
 
-def block_by_division(pixel, shape, edge):
-    """Return the number of the block of one pixel."""
-    _, height, width = shape
-    view, row, column = pixel // (height * width), pixel // width % height, pixel % width
-    rows, columns = -(-height // edge), -(-width // edge)
-    return (view * rows + row // edge) * columns + column // edge
+def block_of_each_pixel(shape, edge):
+    """Number the blocks, enlarge every number to a block of pixels, and crop to the images."""
+    views, height, width = shape
+    rows, columns = len(range(0, height, edge)), len(range(0, width, edge))
+    numbers = torch.arange(views * rows * columns).reshape(views, rows, columns)
+    enlarged = numbers.repeat_interleave(edge, 1).repeat_interleave(edge, 2)
+    return enlarged[:, :height, :width].reshape(-1)
 
 
 @pytest.mark.parametrize("edge", [1, 3, 4, 8, 64])
@@ -55,9 +56,9 @@ def test_blocks_count_the_pixels_that_can_be_drawn(views, edge, near):
         for pixel in range(start, start + end - begin)
     ]
     assert drawable.tolist() == listed
-    expected = [block_by_division(pixel, shape, edge) for pixel in listed]
-    assert blocks.of_pixels(drawable).tolist() == expected
-    count = torch.bincount(torch.tensor(expected), minlength=len(blocks.counts))
+    expected = block_of_each_pixel(shape, edge)[drawable]
+    assert torch.equal(blocks.of_pixels(drawable), expected)
+    count = torch.bincount(expected, minlength=len(blocks.counts))
     assert torch.equal(blocks.counts, count.float())
 
 
@@ -114,10 +115,8 @@ def test_a_fraction_of_the_pixels_follows_the_errors_times_the_pixels_of_their_b
     by_error = errors.clamp_min(1e-4) / errors.clamp_min(1e-4).sum()
     expected = 0.25 / 16 + 0.75 * by_error
     assert (share - expected).abs().max() < 5 * (expected / 40000).sqrt().max()
-    assert torch.equal(
-        sampler.blocks_of(batch),
-        torch.tensor([block_by_division(p, (4, 22, 22), 11) for p in flat_pixels(batch, views)]),
-    )
+    numbers = block_of_each_pixel((4, 22, 22), 11)
+    assert torch.equal(sampler.blocks_of(batch), numbers[flat_pixels(batch, views)])
 
 
 @pytest.mark.parametrize(("progress", "share"), [(0.0, 0.5), (0.6, 0.2), (1.0, 0.0)])

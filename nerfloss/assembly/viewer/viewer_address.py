@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from nerfloss.assembly.viewer.access_rule import LOCAL, AccessRule
 
 HOST, PORT = "127.0.0.1", 7007
-# Hosts that mean every address of this machine: none that a browser elsewhere could open.
-ANY_ADDRESS = frozenset({"0.0.0.0", "::", ""})
+# Wildcard hosts listen on all network interfaces; a client cannot connect to them by name.
+WILDCARD_HOSTS = frozenset({"0.0.0.0", "::", ""})
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ class ViewerAddress:
 def address_line(rule: AccessRule, port: int) -> str:
     """Return the address to open, with what protects it.
 
-    Where the viewer listens at every address, that is the name of this machine.
+    A wildcard host is replaced by the host name of this machine.
     """
-    host = socket.gethostname() if rule.host in ANY_ADDRESS else rule.host
+    host = socket.gethostname() if rule.host in WILDCARD_HOSTS else rule.host
     host = f"[{host}]" if ":" in host else host
     if rule.token is None:
         return f"http://{host}:{port} (this machine only)"

@@ -1,5 +1,6 @@
-"""Single pixels, a share of them where the colours are still wrong."""
+"""Error-guided pixel sampling: a share of the pixels is drawn in proportion to their error."""
 
+import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,8 @@ from nerfloss.data.pixel_samplers.pixel_blocks import PixelBlocks
 from nerfloss.data.pixel_samplers.pixel_runs import step_generator, to_device
 from nerfloss.data.pixel_samplers.uniform import UniformPixelSampler, UniformSampling
 from nerfloss.data.views import Views
+
+log = logging.getLogger(__name__)
 
 # Share of the old error in the mean of a block, per drawn pixel.
 KEEP = 0.7
@@ -71,7 +74,7 @@ class ErrorGuidedPixelSampler(UniformPixelSampler):
     """Draw some pixels uniformly, and others in proportion to the error of their block.
 
     The share of the latter is ``fraction`` at first and falls linearly to 0 at the end of the
-    budget: what no model explains (highlights, people who walk through) keeps its error.
+    budget, since pixels that the model cannot explain (transients) keep their error.
 
     The error of a block of ``block`` x ``block`` pixels is a running mean of the absolute error of
     the colours of its drawn pixels, which `observe` is given; a block without any has the mean
@@ -110,6 +113,13 @@ class ErrorGuidedPixelSampler(UniformPixelSampler):
         )
         self._settings = settings
         self._blocks = self._partition()
+        if self._blocks.edge > settings.block:
+            log.info(
+                "batch=error_guided: blocks of %d instead of %d pixels, for at most %d of them",
+                self._blocks.edge,
+                settings.block,
+                MOST_BLOCKS,
+            )
         # Sum and number of the errors that were observed since the last refresh.
         self._sum = torch.zeros(len(self._blocks.counts), device=self.device)
         self._times = torch.zeros_like(self._sum)

@@ -11,7 +11,7 @@ from nerfloss.data.pixel_samplers.pixel_runs import PixelRuns, to_device
 
 # Runs of pixels that are counted at once.
 CHUNK = 1_000_000
-# Pixels of a block that are drawn, to find one in the runs; where none is, it is one of all pixels.
+# Attempts of rejection sampling within a block; where all fail, the pixel is drawn from all runs.
 TRIES = 4
 
 

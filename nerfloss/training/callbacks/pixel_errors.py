@@ -1,4 +1,4 @@
-"""Pixel errors: tell the pixel sampler how well the colours of its pixels are reconstructed."""
+"""Pixel errors: pass the colour error of every ray of a step to an error-guided pixel sampler."""
 
 import logging
 from collections.abc import Mapping
@@ -67,8 +67,8 @@ class PixelErrors(Callback):
     def setup(self, context: CallbackContext) -> None:
         if context.process_group.is_main:
             log.info(
-                "batch=error_guided: losses and PSNR of training steps are those of the drawn "
-                "pixels, which are the harder ones"
+                "batch=error_guided: training losses and PSNR are means over the drawn pixels, "
+                "among which large errors are over-represented"
             )
 
     def after_forward(self, trainer: TrainerState, step: Step) -> None:  # noqa: ARG002
