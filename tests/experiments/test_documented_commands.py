@@ -137,6 +137,11 @@ def small(words: Sequence[str]) -> list[str]:
     return [word for word in tiny if has(word)]
 
 
+@pytest.mark.parametrize("command", COMMANDS, ids=title)
+def test_no_placeholder_is_left_for_the_reader_that_tests_do_not_fill(command):
+    assert not re.findall(r"<[\w ]+>", filled(command.line)), "write the line out, or fill it above"
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A user's folder, with the sweeps and runs that the lines name, and a package of their own."""
