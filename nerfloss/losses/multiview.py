@@ -10,6 +10,7 @@ from nerfloss.losses.requirements import requires
 from nerfloss.losses.settings_checks import condition, count, not_negative
 from nerfloss.maths.directions import unit
 from nerfloss.maths.images import grey_at, inside
+from nerfloss.maths.patch_warps import patch_costs
 from nerfloss.maths.projections import NEAREST, centre_and_inverse, project
 
 # Smallest cosine between viewing direction and normal at which texture is compared.
@@ -69,14 +70,17 @@ def patch_ncc(
     points, own, sources = surface_points[chosen], view[chosen], view_neighbours[view[chosen]]
     normals = unit(field(points, {"gradients"})["gradients"])
     around = pixel[chosen][:, None] + _offsets(patch).to(pixel)
-    plane_points, seen = _on_plane(around, points, normals, view_projections[own])
-    pixels, depth = project(plane_points[:, None], view_projections[sources][:, :, None])
-    whole = (inside(pixels, height, width) & (depth > NEAREST)).all(-1)
-    whole &= _in_front(points, normals, view_projections[sources])
-    whole &= (seen & inside(around, height, width)).all(-1)[:, None]
+    own_centres, distances, directions, seen = _on_plane(
+        around, points, normals, view_projections[own]
+    )
     reference = grey_at(view_images, own[:, None].expand(around.shape[:-1]), around)
-    warped = grey_at(view_images, sources[..., None].expand(pixels.shape[:-1]), pixels)
-    costs = _mean_of_least(1 - _squared_ncc(reference[:, None], warped), whole, best)
+    cameras = view_projections[sources]
+    costs, whole = patch_costs(
+        distances, own_centres, directions, reference, view_images, sources, cameras
+    )
+    whole &= _in_front(points, normals, cameras)
+    whole &= (seen & inside(around, height, width)).all(-1)[:, None]
+    costs = _mean_of_least(costs, whole, best)
     return values.index_put((chosen,), costs * (len(hits) / len(chosen)))
 
 
@@ -126,8 +130,11 @@ def _offsets(patch: int) -> Float[Tensor, "pixels 2"]:
 
 def _on_plane(
     pixels: Tensor, points: Tensor, normals: Tensor, cameras: Tensor
-) -> tuple[Float[Tensor, "rays pixels 3"], Bool[Tensor, "rays pixels"]]:
-    """Return where rays through pixels meet the plane, and True where they meet its front."""
+) -> tuple[Tensor, Float[Tensor, "rays pixels"], Tensor, Bool[Tensor, "rays pixels"]]:
+    """Return rays through pixels, and where they meet the plane: True where they meet its front.
+
+    The rays are the camera's centre, the distances of the plane, and directions at depth 1.
+    """
     centre, inverse = centre_and_inverse(cameras)
     through = torch.cat([pixels, torch.ones_like(pixels[..., :1])], -1)
     directions = through @ inverse.transpose(-1, -2)
@@ -135,21 +142,14 @@ def _on_plane(
     facing = towards < -SMALLEST_COSINE * directions.norm(dim=-1)
     height = ((points - centre) * normals).sum(-1)[:, None]
     # A plane seen edge-on is not met; -1 keeps the unused quotient finite.
-    along = height / torch.where(facing, towards, -1.0)
-    return centre[:, None] + along[..., None] * directions, facing & (along > 0)
+    distances = height / torch.where(facing, towards, -1.0)
+    return centre, distances, directions, facing & (distances > 0)
 
 
 def _in_front(points: Tensor, normals: Tensor, cameras: Tensor) -> Bool[Tensor, "rays sources"]:
     """Return True for cameras on the outer side of the surface, and not too oblique."""
     away = centre_and_inverse(cameras)[0] - points[:, None]
     return (away * normals[:, None]).sum(-1) > SMALLEST_COSINE * away.norm(dim=-1)
-
-
-def _squared_ncc(reference: Tensor, warped: Tensor) -> Float[Tensor, "rays sources"]:
-    a = reference - reference.mean(-1, keepdim=True)
-    b = warped - warped.mean(-1, keepdim=True)
-    spread = a.square().sum(-1) * b.square().sum(-1)
-    return (a * b).sum(-1).square() / (spread + 1e-5)
 
 
 def _mean_of_least(costs: Tensor, valid: Tensor, count: int) -> Float[Tensor, "rays"]:

@@ -13,6 +13,9 @@ from itertools import pairwise
 Number = int | float
 Schedule = Callable[[Number], float]
 
+# The fractions of its multiples are spread evenly, at any stride.
+_GOLDEN = (5**0.5 - 1) / 2
+
 
 def constant(factor: Number = 1.0) -> Schedule:
     """Return ``factor`` at every step."""
@@ -91,6 +94,22 @@ def after(begin: Number, schedule: Schedule | None = None) -> Schedule:
         raise ValueError(f"'after' needs the step at which to begin, got begin={begin}")
     following = constant() if schedule is None else schedule
     return lambda step: following(step - begin) if step >= begin else 0.0
+
+
+def one_in(interval: Number, schedule: Schedule | None = None) -> Schedule:
+    """Return 1, or ``schedule``, at one in ``interval`` steps, 0 at the others.
+
+    A term is not computed where its weight is 0, so a dear one becomes cheaper; its mean weight is
+    divided by ``interval``, too. The steps are spread evenly by the golden ratio instead of being
+    multiples, which a run that is limited in seconds, whose schedules skip steps, could all miss.
+
+    Reference: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", CVPR 2020,
+    section 3.1: lazy regularization.
+    """
+    if not interval >= 1:
+        raise ValueError(f"'one_in' needs an interval >= 1, got interval={interval}")
+    factor = constant() if schedule is None else schedule
+    return lambda step: factor(step) if step * _GOLDEN % 1 < 1 / interval else 0.0
 
 
 def by_progress(schedule: Schedule, max_steps: int) -> Schedule:

@@ -16,6 +16,7 @@ EVERY = {
     "piecewise": schedules.piecewise([[0, 1], [10, 1], [20, 0.25], [30, 0]]),
     "window": schedules.window(10, 20),
     "after": schedules.after(10),
+    "one_in": schedules.one_in(3, schedules.ramp(10, 20)),
     "by_progress": schedules.by_progress(schedules.ramp(0.1, 0.2), max_steps=100),
 }
 
@@ -64,6 +65,16 @@ def test_after_counts_steps_from_its_begin():
     assert [delayed(step) for step in (9, 10, 12, 14)] == [0, 0, 0.5, 1]
 
 
+@pytest.mark.parametrize("stride", [1, 2, 3, 4, 7, 8])
+def test_one_in_many_steps_is_that_share_of_them_also_where_steps_are_skipped(stride):
+    schedule = schedules.one_in(4, schedules.ramp(0, 1, first=0.5, last=0.5))
+    factors = [schedule(step) for step in range(0, 1000 * stride, stride)]
+    assert set(factors) == {0, 0.5}
+    assert factors.count(0.5) == pytest.approx(250, abs=5)
+    longest = max(len(gap) for gap in "".join("01"[f > 0] for f in factors).split("1"))
+    assert longest < 16
+
+
 def test_progress_replaces_steps_and_ends_at_1():
     schedule = schedules.by_progress(schedules.ramp(0.5, 1.0), max_steps=1000)
     assert [schedule(step) for step in (0, 500, 750, 1000, 5000)] == [0, 0, 0.5, 1, 1]
@@ -81,6 +92,8 @@ def test_progress_replaces_steps_and_ends_at_1():
         (lambda: schedules.exponential(0, 1, last=0.0), "never reaches 0"),
         (lambda: schedules.piecewise([]), "needs points"),
         (lambda: schedules.piecewise([[0, 1], [0, 0]]), "begin < end"),
+        (lambda: schedules.one_in(0.5), "interval >= 1, got interval=0.5"),
+        (lambda: schedules.one_in(math.nan), "interval >= 1, got interval=nan"),
         (lambda: schedules.after(math.inf), "needs the step at which to begin"),
         (lambda: schedules.by_progress(schedules.after(0), 0), "above 0, got max_steps=0"),
     ],
