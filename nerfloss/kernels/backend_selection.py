@@ -39,6 +39,7 @@ IMPLEMENTATIONS: dict[str, dict[str, str]] = {
     "lens": {"cpu": "nerfloss.kernels.numba.lens"},
     "march": {"cpu": "nerfloss.kernels.numba.march", "triton": "nerfloss.kernels.triton.march"},
     "directions": {"cpu": "nerfloss.kernels.numba.directions"},
+    "patch_consistency": {"cpu": "nerfloss.kernels.numba.patch_consistency"},
     "pixel_ops": {"cpu": "nerfloss.kernels.numba.pixel_ops"},
     "point_ops": {"cpu": "nerfloss.kernels.numba.point_ops"},
 }

@@ -6,15 +6,12 @@ import torch
 from jaxtyping import Bool, Float, Int, Integer
 from torch import Tensor
 
+from nerfloss.kernels.directions import unit
+from nerfloss.kernels.patch_consistency import patch_consistency
 from nerfloss.losses.requirements import requires
 from nerfloss.losses.settings_checks import condition, count, not_negative
-from nerfloss.maths.directions import unit
-from nerfloss.maths.images import grey_at, inside
-from nerfloss.maths.patch_warps import patch_costs
-from nerfloss.maths.projections import NEAREST, centre_and_inverse, project
+from nerfloss.maths.projections import NEAREST, project
 
-# Smallest cosine between viewing direction and normal at which texture is compared.
-SMALLEST_COSINE = 0.1
 # Pairs of a view and a point that are projected at once.
 PROJECTED = 2**20
 
@@ -69,18 +66,17 @@ def patch_ncc(
         return values + 0 * surface_points.sum()
     points, own, sources = surface_points[chosen], view[chosen], view_neighbours[view[chosen]]
     normals = unit(field(points, {"gradients"})["gradients"])
-    around = pixel[chosen][:, None] + _offsets(patch).to(pixel)
-    own_centres, distances, directions, seen = _on_plane(
-        around, points, normals, view_projections[own]
+    costs = patch_consistency(
+        points,
+        normals,
+        pixel[chosen],
+        own,
+        sources,
+        view_images,
+        view_projections,
+        patch=patch,
+        best=best,
     )
-    reference = grey_at(view_images, own[:, None].expand(around.shape[:-1]), around)
-    cameras = view_projections[sources]
-    costs, whole = patch_costs(
-        distances, own_centres, directions, reference, view_images, sources, cameras
-    )
-    whole &= _in_front(points, normals, cameras)
-    whole &= (seen & inside(around, height, width)).all(-1)[:, None]
-    costs = _mean_of_least(costs, whole, best)
     return values.index_put((chosen,), costs * (len(hits) / len(chosen)))
 
 
@@ -120,41 +116,3 @@ def _outside_mask(points: Tensor, masks: Tensor, cameras: Tensor) -> Bool[Tensor
     sees = (column >= 0) & (column < width) & (row >= 0) & (row < height) & (depth > NEAREST)
     index = row.clamp(0, height - 1) * width + column.clamp(0, width - 1)
     return sees & (masks.flatten(1).gather(1, index) < 128)
-
-
-def _offsets(patch: int) -> Float[Tensor, "pixels 2"]:
-    """Return the offsets from the centre of a patch to each of its pixels."""
-    along = torch.arange(patch) - patch // 2
-    return torch.cartesian_prod(along, along).flip(-1).float()
-
-
-def _on_plane(
-    pixels: Tensor, points: Tensor, normals: Tensor, cameras: Tensor
-) -> tuple[Tensor, Float[Tensor, "rays pixels"], Tensor, Bool[Tensor, "rays pixels"]]:
-    """Return rays through pixels, and where they meet the plane: True where they meet its front.
-
-    The rays are the camera's centre, the distances of the plane, and directions at depth 1.
-    """
-    centre, inverse = centre_and_inverse(cameras)
-    through = torch.cat([pixels, torch.ones_like(pixels[..., :1])], -1)
-    directions = through @ inverse.transpose(-1, -2)
-    towards = (directions @ normals[..., None]).squeeze(-1)
-    facing = towards < -SMALLEST_COSINE * directions.norm(dim=-1)
-    height = ((points - centre) * normals).sum(-1)[:, None]
-    # A plane seen edge-on is not met; -1 keeps the unused quotient finite.
-    distances = height / torch.where(facing, towards, -1.0)
-    return centre, distances, directions, facing & (distances > 0)
-
-
-def _in_front(points: Tensor, normals: Tensor, cameras: Tensor) -> Bool[Tensor, "rays sources"]:
-    """Return True for cameras on the outer side of the surface, and not too oblique."""
-    away = centre_and_inverse(cameras)[0] - points[:, None]
-    return (away * normals[:, None]).sum(-1) > SMALLEST_COSINE * away.norm(dim=-1)
-
-
-def _mean_of_least(costs: Tensor, valid: Tensor, count: int) -> Float[Tensor, "rays"]:
-    """Return the mean of the ``count`` smallest valid costs of each ray; 0 where none is valid."""
-    # Costs are at most 1, so 2 sorts behind all valid ones.
-    least = torch.where(valid, costs, 2.0).topk(min(count, costs.shape[-1]), -1, largest=False)
-    keep = least.values < 1.5
-    return torch.where(keep, least.values, 0.0).sum(-1) / keep.sum(-1).clamp_min(1)
