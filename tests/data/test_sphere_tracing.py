@@ -59,3 +59,14 @@ def test_tracing_many_rays_equals_tracing_each_alone(monkeypatch, sdf, rays, spr
 def test_tracing_no_rays_returns_empty_tensors(sdf, rays):
     reached, touches = march(sdf, rays[:0], torch.zeros(0))
     assert len(reached) == len(touches) == 0
+
+
+def test_rays_of_blocks_pass_through_the_centres_of_their_pixels():
+    cameras, block, shift = cameras_at(2.7 * fibonacci_sphere(2), 7, 38.0), 2, 0.25
+    places = [(v, row, column) for v in range(2) for row in range(4) for column in range(4)]
+    rays = block_rays(cameras, torch.arange(len(places)), block, shift)
+    for index, (view, row, column) in enumerate(places):
+        center = torch.tensor([column + 0.5 + shift, row + 0.5 + shift])
+        expected = cameras.rays(torch.tensor([view]), block * center[None], torch.zeros(1, 3))
+        assert rays.view[index] == view
+        assert torch.equal(rays.directions[index], expected.directions[0])

@@ -61,33 +61,43 @@ def render_rays(
     depth[~hits] = 0.0
     normal, color = torch.zeros_like(rays.directions), torch.zeros_like(rays.directions)
     for index in hits.nonzero()[:, 0].split(CHUNK):
-        depth[index], points, normal[index] = refine_hits(model.sdf, rays[index], depth[index])
+        depth[index], points, normal[index] = refine_hits(
+            model.sdf, rays.origins[index], rays.directions[index], depth[index]
+        )
         color[index] = shade(model, points, normal[index])
     return depth, normal, color
 
 
 def instance_at(model: Model, rays: Rays, depth: Float[Tensor, "rays"]) -> Int[Tensor, "rays"]:
     """Return the instance number, from 1, at the depth of each ray; 0 where the depth is 0."""
+    if not model.parts:
+        return (depth > 0).long()
     instance = torch.zeros_like(depth, dtype=torch.int64)
     for index in (depth > 0).nonzero()[:, 0].split(CHUNK):
-        instance[index] = model.instances(_points_at(rays[index], depth[index]))
+        origin, direction = rays.origins[index].t().contiguous(), rays.directions[index].t()
+        instance[index] = model.instances(torch.addcmul(origin, depth[index], direction).t())
     return instance
 
 
 def refine_hits(
-    sdf: Sdf, rays: Rays, distance: Float[Tensor, "rays"]
+    sdf: Sdf,
+    origins: Float[Tensor, "rays 3"],
+    directions: Float[Tensor, "rays 3"],
+    distance: Float[Tensor, "rays"],
 ) -> tuple[Float[Tensor, "rays"], Float[Tensor, "rays 3"], Float[Tensor, "rays 3"]]:
     """Refine approximate hit distances; return distances, points and outward unit normals.
 
     Two Newton steps along the ray: sphere tracing converges slowly at grazing angles.
     """
+    # Coordinates in rows in memory, as the shapes read them.
+    origin, direction = origins.t().contiguous(), directions.t().contiguous()
     for _ in range(2):
-        points = _points_at(rays, distance)
+        points = torch.addcmul(origin, distance, direction).t()
         value, gradient = sdf_and_gradient(sdf, points)
         # The derivative along the ray is floored at -0.1, which limits the step at grazing angles.
-        slope = (gradient * rays.directions).sum(-1).clamp_max(-0.1)
+        slope = (gradient * directions).sum(-1).clamp_max(-0.1)
         distance = distance - value / slope
-    points = _points_at(rays, distance)
+    points = torch.addcmul(origin, distance, direction).t()
     return distance, points, gradient / length(gradient)[:, None]
 
 
@@ -131,8 +141,3 @@ def supersample(
 def to_uint8(values: Float[Tensor, "*shape"]) -> UInt8[Tensor, "*shape"]:
     """Map values in [0, 1] to 0 to 255, rounded."""
     return (values * 255.0 + 0.5).to(torch.uint8)
-
-
-def _points_at(rays: Rays, distance: Float[Tensor, "rays"]) -> Float[Tensor, "rays 3"]:
-    """Return points along rays, coordinates in rows in memory, as the shapes read them."""
-    return torch.addcmul(rays.origins.t().contiguous(), distance, rays.directions.t()).t()

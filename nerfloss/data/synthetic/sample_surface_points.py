@@ -51,9 +51,9 @@ def _sample_through_pixels(
         pixel = torch.rand(4 * missing, 2, generator=generator) * size
         rays = cameras.rays(view, pixel, torch.zeros(4 * missing, 3))
         distance, hits = march(sdf, rays, _distance_to_bound(rays))
-        rays, distance = rays[hits], distance[hits]
-        _, points, normals = refine_hits(sdf, rays, distance)
-        facing = (normals * rays.directions).sum(-1) < -LEAST_COSINE
+        origins, directions = rays.origins[hits], rays.directions[hits]
+        _, points, normals = refine_hits(sdf, origins, directions, distance[hits])
+        facing = (normals * directions).sum(-1) < -LEAST_COSINE
         batches.append((points[facing], normals[facing]))
     points, normals = (torch.cat(part)[:count] for part in zip(*batches, strict=True))
     return points, normals

@@ -32,7 +32,7 @@ def balls(centers: Sequence[Vector], radius: float) -> Sdf:
 def length(vectors: Float[Tensor, "points 3"]) -> Float[Tensor, "points"]:
     """Return the Euclidean norm, floored at 1e-12 so that its gradient is finite at 0."""
     # By columns: torch's norm over an axis of length 3 takes four times as long.
-    x, y, z = vectors.unbind(-1)
+    x, y, z = vectors.T
     return (x * x + y * y + z * z).clamp_min(1e-24).sqrt()
 
 
@@ -89,9 +89,11 @@ def union(*shapes: Sdf, smooth: float = 0.0) -> Sdf:
         total = shapes[0](points)
         for shape in shapes[1:]:
             other = shape(points)
-            overlap = (smooth - (total - other).abs()).clamp_min(0.0)
-            rounding = overlap.square() / (4 * smooth) if smooth > 0 else 0.0
-            total = torch.minimum(total, other) - rounding
+            lower = torch.minimum(total, other)
+            if smooth > 0:
+                overlap = (smooth - (total - other).abs()).clamp_min(0.0)
+                lower = lower - overlap.square() / (4 * smooth)
+            total = lower
         return total
 
     return sdf

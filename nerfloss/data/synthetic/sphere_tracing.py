@@ -7,6 +7,7 @@ from torch import Tensor
 from nerfloss.data.cameras.cameras import Cameras
 from nerfloss.data.synthetic.shapes import Sdf, length
 from nerfloss.geometry import Rays
+from nerfloss.kernels.pixel_ops import pixel_positions
 
 # All surfaces lie in the ball of this radius around the origin.
 BOUND = 0.9
@@ -48,11 +49,13 @@ def march(
         # A minimum step for grazing rays: a tenth of a pixel of a 128 x 128 view.
         t = torch.maximum(t, ahead) if spread > 0 else torch.maximum(t + LEAST_STEP * ~close, ahead)
         expired = born <= now - STEPS + 1
-        going = (~(close | expired | (t > far))).nonzero()[:, 0]
+        done = close | expired | (t > far)
         # Compacting the active rays costs as much as a step, so only if it removes a fifth.
-        if len(going) < 0.8 * len(t):
+        if len(t) - int(done.count_nonzero()) < 0.8 * len(t):
             # After STEPS steps a cone counts as a hit (it may touch), a ray as a miss (it grazes).
-            distance[alive], touches[alive] = t, close | (expired & (t < far) & (spread > 0))
+            distance.index_copy_(0, alive, t)
+            touches.index_copy_(0, alive, close | (expired & (t < far) & (spread > 0)))
+            going = (~done).nonzero()[:, 0]
             alive, t, born = (x.index_select(0, going) for x in (alive, t, born))
             o, d = (x.index_select(1, going) for x in (o, d))
         now += 1
@@ -92,6 +95,5 @@ def block_rays(
     ``shift`` moves them, in blocks (right, down; one pair per ray).
     """
     rows, columns = -(-cameras.height // block), -(-cameras.width // block)
-    within = index % (rows * columns)
-    pixel = torch.stack([within % columns, within // columns], dim=-1) + 0.5 + shift
-    return cameras.rays(index // (rows * columns), block * pixel, pixel.new_zeros(len(index), 3))
+    view, center = pixel_positions(index, columns, rows)
+    return cameras.rays(view, block * (center + shift), center.new_zeros(len(index), 3))

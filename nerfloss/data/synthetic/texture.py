@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from nerfloss.data.synthetic.shapes import length
+
 
 @dataclass(frozen=True)
 class Texture:
@@ -37,7 +39,7 @@ class Texture:
         second = torch.sigmoid(5.0 * noise[1] + 1.5 * noise[-1] - 2.0)[:, None]
         mixed = torch.lerp(torch.lerp(colors[0], colors[1], first), colors[2], 0.75 * second)
         if self.core_radius > 0:
-            depth = self.core_radius - points.norm(dim=-1) + 0.04 * noise[1]
+            depth = self.core_radius - length(points) + 0.04 * noise[1]
             mixed = torch.lerp(
                 mixed, points.new_tensor(self.core), 0.7 * torch.sigmoid(25 * depth)[:, None]
             )
