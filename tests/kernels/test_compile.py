@@ -114,3 +114,15 @@ def test_the_hash_of_a_module_depends_on_what_it_imports_and_on_nothing_else(
     before = hash_with(layout, "HASH_FACTORS = 1")
     assert hash_with(unrelated, "NUMBER = 3") == before
     assert hash_with(layout, "HASH_FACTORS = 2") != before
+
+
+def test_a_file_that_many_loops_import_is_parsed_once(package, monkeypatch):
+    for function in (compiled.sources_hash, compiled._imported_files):
+        function.cache_clear()
+    parsed, parse = [], compiled.ast.parse
+    monkeypatch.setattr(compiled, "_ROOT", package.parent.parent.parent)
+    monkeypatch.setattr(compiled.ast, "parse", lambda text: parsed.append(text) or parse(text))
+    hashes = [compiled.sources_hash(package / f"{name}.py") for name in ("inner", "outer")]
+    assert len(set(hashes)) == 2
+    names = ("compile", "inner", "outer")
+    assert sorted(parsed) == sorted((package / f"{name}.py").read_text() for name in names)

@@ -2,7 +2,7 @@
 
 import ast
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -49,10 +49,14 @@ def sources_hash(path: Path) -> str:
     return sha256(joined.encode()).hexdigest()[:8]
 
 
-def _imported_files(source: str) -> Iterator[Path]:
-    """Yield the files of `nerfloss.kernels` that a module imports with ``from ... import ...``."""
+# Parsing takes 4 ms, and most kernels import the same few files.
+@cache
+def _imported_files(source: str) -> tuple[Path, ...]:
+    """Return the files of `nerfloss.kernels` that a module imports with ``from ... import ...``."""
+    files: list[Path] = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("nerfloss.kernels"):
             module = _ROOT.joinpath(*str(node.module).split("."))
             candidates = [module, *(module / name.name for name in node.names)]
-            yield from (file for each in candidates if (file := each.with_suffix(".py")).is_file())
+            files += [file for each in candidates if (file := each.with_suffix(".py")).is_file()]
+    return tuple(files)
