@@ -7,8 +7,6 @@ from typing import Any
 from nerfloss.assembly.preview import Preview
 from nerfloss.assembly.reference_scores import check_protocol
 from nerfloss.assembly.run import Run, RunSettings
-from nerfloss.assembly.viewer.shown_model import ShownParts
-from nerfloss.assembly.viewer.training_viewer import TrainingViewer
 from nerfloss.assembly.viewer.viewer_address import ViewerAddress
 from nerfloss.data.scene import Scene
 from nerfloss.evaluation.evaluator import Evaluator
@@ -136,6 +134,10 @@ def _callbacks(
         every = parts.preview_every
         callbacks.append(Preview(parts.scene, parts.model, parts.evaluator, every=every))
     if parts.viewer is not None:
+        # Imported here: a run without a viewer starts sooner.
+        from nerfloss.assembly.viewer.shown_model import ShownParts
+        from nerfloss.assembly.viewer.training_viewer import TrainingViewer
+
         shown = ShownParts(parts.model, parts.recipe, parts.scene, parts.evaluator, given={})
         callbacks.append(TrainingViewer(parts.viewer, shown, interventions))
     # After the viewer and before the checkpoint, which then has what was just asked for.

@@ -18,7 +18,6 @@ from typing import Any
 
 from nerfloss.assembly.result_settings import affects_scores, flat
 from nerfloss.files import atomic_write
-from nerfloss.training.callbacks.interventions import read_interventions
 from nerfloss.training.distributed.torchrun_env import launch_command
 
 log = logging.getLogger(__name__)
@@ -67,6 +66,9 @@ def recorded(
     scores. ``hardware`` is the resolved hardware preset. ``same``: the run in the folder is resumed
     with its own configuration.
     """
+    # Imported here, as torch below: sweepers read this module, and help waits for neither.
+    from nerfloss.training.callbacks.interventions import read_interventions
+
     earlier, now = read_provenance(folder), _now()
     content: dict[str, Any] = {"status": RUNNING, "error": None, **_sources(config, overrides)}
     content |= {"hardware": hardware, "started": now, "ended": None, "resumed": []}

@@ -14,7 +14,6 @@ from nerfloss.assembly.eval_adapter import evaluated_model, views_of
 from nerfloss.assembly.generalization import generalization_gap
 from nerfloss.assembly.known_truth import known_truth
 from nerfloss.assembly.refined_evaluation import refined_scene, with_refined_cameras
-from nerfloss.assembly.rendering.run_video import write_orbit
 from nerfloss.assembly.views_to_score import chosen_views, log_what_is_scored
 from nerfloss.data.pixel_samplers.protocol import PixelSampler
 from nerfloss.data.scene import Scene
@@ -168,7 +167,10 @@ class Run:
         rich.print(score_table(result.as_json(), title=title))
         result.write(folder)  # last: the scores are printed even where the disk is full
         log.info("wrote %s", relative_to_cwd(folder))
-        write_orbit(self.model, schedule, self.scene, self.evaluator, folder)
+        if self.evaluator.video:
+            from nerfloss.assembly.rendering.run_video import write_orbit
+
+            write_orbit(self.model, schedule, self.scene, self.evaluator, folder)
         return result
 
     def _subject(self, schedule: Mapping[str, Any]) -> EvaluatedModel:

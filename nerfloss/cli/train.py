@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 
 from nerfloss.assembly.dataset_choice import dataset_overrides
 from nerfloss.cli.hydra_entry import carry_out, run_hydra
+from nerfloss.cli.run_imports import import_run_modules
 from nerfloss.training.distributed import torchrun_env
 
 
@@ -64,6 +65,7 @@ def _begin(cfg: DictConfig, folder: Path, checkpoint: Path | None) -> Mapping[st
     from nerfloss.assembly.preflight_checks import preflight_checks
 
     preflight_checks(cfg)
+    import_run_modules()
     from nerfloss.assembly.hardware_presets import fitted
     from nerfloss.assembly.sweep_config import plain
 
@@ -96,6 +98,7 @@ def _continue(cfg: DictConfig, folder: Path) -> Mapping[str, float] | None:
     resume = cfg.trainer.resume
     saved, checkpoint = saved_config(Path(resume), changed), latest(resume)
     preflight_checks(saved)
+    import_run_modules()
     chosen = with_chunks_for_here(saved)
     return _train_and_evaluate(
         chosen, plain(saved), folder, checkpoint, asked, unchanged=not changed
