@@ -7,16 +7,12 @@ def import_run_modules() -> None:
     """Import torch and what assembles a run, where that has not been done.
 
     The collector would search the modules for garbage again and again, a fifth of the time of
-    importing them. It is on afterwards, if it was before, and no longer looks at what the first
-    call has imported.
+    importing them. It is on afterwards, if it was before.
     """
     enabled = gc.isenabled()
     gc.disable()
     try:
         import nerfloss.assembly.build  # noqa: F401
-
-        if gc.get_freeze_count() == 0:  # later, objects of finished runs would never be freed
-            gc.freeze()
     finally:
         if enabled:
             gc.enable()
