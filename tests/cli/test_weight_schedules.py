@@ -35,6 +35,16 @@ def test_the_table_says_when_a_term_acts_and_what_it_weighs():
     assert rows["sparsity"][0] == "never"
 
 
+def test_a_term_of_some_steps_says_of_how_many(capsys):
+    table = weight_table(term_weights(["loss=photos_masked", "trainer.max_steps=1000"]))
+    acts = {row[0]: row[1] for row in table.rows}["patches"]
+    assert acts.endswith("in 25% of them")
+    assert 250 <= int(acts.split()[0]) < 260
+    assert main(["terms", "photos_masked"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "one_in(interval=4, schedule=by_progress(schedule=after(begin=0.25), max_steps=" in shown
+
+
 def test_schedules_over_progress_follow_the_length_of_the_run():
     long = term_weights(["loss=steik", "trainer.max_steps=100000"])
     assert len(long.steps) == 2001

@@ -113,7 +113,11 @@ def _schedule(schedule: object) -> str:
     if not isinstance(schedule, Mapping):
         return "always 1" if schedule is None else str(schedule)
     name = str(schedule.get("_target_", "")).rpartition(".")[2]
-    settings = (f"{key}={value}" for key, value in schedule.items() if not key.startswith("_"))
+    settings = (
+        f"{key}={_schedule(value) if isinstance(value, Mapping) else value}"
+        for key, value in schedule.items()
+        if not key.startswith("_")
+    )
     return f"{name}({', '.join(settings)})"
 
 

@@ -116,8 +116,9 @@ def _acting(steps: Float[Tensor, "steps"], row: Float[Tensor, "steps"]) -> str:
         return "never"
     if len(acting) == len(steps):
         return "all"
-    whole = len(acting) == int((steps[(steps >= acting[0]) & (steps <= acting[-1])]).numel())
-    return f"{int(acting[0])} to {int(acting[-1])}" + ("" if whole else ", with gaps")
+    share = len(acting) / int(((steps >= acting[0]) & (steps <= acting[-1])).sum())
+    gaps = "" if share == 1 else f", in {100 * share:.0f}% of them"
+    return f"{int(acting[0])} to {int(acting[-1])}{gaps}"
 
 
 def _not_called() -> Tensor:
