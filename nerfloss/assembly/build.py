@@ -110,8 +110,10 @@ def assemble(cfg: DictConfig, folder: Path, process_group: ProcessGroup = SINGLE
     recipe.check_sampler(model.sampler.learns_from)
     check_appearance_choice(model, evaluator.appearance)
     viewer = _viewer_of(cfg, process_group)
+    scene = dataset.load()
+    recipe.check_images((scene.train.cameras.height, scene.train.cameras.width))
     parts = RunParts(
-        scene=dataset.load(),
+        scene=scene,
         model=model,
         recipe=recipe,
         batch=batch,

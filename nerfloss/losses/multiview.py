@@ -20,6 +20,7 @@ PROJECTED = 2**20
     condition("an odd patch >= 3", lambda patch: patch >= 3 and patch % 2 == 1),
     count("best"),
     count("rays"),
+    smallest_image=lambda patch: patch,
 )
 def patch_ncc(
     field: Callable[..., Mapping[str, Tensor]],

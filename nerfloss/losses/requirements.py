@@ -47,6 +47,7 @@ class Requirements:
         conditions: conditions on its settings; a module checks its own in ``__init__``.
         smallest_patch: pixels per side of the smallest patch on which it is defined.
         fewest_rays: fewest rays per batch for which it is defined.
+        smallest_image: pixels per side of the smallest images on which it is defined.
         approximate_gradient: why its gradient is not exact; empty where it is.
         value_axes: name of the axes of its values where these are not the pixels or samples that
             it takes, as ``frequencies``; maps then draw the mean over them.
@@ -56,6 +57,7 @@ class Requirements:
     conditions: tuple[Condition, ...] = ()
     smallest_patch: Size = ONE
     fewest_rays: Size = ONE
+    smallest_image: Size = ONE
     approximate_gradient: str = ""
     value_axes: str = ""
 
@@ -75,14 +77,15 @@ def requires(
     *conditions: Condition,
     smallest_patch: int | Callable[..., int] = 1,
     fewest_rays: int | Callable[..., int] = 1,
+    smallest_image: int | Callable[..., int] = 1,
     approximate_gradient: str = "",
     value_axes: str = "",
 ) -> Callable[[Loss], Loss]:
     """Declare the requirements of a loss function, which is returned unchanged.
 
-    ``smallest_patch`` and ``fewest_rays`` are constants or functions whose parameters name
-    settings. A recipe checks the conditions when it is built, and the sizes before the data is
-    read::
+    ``smallest_patch``, ``fewest_rays`` and ``smallest_image`` are constants or functions whose
+    parameters name settings. A recipe checks the conditions when it is built, the sizes of batches
+    before the data is read, and those of images before the first step::
 
         @requires(positive("sigma"), odd("window"), smallest_patch=lambda window: window)
         def dssim(patch_rgb, patch_target_rgb, *, window: int = 11, sigma: float = 1.5): ...
@@ -97,6 +100,7 @@ def requires(
             conditions=conditions,
             smallest_patch=Size.of(smallest_patch),
             fewest_rays=Size.of(fewest_rays),
+            smallest_image=Size.of(smallest_image),
             approximate_gradient=approximate_gradient,
             value_axes=value_axes,
         )

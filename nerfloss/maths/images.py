@@ -29,9 +29,9 @@ def grey_and_slope_at(
 ) -> tuple[Float[Tensor, "*points"], Float[Tensor, "*points 2"]]:
     """Return the values of `grey_at` and their derivatives by column and row, per pixel."""
     height, width = images.shape[1:3]
-    # Clamped, so that pixels far outside have finite indices.
-    x = (pixels[..., 0] - 0.5).clamp(0, width - 1)
-    y = (pixels[..., 1] - 0.5).clamp(0, height - 1)
+    # Clamped, so that pixels far outside, or nowhere, have indices that exist.
+    x = (pixels[..., 0] - 0.5).nan_to_num(0.0).clamp(0, width - 1)
+    y = (pixels[..., 1] - 0.5).nan_to_num(0.0).clamp(0, height - 1)
     left = x.long().clamp_max(max(width - 2, 0))
     top = y.long().clamp_max(max(height - 2, 0))
     corner = (image * height + top) * width + left

@@ -1,8 +1,10 @@
-"""Check of a run's batch size against the patch sizes and numbers of rays that its terms need."""
+"""Check of a run's batches and images against the sizes that its terms need."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
+from nerfloss.recipe.parsing import RecipeError
 from nerfloss.recipe.requirements import Size, requirements_of, setting_key, setting_values
+from nerfloss.recipe.term import Term
 
 
 def smallest_patch(fn: Callable) -> int:
@@ -39,6 +41,32 @@ def faults_of_sizes(
             f"{_for_settings(term, requirements.fewest_rays, fn)}, "
             f"got trainer.batch_size.rays={rays}: raise it"
         )
+
+
+def faults_of_images(term: str, fn: Callable, size: tuple[int, int]) -> Iterator[str]:
+    """Yield a message where images of this height and width are too small for a term."""
+    requirements = requirements_of(fn)
+    if requirements is None:
+        return
+    smallest = requirements.smallest_image(setting_values(fn))
+    if min(size) < smallest:
+        yield (
+            f"needs images of at least {smallest} pixels a side"
+            f"{_for_settings(term, requirements.smallest_image, fn)}, "
+            f"but those of the training views are {size[1]} x {size[0]}: take larger ones, lower the "
+            "setting, or drop the term"
+        )
+
+
+def refuse_small(
+    what: str, terms: Mapping[str, Term], faults_of: Callable[[str, Callable], Iterator[str]]
+) -> None:
+    """Raise a RecipeError that lists every term for which the batches or images are too small."""
+    faults = [
+        f"  {name}: {fault}" for name, term in terms.items() for fault in faults_of(name, term.fn)
+    ]
+    if faults:
+        raise RecipeError(f"this run's {what} are too small:\n" + "\n".join(faults))
 
 
 def _for_settings(term: str, size: Size, fn: Callable) -> str:

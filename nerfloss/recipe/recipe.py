@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from nerfloss.recipe.balancer import Balancer
 from nerfloss.recipe.balancers.none import Unbalanced
-from nerfloss.recipe.batch_requirements import faults_of_sizes
+from nerfloss.recipe.batch_requirements import faults_of_images, faults_of_sizes, refuse_small
 from nerfloss.recipe.nonfinite import Fault, NonFiniteLoss, explain_gradient, explain_value
 from nerfloss.recipe.offered_quantities import missing_quantities
 from nerfloss.recipe.parsing import RecipeError, read_terms
@@ -76,13 +76,14 @@ class LossRecipe(nn.Module):
 
         ``patch`` is the height and width of the patches, None for batches of single pixels.
         """
-        faults = [
-            f"  {name}: {fault}"
-            for name, term in self._weighted().items()
-            for fault in faults_of_sizes(name, term.fn, patch, rays)
-        ]
-        if faults:
-            raise RecipeError("this run's batches are too small:\n" + "\n".join(faults))
+        refuse_small("batches", self._weighted(), partial(faults_of_sizes, patch=patch, rays=rays))
+
+    def check_images(self, size: tuple[int, int]) -> None:
+        """Raise a RecipeError that lists every term for which images of this size are too small.
+
+        ``size`` is the height and width of the training views.
+        """
+        refuse_small("images", self._weighted(), partial(faults_of_images, size=size))
 
     def forward(
         self, quantities: Mapping[str, Any], step: int, *, check_finite: bool = True

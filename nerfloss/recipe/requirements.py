@@ -36,6 +36,11 @@ class Requirements(Protocol):
         ...
 
     @property
+    def smallest_image(self) -> Size:
+        """Pixels per side of the smallest images on which the loss is defined."""
+        ...
+
+    @property
     def approximate_gradient(self) -> str:
         """Reason why the gradient of the loss is not exact; empty where it is."""
         ...

@@ -2,7 +2,7 @@
 
 A schedule is multiplied by the ``weight`` of its term. Before its first step and after its last one
 it keeps the factor that it has there. Steps need not be integers: ``by_progress`` evaluates any
-schedule over progress in [0, 1].
+schedule but ``one_in`` over progress in [0, 1].
 """
 
 import math
@@ -102,20 +102,32 @@ def one_in(interval: Number, schedule: Schedule | None = None) -> Schedule:
     A term is not computed where its weight is 0, so a dear one becomes cheaper; its mean weight is
     divided by ``interval``, too. The steps are spread evenly by the golden ratio instead of being
     multiples, which a run that is limited in seconds, whose schedules skip steps, could all miss.
+    Raises ValueError for fractions of steps: `by_progress` belongs inside of it.
 
     Reference: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", CVPR 2020,
     section 3.1: lazy regularization.
     """
-    if not interval >= 1:
+    if not 1 <= interval < math.inf:
         raise ValueError(f"'one_in' needs an interval >= 1, got interval={interval}")
-    factor = constant() if schedule is None else schedule
-    return lambda step: factor(step) if step * _GOLDEN % 1 < 1 / interval else 0.0
+    inner = constant() if schedule is None else schedule
+
+    def factor(step: Number) -> float:
+        if step != int(step):
+            raise ValueError(
+                "'one_in' counts steps, and 'by_progress' gives it fractions of a run: put "
+                "by_progress inside of one_in"
+            )
+        return inner(step) if step * _GOLDEN % 1 < 1 / interval else 0.0
+
+    return factor
 
 
 def by_progress(schedule: Schedule, max_steps: int) -> Schedule:
     """Evaluate ``schedule`` at the progress ``min(step / max_steps, 1)`` instead of the step."""
     if not max_steps > 0:
         raise ValueError(f"progress needs a number of steps above 0, got max_steps={max_steps}")
+    for progress in (1 / 3, 0.999):  # refuses what cannot be evaluated there before the first step
+        schedule(progress)
     return lambda step: schedule(min(step / max_steps, 1.0))
 
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from nerfloss.losses.depth import depth_smoothness, depth_tv
 from nerfloss.losses.depth_normals import normal_consistency
+from nerfloss.losses.multiview import patch_ncc
 from nerfloss.losses.requirements import Requirements, Size, requires
 from nerfloss.losses.stochastic import s3im
 from nerfloss.losses.structural import dssim, image_gradient, ms_ssim
@@ -61,6 +62,13 @@ def test_every_term_that_does_not_fit_is_named_with_the_keys():
         "  p: needs at least 4 rays for loss.terms.p.fn.lists=2, got trainer.batch_size.rays=3: "
         "raise it",
     ]
+
+
+def test_images_that_are_too_small_are_named_with_the_key():
+    recipe = recipe_of(d=dssim, n=partial(patch_ncc, patch=9))
+    recipe.check_images((9, 40))
+    with pytest.raises(RecipeError, match=r"n: needs .* 9 pixels .* for loss.terms.n.fn.patch=9"):
+        recipe.check_images((40, 8))
 
 
 def test_without_patches_their_size_is_no_fault():

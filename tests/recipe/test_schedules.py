@@ -93,6 +93,12 @@ def test_progress_replaces_steps_and_ends_at_1():
         (lambda: schedules.piecewise([]), "needs points"),
         (lambda: schedules.piecewise([[0, 1], [0, 0]]), "begin < end"),
         (lambda: schedules.one_in(0.5), "interval >= 1, got interval=0.5"),
+        (lambda: schedules.one_in(math.inf), "interval >= 1, got interval=inf"),
+        (lambda: schedules.by_progress(schedules.one_in(4), 2400), "put by_progress inside of"),
+        (
+            lambda: schedules.by_progress(schedules.after(0.9, schedules.one_in(4)), 2400),
+            "put by_progress inside of",
+        ),
         (lambda: schedules.one_in(math.nan), "interval >= 1, got interval=nan"),
         (lambda: schedules.after(math.inf), "needs the step at which to begin"),
         (lambda: schedules.by_progress(schedules.after(0), 0), "above 0, got max_steps=0"),
