@@ -53,8 +53,8 @@ def faults_of_images(term: str, fn: Callable, size: tuple[int, int]) -> Iterator
         yield (
             f"needs images of at least {smallest} pixels a side"
             f"{_for_settings(term, requirements.smallest_image, fn)}, "
-            f"but those of the training views are {size[1]} x {size[0]}: take larger ones, lower the "
-            "setting, or drop the term"
+            f"but those of the training views are {size[1]} x {size[0]}: take larger ones, lower "
+            "the setting, or drop the term"
         )
 
 
