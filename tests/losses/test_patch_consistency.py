@@ -82,13 +82,19 @@ def test_threads_do_not_change_the_result(scene):
     assert all(torch.equal(*pair) for pair in zip(*found, strict=True))
 
 
-def test_what_is_not_finite_is_not_hidden_and_not_read_outside(scene):
+@pytest.mark.parametrize("function", [patch_consistency, formulas.patch_consistency])
+def test_rays_without_a_finite_point_or_normal_are_not_compared(function, scene):
     points, normals, *rest = in_float32(scene)
-    broken = normals.clone()
-    broken[0] = torch.nan
-    costs = patch_consistency(points, broken, *rest, patch=7, best=4)
+    given = (points.clone(), normals.clone())
+    compared = function(*given, *rest, patch=7, best=4).nonzero().squeeze(-1)[:2]
+    for each, ray in zip(given, compared, strict=True):
+        each[ray] = torch.nan
+    costs = function(*given, *rest, patch=7, best=4)
     assert costs.isfinite().all()
-    assert costs[0] == 0
-    assert patch_consistency(
-        points[:0], normals[:0], *[x[:0] for x in rest[:3]], *rest[3:], patch=7, best=4
-    ).shape == (0,)
+    assert costs[compared].eq(0).all()
+
+
+def test_no_rays_have_no_costs(scene):
+    points, normals, *rest = in_float32(scene)
+    none = (points[:0], normals[:0], *[x[:0] for x in rest[:3]], *rest[3:])
+    assert patch_consistency(*none, patch=7, best=4).shape == (0,)
