@@ -18,7 +18,7 @@ from nerfloss.assembly.composition import compose_config
 from nerfloss.assembly.instantiation import build
 from nerfloss.assembly.renamed_settings import refuse_renamed_keys
 from nerfloss.assembly.run import Run, RunSettings
-from nerfloss.assembly.setting_types import check_types
+from nerfloss.assembly.setting_checks import check_settings
 from nerfloss.assembly.sweep_config import ablated, plain
 from nerfloss.assembly.trust.stored import read_stored, signed_text
 from nerfloss.assembly.viewer.viewer_address import HOST, PORT, ViewerAddress
@@ -97,7 +97,7 @@ def assemble(cfg: DictConfig, folder: Path, process_group: ProcessGroup = SINGLE
     """
     refuse_renamed_keys(cfg, "the configuration")
     cfg = with_background_settings(ablated(cfg))
-    check_types(plain(cfg))
+    check_settings(plain(cfg))
     seed_everything(cfg.seed)
     device = device_of(process_group.device_for(cfg.device))
     model = build_model(cfg, device)

@@ -33,9 +33,11 @@ def config_hash(config: Mapping[str, Any]) -> str:
     Settings that do not affect scores are ignored, and so is the order of keys, except that of
     the loss terms: they are summed in this order.
     """
-    terms = list((config.get("loss") or {}).get("terms") or {})
+    loss = config.get("loss")
+    terms = loss.get("terms") if isinstance(loss, Mapping) else None
+    order = list(terms) if isinstance(terms, Mapping) else []
     counted = {key: value for key, value in flat(config) if affects_scores(key)}
-    text = json.dumps([counted, terms], sort_keys=True, default=str)
+    text = json.dumps([counted, order], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

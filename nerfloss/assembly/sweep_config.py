@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from nerfloss.assembly.ablation import ALL, Ablation, active_terms, as_json, read_ablation
-from nerfloss.assembly.setting_types import check_plain_settings
+from nerfloss.assembly.setting_checks import check_plain_settings
 
 
 def plain(cfg: DictConfig) -> dict[str, Any]:

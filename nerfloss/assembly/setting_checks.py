@@ -1,0 +1,167 @@
+"""Check every setting of a configuration against the part that takes it: its name and its value."""
+
+import inspect
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from hydra.utils import get_object
+
+from nerfloss.assembly.config_groups import closest
+from nerfloss.assembly.setting_types import fault_of_value
+
+# Parts that the configuration itself holds, and those of them that null leaves away.
+_PARTS = (
+    "dataset", "batch", "model.field", "model.renderer", "sampler", "loss", "trainer.batch_size",
+    "trainer.optimizer", "eval",
+)  # fmt: skip
+_OPTIONAL_PARTS = (
+    "trainer.watchdog", "eval.mesh", "initialization", "background", "appearance", "cameras",
+    "diagnostics",
+)  # fmt: skip
+# Mappings that are no parts; of some, all names that they may have.
+_SECTIONS: Mapping[str, tuple[str, ...]] = {
+    "trainer": (
+        "max_steps", "max_seconds", "clock", "resume", "checkpoint_every", "preview_every",
+        "batch_size", "watchdog", "optimizer",
+    ),
+    "model": ("field", "renderer", "cache", "optimizer"),
+    "model.optimizer": (),
+    "model.renderer.rules": (),
+    "quantities": (),
+    "loss.terms": (),
+}  # fmt: skip
+# Settings that no part takes as its own: what they must be, and the least value of numbers.
+_PLAIN: Mapping[str, tuple[Any, float | None]] = {
+    "seed": (int, 0),
+    "trainer.max_steps": (int, 1),
+    "trainer.max_seconds": (float | None, None),
+    "trainer.checkpoint_every": (int, 1),
+    "trainer.preview_every": (int | None, None),
+    "viewer": (Literal["on", "off"], None),
+    "viewer_port": (int, 0),
+}
+_MISSING = object()
+# The function of a loss term: the recipe checks the names of its settings.
+_TERM = re.compile(r"loss\.terms\.[^.]+\.fn\.")
+
+
+def check_plain_settings(config: Mapping[str, Any]) -> None:
+    """Raise ValueError where a setting of the run itself, as ``seed``, has no possible value."""
+    faults = []
+    for key, (annotation, least) in _PLAIN.items():
+        value = _select(config, key)
+        if value is _MISSING:
+            continue
+        fault = fault_of_value(value, annotation)
+        if fault is None and least is not None and value < least:
+            fault = f"must be at least {least:g}"
+        if fault is not None:
+            faults.append(f"{key}={value}: {fault}")
+    _raise(faults)
+
+
+def check_settings(config: Mapping[str, Any]) -> None:
+    """Raise ValueError with every setting that its part does not have or take, by its key.
+
+    Parts that cannot be imported are left to whatever makes them, and so are types that an
+    annotation does not tell.
+    """
+    check_plain_settings(config)
+    _raise([*_faults_of_sections(config), *_faults_of_parts(config)])
+    # Settings that trainer.optimizer leaves null are those of the model.
+    of_model, target = (
+        _select(config, key) for key in ("model.optimizer", "trainer.optimizer._target_")
+    )
+    faults = list(_faults(config, ""))
+    if isinstance(of_model, Mapping) and target is not _MISSING:
+        faults += _faults({**of_model, "_target_": target}, "model.optimizer.")
+    _raise(faults)
+
+
+def _faults_of_sections(config: Mapping[str, Any]) -> Iterator[str]:
+    for key, names in _SECTIONS.items():
+        section = _select(config, key)
+        if section is _MISSING:
+            continue
+        if not isinstance(section, Mapping):
+            yield f"{key}={section}: has settings of its own: {key}.<name>=..."
+            continue
+        for name in section if names else ():
+            if name not in names:
+                hint = closest(str(name), names)
+                yield f"{key} has no setting '{name}'{hint} (to remove it: ~{key}.{name})"
+
+
+def _faults_of_parts(config: Mapping[str, Any]) -> Iterator[str]:
+    for key in (*_PARTS, *_OPTIONAL_PARTS):
+        part = _select(config, key)
+        if part is _MISSING or (part is None and key in _OPTIONAL_PARTS):
+            continue
+        if not isinstance(part, Mapping):
+            yield f"{key}={part}: is a part with settings of its own: {key}.<name>=..."
+        elif "_target_" not in part:
+            yield f"{key}: has no _target_: an override or a file has removed or nulled the part"
+
+
+def _faults(node: Any, prefix: str) -> Iterator[str]:
+    """Yield the faults of a node and of all below it, whose keys begin with ``prefix``."""
+    if isinstance(node, list):
+        for index, inner in enumerate(node):
+            yield from _faults(inner, f"{prefix}{index}.")
+    if not isinstance(node, Mapping):
+        return
+    parameters = _parameters(node.get("_target_"))
+    if not _TERM.fullmatch(prefix):
+        yield from _unknown_names(node, parameters, prefix)
+    for key, value in node.items():
+        if key in parameters and (fault := fault_of_value(value, parameters[key].annotation)):
+            yield f"{prefix}{key}={'null' if value is None else value}: {fault}"
+        yield from _faults(value, f"{prefix}{key}.")
+
+
+def _unknown_names(
+    node: Mapping[str, Any], parameters: Mapping[str, inspect.Parameter], prefix: str
+) -> Iterator[str]:
+    """Yield a fault with all names that a part does not have; none where it takes any.
+
+    Some come from files: the settings of a part stay where only its ``_target_`` is overridden.
+    """
+    kinds = {each.kind for each in parameters.values()}
+    if not parameters or inspect.Parameter.VAR_KEYWORD in kinds:
+        return
+    known = [name for name, each in parameters.items() if each.kind is not each.VAR_POSITIONAL]
+    unknown = [name for name in node if name not in known and not name.startswith("_")]
+    if unknown:
+        named = ", ".join(f"'{name}'{closest(name, known)}" for name in unknown)
+        removal = " ".join(f"~{prefix}{name}" for name in unknown)
+        yield (
+            f"{prefix.rstrip('.')}: {node['_target_']} has no setting {named} "
+            f"(settings: {', '.join(known)}; to remove what it does not have: {removal})"
+        )
+
+
+def _parameters(target: Any) -> Mapping[str, inspect.Parameter]:
+    if not isinstance(target, str):
+        return {}
+    try:
+        return inspect.signature(get_object(target)).parameters
+    except Exception:  # whatever code runs when a module is imported
+        return {}
+
+
+def _select(config: Mapping[str, Any], key: str) -> Any:
+    node: Any = config
+    for part in key.split("."):
+        if not isinstance(node, Mapping) or part not in node:
+            return _MISSING
+        node = node[part]
+    return node
+
+
+def _raise(faults: list[str]) -> None:
+    if len(faults) == 1:
+        raise ValueError(faults[0])
+    if faults:
+        listed = "\n".join(f"  {fault}" for fault in faults)
+        raise ValueError(f"settings that do not fit their parts:\n{listed}")
