@@ -53,7 +53,7 @@ class Background(nn.Module):
         far: float = 100.0,
         resolution: int = 64,
         refresh_every: int = 20,
-        density_decay: float = 0.9,
+        density_decay: float = 0.4,
         color_threshold: float = 1e-3,
         backend: str = "auto",
     ) -> None:

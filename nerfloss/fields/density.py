@@ -73,7 +73,9 @@ class DensityField(nn.Module):
         self, points: Float[Tensor, "points 3"], needs: Collection[str]
     ) -> dict[str, Tensor]:
         """Evaluate the quantities in ``needs`` at points, differentiably."""
-        outputs = self.network(self.grid(points))
+        # Where densities are cached, nothing else is asked for: half of the network's products.
+        alone = 1 if set(needs) == {"densities"} else None
+        outputs = self.network(self.grid(points), first=alone)
         values = {
             "densities": torch.exp(outputs[:, 0].clamp_max(MAX_LOG_DENSITY)),
             "embeddings": outputs,

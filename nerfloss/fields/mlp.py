@@ -49,11 +49,14 @@ class MLP(nn.Module):
         self.layers = nn.ModuleList(layers)
         self.squash, self.backend = squash, backend
 
-    def forward(self, *inputs: Float[Tensor, "points _"]) -> Float[Tensor, "points outputs"]:
-        """Return the outputs for the concatenation of all inputs."""
+    def forward(
+        self, *inputs: Float[Tensor, "points _"], first: int | None = None
+    ) -> Float[Tensor, "points outputs"]:
+        """Return the outputs for the concatenation of all inputs; with ``first`` only so many."""
         columns = [each.t() for each in inputs]
         joined = torch.cat(columns) if len(columns) > 1 else columns[0]
-        parameters = list(self.layers.parameters())
+        *parameters, weight, bias = self.layers.parameters()
+        parameters += [weight, bias] if first is None else [weight[:first], bias[:first]]
         return apply_mlp(
             joined, parameters, squash=self.squash, backend=self.backend, rounded=self.layer_dtype
         ).t()

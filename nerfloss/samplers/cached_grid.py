@@ -10,8 +10,8 @@ from nerfloss.kernels.point_ops import points_in_cells, region_cells_below
 from nerfloss.quantities.field import Field
 
 CHUNK = 1 << 16
-# Every n-th empty cell is updated at a time (round robin).
-EMPTY_CELL_INTERVAL = 5
+# Every n-th cell is updated at a time (round robin): of the dense ones, and of the empty ones.
+DENSE_CELL_INTERVAL, EMPTY_CELL_INTERVAL = 4, 5
 
 
 class CachedGrid(nn.Module):
@@ -76,12 +76,17 @@ class CachedGrid(nn.Module):
     ) -> None:
         """Update densities to the maximum of the decayed old value and one at a random point.
 
-        With a ``turn``, only cells above ``threshold`` and every EMPTY_CELL_INTERVAL-th other.
+        With a ``turn``, only every DENSE_CELL_INTERVAL-th cell above ``threshold``, and every
+        EMPTY_CELL_INTERVAL-th other.
         """
         index = region_cells_below(self.values, self.region, float("inf"))
         if turn is not None:
             dense = self.values.view(-1)[index] > threshold
-            index = index[dense | (index % EMPTY_CELL_INTERVAL == turn % EMPTY_CELL_INTERVAL)]
+            # Along diagonals, so that neighbours are updated in different turns.
+            place = index + index // self.resolution + index // self.resolution**2
+            of_dense = dense & (place % DENSE_CELL_INTERVAL == turn % DENSE_CELL_INTERVAL)
+            of_empty = ~dense & (index % EMPTY_CELL_INTERVAL == turn % EMPTY_CELL_INTERVAL)
+            index = index[of_dense | of_empty]
         new = self._evaluate(field, "densities", index, generator)
         values = self.values.view(-1)
         values[index] = torch.maximum(values[index] * decay, new)

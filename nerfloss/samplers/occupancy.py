@@ -50,7 +50,7 @@ class OccupancySampler(torch.nn.Module):
         eval_max_sharpness: float | None = None,
         density_threshold: float = 1.0,
         exploration_samples: int = 4,
-        density_decay: float = 0.9,
+        density_decay: float = 0.4,
         refresh_every: int = 25,
         backend: str = "auto",
     ) -> None:
