@@ -86,6 +86,32 @@ def region_cells_below(
     return index[: loops.region_cells_below(*arrays[:2], np.float32(limit), arrays[2])]
 
 
+def region_cells_in_turn(
+    values: Float[Tensor, "size size size"],
+    region: Bool[Tensor, "size size size"],
+    threshold: float,
+    turn: int,
+    intervals: tuple[int, int],
+) -> Int[Tensor, "cells"]:
+    """Return the flat indices of those cells of the region whose turn it is.
+
+    A cell above the threshold has one turn in as many as the first of ``intervals``, by diagonal,
+    so that its neighbours have others; any other one in as many as the second, by index.
+    """
+    size, (of_dense, of_other) = len(values), intervals
+    if not _use_loops(values):
+        index = region.reshape(-1).nonzero().squeeze(-1)
+        diagonal = index % size + index // size % size + index // size**2
+        dense = values.reshape(-1)[index] > threshold
+        due = torch.where(dense, (diagonal - turn) % of_dense, (index - turn) % of_other) == 0
+        return index[due]
+    index = torch.empty(values.numel(), dtype=torch.int64)
+    arrays = as_arrays(values, region, index)
+    loop = implementation("point_ops", "cpu").region_cells_in_turn
+    settings = np.float32(threshold), turn, of_dense, of_other
+    return index[: loop(*arrays[:2], *settings, arrays[2])]
+
+
 def points_in_cells(
     index: Int[Tensor, "cells"],
     size: int,

@@ -6,7 +6,11 @@ from torch import Tensor, nn
 from torch.nn.functional import grid_sample, interpolate
 
 from nerfloss.kernels.async_host_copy import HostCopy
-from nerfloss.kernels.point_ops import points_in_cells, region_cells_below
+from nerfloss.kernels.point_ops import (
+    points_in_cells,
+    region_cells_below,
+    region_cells_in_turn,
+)
 from nerfloss.quantities.field import Field
 
 CHUNK = 1 << 16
@@ -79,14 +83,11 @@ class CachedGrid(nn.Module):
         With a ``turn``, only every DENSE_CELL_INTERVAL-th cell above ``threshold``, and every
         EMPTY_CELL_INTERVAL-th other.
         """
-        index = region_cells_below(self.values, self.region, float("inf"))
-        if turn is not None:
-            dense = self.values.view(-1)[index] > threshold
-            # Along diagonals, so that neighbours are updated in different turns.
-            place = index + index // self.resolution + index // self.resolution**2
-            of_dense = dense & (place % DENSE_CELL_INTERVAL == turn % DENSE_CELL_INTERVAL)
-            of_empty = ~dense & (index % EMPTY_CELL_INTERVAL == turn % EMPTY_CELL_INTERVAL)
-            index = index[of_dense | of_empty]
+        if turn is None:
+            index = region_cells_below(self.values, self.region, float("inf"))
+        else:
+            intervals = DENSE_CELL_INTERVAL, EMPTY_CELL_INTERVAL
+            index = region_cells_in_turn(self.values, self.region, threshold, turn, intervals)
         new = self._evaluate(field, "densities", index, generator)
         values = self.values.view(-1)
         values[index] = torch.maximum(values[index] * decay, new)

@@ -66,6 +66,18 @@ def test_region_cells_below_a_limit(formulas, reach):
     assert 0 < len(found) < 16**3
 
 
+@pytest.mark.parametrize("turn", [0, 7, 123456])
+@pytest.mark.parametrize("size", [16, 13])
+def test_region_cells_in_turn(formulas, size, turn):
+    values, region = torch.randn(size, size, size), torch.rand(size, size, size) > 0.3
+    given = (values, region, 0.4, turn, (4, 5))
+    found = point_ops.region_cells_in_turn(*given)
+    assert torch.equal(found, formulas(point_ops.region_cells_in_turn, *given))
+    share = len(found) / region.sum()
+    assert 0.15 < share < 0.3
+    assert region.reshape(-1)[found].all()
+
+
 @pytest.mark.parametrize("seed", [None, 3])
 def test_points_lie_in_their_cells(formulas, seed):
     index = torch.randperm(12**3)[:100]

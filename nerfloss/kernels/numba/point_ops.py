@@ -66,6 +66,24 @@ def region_cells_below(values, region, limit, index):
 
 
 @compiled
+def region_cells_in_turn(values, region, threshold, turn, of_dense, of_other, index):
+    """Write the flat indices of the region's cells whose turn it is; return their number."""
+    count, size = 0, values.shape[0]
+    for z in range(size):
+        for y in range(size):
+            row = (z * size + y) * size
+            # Remainders are counted along: a division takes as long as the rest.
+            dense, other = (y + z - turn) % of_dense, (row - turn) % of_other
+            for x in range(size):
+                if region[z, y, x] and (dense if values[z, y, x] > threshold else other) == 0:
+                    index[count] = row + x
+                    count += 1
+                dense = dense + 1 if dense + 1 < of_dense else 0
+                other = other + 1 if other + 1 < of_other else 0
+    return count
+
+
+@compiled
 def points_in_cells(index, size, box, offsets, out):
     """Write a point in each cell of ``index``: at ``offsets`` (0 to 1), or its centre."""
     x_edge, y_edge, z_edge = ((box[1, 0] - box[0, 0]) / size, (box[1, 1] - box[0, 1]) / size,
