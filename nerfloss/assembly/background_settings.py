@@ -1,14 +1,18 @@
-"""Settings of the dataset that follow from a background model."""
+"""Settings that follow from a background model."""
 
 from omegaconf import DictConfig, OmegaConf
 
+# Distance to a camera, in scene units, from which gradients are whole.
+NEAR_CAMERAS = 1.0
+
 
 def with_background_settings(cfg: DictConfig) -> DictConfig:
-    """Return the configuration in which the dataset fits the background model, if there is one.
+    """Return the configuration in which all else fits the background model, if there is one.
 
     Where these settings are ``auto``, images are used as stored, and the scene need not hold all
-    that the images show. All pixels are drawn, also those far from the masks. Raises ValueError for
-    a random background, which no model can learn.
+    that the images show. All pixels are drawn, also those far from the masks. Cameras may stand
+    amid the scene: gradients are scaled near them, unless a distance is chosen. Raises ValueError
+    for a random background, which no model can learn.
     """
     if cfg.get("background") is None:
         return cfg
@@ -23,6 +27,8 @@ def with_background_settings(cfg: DictConfig) -> DictConfig:
     for name, value in (("background", "none"), ("scene_scale", "background")):
         if cfg.dataset.get(name) == "auto":
             cfg.dataset[name] = value
+    if cfg.model.renderer.get("gradient_scaling", 0) is None:  # runs of earlier versions have none
+        cfg.model.renderer.gradient_scaling = NEAR_CAMERAS
     if "near_mask" in cfg.batch:
         cfg.batch.near_mask = None
     return cfg

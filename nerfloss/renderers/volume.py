@@ -16,6 +16,7 @@ from nerfloss.quantities import derived, patches
 from nerfloss.quantities.field import Field
 from nerfloss.quantities.resolve import Quantities, Rule, obtainable, primitives, rules_in
 from nerfloss.quantities.signature import inputs_of, settings_of
+from nerfloss.renderers.gradient_scaling import scaled_near_camera
 from nerfloss.renderers.packed import Packed, select, unpack
 
 RAY_QUANTITIES = frozenset({"origins", "directions", "pixel", "view", "background"})
@@ -30,7 +31,9 @@ class VolumeRenderer:
     field, and further user-defined quantities. Colours and heads are evaluated at samples whose
     weight exceeds ``color_threshold``, and are 0 elsewhere. A threshold of 0 evaluates all samples
     of non-zero length, which needs no device synchronisation. ``space_points`` is the number of
-    random points for ``space_`` quantities. ``backend`` selects the kernels.
+    random points for ``space_`` quantities. ``gradient_scaling`` is the distance, in scene units,
+    nearer than which gradients of samples are reduced (`scaled_near_camera`); None or 0: none are.
+    ``backend`` selects the kernels.
 
     Raises ValueError without a rule for ``alphas``.
     """
@@ -41,11 +44,16 @@ class VolumeRenderer:
         *,
         color_threshold: float | int = 1e-4,
         space_points: int = 1024,
+        gradient_scaling: float | None = None,
         backend: str = "auto",
     ) -> None:
         if "alphas" not in rules:
             raise ValueError(f"a renderer needs a rule for 'alphas', got rules for {list(rules)}")
-        self.color_threshold = color_threshold
+        if gradient_scaling is not None and gradient_scaling < 0:
+            raise ValueError(
+                f"model.renderer.gradient_scaling must not be negative, got {gradient_scaling}"
+            )
+        self.color_threshold, self.gradient_scaling = color_threshold, gradient_scaling
         self.space_points, self.backend = space_points, backend
         own = {name: Rule.of(function) for name, function in rules.items()}
         self._rules = {**_with_backend(backend, rules_in(derived)), **rules_in(patches), **own}
@@ -85,6 +93,8 @@ class VolumeRenderer:
         if space:
             values["space_points"] = self._draw_space(field, generator)
         packed, in_space = _evaluate(field, samples, missing - space, values, space)
+        if self.gradient_scaling and torch.is_grad_enabled():
+            packed = scaled_near_camera(packed, samples, self.gradient_scaling)
         return Quantities(values | in_space, self._rules_for(field, packed))
 
     def _rules_for(self, field: Field, packed: Packed | None = None) -> dict[str, Rule]:
