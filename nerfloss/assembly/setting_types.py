@@ -6,8 +6,6 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
-from torch import nn
-
 _WORDS = {int: "an integer", float: "a number", bool: "true or false"}
 
 
@@ -43,8 +41,12 @@ def _is_part(kind: Any) -> bool:
     """Return True for callables, mappings, modules and our own classes: what no word stands for."""
     if not inspect.isclass(kind):
         return False
-    own = kind.__module__.startswith("nerfloss.") or issubclass(kind, nn.Module)
-    return own or kind in (Callable, Mapping, dict)
+    # By name: a setting is refused before torch is loaded.
+    return kind.__module__.startswith(("nerfloss.", "torch.nn.")) or kind in (
+        Callable,
+        Mapping,
+        dict,
+    )
 
 
 def _is_list(kind: Any) -> bool:
