@@ -17,7 +17,6 @@ _PARTS = (
 )  # fmt: skip
 _OPTIONAL_PARTS = (
     "trainer.watchdog", "eval.mesh", "initialization", "background", "appearance", "cameras",
-    "diagnostics",
 )  # fmt: skip
 # Mappings that are no parts; of some, all names that they may have.
 _SECTIONS: Mapping[str, tuple[str, ...]] = {

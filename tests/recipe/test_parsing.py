@@ -117,8 +117,7 @@ def test_check_lists_every_fault_of_every_term():
         recipe.check({"rgb", "target_rgb", "opacity"})
     assert str(caught.value) == (
         "this run cannot feed its loss recipe:\n"
-        "  rgb: needs 'target_mask', which only datasets with masks provide "
-        "(without masks: loss=neus background=contracted)\n"
+        "  rgb: needs 'target_mask', which only datasets with masks provide\n"
         "  eikonal: needs 'gradients', which only SDF fields provide (model=neus, model=volsdf)\n"
         "  mask: needs 'target_maks', which nothing provides; did you mean 'target_mask'?\n"
         "  curvature: needs 'laplacian', which only SDF fields provide (model=neus, model=volsdf)"

@@ -11,7 +11,7 @@ import nerfloss
 PACKAGE = Path(nerfloss.__file__).parent
 FILES = [*PACKAGE.rglob("*.py"), *(PACKAGE.parent / "benchmarks").glob("*.py")]
 # What may resolve a dotted name: builds parts, checks types and terms, decides on trust.
-RESOLVERS = {"instantiation.py", "setting_types.py", "targets.py"}
+RESOLVERS = {"instantiation.py", "setting_checks.py", "targets.py"}
 # Bytes that processes of one run send to each other.
 OWN_BYTES = {"collectives.py"}
 
