@@ -1,9 +1,13 @@
 """Settings that follow from a background model."""
 
+import logging
+
 from omegaconf import DictConfig, OmegaConf
 
+log = logging.getLogger(__name__)
+
 # Distance to a camera, in scene units, from which gradients are whole.
-NEAR_CAMERAS = 1.0
+GRADIENT_SCALING = 1.0
 
 
 def with_background_settings(cfg: DictConfig) -> DictConfig:
@@ -28,7 +32,11 @@ def with_background_settings(cfg: DictConfig) -> DictConfig:
         if cfg.dataset.get(name) == "auto":
             cfg.dataset[name] = value
     if cfg.model.renderer.get("gradient_scaling", 0) is None:  # runs of earlier versions have none
-        cfg.model.renderer.gradient_scaling = NEAR_CAMERAS
+        cfg.model.renderer.gradient_scaling = GRADIENT_SCALING
+        log.info(
+            f"background: gradients of samples within {GRADIENT_SCALING:g} scene unit of their "
+            f"camera are reduced, against floaters; model.renderer.gradient_scaling=0: none are"
+        )
     if "near_mask" in cfg.batch:
         cfg.batch.near_mask = None
     return cfg

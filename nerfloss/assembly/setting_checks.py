@@ -8,28 +8,9 @@ from typing import Any, Literal
 from hydra.utils import get_object
 
 from nerfloss.assembly.config_groups import closest
+from nerfloss.assembly.config_structure import MISSING, faults_of_structure, select
 from nerfloss.assembly.setting_types import fault_of_value
 
-# Parts that the configuration itself holds, and those of them that null leaves away.
-_PARTS = (
-    "dataset", "batch", "model.field", "model.renderer", "sampler", "loss", "trainer.batch_size",
-    "trainer.optimizer", "eval",
-)  # fmt: skip
-_OPTIONAL_PARTS = (
-    "trainer.watchdog", "eval.mesh", "initialization", "background", "appearance", "cameras",
-)  # fmt: skip
-# Mappings that are no parts; of some, all names that they may have.
-_SECTIONS: Mapping[str, tuple[str, ...]] = {
-    "trainer": (
-        "max_steps", "max_seconds", "clock", "resume", "checkpoint_every", "preview_every",
-        "batch_size", "watchdog", "optimizer",
-    ),
-    "model": ("field", "renderer", "cache", "optimizer"),
-    "model.optimizer": (),
-    "model.renderer.rules": (),
-    "quantities": (),
-    "loss.terms": (),
-}  # fmt: skip
 # Settings that no part takes as its own: what they must be, and the least value of numbers.
 _PLAIN: Mapping[str, tuple[Any, float | None]] = {
     "seed": (int, 0),
@@ -40,7 +21,6 @@ _PLAIN: Mapping[str, tuple[Any, float | None]] = {
     "viewer": (Literal["on", "off"], None),
     "viewer_port": (int, 0),
 }
-_MISSING = object()
 # The function of a loss term: the recipe checks the names of its settings.
 _TERM = re.compile(r"loss\.terms\.[^.]+\.fn\.")
 
@@ -49,8 +29,8 @@ def check_plain_settings(config: Mapping[str, Any]) -> None:
     """Raise ValueError where a setting of the run itself, as ``seed``, has no possible value."""
     faults = []
     for key, (annotation, least) in _PLAIN.items():
-        value = _select(config, key)
-        if value is _MISSING:
+        value = select(config, key)
+        if value is MISSING:
             continue
         fault = fault_of_value(value, annotation)
         if fault is None and least is not None and value < least:
@@ -67,40 +47,15 @@ def check_settings(config: Mapping[str, Any]) -> None:
     annotation does not tell.
     """
     check_plain_settings(config)
-    _raise([*_faults_of_sections(config), *_faults_of_parts(config)])
+    _raise(list(faults_of_structure(config)))
     # Settings that trainer.optimizer leaves null are those of the model.
     of_model, target = (
-        _select(config, key) for key in ("model.optimizer", "trainer.optimizer._target_")
+        select(config, key) for key in ("model.optimizer", "trainer.optimizer._target_")
     )
     faults = list(_faults(config, ""))
-    if isinstance(of_model, Mapping) and target is not _MISSING:
+    if isinstance(of_model, Mapping) and target is not MISSING:
         faults += _faults({**of_model, "_target_": target}, "model.optimizer.")
     _raise(faults)
-
-
-def _faults_of_sections(config: Mapping[str, Any]) -> Iterator[str]:
-    for key, names in _SECTIONS.items():
-        section = _select(config, key)
-        if section is _MISSING:
-            continue
-        if not isinstance(section, Mapping):
-            yield f"{key}={section}: has settings of its own: {key}.<name>=..."
-            continue
-        for name in section if names else ():
-            if name not in names:
-                hint = closest(str(name), names)
-                yield f"{key} has no setting '{name}'{hint} (to remove it: ~{key}.{name})"
-
-
-def _faults_of_parts(config: Mapping[str, Any]) -> Iterator[str]:
-    for key in (*_PARTS, *_OPTIONAL_PARTS):
-        part = _select(config, key)
-        if part is _MISSING or (part is None and key in _OPTIONAL_PARTS):
-            continue
-        if not isinstance(part, Mapping):
-            yield f"{key}={part}: is a part with settings of its own: {key}.<name>=..."
-        elif "_target_" not in part:
-            yield f"{key}: has no _target_: an override or a file has removed or nulled the part"
 
 
 def _faults(node: Any, prefix: str) -> Iterator[str]:
@@ -147,15 +102,6 @@ def _parameters(target: Any) -> Mapping[str, inspect.Parameter]:
         return inspect.signature(get_object(target)).parameters
     except Exception:  # whatever code runs when a module is imported
         return {}
-
-
-def _select(config: Mapping[str, Any], key: str) -> Any:
-    node: Any = config
-    for part in key.split("."):
-        if not isinstance(node, Mapping) or part not in node:
-            return _MISSING
-        node = node[part]
-    return node
 
 
 def _raise(faults: list[str]) -> None:

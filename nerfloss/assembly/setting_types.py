@@ -42,11 +42,8 @@ def _is_part(kind: Any) -> bool:
     if not inspect.isclass(kind):
         return False
     # By name: a setting is refused before torch is loaded.
-    return kind.__module__.startswith(("nerfloss.", "torch.nn.")) or kind in (
-        Callable,
-        Mapping,
-        dict,
-    )
+    own = kind.__module__.startswith(("nerfloss.", "torch.nn."))
+    return own or kind in (Callable, Mapping, dict)
 
 
 def _is_list(kind: Any) -> bool:

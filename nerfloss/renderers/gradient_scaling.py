@@ -1,4 +1,4 @@
-"""Smaller gradients near the cameras, which have many more samples there than elsewhere."""
+"""Gradient scaling near the cameras, against floaters."""
 
 from dataclasses import replace
 from typing import Any
@@ -11,19 +11,20 @@ from nerfloss.geometry import Samples
 from nerfloss.renderers.packed import Packed
 
 
-def scaled_near_camera(packed: Packed, samples: Samples, full_from: float) -> Packed:
-    """Return the values, with gradients multiplied by ``min(1, (distance / full_from)^2)``.
+def scale_gradients(packed: Packed, samples: Samples, radius: float) -> Packed:
+    """Return the same values, with gradients multiplied by ``min(1, (t / radius)^2)``.
 
-    The distance is that of the middle of a sample's interval along its ray, and ``full_from`` where
-    gradients are whole, in scene units. The density of rays falls with the squared distance.
+    ``t`` is the distance of a sample along its ray, at the middle of its interval; ``radius`` has
+    the same unit, that of the scene. Rays are denser near a camera by the inverse of this factor.
+    The gradients of all losses are scaled, also those of regularizers.
 
     Reference: Philip and Deschaintre, "Floaters No More: Radiance Field Gradient Scaling for
     Improved Near-Camera Training", EGSR 2023.
     """
     if packed.index is None:
         return packed
-    distance = 0.5 * (samples.t_starts + samples.t_ends).reshape(-1)[packed.index]
-    factor = (distance / full_from).square().clamp_max(1)
+    t = 0.5 * (samples.t_starts + samples.t_ends).reshape(-1)[packed.index]
+    factor = (t / radius).square().clamp_max(1)
     scaled = {name: _Scaled.apply(value, factor) for name, value in packed.values.items()}
     return replace(packed, values=scaled)
 

@@ -16,7 +16,7 @@ from nerfloss.quantities import derived, patches
 from nerfloss.quantities.field import Field
 from nerfloss.quantities.resolve import Quantities, Rule, obtainable, primitives, rules_in
 from nerfloss.quantities.signature import inputs_of, settings_of
-from nerfloss.renderers.gradient_scaling import scaled_near_camera
+from nerfloss.renderers.gradient_scaling import scale_gradients
 from nerfloss.renderers.packed import Packed, select, unpack
 
 RAY_QUANTITIES = frozenset({"origins", "directions", "pixel", "view", "background"})
@@ -31,8 +31,8 @@ class VolumeRenderer:
     field, and further user-defined quantities. Colours and heads are evaluated at samples whose
     weight exceeds ``color_threshold``, and are 0 elsewhere. A threshold of 0 evaluates all samples
     of non-zero length, which needs no device synchronisation. ``space_points`` is the number of
-    random points for ``space_`` quantities. ``gradient_scaling`` is the distance, in scene units,
-    nearer than which gradients of samples are reduced (`scaled_near_camera`); None or 0: none are.
+    random points for ``space_`` quantities. Gradients of samples nearer to their camera than
+    ``gradient_scaling`` scene units are reduced (`scale_gradients`); None or 0: none are.
     ``backend`` selects the kernels.
 
     Raises ValueError without a rule for ``alphas``.
@@ -94,7 +94,7 @@ class VolumeRenderer:
             values["space_points"] = self._draw_space(field, generator)
         packed, in_space = _evaluate(field, samples, missing - space, values, space)
         if self.gradient_scaling and torch.is_grad_enabled():
-            packed = scaled_near_camera(packed, samples, self.gradient_scaling)
+            packed = scale_gradients(packed, samples, self.gradient_scaling)
         return Quantities(values | in_space, self._rules_for(field, packed))
 
     def _rules_for(self, field: Field, packed: Packed | None = None) -> dict[str, Rule]:

@@ -3,7 +3,8 @@
 import pytest
 
 from nerfloss.assembly.composition import compose_config
-from nerfloss.assembly.setting_checks import _OPTIONAL_PARTS, _PARTS, check_settings
+from nerfloss.assembly.config_structure import OPTIONAL_PARTS, PARTS
+from nerfloss.assembly.setting_checks import check_settings
 from nerfloss.assembly.sweep_config import plain
 
 
@@ -20,7 +21,7 @@ def default_config() -> dict:
     return plain(compose_config("train", ()))
 
 
-@pytest.mark.parametrize("key", [*_PARTS, *_OPTIONAL_PARTS])
+@pytest.mark.parametrize("key", [*PARTS, *OPTIONAL_PARTS])
 @pytest.mark.parametrize("value", [3, "adam", {"resolution": 32}])
 def test_a_part_is_no_single_value_and_names_what_it_is(key, value):
     config = default_config()

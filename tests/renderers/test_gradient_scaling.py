@@ -5,7 +5,7 @@ from types import MappingProxyType
 import pytest
 import torch
 
-from nerfloss.assembly.background_settings import NEAR_CAMERAS, with_background_settings
+from nerfloss.assembly.background_settings import GRADIENT_SCALING, with_background_settings
 from nerfloss.assembly.composition import compose_config
 from nerfloss.geometry import Rays, Samples
 from nerfloss.maths.compositing import density_alphas
@@ -57,9 +57,10 @@ def test_gradients_fall_with_the_squared_distance_and_values_stay(scaling):
     torch.testing.assert_close(scaled, whole * factor)
 
 
-def test_zero_and_null_scale_nothing():
-    for off in (0.0, None):
-        assert torch.equal(gradient(off)[1], gradient(None)[1])
+def test_zero_scales_nothing():
+    whole = gradient(None)[1]
+    assert torch.equal(gradient(0.0)[1], whole)
+    assert not torch.equal(gradient(100.0)[1], whole)
 
 
 def test_a_negative_distance_is_refused():
@@ -80,15 +81,17 @@ def test_points_in_space_keep_their_gradients():
 @pytest.mark.parametrize(
     ("overrides", "expected"),
     [
-        (["background=contracted"], NEAR_CAMERAS),
+        (["background=contracted"], GRADIENT_SCALING),
         (["background=contracted", "model.renderer.gradient_scaling=0"], 0),
         (["background=sphere", "model.renderer.gradient_scaling=0.3"], 0.3),
         ([], None),
     ],
 )
-def test_a_background_model_scales_gradients_unless_told_otherwise(overrides, expected):
+def test_a_background_model_scales_gradients_unless_told_otherwise(overrides, expected, caplog):
+    caplog.set_level("INFO")
     cfg = with_background_settings(compose_config("train", ["model=nerf", "loss=nerf", *overrides]))
     assert cfg.model.renderer.gradient_scaling == expected
+    assert ("gradient_scaling=0: none are" in caplog.text) == (expected == GRADIENT_SCALING)
 
 
 def test_a_run_of_an_earlier_version_goes_on_without():
