@@ -328,7 +328,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Small scenes in place of those that the pages name."""
     root = tmp_path_factory.mktemp("documented") / "data"
     scene = small_scene("sphere", views=6, test_views=2, size=24)
-    for name in ("lego", "lego_100", "nerf_synthetic/lego"):
+    for name in ("lego", "lego_100", "fox_s4", "nerf_synthetic/lego"):
         write_blender(root / name, scene)
     for name in ("scan65", "dtu_scan65", "dtu/dtu_scan24", "bmvs_bear"):
         write_neus(root / name, scene)
@@ -356,6 +356,19 @@ def typed(command: Command, folder: Path, data: Path, overrides: Sequence[str]) 
     for name in ("data", "scenes"):
         (folder / name).symlink_to(data.parent / name)
     shell(filled(command.line), folder, overrides)
+
+
+def test_every_scene_of_a_documented_run_has_a_small_one_in_its_place(data):
+    paths = {
+        path
+        for command in COMMANDS
+        if is_run(command) and not command.output
+        for word in in_words(command.line)
+        if word.startswith("dataset.path=")
+        for path in word.partition("=")[2].split(",")
+    }
+    assert paths
+    assert not [path for path in sorted(paths) if not (data.parent / path).exists()]
 
 
 @pytest.mark.parametrize("line", REPRESENTATIVE)
