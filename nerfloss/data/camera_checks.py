@@ -45,10 +45,11 @@ def check_cameras(
     if broken.any():
         found = f"the poses of {_listed(names, broken)} are not finite"
         raise DataError(path, found, "repair or remove these frames")
-    hull = None
+    hull = region.hull
     if masks is not None and any(mask is not None for mask in masks):
-        local, back = PosedCameras(poses, cameras).without_units()
-        hull = hull_ball(local, masks).mapped(back)
+        if hull is None:
+            local, back = PosedCameras(poses, cameras).without_units()
+            hull = hull_ball(local, masks).mapped(back)
         if hull.disagree and (convention := convention_by_masks(poses, cameras, masks)):
             found = (
                 f"the masks do not fit the cameras ({hull.reason}), but would if the {convention}"

@@ -144,14 +144,14 @@ def _votes(
     inside = np.zeros_like(known)
     for index, shape in enumerate(shapes):
         pixel, depth = cameras.project(points, shape.view)
-        place = np.nan_to_num(pixel * shape.scale, nan=-1, posinf=-1, neginf=-1)
+        across, down = pixel.T * shape.scale[:, None]
         height, width = shape.distance.shape
-        seen = (depth > 0) & (place >= 0).all(1) & (place < (width, height)).all(1)
+        seen = (depth > 0) & (across >= 0) & (across < width) & (down >= 0) & (down < height)
         if shape.cut:
             known[index] = seen
         camera = cameras.cameras[shape.view]
         focal = max(camera.fx * shape.scale[0], camera.fy * shape.scale[1])
-        column, row = place[seen].astype(int).T
+        column, row = across[seen].astype(int), down[seen].astype(int)
         reach = 0.5 * cell * focal / depth[seen] + 0.5
         inside[index, seen] = shape.distance[row, column] <= reach
     return known, inside

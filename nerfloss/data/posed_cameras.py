@@ -60,8 +60,11 @@ class PosedCameras:
         Where the depth is not positive the camera cannot see the point, and its pixel means
         nothing.
         """
-        local = torch.from_numpy((points - self.centers[view]) @ self.poses[view, :, :3])
-        pixel, depth = direction_to_pixel(local, self._lens[view].expand(len(points), -1))
+        local = (points - self.centers[view]) @ self.poses[view, :, :3]
+        if not (camera := self.cameras[view]).distorted:
+            return _pinhole_pixels(local, camera)
+        lens = self._lens[view].expand(len(points), -1)
+        pixel, depth = direction_to_pixel(torch.from_numpy(local), lens)
         return pixel.numpy(), depth.numpy()
 
     def directions(
@@ -115,3 +118,14 @@ def spread(count: int, most: int) -> list[int]:
     if count <= most:
         return list(range(count))
     return np.linspace(0, count - 1, most).round().astype(int).tolist()
+
+
+def _pinhole_pixels(
+    local: Float[np.ndarray, "points 3"], camera: Camera
+) -> tuple[Float[np.ndarray, "points 2"], Float[np.ndarray, "points"]]:
+    """Return the pixels of points in the camera frame, and their depth, as `direction_to_pixel`."""
+    x, y, z = local.T
+    # A point in the camera's own plane has no pixel; the floor only keeps the division finite.
+    inverse = 1 / np.where(np.abs(z) < 1e-12, 1e-12, z)
+    across = x * inverse * camera.fx + camera.cx
+    return np.stack([across, y * inverse * camera.fy + camera.cy], 1), z

@@ -11,7 +11,7 @@ from nerfloss.data.cameras.camera import Camera
 from nerfloss.data.common_view import CommonView, ball_of_cameras, common_view, estimate_up
 from nerfloss.data.enclosing_ball import MARGIN
 from nerfloss.data.formats.parsed_scene import ParsedPoints
-from nerfloss.data.hull_ball import hull_ball
+from nerfloss.data.hull_ball import Hull, hull_ball
 from nerfloss.data.masked_rays import share_of_masked_rays
 from nerfloss.data.point_ball import ball_of_points, reliable_points
 from nerfloss.data.posed_cameras import Ball, PosedCameras
@@ -29,13 +29,14 @@ class Region:
     ``to_world`` is the similarity from the unit ball (scene units) to the coordinates of the files.
     ``source`` is ``settings``, ``files``, ``masks``, ``points`` or ``cameras``. ``description`` is
     one line for the log. ``up`` is the unit direction that points up, in the coordinates of the
-    files.
+    files, as is ``hull``, what the masks say, where it was needed to find the region.
     """
 
     to_world: Float[np.ndarray, "4 4"]
     source: str
     description: str
     up: Float[np.ndarray, "3"]
+    hull: Hull | None = None
 
     @property
     def center(self) -> Float[np.ndarray, "3"]:
@@ -84,6 +85,7 @@ def choose_region(
         raise ValueError(f"orientation={orientation!r} is none of {choices}; choose one")
     settings = region_settings(override)
     local, back = PosedCameras(np.asarray(poses, dtype=np.float64), cameras).without_units()
+    hull = None
     if settings.center is not None and settings.radius is not None:
         ball, source, found = Ball(settings.center, settings.radius), "settings", ""
     elif stated is not None:
@@ -91,7 +93,10 @@ def choose_region(
         radius = float(np.linalg.norm(stated[:3, 0]))
         ball, source, found = Ball(stated[:3, 3], radius), "files", "stated by the files"
     else:
-        ball, source, found = _found_ball(local, back, masks, points)
+        if masks is not None and any(mask is not None for mask in masks):
+            hull = hull_ball(local, masks)
+        ball, source, found = _found_ball(local, back, hull, points)
+        hull = None if hull is None else hull.mapped(back)
     ball, found = _adjusted(ball, settings, source, found)
     axes, upward = _axes(poses, stated, up, settings, orientation)
     to_world = np.eye(4)
@@ -99,19 +104,18 @@ def choose_region(
     inside = _inside(PosedCameras(poses, cameras), masks, points, ball)
     words = [f"centre {_numbers(ball.center)}", f"radius {ball.radius:.4g} in the files' unit"]
     words += [f"up {_numbers(upward)}", f"from {source}" + (f" ({found})" if found else "")]
-    return Region(to_world, source, "region: " + ", ".join(words) + inside, upward)
+    return Region(to_world, source, "region: " + ", ".join(words) + inside, upward, hull)
 
 
 def _found_ball(
     local: PosedCameras,
     back: Float[np.ndarray, "4 4"],
-    masks: Masks | None,
+    hull: Hull | None,
     points: ParsedPoints | None,
 ) -> tuple[Ball, str, str]:
     """Return the ball, its source and how it was found, from masks, points or cameras."""
     notes = []
-    if masks is not None and any(mask is not None for mask in masks):
-        hull = hull_ball(local, masks)
+    if hull is not None:
         if hull.ball is not None:
             wrong = f", {len(hull.wrong)} that do not agree left out" if hull.wrong else ""
             ball = Ball(hull.ball.center, MARGIN * hull.ball.radius)
