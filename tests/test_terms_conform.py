@@ -24,6 +24,7 @@ NOT_SMOOTH: set[str] = {
     "directional_distance",  # at random points
     "interlevel",  # the weights are the proposal's to follow
     "normal_smoothness",  # at random points; the surface is not to flee
+    "surface_curvature",  # nor is it here
     "sinkhorn_emd",  # exact once its iterations have converged
     "tangent_curvature",  # in random directions; samples lie where they lie
     "focal_frequency",  # its weights of frequencies are detached

@@ -3,8 +3,9 @@
 import math
 
 import torch
+from known_fields import small_sdf_field
 
-from nerfloss.losses.curvature import curvature
+from nerfloss.losses.curvature import curvature, surface_curvature
 from nerfloss.losses.eikonal import eikonal, eikonal_l1
 from nerfloss.losses.surface import normal_cosine, orientation, sparsity
 from nerfloss.testing.quantities import fake, fake_field
@@ -34,6 +35,22 @@ def test_the_curvature_of_a_sphere_is_two_over_its_radius():
     laplacian = fake_field(points, ["laplacian"])["laplacian"]
     torch.testing.assert_close(curvature(laplacian), torch.full_like(laplacian, 4.0))
     torch.testing.assert_close(curvature(-laplacian), curvature(laplacian))
+    torch.testing.assert_close(surface_curvature(fake_field, points), curvature(laplacian))
+
+
+def test_a_laplacian_alone_is_the_one_beside_other_quantities():
+    field, points = small_sdf_field(), 0.5 * fake("directions")
+    alone = field(points, {"laplacian"})["laplacian"]
+    beside = field(points, {"laplacian", "gradients"})["laplacian"]
+    torch.testing.assert_close(alone, beside, rtol=1e-4, atol=1e-3)
+    assert float(alone.detach().abs().max()) > 1
+
+
+def test_surface_curvature_changes_the_field_and_not_the_points():
+    field, points = small_sdf_field(), (0.5 * fake("directions")).requires_grad_()
+    surface_curvature(field, points).mean().backward()
+    assert points.grad is None
+    assert float(field.network.grid.table.grad.abs().max()) > 0
 
 
 def test_sparsity_falls_with_the_distance_from_a_surface_on_either_side():
