@@ -13,6 +13,7 @@ from small_scenes import small_scene, write_neus
 
 from nerfloss.assembly.build import build_model, offered
 from nerfloss.assembly.instantiation import build
+from nerfloss.quantities.remedies import REMEDIES
 from nerfloss.quantities.vocabulary import VOCABULARY
 from nerfloss.recipe import RecipeError
 
@@ -84,6 +85,21 @@ def test_a_recipe_is_refused_by_data_that_lacks_what_it_needs(recipe, photograph
         recipe(name).check(given)
     refused = re.findall(r"which only (datasets with .+) provide", str(caught.value))
     assert set(refused) == observed(name)
+
+
+WITHOUT_MASKS = re.findall(r"loss=\w+(?: \w+=\w+)*", REMEDIES["datasets with masks"])
+
+
+def test_missing_masks_are_answered_with_recipes_without():
+    assert len(WITHOUT_MASKS) == 2
+
+
+@pytest.mark.parametrize("remedy", WITHOUT_MASKS)
+def test_the_recipes_that_the_remedy_for_masks_names_take_photographs_alone(photographs, remedy):
+    model = dict(word.split("=") for word in remedy.split()).get("model", "neus")
+    cfg = composed(*remedy.split(), *photographs, model=model, dataset="neus")
+    given = offered(build(cfg.dataset).offers, build(cfg.batch), build(cfg.trainer.batch_size))
+    build(cfg.loss).check(build_model(cfg, torch.device("cpu")).offers(given))
 
 
 def test_missing_weights_stop_a_run_before_it_begins_with_the_remedy(tmp_path, monkeypatch):

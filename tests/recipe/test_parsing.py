@@ -10,7 +10,9 @@ from torch import Tensor, nn
 from nerfloss.losses.curvature import curvature
 from nerfloss.losses.eikonal import eikonal
 from nerfloss.losses.photometric import charbonnier, l1
-from nerfloss.recipe import LossRecipe, RecipeError, schedules
+from nerfloss.quantities.remedies import REMEDIES
+from nerfloss.quantities.vocabulary import VOCABULARY
+from nerfloss.recipe import Balancer, LossRecipe, RecipeError, schedules
 
 
 def photo(rgb: Tensor, target_rgb: Tensor) -> Tensor:
@@ -26,6 +28,13 @@ class Gained(nn.Module):
 
     def forward(self, rgb: Tensor, target_rgb: Tensor) -> Tensor:
         return self.gain * photo(rgb, target_rgb)
+
+
+class ByMask(Balancer):
+    """A balancer that needs the data's masks."""
+
+    def forward(self, losses, target_mask):
+        return {name: target_mask.mean() for name in losses}
 
 
 def positional_default(rgb, scale=1.0):
@@ -120,8 +129,43 @@ def test_check_lists_every_fault_of_every_term():
         "  rgb: needs 'target_mask', which only datasets with masks provide\n"
         "  eikonal: needs 'gradients', which only SDF fields provide (model=neus, model=volsdf)\n"
         "  mask: needs 'target_maks', which nothing provides; did you mean 'target_mask'?\n"
-        "  curvature: needs 'laplacian', which only SDF fields provide (model=neus, model=volsdf)"
+        "  curvature: needs 'laplacian', which only SDF fields provide (model=neus, model=volsdf)\n"
+        f"  to do: {REMEDIES['datasets with masks']}; or leave it out: loss.terms.rgb.weight=0"
     )
+
+
+SOURCES_OF_DATA = {q.source for q in VOCABULARY.values() if q.source.startswith("datasets with")}
+
+
+def test_every_kind_of_data_has_a_remedy():
+    assert REMEDIES.keys() == SOURCES_OF_DATA
+
+
+@pytest.mark.parametrize("source", sorted(SOURCES_OF_DATA))
+def test_a_remedy_is_given_once_for_all_terms_that_lack_the_same_data(source):
+    name = next(name for name, quantity in VOCABULARY.items() if quantity.source == source)
+    first, second = ({"fn": l1, "inputs": {"target": name}, "weight": w} for w in (1.0, 2.0))
+    with pytest.raises(RecipeError) as caught:
+        LossRecipe({"first": first, "second": second}).check({"prediction"})
+    assert str(caught.value).count(REMEDIES[source]) == 1
+    assert str(caught.value).endswith(
+        "or leave it out: loss.terms.first.weight=0 loss.terms.second.weight=0"
+    )
+
+
+def test_patches_of_what_the_data_lacks_are_not_blamed_on_the_batch():
+    recipe = LossRecipe({"mask": {"fn": lambda patch_target_mask: patch_target_mask}})
+    with pytest.raises(RecipeError, match=r"only batches of patches provide \(batch=patch\)"):
+        recipe.check({"rgb"})
+    expected = r"'patch_target_mask', from 'target_mask', which only datasets with masks provide\n"
+    with pytest.raises(RecipeError, match=expected):
+        recipe.check({"rgb", "patch_shape"})
+
+
+def test_a_balancer_that_lacks_data_is_left_out_by_another():
+    recipe = LossRecipe({"rgb": {"fn": photo}}, balancer=ByMask())
+    with pytest.raises(RecipeError, match=r"(?s)balancer: needs 'target_mask'.*loss/balancer=none"):
+        recipe.check({"rgb", "target_rgb"})
 
 
 def test_check_suggests_quantities_of_the_user():
