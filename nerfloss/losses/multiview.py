@@ -21,6 +21,7 @@ PROJECTED = 2**20
     count("best"),
     count("rays"),
     smallest_image=lambda patch: patch,
+    most_rays=lambda rays: rays,
 )
 def patch_ncc(
     field: Callable[..., Mapping[str, Tensor]],

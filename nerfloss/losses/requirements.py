@@ -35,7 +35,7 @@ class Size:
         return self.compute(*(values[name] for name in self.settings))
 
 
-ONE = Size.of(1)
+ANY, ONE = Size.of(0), Size.of(1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +47,8 @@ class Requirements:
         conditions: conditions on its settings; a module checks its own in ``__init__``.
         smallest_patch: pixels per side of the smallest patch on which it is defined.
         fewest_rays: fewest rays per batch for which it is defined.
+        most_rays: most rays of which it takes all, and not a sample; 0: any number. Maps of the
+            loss are drawn with so many at once.
         smallest_image: pixels per side of the smallest images on which it is defined.
         approximate_gradient: why its gradient is not exact; empty where it is.
         value_axes: name of the axes of its values where these are not the pixels or samples that
@@ -57,6 +59,7 @@ class Requirements:
     conditions: tuple[Condition, ...] = ()
     smallest_patch: Size = ONE
     fewest_rays: Size = ONE
+    most_rays: Size = ANY
     smallest_image: Size = ONE
     approximate_gradient: str = ""
     value_axes: str = ""
@@ -77,15 +80,16 @@ def requires(
     *conditions: Condition,
     smallest_patch: int | Callable[..., int] = 1,
     fewest_rays: int | Callable[..., int] = 1,
+    most_rays: int | Callable[..., int] = 0,
     smallest_image: int | Callable[..., int] = 1,
     approximate_gradient: str = "",
     value_axes: str = "",
 ) -> Callable[[Loss], Loss]:
     """Declare the requirements of a loss function, which is returned unchanged.
 
-    ``smallest_patch``, ``fewest_rays`` and ``smallest_image`` are constants or functions whose
-    parameters name settings. A recipe checks the conditions when it is built, the sizes of batches
-    before the data is read, and those of images before the first step::
+    ``smallest_patch``, ``fewest_rays``, ``most_rays`` and ``smallest_image`` are constants or
+    functions whose parameters name settings. A recipe checks the conditions when it is built, the
+    sizes of batches before the data is read, and those of images before the first step::
 
         @requires(positive("sigma"), odd("window"), smallest_patch=lambda window: window)
         def dssim(patch_rgb, patch_target_rgb, *, window: int = 11, sigma: float = 1.5): ...
@@ -100,6 +104,7 @@ def requires(
             conditions=conditions,
             smallest_patch=Size.of(smallest_patch),
             fewest_rays=Size.of(fewest_rays),
+            most_rays=Size.of(most_rays),
             smallest_image=Size.of(smallest_image),
             approximate_gradient=approximate_gradient,
             value_axes=value_axes,

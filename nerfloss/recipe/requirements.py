@@ -36,6 +36,11 @@ class Requirements(Protocol):
         ...
 
     @property
+    def most_rays(self) -> Size:
+        """Most rays of which the loss takes all, not a sample; 0: any number."""
+        ...
+
+    @property
     def smallest_image(self) -> Size:
         """Pixels per side of the smallest images on which the loss is defined."""
         ...

@@ -13,6 +13,9 @@ from nerfloss.quantities.signature import inputs_of
 from nerfloss.recipe.schedules import Schedule
 from nerfloss.recipe.selection import weighted_mean, zero_unselected_non_finite
 
+# Steps before and after a step within which a term that acts in few steps is found.
+NEARBY = 100
+
 
 @dataclass(frozen=True)
 class Term:
@@ -55,6 +58,19 @@ class Term:
                 f"put the size into the term's weight"
             )
         return self.weight * factor
+
+    def weight_around(self, step: int) -> float:
+        """Return the weight at the last step up to ``step`` at which the term acted.
+
+        For terms that act in one of several steps (`one_in`), whose weight is 0 at most of them. A
+        term that did not act in the last 100 steps, or will not in the next 100, has weight 0.
+        """
+        if (weight := self.weight_at(step)) > 0 or self.weight == 0 or self.schedule is None:
+            return weight
+        if not any(self.weight_at(step + after) > 0 for after in range(1, NEARBY + 1)):
+            return 0.0
+        earlier = (self.weight_at(step - before) for before in range(1, min(step, NEARBY) + 1))
+        return next((each for each in earlier if each > 0), 0.0)
 
     def selected_inputs(self, quantities: Mapping[str, Any]) -> dict[str, Any]:
         """Return the quantities that ``fn`` takes, by name, as it takes them.

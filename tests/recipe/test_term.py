@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from nerfloss.losses.eikonal import eikonal
-from nerfloss.recipe import LossRecipe, Term
+from nerfloss.recipe import LossRecipe, Term, schedules
 from nerfloss.recipe.selection import weighted_mean
 from nerfloss.testing.quantities import fake
 
@@ -83,3 +83,47 @@ def test_a_schedule_that_leaves_its_range_is_refused():
 def test_a_term_that_returns_no_tensor_is_refused():
     with pytest.raises(TypeError, match="a loss term returns a tensor, got float"):
         Term(fn=lambda step: 0.5 * step)({"step": 1})
+
+
+IN_TURNS = schedules.one_in(4, schedules.after(300))
+
+
+@pytest.mark.parametrize(
+    ("schedule", "step", "expected"),
+    [
+        (None, 0, 2.0),
+        (schedules.ramp(0, 1000), 500, 1.0),
+        (IN_TURNS, 200, 0.0),  # has not begun
+        (schedules.window(300, 500), 250, 0.0),
+        (schedules.window(300, 500), 550, 0.0),  # has ended
+        (schedules.cosine(0, 400), 450, 0.0),
+        (schedules.one_in(4, schedules.ramp(0, 1000)), 0, 0.0),  # step 0 acts, with factor 0
+    ],
+)
+def test_the_weight_around_a_step_is_that_of_the_step_for_a_term_without_turns(
+    schedule, step, expected
+):
+    assert Term(fn=photo, weight=2.0, schedule=schedule).weight_around(step) == expected
+
+
+@pytest.mark.parametrize("interval", [2, 4, 30])
+def test_the_weight_around_a_step_is_that_of_the_last_turn(interval):
+    turns = schedules.one_in(interval, schedules.by_progress(schedules.ramp(0.25, 1.0), 1000))
+    term = Term(fn=photo, weight=0.5, schedule=turns)
+    weights = [term.weight_at(step) for step in range(1001)]
+    assert sum(weight > 0 for weight in weights) < 800 / interval
+    for step in range(400, 1001):
+        last = next(weight for weight in reversed(weights[: step + 1]) if weight > 0)
+        assert term.weight_around(step) == last
+
+
+def test_terms_that_act_in_turns_are_active_around_every_step():
+    recipe = LossRecipe(
+        {
+            "all": {"fn": photo},
+            "turns": {"fn": photo, "schedule": IN_TURNS},
+            "off": {"fn": photo, "weight": 0},
+        }
+    )
+    assert {tuple(recipe.active(step)) for step in range(400, 500)} == {("all",), ("all", "turns")}
+    assert {tuple(recipe.active_around(step)) for step in range(400, 500)} == {("all", "turns")}

@@ -13,11 +13,11 @@ from nerfloss.recipe.stateful_terms import StatefulTerm
 
 
 def chosen_terms(recipe: LossRecipe, step: int, names: Collection[str] | None) -> dict[str, Term]:
-    """Return terms by name, those that are active at the step by default.
+    """Return terms by name, those that are active around the step by default.
 
     Evaluating them changes nothing in the recipe. Raises ValueError for a name that is no term.
     """
-    chosen = recipe.active(step) if names is None else names
+    chosen = recipe.active_around(step) if names is None else names
     for name in chosen:
         if name not in recipe.terms:
             listed = ", ".join(recipe.terms)

@@ -62,15 +62,15 @@ def conflict_map(
     block. ``at``, ``view`` and ``given`` are those of `term_maps`; nothing changes in model and
     recipe.
 
-    Raises ValueError for a name that is no term or given twice, a term of weight 0 at this step or
-    without a map, and a ``block`` below 1.
+    Raises ValueError for a name that is no term or given twice, a term of weight 0 around this step
+    or without a map, and a ``block`` below 1.
 
     Reference: Yu et al., "Gradient Surgery for Multi-Task Learning", NeurIPS 2020, section 2.2.
     """
     step = int(at["step"])
     known = ViewQuantities(model, view, {**at, **(given or {})}, view.height * view.width)
     both = [TermInputs(term) for term in chosen_terms(recipe, step, names).values()]
-    weights = [each.term.weight_at(step) for each in both]
+    weights = [each.term.weight_around(step) for each in both]
     _check(names, both, weights, known, block)
     layout = _layout(both, known, block)
     parameters = [

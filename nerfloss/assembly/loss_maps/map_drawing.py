@@ -32,7 +32,7 @@ def draw_map(
     gradient = images.gradient_size()
     return TermMap(
         name,
-        inputs.term.weight_at(step),
+        inputs.term.weight_around(step),
         images.caption,
         **maps,
         gradient=None if gradient is None else gradient.reshape(shape),
@@ -117,7 +117,7 @@ def _chunks(inputs: TermInputs, known: ViewQuantities) -> list[Int[Tensor, "pixe
     height, width = known.view.height, known.view.width
     if not inputs.on_patches:
         rays = height * width if inputs.rendered_once else known.chunk
-        return PixelLayout.of_rows(height, width).chunks(rays)
+        return PixelLayout.of_rows(height, width).chunks(min(rays, inputs.most_rays or rays))
     patch = known.given["patch_shape"]
     apart = PixelLayout.of_patches(height, width, patch, patch)
     with torch.no_grad():

@@ -7,7 +7,7 @@ from functools import cached_property
 from nerfloss.quantities import patches
 from nerfloss.quantities.resolve import primitives, rules_in
 from nerfloss.quantities.vocabulary import VOCABULARY
-from nerfloss.recipe.requirements import requirements_of
+from nerfloss.recipe.requirements import requirements_of, setting_values
 from nerfloss.recipe.term import Term
 
 PATCH_RULES = rules_in(patches)
@@ -57,6 +57,12 @@ class TermInputs:
         """
         known = self.from_rays - {"patch_shape", "generator", "step", "progress"}
         return all(axes_of(name)[:1] == ["rays"] for name in known) and not self.of_samples
+
+    @property
+    def most_rays(self) -> int:
+        """The most rays of which the term takes all, not a sample; 0: any number."""
+        declared = requirements_of(self.term.fn)
+        return 0 if declared is None else declared.most_rays(setting_values(self.term.fn))
 
     @property
     def value_axes(self) -> str:

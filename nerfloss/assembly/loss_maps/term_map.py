@@ -15,7 +15,8 @@ class TermMap:
     has no sample. ``drawn`` says in a few words how several values became one per pixel.
     ``sums`` and ``kept`` are, per pixel, the sum of the term's values and their number, both
     weighted by ``where``: the sum of the first over that of the second is the term's value in the
-    recipe for the same rays. ``weight`` is weight times schedule, without a balancer's factor.
+    recipe for the same rays. ``weight`` is weight times schedule, without a balancer's factor; of a
+    term that acts in one of several steps, that of the last one.
     ``gradient`` is the length of the derivative of (number of rays) x (the term's mean) by the
     rendered colour of a ray, unweighted; None where it was not asked for, or where the term does
     not depend on the rendered colour.
