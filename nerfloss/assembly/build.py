@@ -111,7 +111,7 @@ def assemble(cfg: DictConfig, folder: Path, process_group: ProcessGroup = SINGLE
     check_appearance_choice(model, evaluator.appearance)
     viewer = _viewer_of(cfg, process_group)
     scene = dataset.load()
-    recipe.check_images((scene.train.cameras.height, scene.train.cameras.width))
+    recipe.check_images(scene.train.cameras.common_size[::-1])
     parts = RunParts(
         scene=scene,
         model=model,

@@ -1,5 +1,6 @@
 """Targets of a step that are not per ray: sparse points, and all training views."""
 
+import logging
 from collections.abc import Collection
 from typing import Any
 
@@ -13,6 +14,10 @@ from nerfloss.data.views import Views
 
 # Defaults: sparse points per step, and neighbours listed for each view.
 POINTS, NEIGHBOURS = 512, 8
+# Share of the pixels of all views below which a crop to their common size is a warning.
+LEAST_SHARE = 0.5
+
+log = logging.getLogger(__name__)
 
 
 def with_global_targets(observed: frozenset[str]) -> frozenset[str]:
@@ -69,7 +74,8 @@ def nearest_views(cameras: Cameras, count: int) -> Int[Tensor, "views sources"]:
     if len(cameras) < 2:
         raise ValueError(
             "view_neighbours needs at least 2 views to train on and found 1; raise dataset.views, "
-            "or hold out fewer"
+            "hold out fewer (dataset.hold_out), or leave out the terms that compare views "
+            "(loss.terms.<name>.weight=0)"
         )
     directions = torch.nn.functional.normalize(cameras.poses[:, :, 3].double(), dim=-1)
     cosine = (directions @ directions.T).fill_diagonal_(-2.0)
@@ -84,12 +90,31 @@ def projections(cameras: Cameras) -> Float[Tensor, "views 3 4"]:
     return torch.cat([rotation, -rotation @ poses[:, :, 3:]], dim=-1).to(cameras.poses.dtype)
 
 
-def _all_views(views: Views, needs: Collection[str], neighbours: int) -> dict[str, Tensor]:
+def _say_what_is_cropped(views: Views) -> None:
+    """Log what terms that compare views do not see of images of several sizes."""
+    cameras = views.cameras
+    width, height = cameras.common_size
+    share = len(cameras) * width * height / float(cameras.all_sizes.double().prod(-1).sum())
+    if share < 1:
+        log.log(
+            logging.INFO if share > LEAST_SHARE else logging.WARNING,
+            "images of several sizes: terms that compare views see %.0f%% of their pixels, the "
+            "%d x %d at the top left that all have; the smallest is %s",
+            100 * share,
+            width,
+            height,
+            views.names[int(cameras.all_sizes.prod(-1).argmin())],
+        )
+
+
+def _all_views(views: Views, needs: frozenset[str], neighbours: int) -> dict[str, Tensor]:
     makers = {
         "view_images": lambda: pinhole_images(views, views.rgb),
         "view_masks": lambda: None if views.mask is None else pinhole_images(views, views.mask),
         "view_projections": lambda: projections(views.cameras),
         "view_neighbours": lambda: nearest_views(views.cameras, neighbours),
     }
+    if needs & {"view_images", "view_masks"}:
+        _say_what_is_cropped(views)
     made = {name: make() for name, make in makers.items() if name in needs}
     return {name: value for name, value in made.items() if value is not None}

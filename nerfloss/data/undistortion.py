@@ -12,14 +12,14 @@ from nerfloss.kernels.lens import direction_to_pixel
 
 def pinhole_images(
     views: Views, images: UInt8[Tensor, "views height width *channel"]
-) -> UInt8[Tensor, "views height width *channel"]:
+) -> UInt8[Tensor, "views rows columns *channel"]:
     """Return images of the views, such that projections ``K [R | t]`` hold for their pixels.
 
     Images of several sizes are cropped to the smallest width and height, from the top left, so that
     one size bounds all. Distorted images are resampled bilinearly with the same ``K``; pixels that
     they do not show are 0. Images that need neither are returned themselves.
     """
-    width, height = views.cameras.all_sizes.amin(0).tolist()
+    width, height = views.cameras.common_size
     if (height, width) != images.shape[1:3]:
         images = images[:, :height, :width]
     if views.cameras.lens is None:

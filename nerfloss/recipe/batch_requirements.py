@@ -53,7 +53,7 @@ def faults_of_images(term: str, fn: Callable, size: tuple[int, int]) -> Iterator
         yield (
             f"needs images of at least {smallest} pixels a side"
             f"{_for_settings(term, requirements.smallest_image, fn)}, "
-            f"but those of the training views are {size[1]} x {size[0]}: take larger ones, lower "
+            f"but all training views have {size[1]} x {size[0]} in common: take larger ones, lower "
             "the setting, or drop the term"
         )
 

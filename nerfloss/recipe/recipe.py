@@ -85,7 +85,7 @@ class LossRecipe(nn.Module):
     def check_images(self, size: tuple[int, int]) -> None:
         """Raise a RecipeError that lists every term for which images of this size are too small.
 
-        ``size`` is the height and width of the training views.
+        ``size`` is the height and width that all training views have.
         """
         refuse_small("images", self._weighted(), partial(faults_of_images, size=size))
 

@@ -1,9 +1,12 @@
 """Targets over all views: images, projection matrices and neighbouring views."""
 
+from dataclasses import replace
+
 import pytest
 import torch
+from PIL import Image
 from small_runs import TINY_PATCHES, assembled, composed
-from small_scenes import small_scene
+from small_scenes import small_scene, write_neus
 
 from nerfloss.assembly.build import assemble
 from nerfloss.data.global_targets import nearest_views, projections, with_global_targets
@@ -58,6 +61,35 @@ def test_a_single_view_has_no_neighbours(views):
     with pytest.raises(ValueError, match="needs at least 2 views to train on and found 1"):
         UniformPixelSampler(views[:1], needs={"view_neighbours"})
     UniformPixelSampler(views[:1], needs={"view_images"})
+
+
+def of_sizes(views, *sizes):
+    """The views, of which the first have other sizes than 16 x 16."""
+    every = torch.tensor([*sizes, *[(16, 16)] * (len(views) - len(sizes))])
+    return replace(views, cameras=replace(views.cameras, sizes=every))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "level", "share"),
+    [([(16, 12), (12, 16)], "INFO", "61%"), ([(16, 4)], "WARNING", "28%")],
+)
+def test_what_images_of_several_sizes_do_not_have_in_common_is_said(
+    views, caplog, sizes, level, share
+):
+    with caplog.at_level("INFO"):
+        UniformPixelSampler(of_sizes(views, *sizes), needs={"view_images"})
+    (record,) = (each for each in caplog.records if "of several sizes" in each.message)
+    assert record.levelname == level
+    assert f"see {share} of their pixels" in record.message
+    assert record.message.endswith("the smallest is train_000")
+
+
+def test_a_crop_is_said_only_where_a_term_compares_views(views, caplog):
+    with caplog.at_level("INFO"):
+        UniformPixelSampler(of_sizes(views, (16, 4)), needs={"target_rgb"})
+        UniformPixelSampler(views, needs={"view_images"})
+        UniformPixelSampler(of_sizes(views, (16, 16)), needs={"view_images"})
+    assert "of several sizes" not in caplog.text
 
 
 @pytest.mark.parametrize("kind", [UniformPixelSampler, PatchSampling(height=4, width=4)])
@@ -126,3 +158,18 @@ def test_a_run_provides_every_observed_quantity_to_a_term(tmp_path, batch):
 def test_a_quantity_missing_from_the_dataset_is_refused(tmp_path, quantity, without, message):
     with pytest.raises(RecipeError, match=rf"needs '{quantity}', which only {message}"):
         assemble(composed(term(quantity), without), tmp_path)
+
+
+def test_the_smallest_of_several_sizes_is_refused_before_the_first_step(tmp_path):
+    folder = write_neus(tmp_path, small_scene(views=4, test_views=1, size=24))
+    for file in ("image/001.png", "mask/001.png"):
+        with Image.open(folder / file) as image:
+            image.crop((0, 0, 24, 16)).save(folder / file)
+    settings = ["dataset=neus", f"dataset.path={folder}", "loss=photos_masked"]
+    for patch in ("15", "17"):
+        cfg = composed(*settings, f"loss.terms.patches.fn.patch={patch}", dataset="neus")
+        if patch == "15":
+            assert assemble(cfg, tmp_path / "run").train()
+            continue
+        with pytest.raises(RecipeError, match="patch=17, but all training views have 24 x 16"):
+            assemble(cfg, tmp_path / "run")

@@ -80,6 +80,12 @@ class Cameras:
             return self.sizes.cpu()
         return torch.tensor([[self.width, self.height]]).expand(len(self), 2)
 
+    @property
+    def common_size(self) -> tuple[int, int]:
+        """The largest width and height that all images have, from the top left."""
+        width, height = self.all_sizes.amin(0).tolist()
+        return width, height
+
     def in_image(self, pixels: Float[Tensor, "points 2"], view: int) -> Bool[Tensor, "points"]:
         """Return which pixels (column, row) lie in the image of one view."""
         size = pixels.new_tensor(self.size(view))
