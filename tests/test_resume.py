@@ -56,6 +56,7 @@ def same(first, second):
         ("neus", ["loss=neus_full", "initialization=auto"]),
         pytest.param("neus", ["dataset.masks=false", *QUICK_WARMUP], marks=pytest.mark.slow),
         ("nerf", ["loss=nerf_robust"]),
+        ("neus", ["loss=photos_masked", "loss.terms.patches.fn.patch=5"]),
         ("neus", ["batch=error_guided", "batch.refresh_every=1"]),
         pytest.param(
             "neus",

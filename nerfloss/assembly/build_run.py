@@ -1,5 +1,6 @@
 """Build a run, its trainer and its callbacks, from parts that are built and checked."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -27,6 +28,8 @@ from nerfloss.training.optimizer import Optimizer
 from nerfloss.training.protocols import BatchSource
 from nerfloss.training.timer import Timer
 from nerfloss.training.trainer import Trainer
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,7 @@ def build_run(
         parts.model.appearance.set_images(scene.train.cameras.all_sizes)
     if parts.model.cameras is not None:
         parts.model.cameras.set_cameras(scene.train.cameras, settings.device)
+        _say_what_stays_unrefined(parts.recipe)
     return Run(
         settings,
         scene=parts.scene,
@@ -77,6 +81,21 @@ def build_run(
         watchdog=parts.watchdog,
         process_group=process_group,
     )
+
+
+def _say_what_stays_unrefined(recipe: LossRecipe) -> None:
+    """Log the terms that project with the cameras of the data while others refine them."""
+    projecting = [
+        name
+        for name, term in recipe.terms.items()
+        if term.weight > 0 and "view_projections" in term.needs
+    ]
+    if projecting:
+        log.info(
+            "cameras: terms that compare views (%s) use the cameras as the data states them, "
+            "without their corrections",
+            ", ".join(projecting),
+        )
 
 
 def _trainer(

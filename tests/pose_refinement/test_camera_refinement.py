@@ -118,6 +118,22 @@ def test_refined_cameras_have_the_rays_that_are_trained(tmp_path):
     assert not torch.equal(corrected.directions, batch.rays.directions)
 
 
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (["loss=photos_masked", *REFINE], True),
+        (["loss=photos_masked", "loss.terms.patches.weight=0", *REFINE], False),
+        (["loss=neus_mask", *REFINE], False),
+        (["loss=photos_masked"], False),
+    ],
+)
+def test_terms_that_project_with_the_stated_cameras_are_named(tmp_path, caplog, settings, said):
+    patch = ["loss.terms.patches.fn.patch=5"] if "loss=photos_masked" in settings else []
+    with caplog.at_level("INFO"):
+        assembled(tmp_path, *settings, *patch)
+    assert ("(patches) use the cameras as the data states them" in caplog.text) == said
+
+
 def test_a_linear_twist_adds_to_the_own_twists_of_all_views_and_learns_from_all(tmp_path):
     run = assembled(tmp_path, "model=nerf", "loss=nerf", NOISE, *REFINE, model="nerf")
     cameras, basis = run.model.cameras, position_basis(run.model.cameras.centers)
