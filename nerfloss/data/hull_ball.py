@@ -78,7 +78,9 @@ def hull_ball(cameras: PosedCameras, masks: Sequence[UInt8[np.ndarray, "_ _"] | 
     right = [s for s, good in zip(shapes, agree, strict=True) if good]
     cells = _refined(cameras, right, center, half)
     if cells is None:
-        return Hull(None, len(right), wrong, "the masks' visual hull is empty or has no end", True)
+        # Two views from opposite sides do not bound an object, whatever their poses are.
+        proves, reason = len(right) > 2, "the masks' visual hull is empty or has no end"
+        return Hull(None, len(right), wrong, reason, disagree=proves)
     rays = [
         (cameras.centers[s.view], directions)
         for s in right

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from posed_captures import CAMERA, ball_masks, ring
+from posed_captures import CAMERA, ball_masks, look_at, ring
 
 from nerfloss.data.camera_checks import check_cameras
 from nerfloss.data.cameras.camera import Camera
@@ -28,6 +28,13 @@ def test_flipped_axes_are_refused_where_masks_prove_it() -> None:
     flipped[:, :, 1:3] *= -1
     with pytest.raises(DataError, match="y and z axes are flipped"):
         said(flipped, masks=masks)
+
+
+def test_two_views_from_opposite_sides_prove_nothing_about_the_axes() -> None:
+    places = np.array([[-1.42, -1.88, 1.31], [1.93, 0.36, -1.86]])
+    opposite = np.stack([look_at(place, np.zeros(3)) for place in places])
+    masks = ball_masks(opposite, CAMERAS[:2], CENTER, RADIUS)
+    assert "flipped" not in said(opposite, CAMERAS[:2], masks)
 
 
 def test_an_object_outside_of_the_region_is_warned_with_what_to_set() -> None:
