@@ -38,6 +38,15 @@ CASES: dict[str, tuple[str, list[str], int]] = {
         ["loss=nerf", "batch=error_guided", "batch.refresh_every=2"],
         128,
     ),
+    "patches in neighbouring views, in turns, of a sample of the rays": (
+        "neus",
+        [
+            "loss=photos_masked",
+            *(f"loss.terms.patches.fn.{s}" for s in ("patch=5", "rays=16")),
+            LATE,
+        ],
+        128,
+    ),
     "a sampler and a balancer that learn": (
         "nerf",
         ["loss=nerf", "sampler=proposal", INTERLEVEL, "loss/balancer=uncertainty"],
