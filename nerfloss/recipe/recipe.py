@@ -41,10 +41,6 @@ class LossRecipe(nn.Module):
         """Return the terms whose weight is above 0 at ``step``, in the order of the recipe."""
         return {name: term for name, term in self.terms.items() if term.weight_at(step) > 0}
 
-    def active_around(self, step: int) -> dict[str, Term]:
-        """Return the terms that are active at ``step`` or, in turns, at steps before and after."""
-        return {name: term for name, term in self.terms.items() if term.weight_around(step) > 0}
-
     def needs(self, step: int) -> frozenset[str]:
         """Return the names of the quantities that this step is computed from."""
         return self._needs(self.active(step))

@@ -115,15 +115,3 @@ def test_the_weight_around_a_step_is_that_of_the_last_turn(interval):
     for step in range(400, 1001):
         last = next(weight for weight in reversed(weights[: step + 1]) if weight > 0)
         assert term.weight_around(step) == last
-
-
-def test_terms_that_act_in_turns_are_active_around_every_step():
-    recipe = LossRecipe(
-        {
-            "all": {"fn": photo},
-            "turns": {"fn": photo, "schedule": IN_TURNS},
-            "off": {"fn": photo, "weight": 0},
-        }
-    )
-    assert {tuple(recipe.active(step)) for step in range(400, 500)} == {("all",), ("all", "turns")}
-    assert {tuple(recipe.active_around(step)) for step in range(400, 500)} == {("all", "turns")}

@@ -17,7 +17,8 @@ def chosen_terms(recipe: LossRecipe, step: int, names: Collection[str] | None) -
 
     Evaluating them changes nothing in the recipe. Raises ValueError for a name that is no term.
     """
-    chosen = recipe.active_around(step) if names is None else names
+    active = [name for name, term in recipe.terms.items() if term.weight_around(step) > 0]
+    chosen = active if names is None else names
     for name in chosen:
         if name not in recipe.terms:
             listed = ", ".join(recipe.terms)
