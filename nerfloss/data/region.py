@@ -94,9 +94,8 @@ def choose_region(
         ball, source, found = Ball(stated[:3, 3], radius), "files", "stated by the files"
     else:
         if masks is not None and any(mask is not None for mask in masks):
-            hull = hull_ball(local, masks)
+            hull = hull_ball(local, masks).mapped(back)
         ball, source, found = _found_ball(local, back, hull, points)
-        hull = None if hull is None else hull.mapped(back)
     ball, found = _adjusted(ball, settings, source, found)
     axes, upward = _axes(poses, stated, up, settings, orientation)
     to_world = np.eye(4)
@@ -119,7 +118,7 @@ def _found_ball(
         if hull.ball is not None:
             wrong = f", {len(hull.wrong)} that do not agree left out" if hull.wrong else ""
             ball = Ball(hull.ball.center, MARGIN * hull.ball.radius)
-            return ball.mapped(back), "masks", f"visual hull of {hull.used} masks{wrong}"
+            return ball, "masks", f"visual hull of {hull.used} masks{wrong}"
         notes.append(f"no hull: {hull.reason}")
     view = common_view(local)
     if points is not None and len(points.positions):
