@@ -5,9 +5,6 @@ from collections.abc import Callable, Mapping
 from jaxtyping import Float
 from torch import Tensor
 
-from nerfloss.losses.requirements import requires
-from nerfloss.losses.settings_checks import count
-
 
 def curvature(laplacian: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """Return the absolute Laplacian of the SDF, ``|tr H|``, per inverse scene unit.
@@ -20,18 +17,15 @@ def curvature(laplacian: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     return laplacian.abs()
 
 
-@requires(count("rays"))
 def surface_curvature(
-    field: Callable[..., Mapping[str, Tensor]], hit_points: Float[Tensor, "hits 3"], *, rays: int
-) -> Float[Tensor, "points"]:
+    field: Callable[..., Mapping[str, Tensor]], hit_points: Float[Tensor, "hits 3"]
+) -> Float[Tensor, "hits"]:
     """Return the `curvature` where rays meet the surface, ``|tr H|``, per inverse scene unit.
 
     It costs a fraction of `curvature`, which acts on all samples of a ray, and acts on the surface
-    alone. At most ``rays`` of the rays that hit have it, evenly chosen; no gradient flows into
-    their points.
+    alone. No gradient flows into the points.
 
     Reference: Li et al., "Neuralangelo: High-Fidelity Neural Surface Reconstruction", CVPR 2023,
     for all samples.
     """
-    some = hit_points.detach()[:: max(1, -(-len(hit_points) // rays))]
-    return curvature(field(some, {"laplacian"})["laplacian"])
+    return curvature(field(hit_points.detach(), {"laplacian"})["laplacian"])

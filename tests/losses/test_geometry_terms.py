@@ -35,7 +35,7 @@ def test_the_curvature_of_a_sphere_is_two_over_its_radius():
     laplacian = fake_field(points, ["laplacian"])["laplacian"]
     torch.testing.assert_close(curvature(laplacian), torch.full_like(laplacian, 4.0))
     torch.testing.assert_close(curvature(-laplacian), curvature(laplacian))
-    torch.testing.assert_close(surface_curvature(fake_field, points, rays=9), curvature(laplacian))
+    torch.testing.assert_close(surface_curvature(fake_field, points), curvature(laplacian))
 
 
 def test_a_laplacian_alone_is_the_one_beside_other_quantities():
@@ -48,7 +48,7 @@ def test_a_laplacian_alone_is_the_one_beside_other_quantities():
 
 def test_surface_curvature_changes_the_field_and_not_the_points():
     field, points = small_sdf_field(), (0.5 * fake("directions")).requires_grad_()
-    surface_curvature(field, points, rays=9).mean().backward()
+    surface_curvature(field, points).mean().backward()
     assert points.grad is None
     assert float(field.network.grid.table.grad.abs().max()) > 0
 
