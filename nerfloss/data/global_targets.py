@@ -110,7 +110,10 @@ def _say_what_is_cropped(views: Views) -> None:
 def _all_views(views: Views, needs: frozenset[str], neighbours: int) -> dict[str, Tensor]:
     makers = {
         "view_images": lambda: pinhole_images(views, views.rgb),
-        "view_masks": lambda: None if views.mask is None else pinhole_images(views, views.mask),
+        # What a photograph does not show is not outside of its object.
+        "view_masks": lambda: (
+            None if views.mask is None else pinhole_images(views, views.mask, unseen=255)
+        ),
         "view_projections": lambda: projections(views.cameras),
         "view_neighbours": lambda: nearest_views(views.cameras, neighbours),
     }

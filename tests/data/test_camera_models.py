@@ -96,3 +96,13 @@ def test_a_pinhole_copy_of_a_distorted_image_is_what_a_pinhole_sees():
     assert (found[inner].int() - expected[inner].int()).abs().max() <= 2
     pixel = cameras.rays(zero, centers, background).pixel.reshape(48, 64, 2)
     assert (pixel - centers.reshape(48, 64, 2)).abs().max() > 0.5, "rays name the pinhole's pixels"
+
+
+def test_where_a_pinhole_sees_more_than_the_photograph_there_is_no_edge_and_no_background():
+    camera = Camera("SIMPLE_RADIAL", 64, 48, (50, 32, 24, 0.3))  # a pincushion
+    views = Views(Cameras.of([camera], poses(1)), ("a",), torch.full((1, 48, 64, 3), 200).byte())
+    assert pinhole_images(views, views.rgb).eq(200).all()
+    mask = torch.zeros(1, 48, 64, dtype=torch.uint8)
+    found = pinhole_images(views, mask, unseen=255)[0]
+    assert found[24, 32] == 0
+    assert found[0, 0] == found[-1, -1] == 255
