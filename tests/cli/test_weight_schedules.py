@@ -37,7 +37,8 @@ def test_the_table_says_when_a_term_acts_and_what_it_weighs():
 
 def test_a_term_of_some_steps_says_of_how_many(capsys):
     table = weight_table(term_weights(["loss=photos_masked", "trainer.max_steps=1000"]))
-    acts = {row[0]: row[1] for row in table.rows}["patches"]
+    acts, *weights = {row[0]: row[1:] for row in table.rows}["patches"]
+    assert weights == ["0", "0", "0.2", "0.2", "0.2"]
     assert acts.endswith("in 25% of them")
     assert 250 <= int(acts.split()[0]) < 260
     assert main(["terms", "photos_masked"]) == 0

@@ -1,7 +1,7 @@
 """The weight of each term over training, before any balancer: a table and a plot."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +24,16 @@ ACROSS = 3
 
 @dataclass(frozen=True)
 class TermWeights:
-    """Weight times schedule of each term, at steps from the first to the last of a run."""
+    """Weight times schedule of each term, at steps from the first to the last of a run.
+
+    ``shown`` are those at `SHARES` of the run; of a term that acts in one of several steps, that of
+    the last one.
+    """
 
     title: str
     steps: Float[Tensor, "steps"]
     weights: Mapping[str, Float[Tensor, "steps"]]
+    shown: Mapping[str, Sequence[float]]
 
 
 def term_weights(overrides: Sequence[str]) -> TermWeights:
@@ -50,18 +55,19 @@ def term_weights(overrides: Sequence[str]) -> TermWeights:
         name: torch.tensor([term.weight_at(int(step)) for step in steps], dtype=steps.dtype)
         for name, term in terms.items()
     }
+    places = [int(steps[place]) for place in _places(steps)]
+    shown = {name: [term.weight_around(at) for at in places] for name, term in terms.items()}
     chosen = next((o for o in overrides if o.startswith("loss=")), "the default loss")
-    return TermWeights(f"{chosen}, {last} steps", steps, weights)
+    return TermWeights(f"{chosen}, {last} steps", steps, weights, shown)
 
 
 def weight_table(found: TermWeights) -> Table:
     """Return a row for each term: when it acts, and its weight along the run."""
-    places = [round(share * (len(found.steps) - 1)) for share in SHARES]
     rows = tuple(
-        (name, _acting(found.steps, row), *(f"{float(row[place]):.4g}" for place in places))
+        (name, _acting(found.steps, row), *(f"{weight:.4g}" for weight in found.shown[name]))
         for name, row in found.weights.items()
     )
-    heads = tuple(f"at {int(found.steps[place])}" for place in places)
+    heads = tuple(f"at {int(found.steps[place])}" for place in _places(found.steps))
     note = "Weight times schedule. A balancer (loss/balancer=...) multiplies these as it trains."
     return Table(("term", "acts in steps", *heads), rows, title=found.title, notes=(note,))
 
@@ -78,7 +84,7 @@ def write_plot(found: TermWeights, path: Path) -> None:
     if not acting:
         raise ValueError("no term of this recipe has a weight: give one a weight above 0")
     path.parent.mkdir(parents=True, exist_ok=True)
-    writers[path.suffix](TermWeights(found.title, found.steps, acting), path)
+    writers[path.suffix](replace(found, weights=acting), path)
 
 
 def _write_svg(found: TermWeights, path: Path) -> None:
@@ -108,6 +114,11 @@ def _write_png(found: TermWeights, path: Path) -> None:
 
     drawn = drawing(draw, title=found.title, width=3.6 * across, height=2.4 * down)
     path.write_bytes(drawn.png)
+
+
+def _places(steps: Float[Tensor, "steps"]) -> list[int]:
+    """Return the indices of the steps that the table shows."""
+    return [round(share * (len(steps) - 1)) for share in SHARES]
 
 
 def _acting(steps: Float[Tensor, "steps"], row: Float[Tensor, "steps"]) -> str:
