@@ -6,6 +6,7 @@ import torch
 
 from nerfloss.data.cameras.camera import Camera
 from nerfloss.data.cameras.cameras import Cameras, pixel_centers
+from nerfloss.data.global_targets import GlobalTargets
 from nerfloss.data.undistortion import pinhole_images
 from nerfloss.data.views import Views
 
@@ -100,9 +101,13 @@ def test_a_pinhole_copy_of_a_distorted_image_is_what_a_pinhole_sees():
 
 def test_where_a_pinhole_sees_more_than_the_photograph_there_is_no_edge_and_no_background():
     camera = Camera("SIMPLE_RADIAL", 64, 48, (50, 32, 24, 0.3))  # a pincushion
-    views = Views(Cameras.of([camera], poses(1)), ("a",), torch.full((1, 48, 64, 3), 200).byte())
-    assert pinhole_images(views, views.rgb).eq(200).all()
+    image = torch.full((1, 48, 64, 3), 200, dtype=torch.uint8)
     mask = torch.zeros(1, 48, 64, dtype=torch.uint8)
-    found = pinhole_images(views, mask, unseen=255)[0]
+    views = Views(Cameras.of([camera], poses(1)), ("a",), image, mask=mask)
+    needs, cpu = {"view_images", "view_masks"}, torch.device("cpu")
+    targets = GlobalTargets(views, needs, points=1, neighbours=1, device=cpu)
+    given = targets(torch.zeros(1, dtype=torch.long), torch.Generator())
+    assert given["view_images"].eq(200).all()
+    found = given["view_masks"][0]
     assert found[24, 32] == 0
     assert found[0, 0] == found[-1, -1] == 255
