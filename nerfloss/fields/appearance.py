@@ -1,5 +1,6 @@
 """Colour networks; the parameters of ``forward`` name the quantities that they need."""
 
+from collections.abc import Callable
 from typing import Any
 
 from jaxtyping import Float
@@ -124,3 +125,10 @@ def radiance_color(*, image_embedding: int = 0, **settings: Any) -> nn.Module:
     """Build the colour network of a density field; ``image_embedding`` as for `surface_color`."""
     kind = RadianceColorOfImage if image_embedding else RadianceColor
     return kind(image_embedding=image_embedding, **settings)
+
+
+def build_color_network(
+    appearance: nn.Module | Callable[..., nn.Module], embedding: int
+) -> nn.Module:
+    """Return a field's colour network, built with ``embedding`` channels unless it is a module."""
+    return appearance if isinstance(appearance, nn.Module) else appearance(embedding=embedding)

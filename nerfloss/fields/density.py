@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from nerfloss.fields.appearance import build_color_network
 from nerfloss.fields.heads import build_heads, head_parameters
 from nerfloss.fields.mlp import MLP
 
@@ -36,8 +37,9 @@ class Encoding(Protocol):
 class DensityField(nn.Module):
     """Hash grid and MLP that compute ``densities`` and ``embeddings`` for the colour network.
 
-    The density is the exponential of the first output, as in instant-ngp. ``heads`` maps names of
-    quantities to functions that build a head for a number of embedding channels.
+    The density is the exponential of the first output, as in instant-ngp. With ``color_from_grid``
+    the grid's features are part of the embeddings, behind the ``embedding`` outputs. ``appearance``
+    and ``heads`` are as in `SDFField`.
 
     Reference: Müller et al., "Instant Neural Graphics Primitives", SIGGRAPH 2022, sec. 5.4.
     """
@@ -47,22 +49,25 @@ class DensityField(nn.Module):
     def __init__(
         self,
         grid: Encoding,
-        appearance: nn.Module,
+        appearance: nn.Module | Callable[..., nn.Module],
         *,
         hidden: int = 1,
         width: int = 64,
         embedding: int = 16,
+        color_from_grid: bool = False,
         surface_density: float = 25.0,
         heads: Mapping[str, Callable[[int], nn.Module]] | None = None,
     ) -> None:
         super().__init__()
         self.grid = grid
-        self.appearance = appearance
+        self.color_from_grid = color_from_grid
         self.surface_density = surface_density
         self.network = MLP(
             grid.channels, embedding, hidden=hidden, width=width, backend=grid.backend
         )
-        self.heads = build_heads(embedding, heads)
+        channels = embedding + (grid.channels if color_from_grid else 0)
+        self.appearance = build_color_network(appearance, channels)
+        self.heads = build_heads(channels, heads)
 
     @property
     def box(self) -> Float[Tensor, "2 3"]:
@@ -75,11 +80,13 @@ class DensityField(nn.Module):
         """Evaluate the quantities in ``needs`` at points, differentiably."""
         # Where densities are cached, nothing else is asked for: half of the network's products.
         alone = 1 if set(needs) == {"densities"} else None
-        outputs = self.network(self.grid(points), first=alone)
-        values = {
-            "densities": torch.exp(outputs[:, 0].clamp_max(MAX_LOG_DENSITY)),
-            "embeddings": outputs,
-        }
+        features = self.grid(points)
+        outputs = self.network(features, first=alone)
+        values = {"densities": torch.exp(outputs[:, 0].clamp_max(MAX_LOG_DENSITY))}
+        if alone is None:
+            values["embeddings"] = (
+                torch.cat([outputs.t(), features.t()]).t() if self.color_from_grid else outputs
+            )
         return {name: values[name] for name in needs}
 
     @torch.no_grad()

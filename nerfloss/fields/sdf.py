@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from nerfloss.fields.appearance import build_color_network
 from nerfloss.fields.heads import build_heads, head_parameters
 from nerfloss.fields.sdf_network import SDFNetwork
 
@@ -19,8 +20,9 @@ class SDFField(nn.Module):
 
     ``sharpness``, the inverse width of the opacity's transition at the surface, is learned. Second
     derivatives are central differences over ``difference_cells`` cells of the finest active level:
-    inside a cell a trilinear grid has no pure second derivatives. ``heads`` maps names of
-    quantities to functions that build a head for a number of embedding channels.
+    inside a cell a trilinear grid has no pure second derivatives. ``appearance`` is a colour
+    network, or builds one for the number ``embedding`` of channels; ``heads`` maps names of
+    quantities to functions that build a head for that number.
     """
 
     offers = frozenset({"sdf", "gradients", "laplacian", "hessian_gradients", "embeddings"})
@@ -28,7 +30,7 @@ class SDFField(nn.Module):
     def __init__(
         self,
         network: SDFNetwork,
-        appearance: nn.Module,
+        appearance: nn.Module | Callable[..., nn.Module],
         *,
         sharpness: float = 20.0,
         difference_cells: float = 1.0,
@@ -38,7 +40,7 @@ class SDFField(nn.Module):
         if not sharpness > 0:
             raise ValueError(f"model.field.sharpness must be positive, got {sharpness}")
         self.network = network
-        self.appearance = appearance
+        self.appearance = build_color_network(appearance, network.embedding)
         self.difference_cells = difference_cells
         self.heads = build_heads(network.embedding, heads)
         self.log_sharpness = nn.Parameter(torch.tensor(math.log(sharpness) / SHARPNESS_RATE))

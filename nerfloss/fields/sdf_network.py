@@ -23,7 +23,8 @@ class SDFNetwork(nn.Module):
 
     Linear layers with softplus of sharpness ``beta`` between. The initial distance is that of a
     sphere of ``radius`` around the origin, positive outside, or inside with ``inside_out``, which
-    suits rooms.
+    suits rooms. With ``color_from_grid`` the grid's features are part of the embedding, behind the
+    network's own ``embedding`` channels: fine texture need not pass through the network.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class SDFNetwork(nn.Module):
         radius: float = 0.5,
         beta: float = 100.0,
         inside_out: bool = False,
+        color_from_grid: bool = False,
     ) -> None:
         super().__init__()
         if hidden < 1:
@@ -44,7 +46,8 @@ class SDFNetwork(nn.Module):
         sizes = [grid.channels + 3, *[width] * hidden, 1 + embedding]
         layers = [nn.Linear(inner, outer) for inner, outer in pairwise(sizes)]
         self.layers = nn.ModuleList(layers)
-        self.beta, self.embedding = beta, embedding
+        self.beta, self.color_from_grid = beta, color_from_grid
+        self.embedding = embedding + (grid.channels if color_from_grid else 0)
         geometric_init(layers, radius=radius, beta=beta, inside_out=inside_out)
 
     def forward(
@@ -60,7 +63,7 @@ class SDFNetwork(nn.Module):
         """Return the signed distance alone, differentiable once in points and parameters."""
         *hidden, weight, bias = self.layers.parameters()
         first = [*hidden, weight[:1], bias[:1]]
-        return self._evaluate(points, first, needs_gradients=False)[0]
+        return self._evaluate(points, first, needs_gradients=False, alone=True)[0]
 
     def with_gradients(
         self, points: Float[Tensor, "points 3"]
@@ -74,11 +77,17 @@ class SDFNetwork(nn.Module):
         return self._evaluate(points, list(self.layers.parameters()), needs_gradients=True)
 
     def _evaluate(
-        self, points: Tensor, parameters: list[Tensor], *, needs_gradients: bool
+        self,
+        points: Tensor,
+        parameters: list[Tensor],
+        *,
+        needs_gradients: bool,
+        alone: bool = False,
     ) -> tuple[Tensor, Tensor, Tensor]:
         # parameters: weight and bias of the first layer, then of the next.
+        passed = self.grid.channels if self.color_from_grid and not alone else 0
         return _Evaluate.apply(
-            points, self.grid.table, self.grid, self.beta, needs_gradients, *parameters
+            points, self.grid.table, self.grid, self.beta, needs_gradients, passed, *parameters
         )
 
 
@@ -86,7 +95,8 @@ class _Evaluate(torch.autograd.Function):
     """Distance, embedding and gradient; the backward pass scatters into the table once for all.
 
     Distance and embedding are outputs of their own: as slices of one output, each would have a
-    gradient of its size, most of it zeros, to be added up.
+    gradient of its size, most of it zeros, to be added up. The last channels of the embedding are
+    the ``passed`` features.
     """
 
     @staticmethod
@@ -97,6 +107,7 @@ class _Evaluate(torch.autograd.Function):
         grid: HashGrid,
         beta: float,
         needs_gradients: bool,
+        passed: int,
         *parameters: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
         kernel, active = grid.kernel(), (grid.layout, grid.active_levels)
@@ -113,8 +124,9 @@ class _Evaluate(torch.autograd.Function):
         )
         ctx.save_for_backward(unit, scale, table, jacobian, inputs, input_gradient, *parameters)
         ctx.kernel, ctx.active, ctx.backend = kernel, active, grid.backend
-        ctx.beta, ctx.needs_gradients = beta, needs_gradients
-        distance, embedding = outputs[0], outputs[1:].t()
+        ctx.beta, ctx.needs_gradients, ctx.passed = beta, needs_gradients, passed
+        distance, embedding = outputs[0], outputs[1:]
+        embedding = torch.cat([embedding, inputs[:passed]]).t() if passed else embedding.t()
         if not needs_gradients:
             empty = points.new_empty(0, 3)
             ctx.mark_non_differentiable(empty)
@@ -136,10 +148,13 @@ class _Evaluate(torch.autograd.Function):
             grad_input_gradient = torch.cat(
                 [kernel.jvp_from_jacobian(jacobian, tangent).t(), grad_gradients.t()]
             )
-        grad_outputs = torch.cat([grad_distance[None], grad_embedding.t()])
+        computed = grad_embedding.shape[1] - ctx.passed
+        grad_outputs = torch.cat([grad_distance[None], grad_embedding.t()[:computed]])
         grad_inputs, grad_parameters = sdf_mlp.backward(
             inputs, parameters, ctx.beta, grad_outputs, grad_input_gradient, backend=ctx.backend
         )
+        if ctx.passed:
+            grad_inputs[:-3] += grad_embedding.t()[computed:]
         grad_features = grad_inputs[:-3].t()
         grad_points = grad_table = None
         if ctx.needs_input_grad[0]:
@@ -149,4 +164,4 @@ class _Evaluate(torch.autograd.Function):
             grad_points = scale * curved + grad_inputs[-3:].t()
         if ctx.needs_input_grad[1]:
             grad_table = kernel.scatter(unit, grad_features, tangent, grid_gradient, *active)
-        return grad_points, grad_table, None, None, None, *grad_parameters
+        return grad_points, grad_table, None, None, None, None, *grad_parameters

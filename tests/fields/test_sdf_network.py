@@ -20,23 +20,29 @@ class WithGradients(nn.Module):
         return self.network.with_gradients(points)
 
 
-def small(backend: str = "auto", hidden: int = 1) -> SDFNetwork:
+def small(
+    backend: str = "auto", hidden: int = 1, *, color_from_grid: bool = False
+) -> SDFNetwork:
     """Return a network with random parameters, in double precision."""
     grid = HashGrid(
         levels=3, log2_hashmap_size=5, base_resolution=2, max_resolution=5, backend=backend
     )
     grid.set_box(torch.tensor([[-1.0, -0.8, -0.7], [0.9, 0.7, 0.8]]))
     grid.set_active(2)
-    network = SDFNetwork(grid, hidden=hidden, width=4, embedding=2, beta=3.0).double()
+    sizes = {"hidden": hidden, "width": 4, "embedding": 2, "beta": 3.0}
+    network = SDFNetwork(grid, **sizes, color_from_grid=color_from_grid).double()
     for parameter in network.parameters():
         nn.init.normal_(parameter)
     return network
 
 
+@pytest.mark.parametrize("color_from_grid", [False, True])
 @pytest.mark.parametrize("hidden", [1, 2])
 @pytest.mark.parametrize("backend", ["cpu", "reference"])
-def test_derivatives_of_outputs_and_gradients_are_exact(backend: str, hidden: int) -> None:
-    network = WithGradients(small(backend, hidden))
+def test_derivatives_of_outputs_and_gradients_are_exact(
+    backend: str, hidden: int, color_from_grid: bool
+) -> None:
+    network = WithGradients(small(backend, hidden, color_from_grid=color_from_grid))
     names, values = zip(*network.named_parameters(), strict=True)
     points = torch.rand(4, 3, dtype=torch.float64) * 2 - 1
     points[0] = torch.tensor([1.5, 0.1, -0.9])  # outside the box
@@ -48,23 +54,39 @@ def test_derivatives_of_outputs_and_gradients_are_exact(backend: str, hidden: in
     assert torch.autograd.gradcheck(call, (points, *values))
 
 
+@pytest.mark.parametrize("color_from_grid", [False, True])
 @pytest.mark.parametrize("backend", ["cpu", "reference"])
-def test_forward_without_gradients_has_the_same_outputs_and_exact_derivatives(backend: str) -> None:
-    network = small(backend)
+def test_forward_without_gradients_has_the_same_outputs_and_exact_derivatives(
+    backend: str, color_from_grid: bool
+) -> None:
+    network = small(backend, color_from_grid=color_from_grid)
     points = (torch.rand(5, 3, dtype=torch.float64) * 2 - 1).requires_grad_()
     torch.testing.assert_close(network(points), network.with_gradients(points)[:2])
     assert torch.autograd.gradcheck(network, (points,))
 
 
+@pytest.mark.parametrize("color_from_grid", [False, True])
 @pytest.mark.parametrize("backend", ["cpu", "reference"])
-def test_the_distance_alone_is_the_first_output_with_exact_derivatives(backend: str) -> None:
-    network = small(backend, hidden=2)
+def test_the_distance_alone_is_the_first_output_with_exact_derivatives(
+    backend: str, color_from_grid: bool
+) -> None:
+    network = small(backend, hidden=2, color_from_grid=color_from_grid)
     points = torch.rand(5, 3, dtype=torch.float64) * 2 - 1
     torch.testing.assert_close(network.distance(points), network(points)[0])
     network.distance(points).sum().backward()
     found = [parameter.grad for parameter in network.parameters()]
     expected = torch.autograd.grad(network(points)[0].sum(), list(network.parameters()))
     torch.testing.assert_close(found, list(expected))
+
+
+def test_the_features_of_the_grid_follow_the_channels_of_the_network() -> None:
+    network = small(color_from_grid=True)
+    points = torch.rand(5, 3, dtype=torch.float64) * 2 - 1
+    _, embedding = network(points)
+    assert embedding.shape == (5, network.embedding) == (5, 2 + network.grid.channels)
+    torch.testing.assert_close(embedding[:, 2:], network.grid(points))
+    network.color_from_grid = False
+    torch.testing.assert_close(network(points)[1], embedding[:, :2])
 
 
 def test_the_gradient_is_that_of_the_distance() -> None:

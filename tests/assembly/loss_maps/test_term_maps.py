@@ -194,7 +194,9 @@ def test_the_gradient_is_that_of_the_colour_by_finite_differences(ready):
 
         target = quantities["target_rgb"].to(precision)
         mean = functools.partial(mean_on_patches, term, index, target, (height, width))
-        pixel, epsilon = int(index[len(index) // 3]), 2e-3
+        pixel = int(index[len(index) // 3])
+        # A wide difference would cross kinks, e.g. where an amplitude of rgb_fourier is near 0.
+        epsilon = {torch.float32: 2e-3, torch.float64: 1e-6}[precision]
         slopes = []
         for channel in range(3):
             up, down = image.clone(), image.clone()
