@@ -57,6 +57,12 @@ def measure(model: str, samples: int, turns: int) -> dict[int, list[tuple[float,
     return {n: [each for threads, each in taken if threads == n] for n in (1, 2)}
 
 
+def calmest(turns: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return the quarter of which least was stolen, and all turns of which no more was."""
+    most = sorted(share for _, share in turns)[max(0, len(turns) // 4 - 1)]
+    return [each for each in turns if each[1] <= most]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -70,8 +76,7 @@ def main() -> None:
         table.add_column(column)
     for model, samples in product(asked.models, asked.samples):
         found = measure(model, samples, asked.turns)
-        calm = {n: sorted(turns, key=lambda each: each[1]) for n, turns in found.items()}
-        calm = {n: turns[: max(1, len(turns) // 4)] for n, turns in calm.items()}
+        calm = {n: calmest(turns) for n, turns in found.items()}
         for name, of in (("all turns", found), ("calmest quarter", calm)):
             one, two = (median(wall for wall, _ in of[n]) for n in (1, 2))
             stolen = " / ".join(f"{median(share for _, share in of[n]):.0%}" for n in (1, 2))

@@ -12,4 +12,6 @@ def is_cpu_float32(*tensors: Tensor) -> bool:
 
 def as_arrays(*tensors: Tensor) -> list[np.ndarray]:
     """Return the tensors as arrays: their own memory where it is contiguous, else a copy."""
-    return [each.detach().contiguous().numpy() for each in tensors]
+    # Parameters alone are detached: 200 arguments per step are not, inside of autograd functions.
+    plain = [each.detach() if each.requires_grad else each for each in tensors]
+    return [each.contiguous().numpy() for each in plain]
