@@ -64,6 +64,7 @@ def build_run(
         parts.model.field.offers, masks_compared=parts.recipe.mentions("target_mask")
     )
     check_protocol(scene, parts.evaluator)
+    _warn_of_surroundings(scene, parts.model)
     scene = replace(scene, train=scene.train.stored_for_training(settings.device))
     parts = replace(parts, scene=scene)
     if parts.model.appearance is not None:
@@ -81,6 +82,16 @@ def build_run(
         watchdog=parts.watchdog,
         process_group=process_group,
     )
+
+
+def _warn_of_surroundings(scene: Scene, model: Model) -> None:
+    """Log a warning where whole photographs are to be explained by what lies in the region."""
+    if scene.train.mask is None and scene.sdf is None and model.background is None:
+        log.warning(
+            "no object masks and no model of the background: whatever else the images show is "
+            "built inside of the region, as walls before the cameras; add background=contracted, "
+            "with loss=photos_sdf (model=nerf: loss=photos), or give the scene masks"
+        )
 
 
 def _say_what_stays_unrefined(recipe: LossRecipe) -> None:

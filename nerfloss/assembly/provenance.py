@@ -57,6 +57,7 @@ def recorded(
     *,
     overrides: Sequence[str],
     hardware: str | None = None,
+    resumed: bool = False,
     same: bool = False,
 ) -> Iterator[dict[str, Any]]:
     """Write provenance.json at the start of the ``with`` block, and again at its end.
@@ -64,21 +65,24 @@ def recorded(
     ``overrides`` reproduce the run. The yielded mapping takes the final ``status``; the default is
     "finished", or "failed" with the error if an exception leaves the block. A resumed run keeps its
     start time, and the times of resumption are appended to ``resumed``. ``interventions`` are the
-    weights that a person changed while it trained: then ``config_hash`` does not determine the
-    scores. ``hardware`` is the resolved hardware preset. ``same``: the run in the folder is resumed
-    with its own configuration.
+    weights that a person changed while it trained, ``changed`` the settings that it was resumed
+    with and did not have before: with either, ``config_hash`` does not determine the scores.
+    ``hardware`` is the resolved hardware preset. ``resumed``: the run in the folder goes on, and
+    with ``same`` it has its own configuration.
     """
     # Imported here, as torch below: sweepers read this module, and help waits for neither.
     from nerfloss.training.callbacks.interventions import read_interventions
 
     earlier, now = read_provenance(folder), _now()
     content: dict[str, Any] = {"status": RUNNING, "error": None, **_sources(config, overrides)}
-    content |= {"hardware": hardware, "started": now, "ended": None, "resumed": []}
+    content |= {"hardware": hardware, "started": now, "ended": None, "resumed": [], "changed": []}
     if same and earlier is not None:
         content["config_hash"] = earlier.get("config_hash")
-    if earlier is not None and earlier.get("config_hash") == content["config_hash"]:
+    again = earlier is not None and earlier.get("config_hash") == content["config_hash"]
+    if earlier is not None and (resumed or again):
         content |= {key: earlier[key] for key in ("started", "command") if key in earlier}
         content["resumed"] = [*earlier.get("resumed", []), now]
+        content["changed"] = earlier.get("changed", [])
     _write(folder, content)
     try:
         yield content

@@ -1,7 +1,7 @@
 """A run: initialize, train, evaluate."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -36,6 +36,7 @@ from nerfloss.training.loggers.console import Console
 from nerfloss.training.loggers.csv_logger import CsvLogger
 from nerfloss.training.loggers.logger import Loggers
 from nerfloss.training.loggers.tensorboard import TensorBoardLogger
+from nerfloss.training.no_step_warning import warn_of_no_step
 from nerfloss.training.oom_hints import oom_hints
 from nerfloss.training.timer import CLOCKS
 from nerfloss.training.trainer import STATE, Trainer
@@ -88,9 +89,12 @@ class Run:
         assert isinstance(batches, PixelSampler)
         return batches
 
-    def load(self, path: Path) -> None:
-        """Restore the state that a checkpoint holds; CheckpointError where it is not this run's."""
-        with checkpoint.fitting(path):
+    def load(self, path: Path, changed: Sequence[str] = ()) -> None:
+        """Restore the state that a checkpoint holds; CheckpointError where it is not this run's.
+
+        ``changed`` are the overrides with which the run differs from the one that wrote it.
+        """
+        with checkpoint.fitting(path, changed):
             self.trainer.load_state_dict(checkpoint.load(path, self.settings.device, parts=STATE))
 
     def save(self) -> None:
@@ -114,14 +118,17 @@ class Run:
 
         ``loggers`` replaces the default ones: console, history.csv and TensorBoard.
         """
-        notice = compilation_notice() if self.process_group.is_main else nullcontext()
+        timer, is_main = self.trainer.timer, self.process_group.is_main
+        notice = compilation_notice(during=timer.paused) if is_main else nullcontext()
+        begun_at = self.trainer.step
         with notice, oom_hints(self.folder, self.settings.config):
             self.initialize()
             with loggers or self._open_loggers() as loggers:
                 self._set_up_callbacks(loggers)
                 interrupted = self.trainer.run()
         if interrupted is None:
-            self._warn_of_no_step()
+            if self.process_group.is_main and self.trainer.step == begun_at:
+                warn_of_no_step(begun_at, self.trainer.clock.budget)
             return True
         if self.process_group.is_main:
             log.info("stopped by %s after step %d, saved", interrupted, self.trainer.step)
@@ -129,14 +136,6 @@ class Run:
             command = f"resume with: {launch_command()} trainer.resume={self.folder}"
             rich.get_console().print(command, soft_wrap=True, highlight=False, markup=False)
         return False
-
-    def _warn_of_no_step(self) -> None:
-        """Log a warning if the time budget was spent before the first step."""
-        if self.trainer.step == 0 and self.process_group.is_main:
-            log.warning(
-                "no training step was made: the initialization took all of trainer.max_seconds, "
-                "what follows is the initial state; raise it, or set initialization=sphere"
-            )
 
     def subject(self) -> EvaluatedModel:
         """Return the model in its current state, for the evaluator."""

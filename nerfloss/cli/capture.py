@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
     from nerfloss.cli.stage_bars import StageBars
     from nerfloss.data.capture.scene_of_photographs import CaptureSettings, capture
     from nerfloss.data.capture.worker import STAGES
-    from nerfloss.data.training_line import training_line
+    from nerfloss.data.training_line import WITHOUT_MASKS, training_line
 
     names = ("camera_model", "camera_per", "matching", "max_size", "frames", "threads", "seed")
     settings = CaptureSettings(**{name: vars(options)[name] for name in names}, masks=options.masks)
@@ -76,5 +76,5 @@ def run(options: argparse.Namespace) -> int:
             lambda stage, done, total: bars(STAGES.get(stage, stage), done, total),
         )
     print("\n".join(report.lines()))
-    print(training_line(options.output))
+    print(training_line(options.output, () if options.masks else WITHOUT_MASKS))
     return 0

@@ -5,6 +5,8 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+# Photographs without masks show more than the object, which takes a model of its own.
+WITHOUT_MASKS = ("background=contracted", "loss=photos_sdf")
 # What Hydra reads as another value than the text.
 _RESERVED = ("null", "true", "false", "nan", "inf")
 

@@ -1,7 +1,7 @@
 """Checkpoints: the state of a run in one file, written atomically, loaded without running code."""
 
 import io
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -133,15 +133,22 @@ def check_counts(state: Mapping[str, Any], names: Collection[str]) -> None:
 
 
 @contextmanager
-def fitting(path: Path) -> Iterator[None]:
-    """Turn errors of parts that read their state into a CheckpointError that names the file."""
+def fitting(path: Path, changed: Sequence[str] = ()) -> Iterator[None]:
+    """Turn errors of parts that read their state into a CheckpointError that names the file.
+
+    ``changed`` are overrides of the run that wrote it: the error names them.
+    """
     try:
         yield
     except (CheckpointError, torch.OutOfMemoryError):
         raise
     except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         why = " ".join(str(error).split())
+        cause = "is of another configuration, or damaged; take the checkpoint of the same run"
+        if changed:
+            cause = f"cannot go on with {' '.join(changed)}, unless the file is damaged: resume "
+            cause += "without what changes parameters, or train another run"
         raise CheckpointError(
             f"{path} does not hold the state of this run ({type(error).__name__}: {why:.300}): it "
-            f"is of another configuration, or damaged; take the checkpoint of the same run"
+            f"{cause}"
         ) from error

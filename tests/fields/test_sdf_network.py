@@ -20,9 +20,7 @@ class WithGradients(nn.Module):
         return self.network.with_gradients(points)
 
 
-def small(
-    backend: str = "auto", hidden: int = 1, *, color_from_grid: bool = False
-) -> SDFNetwork:
+def small(backend: str = "auto", hidden: int = 1, *, color_from_grid: bool = False) -> SDFNetwork:
     """Return a network with random parameters, in double precision."""
     grid = HashGrid(
         levels=3, log2_hashmap_size=5, base_resolution=2, max_resolution=5, backend=backend

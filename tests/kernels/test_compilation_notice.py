@@ -4,6 +4,9 @@ import io
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numba
@@ -11,6 +14,7 @@ import pytest
 from rich.console import Console
 
 from nerfloss.kernels.numba.compilation_notice import MESSAGE, compilation_notice
+from nerfloss.training.timer import Timer
 
 PROGRAM = """
 import logging
@@ -55,3 +59,34 @@ def test_a_compilation_that_fails_ends_the_display() -> None:
         numba.njit(lambda x: x.missing)(1)
     show_cursor = "\x1b[?25h"
     assert show_cursor in text.getvalue()
+
+
+def test_a_timer_excludes_what_is_compiled_and_counts_the_rest() -> None:
+    now, compilations = {"wall": 0.0}, []
+    timer = Timer({"wall": lambda: now["wall"]})
+
+    @contextmanager
+    def during() -> Iterator[None]:
+        with timer.paused():
+            now["wall"] += 10.0
+            compilations.append(now["wall"])
+            yield
+
+    inner = numba.njit(lambda x: x + 1)
+    outer = numba.njit(lambda x: inner(x) + 1)  # compiles the inner one, too: once is counted
+    with timer.running(), compilation_notice(Console(file=io.StringIO()), during=during):
+        for argument in (1, 2, 1.5):
+            now["wall"] += 0.25
+            assert outer(argument) == argument + 2
+    assert compilations == [10.25, 20.75]
+    assert timer.read("wall") == 0.75
+
+
+def test_a_compilation_that_fails_is_excluded_and_the_timer_goes_on() -> None:
+    timer = Timer()
+    with timer.running(), compilation_notice(Console(file=io.StringIO()), during=timer.paused):
+        with pytest.raises(numba.TypingError):
+            numba.njit(lambda x: x.missing)(1)
+        before = timer.read("wall")
+        time.sleep(0.01)
+        assert timer.read("wall") > before

@@ -79,7 +79,7 @@ def inspect_scene(
         found.region.up,
         (*rows, *of_files, *found.rows(parsed), *_note_rows(parsed, pictures)),
         every,
-        train_command(parsed, every, words),
+        train_command(parsed, every, words, masked=any(each.mask is not None for each in pictures)),
         hull_points(posed, pictures, found.region),
     )
 

@@ -186,6 +186,12 @@ def _notes(runs: Sequence[Run], names: Sequence[str], absent: int) -> list[str]:
             f"{changed} of {len(runs)} runs had weights changed by hand while they trained: their "
             f"settings do not determine their scores (interventions in provenance.json)"
         )
+    resumed = sum(bool(run.provenance.get("changed")) for run in runs)
+    if resumed:
+        notes.append(
+            f"{resumed} of {len(runs)} runs were resumed with other settings than they began with, "
+            f"which are the ones shown (changed in provenance.json)"
+        )
     for name in names:
         reasons = dict.fromkeys(run.reasons[name] for run in runs if name in run.reasons)
         notes += truncated([f"{name}: {reason}" for reason in reasons], "reasons")

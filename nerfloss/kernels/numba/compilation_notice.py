@@ -2,8 +2,8 @@
 
 import logging
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 
 import rich
 from numba.core.event import Event, Listener, install_listener
@@ -17,20 +17,30 @@ MESSAGE = "compiling CPU kernels, first run only"
 
 
 @contextmanager
-def compilation_notice(console: Console | None = None) -> Iterator[None]:
+def compilation_notice(
+    console: Console | None = None,
+    *,
+    during: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> Iterator[None]:
     """Log one line when a kernel is compiled in this context; on a terminal also show progress.
+
+    What the main thread compiles, it compiles in the context ``during()``, e.g. of a timer that
+    excludes it: a budget in seconds must not depend on what an earlier run has left on the disk.
 
     Kernels that are loaded from the cache on disk cause neither. numba reports compilations, not
     calls, so a call of a kernel costs the same with and without the notice.
     """
-    with install_listener("numba:compile", _Notice(console or rich.get_console())):
+    with install_listener("numba:compile", _Notice(console or rich.get_console(), during)):
         yield
 
 
 class _Notice(Listener):
     """Count compilations, which nest: a kernel compiles the functions that it calls."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(
+        self, console: Console, during: Callable[[], AbstractContextManager[None]]
+    ) -> None:
+        self._during, self._entered = during, ExitStack()
         self._lock = threading.Lock()
         self._depth = self._compiled = 0
         self._logged = False
@@ -50,6 +60,8 @@ class _Notice(Listener):
     def on_start(self, event: Event) -> None:
         with self._lock:
             self._depth += 1
+            if self._depth == 1 and threading.current_thread() is threading.main_thread():
+                self._entered.enter_context(self._during())
             if not self._logged:
                 self._logged = True
                 self._progress.start_task(self._task)
@@ -66,5 +78,7 @@ class _Notice(Listener):
             self._progress.update(
                 self._task, description=f"{MESSAGE}: {self._compiled} functions so far"
             )
-            if self._visible and self._depth == 0:
-                self._progress.stop()
+            if self._depth == 0:
+                self._entered.close()
+                if self._visible:
+                    self._progress.stop()

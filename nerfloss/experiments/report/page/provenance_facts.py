@@ -59,6 +59,7 @@ def facts_of(run: Run) -> dict[str, str]:
         "started": content.get("started"),
         "ended": content.get("ended"),
         "interventions": _interventions(content.get("interventions")),
+        "changed": _changed(content.get("changed")),
     }
     return {name: _text(value) for name, value in facts.items() if value not in (None, "")}
 
@@ -74,6 +75,19 @@ def _interventions(made: Any) -> str | None:
         for each in entries
     )
     return "weights changed by hand " + ", ".join(changes)
+
+
+def _changed(made: Any) -> str | None:
+    """Return the settings with which a run was resumed and that it did not begin with."""
+    entries = [each for each in made if isinstance(each, Mapping)] if isinstance(made, list) else []
+    settings = [(each.get("step"), group(each, "settings")) for each in entries]
+    changes = [
+        f"from step {step} on {key} from {' to '.join(map(str, values))}"
+        for step, found in settings
+        for key, values in found.items()
+        if isinstance(values, list)
+    ]
+    return f"resumed with other settings: {', '.join(changes)}" if changes else None
 
 
 def _commit(git: Mapping[str, Any]) -> str | None:

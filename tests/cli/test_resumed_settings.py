@@ -1,0 +1,100 @@
+"""A run that is resumed with other settings says which, and what it was is recorded."""
+
+import json
+from pathlib import Path
+
+import pytest
+from small_runs import tiny
+
+FAST = ("eval.mesh=null", "eval.geometry={}", "eval.images=false", "hydra.run.dir=run")
+WEIGHT = "loss.terms.eikonal.weight"
+
+
+@pytest.fixture
+def resume(command, tmp_path):
+    """Train a tiny run for three steps; a function that resumes it: status, log or error."""
+    status, _, said = command("train", *tiny(), *FAST, "trainer.max_steps=3", f"{WEIGHT}=0.1")
+    assert status == 0, said
+
+    def resumed(*words: str) -> tuple[int, str]:
+        logged = len(log_of(tmp_path))
+        status, _, said = command("train", "trainer.resume=run", *words)
+        return status, log_of(tmp_path)[logged:] if status == 0 else said
+
+    return resumed
+
+
+def log_of(folder: Path) -> str:
+    return (folder / "run" / "train.log").read_text()
+
+
+def provenance(folder: Path) -> dict:
+    return json.loads((folder / "run" / "provenance.json").read_text())
+
+
+def test_changed_settings_are_said_and_recorded_each_time(command, resume, tmp_path):
+    began = provenance(tmp_path)
+    status, log = resume(f"{WEIGHT}=0.3", "trainer.max_steps=5", "dataset.views=5")
+    assert status == 0
+    assert "WARNING" in log
+    assert "from step 3 on" in log
+    assert f"{WEIGHT} from 0.1 to 0.3" in log
+    first = {
+        WEIGHT: [0.1, 0.3],
+        "trainer.max_steps": [3, 5],
+        "dataset.views": [began_views(tmp_path), 5],
+    }
+    now = provenance(tmp_path)
+    assert now["changed"] == [{"step": 3, "settings": first}]
+    assert (now["started"], now["command"]) == (began["started"], began["command"])
+    assert len(now["resumed"]) == 1
+
+    # Without them the run goes back to the settings that it began with.
+    status, log = resume("trainer.max_steps=6", "dataset.views=5")
+    assert status == 0
+    assert f"{WEIGHT} from 0.3 to 0.1" in log
+    assert "dataset.views" not in log
+    second = {WEIGHT: [0.3, 0.1], "trainer.max_steps": [5, 6]}
+    now = provenance(tmp_path)
+    assert now["changed"] == [
+        {"step": 3, "settings": first},
+        {"step": 5, "settings": second},
+    ]
+    assert len(now["resumed"]) == 2
+
+    status, told, _ = command("report", "run")
+    assert status == 0
+    assert "1 of 1 runs were resumed with other settings" in " ".join(told.split())
+
+
+def began_views(folder: Path) -> int:
+    from omegaconf import OmegaConf
+
+    return OmegaConf.load(folder / "run" / ".hydra" / "config.yaml").dataset.views
+
+
+def test_a_longer_run_is_no_warning_and_the_same_settings_are_nothing(resume, tmp_path):
+    status, log = resume("trainer.max_steps=4")
+    assert status == 0
+    assert "WARNING" not in log
+    assert "trainer.max_steps from 3 to 4" in log
+    status, log = resume("trainer.max_steps=4", "viewer=off")
+    assert "other settings" not in log
+    assert len(provenance(tmp_path)["changed"]) == 1
+
+
+def test_a_run_that_is_at_its_end_says_so(resume):
+    status, log = resume()
+    assert status == 0
+    assert "no training step was made: the run has had 3 of 3 steps; raise trainer.max_steps" in log
+
+
+@pytest.mark.parametrize(
+    "change", ["model.field.network.color_from_grid=false", "model.field.network.width=16"]
+)
+def test_settings_that_the_checkpoint_does_not_fit_are_named(resume, change):
+    status, said = resume(change, "trainer.max_steps=4")
+    assert status == 2
+    assert change in said
+    assert "train another run" in " ".join(said.split())
+    assert "Traceback" not in said
