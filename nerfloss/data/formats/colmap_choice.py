@@ -66,6 +66,13 @@ def model_folders(folder: Path) -> list[Path]:
     return []
 
 
+def lies_deeper(folder: Path) -> bool:
+    """Return True if models were found by search, in none of the places where programs put them."""
+    places = {folder, *(folder / name for name in PLACES)}
+    models = model_folders(folder)
+    return bool(models) and not any({model, model.parent} & places for model in models)
+
+
 def _folders(place: Path) -> list[Path]:
     try:
         inside = [each for each in place.iterdir() if each.is_dir() and each.name[0] != "."]

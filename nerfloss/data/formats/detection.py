@@ -5,6 +5,7 @@ from pathlib import Path
 from types import ModuleType
 
 from nerfloss.data.errors import DataError, forbidden
+from nerfloss.data.formats.colmap_choice import lies_deeper, model_folders
 from nerfloss.data.formats.image_paths import PHOTOGRAPHS, is_file, is_folder
 from nerfloss.data.formats.parsed_scene import ParsedScene, ParseSettings
 
@@ -37,6 +38,8 @@ def detect_layout(folder: Path) -> str:
     try:
         for name in LAYOUTS:
             if layout_module(name).detect(folder):
+                if name == "colmap":
+                    _refuse_several(folder)
                 return name
     except PermissionError as error:
         raise forbidden(Path(error.filename or folder).parent) from error
@@ -46,6 +49,23 @@ def detect_layout(folder: Path) -> str:
 def parse_any(folder: Path, settings: ParseSettings) -> ParsedScene:
     """Read a folder in whatever layout it has."""
     return layout_module(detect_layout(folder)).parse(folder, settings)
+
+
+def _refuse_several(folder: Path) -> None:
+    """Raise DataError where a COLMAP model was found in one of several scenes inside."""
+    while lies_deeper(folder):
+        # Models of one reconstruction, as in sparse/0 and sparse/1, are no scenes.
+        inside = [each for each in _scenes_inside(folder) if model_folders(each) != [each]]
+        if len(inside) > 1:
+            raise DataError(folder, f"{len(inside)} scenes and not one", _one_of(inside))
+        if not inside:
+            return
+        folder = inside[0]
+
+
+def _one_of(scenes: list[Path]) -> str:
+    listed = ", ".join(str(path) for path in scenes[:3]) + (" ..." if scenes[3:] else "")
+    return f"set dataset.path to a scene inside of it: {listed}"
 
 
 def _content(folder: Path) -> str:
@@ -59,8 +79,7 @@ def _content(folder: Path) -> str:
 def _remedy(folder: Path) -> str:
     inside = _scenes_inside(folder)
     if inside:
-        listed = ", ".join(str(path) for path in inside[:3]) + (" ..." if inside[3:] else "")
-        return f"set dataset.path to a scene inside of it: {listed}"
+        return _one_of(inside)
     parts = _partial_model(folder)
     if parts:
         return parts

@@ -21,6 +21,43 @@ def test_a_folder_of_scenes_names_the_scenes_inside(tmp_path):
         detect_layout(tmp_path)
 
 
+def colmap(model: Path) -> None:
+    model.mkdir(parents=True)
+    for name in ("cameras.bin", "images.bin"):
+        (model / name).write_bytes(b"")
+
+
+@pytest.mark.parametrize("above", [".", "data"])
+@pytest.mark.parametrize("other", ["colmap", "nerfstudio"])
+def test_a_model_that_is_found_by_search_is_not_one_of_several_scenes(tmp_path, above, other):
+    inside = tmp_path / above
+    colmap(inside / "a" / "sparse" / "0")
+    if other == "colmap":
+        colmap(inside / "b" / "sparse" / "0")
+    else:
+        write(inside / "b", content())
+    (inside / "notes").mkdir()
+    both = re.escape(f"2 scenes and not one; set dataset.path to a scene inside of it: {inside}/a")
+    with pytest.raises(DataError, match=both):
+        detect_layout(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "models",
+    [
+        ("sparse/0", "sparse/1"),
+        ("work/models/0", "work/models/1"),
+        ("project/sparse/0",),
+        ("a/b/c/0",),
+    ],
+)
+def test_models_of_one_scene_are_found_by_search(tmp_path, models):
+    for model in models:
+        colmap(tmp_path / model)
+    (tmp_path / "images").mkdir()
+    assert detect_layout(tmp_path) == "colmap"
+
+
 @pytest.mark.parametrize(("kept", "missing"), [("images", "cameras"), ("cameras", "images")])
 @pytest.mark.parametrize("ending", [".bin", ".txt"])
 def test_half_a_colmap_model_names_the_file_that_is_missing(tmp_path, kept, missing, ending):
