@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from hydra.errors import (
@@ -71,7 +72,13 @@ def _unreadable_override(error: OverrideParseException) -> str:
     typed = error.override
     key, equals, value = typed.partition("=")
     if not equals:
-        return f"'{typed}' is no override: write <setting>=<value> or <group>=<choice>"
+        found = f"'{typed}' is no override: write "
+        if Path(typed).expanduser().exists() or "/" in typed.strip("/"):
+            return (
+                f"{found}dataset.path={typed} for a scene to train on, run={typed} for a run to "
+                f"evaluate, trainer.resume={typed} for one to continue"
+            )
+        return f"{found}<setting>=<value> or <group>=<choice>"
     if value.startswith("~"):
         return f"{typed}: '~' is not expanded here: write {key}=$HOME{value[1:]}"
     return (
