@@ -82,7 +82,8 @@ def recorded(
     if earlier is not None and (resumed or again):
         content |= {key: earlier[key] for key in ("started", "command") if key in earlier}
         content["resumed"] = [*earlier.get("resumed", []), now]
-        content["changed"] = earlier.get("changed", [])
+        changed = earlier.get("changed")
+        content["changed"] = changed if isinstance(changed, list) else []
     _write(folder, content)
     try:
         yield content

@@ -14,17 +14,19 @@ _ABSENT = "none"
 
 
 def changes_of(
-    begun: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]], now: Mapping[str, Any]
+    begun: Mapping[str, Any], earlier: Sequence[Any], now: Mapping[str, Any]
 ) -> dict[str, list[Any]]:
     """Return the settings that change at a resumption, as ``{key: [before, after]}``.
 
     ``begun`` is the configuration that the run began with, ``earlier`` what `record_of` returned at
     its earlier resumptions, and ``now`` the configuration that it goes on with. Settings that do
-    not affect scores are left out.
+    not affect scores are left out, and so is what a damaged file has instead of a record.
     """
     before = dict(flat(begun))
     for resumption in earlier:
-        before |= {key: after for key, (_, after) in resumption["settings"].items()}
+        settings = resumption.get("settings") if isinstance(resumption, Mapping) else None
+        pairs = settings.items() if isinstance(settings, Mapping) else ()
+        before |= {key: pair[1] for key, pair in pairs if isinstance(pair, list) and len(pair) == 2}
     after = dict(flat(now))
     keys = [key for key in dict.fromkeys((*before, *after)) if affects_scores(key)]
     return {

@@ -83,6 +83,16 @@ def test_a_longer_run_is_no_warning_and_the_same_settings_are_nothing(resume, tm
     assert len(provenance(tmp_path)["changed"]) == 1
 
 
+def test_a_damaged_record_is_no_obstacle(resume, tmp_path):
+    file = tmp_path / "run" / "provenance.json"
+    broken = [3, {}, {"settings": 1}, {"settings": {WEIGHT: 1}}]
+    for changed in (broken, "all"):
+        file.write_text(json.dumps({**provenance(tmp_path), "changed": changed}))
+        status, log = resume(f"{WEIGHT}=0.3")
+        assert status == 0
+        assert f"{WEIGHT} from 0.1 to 0.3" in log
+
+
 def test_a_run_that_is_at_its_end_says_so(resume):
     status, log = resume()
     assert status == 0
