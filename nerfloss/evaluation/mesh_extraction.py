@@ -36,6 +36,8 @@ from nerfloss.memory import free_memory
 
 log = logging.getLogger(__name__)
 
+LARGE_SHARE = 0.2  # of the area, from which dropped parts are warned of
+
 # Colours of points of the surface with outward normals, seen along directions.
 Colors = Callable[
     [Float[Tensor, "points 3"], Float[Tensor, "points 3"], Float[Tensor, "points 3"]],
@@ -119,6 +121,13 @@ class MeshExtraction:
             )
         searched = 1.0 if region is None else region.volume_fraction
         log.info("mesh: %s; extracted within %.1f %% of the box", report, 100 * searched)
+        if report.rule == "supported" and report.dropped_area > LARGE_SHARE:
+            log.warning(
+                "mesh: %.0f %% of its area was in parts that are tiny, or that the training views "
+                "do not show, as cavities, or walls before the cameras: look at the images, and "
+                "at the whole mesh (eval.mesh.components=all)",
+                100 * report.dropped_area,
+            )
         return ExtractedMesh(mesh, report)
 
     def _marching_cubes(

@@ -86,6 +86,15 @@ def test_a_floater_that_no_view_supports_is_dropped():
     )
 
 
+@pytest.mark.parametrize(("floaters", "warned"), [(1, []), (2, ["27 % of its area"])])
+def test_a_large_share_that_is_dropped_is_warned_of(floaters, warned, caplog):
+    places = [[0.7, 0.7, 0.7], [0.7, -0.7, 0.7]]
+    extract(union(THREE_BALLS, balls(places[:floaters], 0.15)), rendered=THREE_BALLS)
+    warnings = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+    assert len(warnings) == len(warned)
+    assert all(share in said for share, said in zip(warned, warnings, strict=True))
+
+
 def test_a_cavity_that_no_view_sees_is_dropped():
     found = extract(carve(balls([[0.0, 0.0, 0.0]], 0.6), balls([[0.0, 0.0, 0.0]], 0.3)))
     assert (found.components.parts, found.components.dropped) == (2, 1)
