@@ -143,7 +143,7 @@ def _train_and_evaluate(
             write_ablation(config, folder)
         run = assemble(cfg, folder, group)
         if checkpoint is not None:
-            run.load(checkpoint, changed)
+            run.load(checkpoint, *([changed] if changed else []))
         if begun is not None and group.is_main:
             earlier = record["changed"]
             changes = changes_of(begun, earlier, config)
