@@ -27,7 +27,7 @@ class Played:
     play: "Play"
     begun: bool = False
 
-    def load(self, path: Path, changed: Sequence[str] = ()) -> None:
+    def load(self, path: Path, changed: Sequence[str] = ()) -> None:  # noqa: ARG002
         assert path.is_file()
         self.begun = True
 
