@@ -84,7 +84,7 @@ def recorded(
         content["resumed"] = [*earlier.get("resumed", []), now]
         changed = earlier.get("changed")
         content["changed"] = changed if isinstance(changed, list) else []
-    _write(folder, content)
+    write_provenance(folder, content)
     try:
         yield content
     except BaseException as error:
@@ -166,7 +166,7 @@ def _now() -> str:
     return datetime.now().astimezone().isoformat(timespec="seconds")
 
 
-def _write(folder: Path, content: Mapping[str, Any]) -> None:
+def write_provenance(folder: Path, content: Mapping[str, Any]) -> None:
     """Write the file atomically: a partial one could not be read after a crash."""
     atomic_write(folder / FILE, f"{json.dumps(content, indent=2, default=str)}\n".encode())
 
@@ -174,6 +174,6 @@ def _write(folder: Path, content: Mapping[str, Any]) -> None:
 def _write_end(folder: Path, content: Mapping[str, Any]) -> None:
     """Write the file; log a failure, so that it does not replace the error of the run."""
     try:
-        _write(folder, content)
+        write_provenance(folder, content)
     except OSError as error:
         log.warning("%s", error)

@@ -98,7 +98,11 @@ def _is_choice(cfg: DictConfig, override: Override) -> bool:
     key = override.key_or_group
     if "." not in key and key not in cfg:
         return True
-    group = key == "hardware" or isinstance(OmegaConf.select(cfg, key), DictConfig)
+    parent, _, last = key.rpartition(".")
+    holder = OmegaConf.select(cfg, parent) if parent else cfg
+    if not isinstance(holder, DictConfig) or OmegaConf.is_interpolation(holder, last):
+        return False  # what is replaced is not resolved: it may read the environment
+    group = key == "hardware" or isinstance(holder.get(last), DictConfig)
     return group and isinstance(override.value(), str | bool)
 
 

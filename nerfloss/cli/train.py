@@ -100,9 +100,8 @@ def _continue(cfg: DictConfig, folder: Path) -> Mapping[str, float] | None:
     preflight_checks(saved)
     import_run_modules()
     chosen = with_chunks_for_here(saved)
-    begun = plain(saved_config(Path(resume), []))
     return _train_and_evaluate(
-        chosen, plain(saved), folder, checkpoint, asked, begun=begun, changed=changed
+        chosen, plain(saved), folder, checkpoint, asked, resumed=Path(resume), changed=changed
     )
 
 
@@ -113,25 +112,29 @@ def _train_and_evaluate(
     checkpoint: Path | None,
     overrides: Sequence[str],
     *,
-    begun: Mapping[str, Any] | None = None,
+    resumed: Path | None = None,
     changed: Sequence[str] = (),
 ) -> Mapping[str, float] | None:
     """Return the scores, or None if the run was interrupted; ``config`` is what is recorded.
 
-    Of a run that is resumed, ``begun`` is the configuration that it began with, and ``changed`` are
-    the overrides that it goes on with.
+    ``resumed`` is the folder of a run that goes on, and ``changed`` are the overrides that it goes
+    on with.
     """
     # Imported here: --help and refused settings must not wait for torch.
     from nerfloss.assembly.build import assemble
-    from nerfloss.assembly.provenance import STOPPED, recorded
-    from nerfloss.assembly.resumed_settings import changes_of, log_changes, record_of
+    from nerfloss.assembly.provenance import STOPPED, recorded, write_provenance
+    from nerfloss.assembly.resumed_settings import changes_of, recorded_changes
     from nerfloss.assembly.sweep_config import write_ablation
     from nerfloss.training.distributed.init_process_group import init_process_group
 
     hardware = cfg.get("hardware")
-    resumed, same = begun is not None, begun is not None and not changed
     kept = recorded(
-        folder, config, overrides=overrides, hardware=hardware, resumed=resumed, same=same
+        folder,
+        config,
+        overrides=overrides,
+        hardware=hardware,
+        resumed=resumed is not None,
+        same=resumed is not None and not changed,
     )
     is_main = torchrun_env.is_main_process()
     with (
@@ -143,13 +146,12 @@ def _train_and_evaluate(
             write_ablation(config, folder)
         run = assemble(cfg, folder, group)
         if checkpoint is not None:
-            run.load(checkpoint, *([changed] if changed else []))
-        if begun is not None and group.is_main:
+            run.load(checkpoint, changed)
+        if resumed is not None and group.is_main:
             earlier = record["changed"]
-            changes = changes_of(begun, earlier, config)
-            if changes:
-                record["changed"] = [*earlier, record_of(run.trainer.step, changes)]
-                log_changes(run.trainer.step, changes)
+            if changes := changes_of(resumed, earlier, changed, config):
+                record["changed"] = recorded_changes(earlier, changes, run.trainer.step)
+                write_provenance(folder, record)  # now: a run that is killed must have it, too
         if run.train():
             return run.evaluate().values
         record["status"] = STOPPED

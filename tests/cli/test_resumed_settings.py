@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from small_runs import tiny
 
+from nerfloss.assembly.run import Run
+
 FAST = ("eval.mesh=null", "eval.geometry={}", "eval.images=false", "hydra.run.dir=run")
 WEIGHT = "loss.terms.eikonal.weight"
 
@@ -91,6 +93,27 @@ def test_a_damaged_record_is_no_obstacle(resume, tmp_path):
         status, log = resume(f"{WEIGHT}=0.3")
         assert status == 0
         assert f"{WEIGHT} from 0.1 to 0.3" in log
+
+
+def test_what_is_typed_in_place_of_the_environment_is_all_that_is_read(resume, tmp_path):
+    file = tmp_path / "run" / ".hydra" / "config.yaml"
+    stored = file.read_text()
+    assert stored.startswith("seed: 0\n")
+    file.write_text(stored.replace("seed: 0", "seed: ${oc.env:NERFLOSS_NOT_SET}", 1))
+    status, log = resume("seed=0", "trainer.max_steps=4")
+    assert status == 0, log
+    assert "seed from ${oc.env:NERFLOSS_NOT_SET} to 0" in log
+
+
+def test_changes_are_recorded_before_the_first_step(resume, tmp_path, monkeypatch):
+    def killed(_: Run) -> bool:
+        raise SystemExit(9)
+
+    monkeypatch.setattr(Run, "train", killed)
+    monkeypatch.setattr("nerfloss.assembly.provenance._write_end", lambda *_: None)
+    status, _ = resume("trainer.max_steps=4")
+    assert status == 9
+    assert provenance(tmp_path)["changed"][0]["settings"] == {"trainer.max_steps": [3, 4]}
 
 
 def test_a_run_that_is_at_its_end_says_so(resume):
