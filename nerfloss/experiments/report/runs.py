@@ -1,6 +1,6 @@
 """Runs below a folder: configuration, status and scores of each."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -8,6 +8,7 @@ from typing import Any
 
 from nerfloss.assembly.result_settings import current_override, with_current_names
 from nerfloss.experiments.report.run_files import (
+    FAILED_AT_ONCE,
     RunFiles,
     group,
     how_it_ended,
@@ -29,7 +30,7 @@ class Run:
     ``status``: "finished", or the problem and how far the run came. ``damaged``: files that could
     not be read. From metrics.json: ``metrics`` (numbers), ``conventions`` (direction, units and
     settings of each score), ``reasons`` (why a score is missing). ``provenance`` and ``ablation``:
-    the files of these names; empty if there is none.
+    the files of these names; empty if there is none. ``is_job``: a sweep asked for the run.
     """
 
     folder: Path
@@ -43,11 +44,17 @@ class Run:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     ablation: Mapping[str, Any] = field(default_factory=dict)
     damaged: tuple[str, ...] = ()
+    is_job: bool = True
 
     @property
     def finished(self) -> bool:
         """True if the run has scores that can be compared."""
         return self.status == "finished"
+
+    @property
+    def was_refused(self) -> bool:
+        """True for a command of its own, no job of a sweep, that failed before its first step."""
+        return not self.is_job and self.status.startswith(FAILED_AT_ONCE)
 
     @property
     def seed(self) -> str:
@@ -103,15 +110,19 @@ def read_runs(found: RunFolders) -> list[Run]:
     return [read_run(found.root / path) for path in found.runs]
 
 
+def begun(runs: Sequence[Run]) -> list[Run]:
+    """Return the runs without those that were refused; all of them if all were."""
+    return [run for run in runs if not run.was_refused] or [*runs]
+
+
 def read_run(folder: Path) -> Run:
     """Read the files of one run; damaged ones are listed in the result."""
     files = RunFiles(folder)
     scores, provenance = files.mapping("metrics.json"), files.mapping("provenance.json")
+    launch = group(files.mapping(".hydra/hydra.yaml"), "hydra")
     fields = {
         "overrides": _renamed(overrides(files.content(".hydra/overrides.yaml"))),
-        "choices": _renamed(
-            group(files.mapping(".hydra/hydra.yaml"), "hydra", "runtime", "choices")
-        ),
+        "choices": _renamed(group(launch, "runtime", "choices")),
         "config": with_current_names(files.mapping(".hydra/config.yaml")),
         "ablation": files.mapping("ablation.json"),
     }
@@ -125,6 +136,7 @@ def read_run(folder: Path) -> Run:
         status=_status(files, provenance),
         provenance=provenance,
         damaged=tuple(files.damaged),
+        is_job=launch.get("mode") != "RUN",
     )
 
 

@@ -26,7 +26,7 @@ from nerfloss.experiments.report.page.training_curves import training_curves
 from nerfloss.experiments.report.page.weight_response import weight_response
 from nerfloss.experiments.report.page.weights_over_time import weights_over_time
 from nerfloss.experiments.report.run_folders import find_run_folders
-from nerfloss.experiments.report.runs import read_runs
+from nerfloss.experiments.report.runs import begun, read_runs
 from nerfloss.experiments.report.table import as_markdown
 from nerfloss.experiments.report.truncate import truncated
 
@@ -77,7 +77,8 @@ def write_report(folder: Path, *, baseline: str | None = None) -> Path:
     require_page_packages()
     found = find_run_folders(folder)
     absent = count_missing_runs(found)
-    return write_page(study_of(read_runs(found), folder, absent=absent, baseline=baseline), folder)
+    runs = begun(read_runs(found))
+    return write_page(study_of(runs, folder, absent=absent, baseline=baseline), folder)
 
 
 def write_page(study: Study, folder: Path) -> Path:
