@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
     from nerfloss.data.errors import existing
     from nerfloss.data.formats.build_settings import DEFAULTS
     from nerfloss.data.formats.convert_scene import convert_scene
-    from nerfloss.data.training_line import training_line
+    from nerfloss.data.training_line import WITHOUT_MASKS, training_line
 
     scene = existing(options.scene, "a scene")
     words = scene_settings(options)
@@ -83,7 +83,8 @@ def run(options: argparse.Namespace) -> int:
         print(f"note: {note}")
     source = f"{len(parsed.frames)} views of {scene} ({parsed.layout})"
     print(f"wrote {source} to {done.folder} ({options.to})")
-    print(training_line(done.folder, done.settings))
+    background = () if done.masked else WITHOUT_MASKS
+    print(training_line(done.folder, [*done.settings, *background]))
     return 0
 
 

@@ -120,7 +120,26 @@ def test_a_conversion_holds_region_and_test_views(folder, tmp_path, capsys) -> N
         assert np.linalg.norm(scene.to_world[:3, 0]) == pytest.approx(2)
 
 
-def test_a_conversion_without_masks_trains_without(folder, tmp_path, capsys) -> None:
-    words = ["convert", str(folder), "--to", "colmap", "-o", str(tmp_path / "out")]
-    assert main([*words, "dataset.masks=false"]) == 0
-    assert capsys.readouterr().out.rstrip().endswith("dataset.masks=false")
+BACKGROUND = "background=contracted loss=photos_sdf"
+
+
+@pytest.mark.parametrize(
+    ("alpha", "masks", "ending"),
+    [
+        (False, "auto", BACKGROUND),
+        (False, "false", f"dataset.masks=false {BACKGROUND}"),
+        (True, "false", f"dataset.masks=false {BACKGROUND}"),
+        (True, "auto", "/out"),
+    ],
+)
+def test_a_conversion_trains_with_a_background_where_no_masks_are(
+    folder, tmp_path, capsys, alpha, masks, ending
+):
+    for path in (folder / "images").iterdir() if alpha else ():
+        opaque = Image.open(path).convert("RGBA")
+        opaque.paste((0, 0, 0, 0), (0, 0, 20, 20))
+        opaque.save(path)
+    words = ["convert", str(folder), "--to", "nerfstudio", "-o", str(tmp_path / "out")]
+    assert main([*words, f"dataset.masks={masks}"]) == 0
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert line.endswith(f"/out {ending}" if ending != "/out" else ending)

@@ -31,9 +31,13 @@ TEST, NAMES = "test.txt", "names.txt"
 
 @dataclass(frozen=True)
 class Conversion:
-    """What was written: the settings that read it as the source is, and what was assumed."""
+    """What was written: the settings that read it as the source is, and what was assumed.
+
+    ``masked``: some view has an object mask.
+    """
 
     folder: Path
+    masked: bool
     settings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -59,10 +63,11 @@ def convert_scene(
     parsed = with_settings(_ordered(parsed), settings)
     parsed = replace(parsed, frames=tuple(uniquely_named(parsed)))
     without_masks = ["dataset.masks=false"] if settings.masks is False else []
+    masked = not without_masks and _has_masks(parsed)
     if target == "nerfstudio":
         write_transforms(parsed, folder, link=link)
         words = (*without_masks, *region_settings(parsed, target))
-        return Conversion(folder, words, left_out(parsed, target, folder))
+        return Conversion(folder, masked, words, left_out(parsed, target, folder))
     parsed = in_file_coordinates(parsed)
     parsed, words, notes = _with_one_kind_of_masks(parsed)
     words += without_masks
@@ -76,7 +81,7 @@ def convert_scene(
         held = [names[parsed.frames[index].name] for index in parsed.test]
         atomic_write(folder / TEST, "".join(f"{name}\n" for name in held).encode())
         words.append(f"dataset.hold_out={TEST}")
-    return Conversion(folder, tuple(words), tuple(notes))
+    return Conversion(folder, masked, tuple(words), tuple(notes))
 
 
 def _check_folder(parsed: ParsedScene, folder: Path) -> None:
@@ -86,6 +91,11 @@ def _check_folder(parsed: ParsedScene, folder: Path) -> None:
         raise DataError(folder, "the folder is not empty", "choose another folder: -o <folder>")
     if not parsed.frames:
         raise DataError(parsed.folder, "no views", "nothing can be converted")
+
+
+def _has_masks(parsed: ParsedScene) -> bool:
+    files = any(frame.object_mask for frame in parsed.frames)
+    return files or any(image.has_alpha for image in plan_images(parsed.frames, 1))
 
 
 def _with_one_kind_of_masks(parsed: ParsedScene) -> tuple[ParsedScene, list[str], list[str]]:
