@@ -50,6 +50,12 @@ def _error_of_term(node: Any, error: InstantiationException) -> RecipeError | No
     settings = OmegaConf.select(node, f"terms.{place[1]}.fn") or {}
     if unknown := _unknown_settings(place[1], settings):
         return RecipeError(f"the loss recipe cannot be built:\n{unknown}")
+    target = get_object(settings["_target_"]) if "_target_" in settings else None
+    if inspect.isfunction(target) and not settings.get("_partial_"):
+        return RecipeError(
+            f"the loss recipe cannot be built:\n  {place[1]}: {settings['_target_']} was called "
+            f"for a loss: {cause}. If it is the loss, say so with {key}._partial_=true"
+        )
     named = [name for name in settings if re.search(rf"\b{re.escape(name)}\b", str(cause))]
     keys = ", ".join(f"{key}.{name}" for name in named) or key
     return RecipeError(f"the loss recipe cannot be built:\n  {place[1]}: {cause} ({keys})")

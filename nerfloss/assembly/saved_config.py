@@ -10,7 +10,7 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
 from nerfloss.assembly.config_files import read_text
-from nerfloss.assembly.config_groups import closest
+from nerfloss.assembly.config_groups import closest, config_groups
 from nerfloss.assembly.renamed_settings import dotted_keys, refuse_renamed
 from nerfloss.assembly.trust.stored import read_stored
 
@@ -97,7 +97,7 @@ def _is_choice(cfg: DictConfig, override: Override) -> bool:
     """Tell whether an override chooses a part by name, instead of changing a setting."""
     key = override.key_or_group
     if "." not in key and key not in cfg:
-        return True
+        return key in config_groups()
     parent, _, last = key.rpartition(".")
     holder = OmegaConf.select(cfg, parent) if parent else cfg
     if not isinstance(holder, DictConfig) or OmegaConf.is_interpolation(holder, last):

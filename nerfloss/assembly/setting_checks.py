@@ -21,8 +21,8 @@ _PLAIN: Mapping[str, tuple[Any, float | None]] = {
     "viewer": (Literal["on", "off"], None),
     "viewer_port": (int, 0),
 }
-# The function of a loss term: the recipe checks the names of its settings.
-_TERM = re.compile(r"loss\.terms\.[^.]+\.fn\.")
+# A loss term and its function: the recipe checks the names of their settings.
+_TERM = re.compile(r"loss\.terms\.[^.]+\.(fn\.)?")
 
 
 def check_plain_settings(config: Mapping[str, Any]) -> None:
@@ -66,7 +66,14 @@ def _faults(node: Any, prefix: str) -> Iterator[str]:
     if not isinstance(node, Mapping):
         return
     parameters = _parameters(node.get("_target_"))
-    if not _TERM.fullmatch(prefix):
+    term = _TERM.fullmatch(prefix)
+    if term and not term[1] and "_target_" in node:
+        yield (
+            f"{prefix.rstrip('.')}: is a function, not a term: write its name below 'fn', as "
+            f"{prefix}fn._target_=... and {prefix}fn._partial_=true, beside the term's weight"
+        )
+        return
+    if not term:
         yield from _unknown_names(node, parameters, prefix)
     for key, value in node.items():
         if key in parameters and (fault := fault_of_value(value, parameters[key].annotation)):

@@ -61,8 +61,11 @@ def faults_of_keys(name: str, specs: Mapping[str, Any]) -> Iterator[str]:
         yield f"the name {name!r} of a term has to be a word without dots"
         return
     spec = specs[name]
-    if not isinstance(spec, Mapping):
+    if isinstance(spec, bool | int | float | str | list | None):
         yield f"is {spec!r}, not a term: give it the keys {', '.join(KEYS)}"
+        return
+    if not isinstance(spec, Mapping) or "_target_" in spec:
+        yield "is a function, not a term: a term is {'fn': function, 'weight': ...}"
         return
     for key in spec:
         if key not in KEYS:

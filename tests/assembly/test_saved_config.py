@@ -32,6 +32,8 @@ def test_settings_inside_of_parts_can_be_changed(run: Path) -> None:
         ("loss/balancer=gradnorm", r"cannot be replaced.*nerfloss train loss/balancer=gradnorm"),
         ("~loss.terms.rgb", "cannot be replaced"),
         ("dataset.pth=/new", r"no setting 'dataset\.pth'; did you mean dataset\.path"),
+        ("output=/new", "has no setting 'output'"),
+        ("datset=blender", "no setting 'datset'; did you mean dataset"),
         ("datset.path=/new", r"no setting 'datset\.path'; did you mean dataset\.path"),
         ("trainer.pace.rays=8", r"trainer\.pace\.rays was renamed to trainer\.batch_size\.rays"),
     ],

@@ -62,6 +62,21 @@ MISTAKES: Sequence[tuple[str, Sequence[str], Sequence[str]]] = [
         ["quantities.mine", "no.f"],
     ),
     (
+        "loss in place of a term",
+        ["train", "+loss.terms.mine={_target_: os.getcwd, _partial_: true, weight: 1}"],
+        ["loss.terms.mine", "below 'fn'", "loss.terms.mine.fn._target_=", "fn._partial_=true"],
+    ),
+    (
+        "loss that is called too early",
+        [
+            "train",
+            "+loss.terms.mine.fn._target_=nerfloss.losses.eikonal.eikonal",
+            "initialization=sphere",
+            "dataset.size=8",
+        ],
+        ["mine: nerfloss.losses.eikonal.eikonal", "missing", "loss.terms.mine.fn._partial_=true"],
+    ),
+    (
         "loss that returns no tensor",
         [
             "train",

@@ -83,6 +83,8 @@ def unset(rgb, *, sigma):
         ({"fn": l1, "inputs": {"prediction": 3}}, "inputs give 'prediction' the value 3"),
         ({"fn": l1, "inputs": "rgb"}, "has inputs 'rgb': map parameters to quantities"),
         (3, "is 3, not a term"),
+        (photo, "is a function, not a term"),
+        ({"_target_": "mylab.photo", "weight": 1.0}, "is a function, not a term"),
     ],
 )
 def test_a_term_that_cannot_be_parsed_is_refused_with_the_reason(spec, reason):
