@@ -1,7 +1,7 @@
 """Scores as a table for the terminal."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Group
@@ -13,6 +13,8 @@ from nerfloss.files import printable
 
 MISSING_WEIGHTS = "published weights are missing: 'nerfloss weights' says where to get them"
 ARROWS = {"higher": "↑", "lower": "↓"}
+# What a column of a baseline holds.
+BASELINES = {"hull": "scores of the visual hull, the surface that the training masks alone give"}
 
 
 def score_table(metrics: Mapping[str, Any], *, title: str = "Scores") -> Group:
@@ -38,7 +40,8 @@ def score_table(metrics: Mapping[str, Any], *, title: str = "Scores") -> Group:
         arrow = ARROWS.get(entry.get("better") or "", "")
         units = _plain(entry.get("units") or "")
         table.add_row(_plain(name), _number(metrics[name]), *of_baselines, arrow, units)
-    below = _missing_lines(missing, baselines)
+    said = [f"{name}: {BASELINES[name]}" for name in baselines if name in BASELINES]
+    below = _lines_below([*said, *_missing_lines(missing, baselines)])
     return Group(table, *([below] if below else []))
 
 
@@ -51,7 +54,7 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4g}"
 
 
-def _missing_lines(missing: Mapping[str, str], baselines: Mapping[str, None]) -> Text | None:
+def _missing_lines(missing: Mapping[str, str], baselines: Mapping[str, None]) -> list[str]:
     """Return the metrics without a value, one short line per reason."""
     by_reason: dict[str, list[str]] = {}
     for name, reason in missing.items():
@@ -61,6 +64,10 @@ def _missing_lines(missing: Mapping[str, str], baselines: Mapping[str, None]) ->
     shortened = {_first_clause(reason) for reason in missing.values()} - {*missing.values()}
     if shortened - {MISSING_WEIGHTS}:
         lines.append("metrics.json has the reasons in full")
+    return lines
+
+
+def _lines_below(lines: Sequence[str]) -> Text | None:
     # As Text: the brackets in "install nerfloss[stlpips]" are not markup.
     return Text("\n".join(map(printable, lines)), style="italic") if lines else None
 
