@@ -1,5 +1,6 @@
 """The generalization gap: how much better the training views are rendered than the test views."""
 
+import logging
 from dataclasses import replace
 
 from nerfloss.assembly.eval_adapter import views_of
@@ -9,9 +10,12 @@ from nerfloss.evaluation.inputs import EvaluatedModel
 from nerfloss.evaluation.scores import Evaluation, Score, mean_score
 from nerfloss.evaluation.view_scores import score_view
 
+log = logging.getLogger(__name__)
+
 GAP = "generalization_gap"
 VIEWS = 4  # training views at most, evenly spread, whose PSNR stands for all
 MOST_PIXELS = 500_000  # of each: of larger images every n-th row and column
+LARGE = 6.0  # dB, from which it is warned of: errors of test views are twice as large
 
 
 def generalization_gap(
@@ -38,4 +42,13 @@ def generalization_gap(
         images = evaluator.render_quantities(subject, view, metrics=metrics, for_image_grid=False)
         scores.append(score_view(metrics, images, subject.offers)["psnr"])
     mean = mean_score(scores, {**shared, "training_views": len(scores)})
-    return {GAP: replace(mean, value=None if mean.value is None else mean.value - test)}
+    gap = None if mean.value is None else mean.value - test
+    if gap is not None and gap > LARGE:
+        log.warning(
+            "training views are rendered %.1f dB better than test views: the field has learned "
+            "what holds for its own views only. Test views may see what no training view sees, "
+            "cameras may be wrong ('nerfloss inspect' checks them), or surroundings may lack a "
+            "model (background=contracted). More photographs help, more steps do not",
+            gap,
+        )
+    return {GAP: replace(mean, value=gap)}

@@ -150,6 +150,10 @@ def _reason(error: BaseException | None, target: str) -> str:
     missing = error.name if isinstance(error, ModuleNotFoundError) else None
     if isinstance(error, SyntaxError) or (missing and missing.partition(".")[0] not in target):
         return f": {type(error).__name__}: {error}"
+    path, _, name = target.rpartition(".")
+    if (module := sys.modules.get(path)) is not None:
+        where = getattr(module, "__file__", None) or path
+        return f": {where} has no '{name}'{closest(name, vars(module))}"
     return (
         "; write <package>.<module>.<name>, of a package that is installed or lies in the "
         "working directory"

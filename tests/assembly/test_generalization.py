@@ -13,7 +13,8 @@ from nerfloss.evaluation.scores import Evaluation, Score
 BOX = torch.tensor([[-1.0] * 3, [1.0] * 3])
 
 
-def test_the_gap_is_training_minus_test(monkeypatch):
+@pytest.mark.parametrize(("test_psnr", "warned"), [(25.0, True), (34.5, False)])
+def test_the_gap_is_training_minus_test(monkeypatch, caplog, test_psnr, warned):
     scene = small_scene("sphere", views=5, test_views=1, size=16).resolve_background({"sdf"})
     evaluator = Evaluator(metrics={"psnr": psnr})
     rendered = []
@@ -26,10 +27,11 @@ def test_the_gap_is_training_minus_test(monkeypatch):
         return {"rgb": target + 0.01, "target_rgb": target}
 
     monkeypatch.setattr(Evaluator, "render_quantities", render_quantities)
-    found = Evaluation({"psnr": Score(25.0)})
+    found = Evaluation({"psnr": Score(test_psnr)})
     subject = EvaluatedModel(lambda *_: {}, frozenset({"rgb"}), BOX)
     gap = generalization_gap(evaluator, subject, scene, found)[GAP]
-    assert gap.value == pytest.approx(40 - 25, abs=1e-3)
+    assert gap.value == pytest.approx(40 - test_psnr, abs=1e-3)
+    assert (f"{40 - test_psnr:.1f} dB better than test views" in caplog.text) == warned
     assert gap.conventions["training_views"] == len(rendered) == 3
     assert gap.conventions["better"] is None
     assert rendered == list(scene.train.names[::2])

@@ -57,6 +57,11 @@ MISTAKES: Sequence[tuple[str, Sequence[str], Sequence[str]]] = [
         ["quantities.mine", "unreadable.f cannot be imported: SyntaxError"],
     ),
     (
+        "function that its module lacks",
+        ["train", "+quantities.mine={_target_: nerfloss.losses.eikonal.eikonl, _partial_: true}"],
+        ["quantities.mine", "eikonal.py has no 'eikonl'; did you mean eikonal"],
+    ),
+    (
         "function that is missing",
         ["train", "+quantities.mine={_target_: no.f, _partial_: true}"],
         ["quantities.mine", "no.f"],
