@@ -134,11 +134,17 @@ class Background(nn.Module):
         opacity: Float[Tensor, "rays"],
         background_t_starts: Float[Tensor, "rays samples"],
         background_t_ends: Float[Tensor, "rays samples"],
+        viewing_directions: Float[Tensor, "rays 3"] | None = None,
     ) -> Float[Tensor, "rays 3"]:
-        """Return the colour behind the foreground; 0 where nothing of it would be seen."""
+        """Return the colour behind the foreground; 0 where nothing of it would be seen.
+
+        It is seen from ``viewing_directions``; None: from ``directions``.
+        """
+        viewing = directions if viewing_directions is None else viewing_directions
         seen = (opacity.detach() < 1 - self.color_threshold).nonzero().squeeze(-1)
         t_starts, t_ends = background_t_starts[seen], background_t_ends[seen]
-        colors = self._rendered(origins[seen], directions[seen], t_starts, t_ends)
+        rays = (each[seen] for each in (origins, directions, viewing))
+        colors = self._rendered(*rays, t_starts, t_ends)
         return torch.zeros_like(origins).index_copy(0, seen, colors)
 
     def _start(self, rays: Rays) -> Float[Tensor, "rays"]:
@@ -149,7 +155,7 @@ class Background(nn.Module):
         return torch.where(leave > enter, leave, beside)
 
     def _rendered(
-        self, origins: Tensor, directions: Tensor, t_starts: Tensor, t_ends: Tensor
+        self, origins: Tensor, directions: Tensor, viewing: Tensor, t_starts: Tensor, t_ends: Tensor
     ) -> Float[Tensor, "rays 3"]:
         """Return the colours of rays, of which all light ends in the background."""
         begin = contract(_along(origins, directions, t_starts))
@@ -169,7 +175,7 @@ class Background(nn.Module):
         weights = compositing_weights(torch.cat([alphas[:, :-1], opaque], 1), backend=self.backend)
         above = (weights.detach() > self.color_threshold).flatten().nonzero().squeeze(-1)
         ray = above // length.shape[1]
-        found = self.field.appearance(directions[ray], values["embeddings"][above])
+        found = self.field.appearance(viewing[ray], values["embeddings"][above])
         colors = points.new_zeros(len(points), 3).index_copy(0, above, found)
         return composited(weights, colors.view(*length.shape, 3), backend=self.backend)
 

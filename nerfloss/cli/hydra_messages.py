@@ -152,7 +152,7 @@ def _reason(error: BaseException | None, target: str) -> str:
         return f": {type(error).__name__}: {error}"
     path, _, name = target.rpartition(".")
     if (module := sys.modules.get(path)) is not None:
-        where = getattr(module, "__file__", None) or path
+        where = vars(module).get("__file__") or path
         return f": {where} has no '{name}'{closest(name, vars(module))}"
     return (
         "; write <package>.<module>.<name>, of a package that is installed or lies in the "

@@ -62,6 +62,9 @@ VOCABULARY: Mapping[str, Quantity] = {
     # rays and samples
     "origins": Quantity("rays 3", "origin of a ray", _RAYS),
     "directions": Quantity("rays 3", "unit direction of a ray", _RAYS),
+    "viewing_directions": Quantity(
+        "rays 3", "`directions`, in training with `model.renderer.direction_noise`", _RAYS
+    ),
     "pixel": Quantity("rays 2", "column and row of the pixel's centre, in pixels", _RAYS),
     "view": Quantity("rays", "index of the image a ray belongs to", _RAYS, "int"),
     "axis_cosine": Quantity("rays", "cosine between a ray and its camera's optical axis", _RAYS),

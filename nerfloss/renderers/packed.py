@@ -67,3 +67,14 @@ def unpack(
         return values.reshape(*shape, *channels)
     flat = values.new_zeros(shape.numel(), *channels)
     return flat.index_copy(0, index, values).reshape(*shape, *channels)
+
+
+def select_samples(
+    index: Int[Tensor, "kept"], shape: torch.Size, values: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """Return values at samples given by a flat index; values per ray are repeated."""
+    ray = index // shape[1]
+    return {
+        name: value.index_select(0, ray) if value.ndim == 2 else select(value.flatten(0, 1), index)
+        for name, value in values.items()
+    }

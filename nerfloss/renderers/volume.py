@@ -16,11 +16,13 @@ from nerfloss.quantities import derived, patches
 from nerfloss.quantities.field import Field
 from nerfloss.quantities.resolve import Quantities, Rule, obtainable, primitives, rules_in
 from nerfloss.quantities.signature import inputs_of, settings_of
+from nerfloss.renderers.direction_noise import with_noise
 from nerfloss.renderers.gradient_scaling import scale_gradients
-from nerfloss.renderers.packed import Packed, select, unpack
+from nerfloss.renderers.packed import Packed, select_samples, unpack
 
 RAY_QUANTITIES = frozenset({"origins", "directions", "pixel", "view", "background"})
 SAMPLE_QUANTITIES = frozenset({"t_starts", "t_ends", "occupied"})
+VIEWING = "viewing_directions"  # what a colour network gets for its ``directions``
 RUN_QUANTITIES = frozenset({"field", "box", "generator", "step", "progress"})
 
 
@@ -32,10 +34,11 @@ class VolumeRenderer:
     weight exceeds ``color_threshold``, and are 0 elsewhere. A threshold of 0 evaluates all samples
     of non-zero length, which needs no device synchronisation. ``space_points`` is the number of
     random points for ``space_`` quantities. Gradients of samples nearer to their camera than
-    ``gradient_scaling`` scene units are reduced (`scale_gradients`); None or 0: none are.
-    ``backend`` selects the kernels.
+    ``gradient_scaling`` scene units are reduced (`scale_gradients`); None or 0: none are. In
+    training (``generator`` given, gradients enabled) colours are seen from directions with noise of
+    the standard deviation ``direction_noise``, in radians. ``backend`` selects the kernels.
 
-    Raises ValueError without a rule for ``alphas``.
+    Raises ValueError without a rule for ``alphas``, and for settings that are negative.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class VolumeRenderer:
         color_threshold: float | int = 1e-4,
         space_points: int = 1024,
         gradient_scaling: float | None = None,
+        direction_noise: float | int = 0.0,
         backend: str = "auto",
     ) -> None:
         if "alphas" not in rules:
@@ -53,7 +57,12 @@ class VolumeRenderer:
             raise ValueError(
                 f"model.renderer.gradient_scaling must not be negative, got {gradient_scaling}"
             )
+        if direction_noise < 0:
+            raise ValueError(
+                f"model.renderer.direction_noise must not be negative, got {direction_noise}"
+            )
         self.color_threshold, self.gradient_scaling = color_threshold, gradient_scaling
+        self.direction_noise = direction_noise
         self.space_points, self.backend = space_points, backend
         own = {name: Rule.of(function) for name, function in rules.items()}
         self._rules = {**_with_backend(backend, rules_in(derived)), **rules_in(patches), **own}
@@ -62,9 +71,8 @@ class VolumeRenderer:
         """Return the names of all quantities available from a field and ``given`` ones."""
         at_points = {name for name in field.offers if name != "embeddings"}
         space = {_in_space(name) for name in at_points} | {"space_points"}
-        known = (
-            RAY_QUANTITIES | SAMPLE_QUANTITIES | RUN_QUANTITIES | field.offers | space | set(given)
-        )
+        of_rays = RAY_QUANTITIES | {VIEWING}
+        known = of_rays | SAMPLE_QUANTITIES | RUN_QUANTITIES | field.offers | space | set(given)
         return obtainable(known | field.constants().keys(), self._rules_for(field))
 
     def primitives(self, field: Field, needs: Collection[str]) -> frozenset[str]:
@@ -88,6 +96,8 @@ class VolumeRenderer:
         """
         rules = self._rules_for(field)
         values = _known(field, samples) | dict(given or {}) | {"generator": generator}
+        training = generator if torch.is_grad_enabled() else None
+        values[VIEWING] = with_noise(samples.rays.directions, self.direction_noise, training)
         missing = primitives(set(needs) - values.keys(), rules) - values.keys()
         space = {name for name in missing if name.startswith("space_")}
         if space:
@@ -105,16 +115,17 @@ class VolumeRenderer:
             inputs = inputs_of(network)
             # Packed values are selected by row, without unpacking them along rays.
             unpacked = tuple(name for name in inputs if name not in unpacking)
+            needed = (VIEWING if name == "directions" else name for name in unpacked)
 
             def evaluate(weights: Tensor, *arguments: Tensor) -> Tensor:
                 index = self._above_threshold(weights.detach(), packed)
                 named = dict(zip(unpacked, arguments, strict=True))
-                selected = _select_samples(index, weights.shape, named)
+                selected = select_samples(index, weights.shape, named)
                 if packed is not None:
                     selected |= packed.at(index, inputs)
                 return unpack(network(**selected), index, weights.shape)
 
-            return ("weights", *unpacked), evaluate
+            return ("weights", *needed), evaluate
 
         colors = Rule(*thresholded(field.appearance), of_samples=True)
         rules = {**self._rules, **unpacking, "colors": colors}
@@ -206,14 +217,3 @@ def _evaluate(
     count = 0 if index is None else len(index)
     packed = Packed(index, shape, {name: results[name][:count] for name in along})
     return packed, {_in_space(name): results[name][count:] for name in in_space}
-
-
-def _select_samples(
-    index: Int[Tensor, "kept"], shape: torch.Size, values: Mapping[str, Tensor]
-) -> dict[str, Tensor]:
-    """Return values at samples given by a flat index; values per ray are repeated."""
-    ray = index // shape[1]
-    return {
-        name: value.index_select(0, ray) if value.ndim == 2 else select(value.flatten(0, 1), index)
-        for name, value in values.items()
-    }

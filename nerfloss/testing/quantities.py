@@ -134,6 +134,7 @@ def _shaper(quantity: str) -> Callable[[Tensor], Tensor]:
         "point_normals": _unit,
         "normals": _unit,
         "directions": _unit,
+        "viewing_directions": _unit,
         "gradients": lambda u: _unit(u) * (0.6 + 0.8 * u[..., :1]),
         "hessian_gradients": lambda u: 2 * u - 1,
         "laplacian": lambda u: 8 * u - 4,
