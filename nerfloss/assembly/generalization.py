@@ -48,7 +48,8 @@ def generalization_gap(
             "training views are rendered %.1f dB better than test views: the field has learned "
             "what holds for its own views only. Test views may see what no training view sees, "
             "cameras may be wrong ('nerfloss inspect' checks them), or surroundings may lack a "
-            "model (background=contracted). More photographs help, more steps do not",
+            "model (background=contracted). More photographs help, sometimes "
+            "model.renderer.direction_noise=0.1; more steps do not",
             gap,
         )
     return {GAP: replace(mean, value=gap)}
