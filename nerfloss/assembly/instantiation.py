@@ -51,7 +51,8 @@ def _error_of_term(node: Any, error: InstantiationException) -> RecipeError | No
     if unknown := _unknown_settings(place[1], settings):
         return RecipeError(f"the loss recipe cannot be built:\n{unknown}")
     target = get_object(settings["_target_"]) if "_target_" in settings else None
-    if inspect.isfunction(target) and not settings.get("_partial_"):
+    early = isinstance(cause, TypeError) and not settings.get("_partial_")
+    if early and inspect.isfunction(target):
         return RecipeError(
             f"the loss recipe cannot be built:\n  {place[1]}: {settings['_target_']} was called "
             f"for a loss: {cause}. If it is the loss, say so with {key}._partial_=true"

@@ -59,7 +59,8 @@ def run(options: argparse.Namespace) -> int:
         from nerfloss.experiments.report.page.page import require_page_packages
 
         require_page_packages()
-    found = report(options.folder, metrics=options.metrics, baseline=options.baseline)
+    every = options.format == "csv"
+    found = report(options.folder, metrics=options.metrics, baseline=options.baseline, every=every)
     tables = selected(found, options.only or ("runs" if options.format == "csv" else None))
     if options.with_published:
         compared = published_table(options.with_published, find_runs(options.folder))

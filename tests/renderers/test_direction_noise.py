@@ -1,6 +1,5 @@
 """In training, colours are seen from directions with noise; rays and images are as they were."""
 
-from dataclasses import replace
 from types import MappingProxyType
 
 import pytest
@@ -55,9 +54,9 @@ def samples():
     return Samples(rays, ends, 2 * ends)
 
 
-def rendered(noise, generator, *, field=None, needs=("rgb", "directions")):
-    renderer = VolumeRenderer({"alphas": density_alphas}, direction_noise=noise)
-    field = field or Field()
+def rendered(noise, generator):
+    renderer, field = VolumeRenderer({"alphas": density_alphas}, direction_noise=noise), Field()
+    needs = ("rgb", "directions")
     values = renderer(field, samples(), set(needs), generator=generator)
     return {name: values[name] for name in needs} | {"seen": field.appearance}
 
@@ -133,12 +132,3 @@ def test_a_run_trains_with_it(tmp_path, noise):
     quantities = run.trainer.train_step().quantities
     same = torch.equal(quantities["viewing_directions"], quantities["directions"])
     assert same == (noise == 0)
-
-
-def test_rays_stay_as_they_are_where_samples_lie():
-    made = samples()
-    turned = replace(made, rays=replace(made.rays, directions=-made.rays.directions))
-    noisy = VolumeRenderer({"alphas": density_alphas}, direction_noise=0.1)
-    for each in (made, turned):
-        values = noisy(Field(), each, {"directions", "rgb"}, generator=seeded())
-        assert torch.equal(values["directions"], each.rays.directions)

@@ -10,7 +10,7 @@ from nerfloss.experiments.report.contrasts import contrasts
 from nerfloss.experiments.report.latex import as_latex
 from nerfloss.experiments.report.missing_runs import count_missing_runs
 from nerfloss.experiments.report.run_folders import find_run_folders
-from nerfloss.experiments.report.runs import Run, begun, read_runs
+from nerfloss.experiments.report.runs import Run, begun, read_runs, refused_notes
 from nerfloss.experiments.report.table import Table, as_csv, as_markdown
 from nerfloss.experiments.report.truncate import truncated_tables
 from nerfloss.experiments.report.variants import Variant, choose_baseline, is_repeated, variants_of
@@ -25,17 +25,24 @@ ONE_SEED = "one seed each: no test of the differences is possible; repeat with -
 
 
 def report(
-    folder: Path, *, metrics: Sequence[str] = (), baseline: str | None = None
+    folder: Path,
+    *,
+    metrics: Sequence[str] = (),
+    baseline: str | None = None,
+    every: bool = False,
 ) -> list[Table]:
     """Return the table of the runs in ``folder``, then those of variants or an ablation, if any.
+
+    Commands that were refused before training are counted in a note; with ``every`` they are rows.
 
     In a sweep's folder also write report.md, report.csv and, if there are variants, variants.csv.
     Raises FileNotFoundError if there are no runs, ValueError for an unknown metric or baseline.
     """
     found = find_run_folders(folder)
-    runs = begun(every := read_runs(found))
+    read = read_runs(found)
+    runs = read if every else begun(read)
     table = compare(runs, folder, metrics=metrics, absent=count_missing_runs(found))
-    table = replace(table, notes=(*table.notes, *_refused([r for r in every if r not in runs])))
+    table = replace(table, notes=(*table.notes, *refused_notes(read, runs)))
     more = significance_tables(runs, metrics=metrics, baseline=baseline)
     if not more and sum(run.finished for run in runs) > 1:
         table = replace(table, notes=(*table.notes, ONE_SEED))
@@ -47,18 +54,6 @@ def report(
         if more:
             (folder / "variants.csv").write_text(as_csv(joined(more)))
     return [table, *more]
-
-
-def _refused(runs: Sequence[Run]) -> list[str]:
-    """Return the note on runs that are not shown, with the newest of their folders."""
-    if not runs:
-        return []
-    newest = max(runs, key=lambda run: str(run.provenance.get("started") or run.folder.name))
-    counted = "1 run was" if len(runs) == 1 else f"{len(runs)} runs were"
-    return [
-        f"{counted} refused before training and not counted, the last in {newest.folder}: "
-        f"{newest.status}"
-    ]
 
 
 def selected(tables: Sequence[Table], only: str | None) -> list[Table]:

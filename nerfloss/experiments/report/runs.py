@@ -115,6 +115,19 @@ def begun(runs: Sequence[Run]) -> list[Run]:
     return [run for run in runs if not run.was_refused] or [*runs]
 
 
+def refused_notes(read: Sequence[Run], shown: Sequence[Run]) -> list[str]:
+    """Return a note on the refused runs that are not shown, with the newest of their folders."""
+    left_out = [run for run in read if run.was_refused and run not in shown]
+    if not left_out:
+        return []
+    newest = max(left_out, key=lambda run: str(run.provenance.get("started") or run.folder.name))
+    counted = "1 run was" if len(left_out) == 1 else f"{len(left_out)} runs were"
+    return [
+        f"{counted} refused before training and not counted, the last in {newest.folder}: "
+        f"{newest.status}"
+    ]
+
+
 def read_run(folder: Path) -> Run:
     """Read the files of one run; damaged ones are listed in the result."""
     files = RunFiles(folder)

@@ -14,7 +14,7 @@ from nerfloss.experiments.report.comparison_groups import (
 )
 from nerfloss.experiments.report.config_differences import config_table, provenance_table
 from nerfloss.experiments.report.contrasts import Contrast, contrasts, directions
-from nerfloss.experiments.report.runs import begun, find_runs
+from nerfloss.experiments.report.runs import begun, find_runs, refused_notes
 from nerfloss.experiments.report.shown_groups import omission_notes, reference_of, shown_groups
 from nerfloss.experiments.report.table import Cell, Table
 from nerfloss.experiments.report.truncate import truncated
@@ -39,13 +39,17 @@ def compare_groups(
     """
     # Resolved: a folder may be given in several ways.
     roots = [folder.resolve() if folder.exists() else folder for folder in folders]
-    runs = [run for root in roots for run in begun(find_runs(root))]
+    read = [run for root in roots for run in find_runs(root)]
+    runs = read if every else begun(read)
     groups = comparison_groups(runs)
     check_known(metrics, runs)
     names = tuple(metrics) or scored(runs)
     shown = groups if every else shown_groups(groups, names)
     first = _runs_table(shown)
-    first = replace(first, notes=(*omission_notes(shown, groups, names), *first.notes))
+    first = replace(
+        first,
+        notes=(*omission_notes(shown, groups, names), *first.notes, *refused_notes(read, runs)),
+    )
     scores = _scores(groups, shown, names)
     return [first, config_table(shown), provenance_table(shown), scores]
 

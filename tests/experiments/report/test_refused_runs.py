@@ -68,4 +68,13 @@ def test_comparison_leaves_refused_commands_out(tmp_path, capsys):
     write_run(tmp_path / "b", {"psnr": 2.0})
     write_run(tmp_path / "c", {"psnr": 3.0}, "trainer.max_steps=9")
     assert main(["compare", str(tmp_path)]) == 0
-    assert "eikonl" not in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert "1 run was refused" in text
+    assert "eikonl.weight" not in text
+
+
+def test_csv_has_every_run(tmp_path, capsys):
+    refused(tmp_path / "a", "RUN")
+    write_run(tmp_path / "b", {"psnr": 2.0})
+    assert main(["report", str(tmp_path), "-f", "csv"]) == 0
+    assert ERROR["error"] in capsys.readouterr().out
