@@ -7,8 +7,9 @@ should set ``OMP_WAIT_POLICY=PASSIVE`` before they import torch.
 """
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache, partial
 from typing import TypeVar
 
@@ -65,6 +66,21 @@ def parallel_for(
     run_tasks(
         partial(loop, begin, min(begin + size, count)) for begin in range(0, count, max(size, 1))
     )
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Run torch's own operations on one thread, so that they round the same for any number.
+
+    torch divides a tensor among its threads; an item's last digit can depend on whether it lies in
+    the vectorised part of a division or in its remainder.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 @cache

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from nerfloss.kernels.threads import parallel_for, run_tasks
+from nerfloss.kernels.threads import one_thread, parallel_for, run_tasks
 
 
 @pytest.mark.parametrize("count", [0, 1, 255, 256, 257, 100_003])
@@ -29,3 +29,16 @@ def test_an_error_in_another_thread_is_raised_here() -> None:
 
     with pytest.raises(ValueError, match="broken task"):
         run_tasks([fail] * 4)
+
+
+def test_one_thread_is_undone_after_an_error() -> None:
+    before = torch.get_num_threads()
+
+    @one_thread()
+    def fail() -> None:
+        assert torch.get_num_threads() == 1
+        raise ValueError("broken scene")
+
+    with pytest.raises(ValueError, match="broken scene"):
+        fail()
+    assert torch.get_num_threads() == before

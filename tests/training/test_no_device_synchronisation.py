@@ -31,7 +31,7 @@ BY_INDEX = {"aten.index", "aten.index_put", "aten.index_put_", "aten._unsafe_ind
 # Asynchronous copies, which are read a step later; pixels, which are drawn on the host.
 MAY = ("kernels/async_host_copy.py", "data/")
 # Functions that read values that HostCopy holds on the host.
-ON_THE_HOST = {"cell", "initialized"}
+ON_THE_HOST = {"cell", "longest_edge", "initialized"}
 TINY = [
     "kernels.backend=triton", "trainer.batch_size.samples=24", "trainer.batch_size.rays=6",
     "trainer.max_steps=9", "sampler.resolution=8", "sampler.samples=6",

@@ -5,7 +5,8 @@ import json
 from pathlib import Path
 
 import pytest
-from shared_cases import CASES, farthest, saved_state, shared_run
+from saved_state import farthest, saved_state
+from shared_cases import CASES, shared_run
 
 FIRST = next(iter(CASES))
 pytestmark = pytest.mark.slow

@@ -1,0 +1,74 @@
+"""The number of threads changes the time that a run takes, and no digit of what it computes."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from saved_state import saved_state
+from small_runs import assembled
+
+from nerfloss.data.synthetic.analytic_scenes import MODELS
+from nerfloss.data.synthetic.dataset import AnalyticDataset
+
+# Enough samples that torch divides its operations, and the compiled loops theirs.
+SIZE = ["trainer.batch_size.samples=20000", "trainer.batch_size.rays=800"]
+SIZE += ["trainer.batch_size.max_rays=4000", "trainer.max_steps=12", "dataset.supersampling=2"]
+INTERLEVEL = "+loss/term@loss.terms.interlevel=interlevel"
+RUNS = {
+    "neus": ["loss=neus_full"],
+    "nerf": ["loss=nerf"],
+    "volsdf": ["loss=volsdf"],
+    "neus with a background": ["background=contracted", "dataset.surroundings=sphere"],
+    "nerf with proposal networks": [
+        "loss=nerf",
+        "sampler=proposal",
+        "+loss/term@loss.terms.interlevel=interlevel",
+    ],
+}
+
+
+def with_threads(number: int, compute: Callable[[], Any]) -> Any:
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        return compute()
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_synthetic_scene_is_the_same(name: str) -> None:
+    def load() -> dict[str, torch.Tensor]:
+        scene = AnalyticDataset(
+            scene=name,
+            views=4,
+            test_views=1,
+            size=64,
+            surroundings="sphere",
+            exposure_gains=[0.7, 1.0],
+        ).load()
+        points = {f"points {key}": value for key, value in vars(scene.train.points).items()}
+        vertices = torch.from_numpy(scene.mesh.vertices)
+        return {**scene.train.images, **points, "vertices": vertices}
+
+    first, second = (with_threads(number, load) for number in (1, 2))
+    for key, values in first.items():
+        assert torch.equal(values, second[key]), key
+
+
+@pytest.mark.parametrize("case", RUNS)
+def test_training_is_the_same(case: str, tmp_path: Path) -> None:
+    def state(folder: Path) -> dict[str, torch.Tensor]:
+        model = case.split()[0]
+        run = assembled(folder, f"model={model}", *SIZE, *RUNS[case], model=model)
+        assert run.train()
+        return saved_state(folder)
+
+    first, second = (
+        with_threads(number, lambda number=number: state(tmp_path / str(number)))
+        for number in (1, 2)
+    )
+    for key, values in first.items():
+        assert torch.equal(values, second[key]), key
