@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from hydra.errors import InstantiationException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from nerfloss.assembly.appearance_of_views import check_appearance_choice
 from nerfloss.assembly.background_settings import with_background_settings
@@ -126,6 +126,7 @@ def assemble(cfg: DictConfig, folder: Path, process_group: ProcessGroup = SINGLE
         diagnostics=diagnostics,
         evaluator=evaluator,
         initialization=build(cfg.initialization),
+        torch_threads=OmegaConf.select(cfg, "kernels.torch_threads", default=1),
         viewer=viewer,
     )
     settings = RunSettings(Path(folder), device, cfg.seed, plain(cfg))

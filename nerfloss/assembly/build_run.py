@@ -37,7 +37,8 @@ class RunParts:
     """Parts of a run, as its configuration names them.
 
     ``batch`` makes a source of batches from views, ``optimizer`` an optimizer from parameter
-    groups. ``preview_every``, ``watchdog``, ``diagnostics`` and ``viewer`` may be None.
+    groups. ``preview_every``, ``watchdog``, ``diagnostics`` and ``viewer`` may be None, and
+    ``torch_threads``.
     """
 
     scene: Scene
@@ -53,6 +54,7 @@ class RunParts:
     diagnostics: Callback | None
     evaluator: Evaluator
     initialization: Initialization
+    torch_threads: int | None = 1
     viewer: ViewerAddress | None = None
 
 
@@ -130,6 +132,7 @@ def _trainer(
         clock=process_group.clock(parts.budget, timer),
         batch_size=parts.batch_size.times(process_group.size),
         callbacks=_callbacks(parts, batches, settings, config, process_group),
+        torch_threads=parts.torch_threads,
     )
 
 

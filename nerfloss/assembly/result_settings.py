@@ -15,6 +15,7 @@ NO_EFFECT = (
     "viewer_host",
     "viewer_port",
     "dataset.image_storage",
+    "kernels.torch_threads",
     "trainer.resume",
     "trainer.checkpoint_every",
     "trainer.preview_every",

@@ -14,6 +14,7 @@ from nerfloss.assembly.setting_types import fault_of_value
 # Settings that no part takes as its own: what they must be, and the least value of numbers.
 _PLAIN: Mapping[str, tuple[Any, float | None]] = {
     "seed": (int, 0),
+    "kernels.torch_threads": (int | None, 1),
     "trainer.max_steps": (int, 1),
     "trainer.max_seconds": (float | None, None),
     "trainer.checkpoint_every": (int, 1),
@@ -33,7 +34,7 @@ def check_plain_settings(config: Mapping[str, Any]) -> None:
         if value is MISSING:
             continue
         fault = fault_of_value(value, annotation)
-        if fault is None and least is not None and value < least:
+        if fault is None and None not in (value, least) and value < least:
             fault = f"must be at least {least:g}"
         if fault is not None:
             faults.append(f"{key}={value}: {fault}")

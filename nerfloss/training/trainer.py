@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from nerfloss.kernels.threads import torch_threads
 from nerfloss.training import checkpoint
 from nerfloss.training.batch_size import BatchSize
 from nerfloss.training.callbacks.callback import Callback
@@ -27,7 +28,8 @@ class Trainer:
 
     A run can stop after any step and resume to the same bits on a CPU: every step draws from
     generators seeded by the run's seed and the number of the step. Everything around the steps
-    (logging, checkpoints, previews, checks) is done by callbacks.
+    (logging, checkpoints, previews, checks) is done by callbacks. ``torch_threads`` is how many
+    threads torch's own operations have in a step (None: as many as elsewhere).
     """
 
     def __init__(
@@ -40,12 +42,13 @@ class Trainer:
         clock: Clock,
         batch_size: BatchSize,
         callbacks: Sequence[Callback] = (),
+        torch_threads: int | None = 1,
     ) -> None:
         self.model, self.recipe, self.inputs, self.optimizer = model, recipe, inputs, optimizer
         self.clock, self.batch_size = clock, batch_size
         self.callbacks: list[Callback] = list(callbacks)
         self.step, self.rays, self.rays_seen = 0, batch_size.rays, 0
-        self.start_seconds = 0.0
+        self.start_seconds, self.torch_threads = 0.0, torch_threads
         self._signals = SignalHandler()
 
     @property
@@ -81,6 +84,10 @@ class Trainer:
 
     def train_step(self) -> Step:
         """Make one step: render the quantities that the recipe needs, and descend its total."""
+        with torch_threads(self.torch_threads):
+            return self._train_step()
+
+    def _train_step(self) -> Step:
         schedule = self.schedule
         self.model.advance(schedule.step)
         inputs = self.inputs.take(self.step, self.rays)

@@ -11,6 +11,8 @@ from small_runs import assembled
 
 from nerfloss.data.synthetic.analytic_scenes import MODELS
 from nerfloss.data.synthetic.dataset import AnalyticDataset
+from nerfloss.kernels.threads import loop_threads
+from nerfloss.training.callbacks.callback import Callback
 
 # Enough samples that torch divides its operations, and the compiled loops theirs.
 SIZE = ["trainer.batch_size.samples=20000", "trainer.batch_size.rays=800"]
@@ -72,3 +74,17 @@ def test_training_is_the_same(case: str, tmp_path: Path) -> None:
     )
     for key, values in first.items():
         assert torch.equal(values, second[key]), key
+
+
+def test_operations_of_a_step_have_the_threads_of_the_setting(tmp_path: Path) -> None:
+    seen = []
+
+    class Count(Callback):
+        def after_update(self, *_: object) -> None:
+            seen.append((torch.get_num_threads(), loop_threads()))
+
+    for number in ("1", "null"):
+        run = assembled(tmp_path / number, f"kernels.torch_threads={number}")
+        run.trainer.callbacks.append(Count())
+        with_threads(2, run.train)
+    assert seen == [(1, 2)] * 2 + [(2, 2)] * 2

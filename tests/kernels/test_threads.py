@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from nerfloss.kernels.threads import one_thread, parallel_for, run_tasks
+from nerfloss.kernels.threads import loop_threads, parallel_for, run_tasks, submit, torch_threads
 
 
 @pytest.mark.parametrize("count", [0, 1, 255, 256, 257, 100_003])
@@ -31,14 +31,16 @@ def test_an_error_in_another_thread_is_raised_here() -> None:
         run_tasks([fail] * 4)
 
 
-def test_one_thread_is_undone_after_an_error() -> None:
+def test_torch_has_its_own_number_of_threads_for_a_while() -> None:
     before = torch.get_num_threads()
-
-    @one_thread()
-    def fail() -> None:
-        assert torch.get_num_threads() == 1
-        raise ValueError("broken scene")
-
-    with pytest.raises(ValueError, match="broken scene"):
-        fail()
-    assert torch.get_num_threads() == before
+    torch.set_num_threads(3)
+    try:
+        with torch_threads(1), torch_threads(None):
+            assert (torch.get_num_threads(), loop_threads()) == (1, 3)
+            assert submit(torch.get_num_threads).result() == 1
+        with pytest.raises(ValueError, match="broken step"), torch_threads(2):
+            raise ValueError("broken step")
+        assert (torch.get_num_threads(), loop_threads()) == (3, 3)
+        assert submit(torch.get_num_threads).result() == 1
+    finally:
+        torch.set_num_threads(before)

@@ -25,7 +25,7 @@ from nerfloss.data.synthetic.rendering import render_views
 from nerfloss.data.synthetic.sample_surface_points import sample_surface_points
 from nerfloss.data.synthetic.surroundings import check_surroundings, with_surroundings
 from nerfloss.data.views import Views
-from nerfloss.kernels.threads import one_thread
+from nerfloss.kernels.threads import torch_threads
 
 CAMERA_RADIUS = 2.7
 FIELD_OF_VIEW = 38.0
@@ -96,7 +96,7 @@ class AnalyticDataset(SceneSettings):
         return IMAGES | masks | points
 
     # Idle threads that sleep are woken for every operation: two threads would take longer, too.
-    @one_thread()
+    @torch_threads(1)
     def load(self) -> Scene:
         """Render the scene, the same for any number of threads; a second at the default size."""
         ground_truth = self.load_mesh()

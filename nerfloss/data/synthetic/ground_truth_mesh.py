@@ -9,12 +9,12 @@ from torch import Tensor
 
 from nerfloss.data.synthetic.shapes import Sdf, length, sdf_gradient
 from nerfloss.data.synthetic.sphere_tracing import BOUND, CHUNK
-from nerfloss.kernels.threads import one_thread
+from nerfloss.kernels.threads import torch_threads
 
 BLOCK = 8
 
 
-@one_thread()
+@torch_threads(1)
 def surface_mesh(sdf: Sdf, resolution: int = 256, newton_steps: int = 3) -> trimesh.Trimesh:
     """Extract the zero level set inside the bounding ball, in scene units, faces outward.
 
