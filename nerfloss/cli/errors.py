@@ -2,7 +2,8 @@
 
 An exception that a ``raise`` statement of this package raises carries a message for the user; so do
 Hydra's errors about the configuration, missing packages and files that cannot be opened. Everything
-else is a bug, here or in code that a configuration names, and its traceback is printed.
+else is a bug: in code that a configuration names, of which the lines are printed, or here, and then
+the whole traceback is.
 """
 
 import dis
@@ -12,6 +13,7 @@ import traceback
 from importlib import metadata
 from types import TracebackType
 
+from nerfloss.cli.own_code import own_place, own_traceback
 from nerfloss.files import printable
 
 MISTAKE, BUG, INTERRUPTED = 2, 1, 130
@@ -23,10 +25,11 @@ _ALWAYS_BUGS = (AssertionError, NotImplementedError, AttributeError)
 def print_error(error: BaseException) -> int:
     """Print an error on stderr as a message or with its traceback; return the exit status."""
     message = message_of(error)
-    if message is None or os.environ.get(VARIABLE):
+    text = own_traceback(error) if message is None else message
+    if text is None or os.environ.get(VARIABLE):
         traceback.print_exception(error)
     else:
-        print(printable(message, keep="\n\t"), file=sys.stderr)
+        print(printable(text, keep="\n\t"), file=sys.stderr)
     return BUG if message is None else MISTAKE
 
 
@@ -53,7 +56,7 @@ def message_of(error: BaseException) -> str | None:
 
 def short_message(error: BaseException) -> str:
     """Return one line about an error of any kind."""
-    text = message_of(error) or f"{type(error).__name__}: {error}"
+    text = message_of(error) or f"{type(error).__name__}: {error}{own_place(error)}"
     return " ".join(text.split())
 
 

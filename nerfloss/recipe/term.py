@@ -89,9 +89,16 @@ class Term:
         }
 
     def unreduced(self, quantities: Mapping[str, Any]) -> Tensor:
-        """Return the values of ``fn`` before the mean. Raises TypeError unless it is a tensor."""
+        """Return the values of ``fn`` before the mean. Raises TypeError unless it is a tensor.
+
+        An error of ``fn`` has a note on the shapes that it was called with.
+        """
         fed = self.selected_inputs(quantities)
-        errors = self.fn(*(fed[name] for name in self.arguments.values()))
+        try:
+            errors = self.fn(*(fed[name] for name in self.arguments.values()))
+        except Exception as error:
+            error.add_note(f"called with {_shapes(fed)}")
+            raise
         if not isinstance(errors, Tensor):
             raise TypeError(f"a loss term returns a tensor, got {type(errors).__name__}")
         return errors
@@ -103,6 +110,13 @@ class Term:
             # Over nothing, the mean is 0 with a gradient of 0, not NaN.
             return errors.mean() if errors.numel() else errors.sum()
         return weighted_mean(errors, quantities[self.where])
+
+
+def _shapes(quantities: Mapping[str, Any]) -> str:
+    return ", ".join(
+        f"{name} {tuple(value.shape)}" if isinstance(value, Tensor) else name
+        for name, value in quantities.items()
+    )
 
 
 def _in_full(value: Any) -> Any:
