@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from nerfloss.assembly.ablation import ALL, Ablation, active_terms, as_json, read_ablation
-from nerfloss.assembly.setting_checks import check_plain_settings
+from nerfloss.assembly.setting_checks import check_plain_settings, check_settings
 
 
 def plain(cfg: DictConfig) -> dict[str, Any]:
@@ -88,6 +88,15 @@ def check_one_run(config: Mapping[str, Any], *, swept: bool) -> None:
             f"trainer.resume={resume} resumes one run: remove -m. A sweep is resumed by its "
             f"command with hydra.sweep.dir=<its folder>"
         )
+
+
+def check_settings_and_weights(config: Mapping[str, Any]) -> None:
+    """Raise ValueError for what a run would refuse as it is built, before anything is built."""
+    # Imported here: refused settings must not wait for torch.
+    from nerfloss.recipe.parsing import check_weights
+
+    check_settings(config)
+    check_weights(config["loss"]["terms"])
 
 
 def objectives_of(config: Mapping[str, Any]) -> dict[str, str]:

@@ -32,6 +32,19 @@ def read_terms(specs: Mapping[str, Any]) -> dict[str, Term]:
     return {name: _term(spec) for name, spec in specs.items()}
 
 
+def check_weights(specs: Any) -> None:
+    """Raise RecipeError with every weight that is none, before any function is made."""
+    terms = specs.items() if isinstance(specs, Mapping) else ()
+    faults = [
+        f"  {name}: {fault}"
+        for name, spec in terms
+        if isinstance(spec, Mapping)
+        for fault in _faults_of_weight(spec)
+    ]
+    if faults:
+        raise RecipeError("the loss recipe cannot be built:\n" + "\n".join(faults))
+
+
 def suggestion(name: str, known: Collection[str]) -> str:
     """Return e.g. ``; did you mean 'target_mask'?``, or '' where no known name is close."""
     close = difflib.get_close_matches(name, sorted(known), n=1)
@@ -87,11 +100,15 @@ def _is_missing(fn: Any) -> bool:
     return fn is None or (isinstance(fn, Mapping) and "_target_" not in fn)
 
 
-def _faults_of_values(spec: Mapping[str, Any]) -> Iterator[str]:
+def _faults_of_weight(spec: Mapping[str, Any]) -> Iterator[str]:
     weight = spec.get("weight", 1.0)
     number = isinstance(weight, int | float) and not isinstance(weight, bool)
     if not (number and math.isfinite(weight) and weight >= 0):
         yield f"has weight {weight!r}: a weight is a finite number, 0 or more"
+
+
+def _faults_of_values(spec: Mapping[str, Any]) -> Iterator[str]:
+    yield from _faults_of_weight(spec)
     if spec.get("schedule") is not None and not callable(spec["schedule"]):
         yield (
             f"has schedule {spec['schedule']!r}: a schedule is a function of the step, e.g. "

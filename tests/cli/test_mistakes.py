@@ -132,6 +132,16 @@ MISTAKES: Sequence[tuple[str, Sequence[str], Sequence[str]]] = [
     ),
     ("renamed group", ["train", "start=auto"], ["start was renamed to initialization"]),
     ("sweep with an unknown choice", ["train", "-m", "model=nerf,neuz"], ["model=neuz"]),
+    (
+        "sweep with a bad setting",
+        ["train", "-m", "sampler.samples=8,many", "hydra.sweep.dir=sweep"],
+        ["sampler.samples=many: must be an integer", "in the job sampler.samples=many"],
+    ),
+    (
+        "sweep with a bad weight",
+        ["train", "-m", "loss.terms.eikonal.weight=0.1,-1", "hydra.sweep.dir=sweep"],
+        ["eikonal: has weight -1", "in the job loss.terms.eikonal.weight=-1"],
+    ),
     ("sweep with a bad seed", ["train", "-m", "seed=0,-1"], ["seed=-1"]),
     ("seeds without a sweep", ["train", "seeds=[0,1]"], ["seeds=[0,1]", "-m"]),
     ("eval without a run", ["eval"], ["run=<folder>"]),
@@ -165,6 +175,8 @@ def test_a_mistake_ends_with_one_message(command, words, named) -> None:
         assert text in err
     assert "Config search path" not in err
     assert len(err.strip().splitlines()) <= 6, err
+    # All jobs of a sweep are checked before the first begins.
+    assert not Path("sweep").exists()
 
 
 def test_a_mistake_shows_its_traceback_on_request(command) -> None:

@@ -14,7 +14,7 @@ from nerfloss.assembly.ablation import ablations
 from nerfloss.assembly.sweep_config import base_asked, several_ablations, weights_of
 from nerfloss.experiments.sweeps.job_dirname import job_dirname
 from nerfloss.experiments.sweeps.job_status import is_finished
-from nerfloss.experiments.sweeps.jobs import Job, Jobs, overrides_by_folder
+from nerfloss.experiments.sweeps.jobs import Job, Jobs, check_job, overrides_by_folder
 from nerfloss.experiments.sweeps.overrides import read_overrides, seeds_of, with_seeds
 from nerfloss.experiments.sweeps.sweep_summary import report_failures, write_jobs
 
@@ -80,7 +80,9 @@ class Grid(Sweeper):
                     f"and {' '.join(each)}; remove hydra.sweep.subdir"
                 )
             jobs[job.folder] = job
-            is_finished(job.folder, job.config)  # raises for another configuration
+            # Raises for another configuration. A finished run has no fault that matters now.
+            if not is_finished(job.folder, job.config):
+                check_job(job)
         return list(jobs.values())
 
     def _with_ablations(self, words: Sequence[Sequence[str]], asked: Any) -> Iterator[list[str]]:

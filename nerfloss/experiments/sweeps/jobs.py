@@ -13,7 +13,12 @@ from hydra.errors import CompactHydraException
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
-from nerfloss.assembly.sweep_config import ablation_of, check_one_run, plain
+from nerfloss.assembly.sweep_config import (
+    ablation_of,
+    check_one_run,
+    check_settings_and_weights,
+    plain,
+)
 from nerfloss.experiments.sweeps.job_status import failure_of, is_finished
 
 log = logging.getLogger(__name__)
@@ -104,6 +109,14 @@ class Jobs:
             "hydra.output_subdir": ".hydra",
         }
         return [key + "='" + path.replace("'", "\\'") + "'" for key, path in where.items()]
+
+
+def check_job(job: Job) -> None:
+    """Raise ValueError for settings and weights that the run would refuse when its turn comes."""
+    try:
+        check_settings_and_weights(job.config)
+    except ValueError as error:
+        raise ValueError(f"{error}\nin the job {' '.join(job.overrides)}") from None
 
 
 def _launcher(hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> Any:

@@ -15,7 +15,7 @@ from nerfloss.assembly.provenance import config_hash
 from nerfloss.assembly.sweep_config import objectives_of, several_ablations
 from nerfloss.experiments.sweeps.job_dirname import job_dirname
 from nerfloss.experiments.sweeps.job_status import scores_of
-from nerfloss.experiments.sweeps.jobs import Job, Jobs, overrides_by_folder
+from nerfloss.experiments.sweeps.jobs import Job, Jobs, check_job, overrides_by_folder
 from nerfloss.experiments.sweeps.overrides import read_overrides, seeds_of, with_seeds
 from nerfloss.experiments.sweeps.pareto import describe_pareto_front
 from nerfloss.experiments.sweeps.search_space import search_space
@@ -82,7 +82,9 @@ class Search(Sweeper):
                 "interval(0.001, 1))', choice(...), range(...) or a,b,c"
             )
         fixed = self._seeded([self.fixed])[0]
-        config = self.jobs.make(fixed, "", 0).config
+        job = self.jobs.make(fixed, "", 0)
+        check_job(job)
+        config = job.config
         self.objectives = objectives_of(config)
         _check_objectives(self.objectives, config)
         asked = {
