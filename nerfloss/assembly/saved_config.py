@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from nerfloss.assembly.config_files import read_text
 from nerfloss.assembly.config_groups import closest, config_groups
 from nerfloss.assembly.renamed_settings import dotted_keys, refuse_renamed
+from nerfloss.assembly.setting_checks import is_setting
 from nerfloss.assembly.trust.stored import read_stored
 
 # Parts that act while a model is trained: an evaluation would ignore a change of them.
@@ -87,7 +88,9 @@ def _change(cfg: DictConfig, override: Override, folder: Path) -> None:
         )
     parent, _, last = key.rpartition(".")
     node = OmegaConf.select(cfg, parent) if parent else cfg
-    if not isinstance(node, DictConfig) or (last not in node and not override.is_add()):
+    if not isinstance(node, DictConfig) or not (
+        last in node or override.is_add() or is_setting(OmegaConf.to_container(cfg), key)
+    ):
         hint = closest(key, dotted_keys(cfg))
         raise ValueError(f"{typed}: the run in {folder} has no setting '{key}'{hint}")
     OmegaConf.update(cfg, key, override.value(), force_add=True)

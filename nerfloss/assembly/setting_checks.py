@@ -59,6 +59,14 @@ def check_settings(config: Mapping[str, Any]) -> None:
     _raise(faults)
 
 
+def is_setting(config: Mapping[str, Any], key: str) -> bool:
+    """Return True for a setting that the run itself or the part that ``key`` lies in may have."""
+    above, _, last = key.rpartition(".")
+    part = select(config, above) if above else MISSING
+    target = part.get("_target_") if isinstance(part, Mapping) else None
+    return key in _PLAIN or last in _parameters(target)
+
+
 def _faults(node: Any, prefix: str) -> Iterator[str]:
     """Yield the faults of a node and of all below it, whose keys begin with ``prefix``."""
     if isinstance(node, list):

@@ -1,6 +1,7 @@
 """What the annotation of a parameter asks of the value of a setting."""
 
 import inspect
+import math
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +21,8 @@ def fault_of_value(value: Any, annotation: Any) -> str | None:
             return "must be a part or a mapping with settings of its own"
         if _all_fit(annotation, _is_list) and value is not None:
             return "must be a list"
+    if isinstance(value, float) and math.isnan(value):
+        return "must be a number"
     options = _options(annotation)
     if not options or any(_fits(value, option) for option in options):
         return None

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -137,16 +137,19 @@ def _train_and_evaluate(
         same=resumed is not None and not changed,
     )
     is_main = torchrun_env.is_main_process()
-    with (
-        kept if is_main else nullcontext({}) as record,
-        init_process_group(cfg.device) as group,
-    ):
-        record["processes"], folder = group.size, group.broadcast(folder)
+    kept = kept if is_main else nullcontext(dict[str, Any]())
+    with ExitStack() as opened:
+        # What was recorded of a run stays where it cannot go on.
+        record = opened.enter_context(kept) if resumed is None else None
+        group = opened.enter_context(init_process_group(cfg.device))
+        folder = group.broadcast(folder)
         if group.is_main:
             write_ablation(config, folder)
         run = assemble(cfg, folder, group)
         if checkpoint is not None:
             run.load(checkpoint, changed)
+        record = opened.enter_context(kept) if record is None else record
+        record["processes"] = group.size
         if resumed is not None and group.is_main:
             earlier = record["changed"]
             if changes := changes_of(resumed, earlier, changed, config):

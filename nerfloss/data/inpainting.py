@@ -5,11 +5,14 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate, max_pool2d
 
+from nerfloss.kernels.threads import torch_threads
+
 # Pixels this near to a mask show a mixture of object and background, or are on its wrong side: two,
 # and one more for each this many pixels of the image's width.
 PIXELS_PER_MARGIN = 200
 
 
+@torch_threads(1)  # the same bytes for any number of threads
 def inpaint_background(
     rgb: UInt8[Tensor, "height width 3"], mask: UInt8[Tensor, "height width"]
 ) -> UInt8[Tensor, "height width 3"]:

@@ -74,7 +74,7 @@ def parallel_for(
 
 @contextmanager
 def torch_threads(number: int | None) -> Iterator[None]:
-    """Run torch's own operations on so many threads; None leaves them. Loops keep theirs.
+    """Run torch's own operations on at most so many threads. Loops keep theirs.
 
     One thread is best where operations are small, as in a training step: waking others for each
     takes longer than what they save. It also rounds the same on every machine: torch divides a
@@ -83,8 +83,9 @@ def torch_threads(number: int | None) -> Iterator[None]:
     """
     torchs, loops = torch.get_num_threads(), loop_threads()
     _loop_threads.append(loops)
-    torch.set_num_threads(number or torchs)
     try:
+        # More than elsewhere would be no limit: torch starts as many as it is told.
+        torch.set_num_threads(torchs if number is None else min(number, torchs))
         yield
     finally:
         torch.set_num_threads(torchs)
@@ -112,8 +113,13 @@ def _pool(process: int, threads: int) -> ThreadPoolExecutor:  # noqa: ARG001
     """
     before, started = torch.get_num_threads(), threading.Barrier(threads + 1)
     pool = ThreadPoolExecutor(threads, thread_name_prefix="nerfloss", initializer=_start_with_one)
-    for _ in range(threads):
-        pool.submit(started.wait)
-    started.wait()
-    torch.set_num_threads(before)
+    try:
+        for _ in range(threads):
+            pool.submit(started.wait)
+        started.wait()
+    except BaseException:  # e.g. no more threads are allowed: those that wait must end
+        started.abort()
+        raise
+    finally:
+        torch.set_num_threads(before)
     return pool

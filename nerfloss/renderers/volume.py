@@ -57,9 +57,9 @@ class VolumeRenderer:
             raise ValueError(
                 f"model.renderer.gradient_scaling must not be negative, got {gradient_scaling}"
             )
-        if direction_noise < 0:
+        if not 0 <= direction_noise <= 1:
             raise ValueError(
-                f"model.renderer.direction_noise must not be negative, got {direction_noise}"
+                f"model.renderer.direction_noise must be from 0 to 1 radian, got {direction_noise}"
             )
         self.color_threshold, self.gradient_scaling = color_threshold, gradient_scaling
         self.direction_noise = direction_noise

@@ -1,4 +1,4 @@
-"""The number of threads changes the time that a run takes, and no digit of what it computes."""
+"""The number of threads changes the time that training takes, and no digit of what is learned."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +9,7 @@ import torch
 from saved_state import saved_state
 from small_runs import assembled
 
+from nerfloss.data.inpainting import inpaint_background
 from nerfloss.data.synthetic.analytic_scenes import MODELS
 from nerfloss.data.synthetic.dataset import AnalyticDataset
 from nerfloss.kernels.threads import loop_threads
@@ -58,6 +59,20 @@ def test_a_synthetic_scene_is_the_same(name: str) -> None:
     first, second = (with_threads(number, load) for number in (1, 2))
     for key, values in first.items():
         assert torch.equal(values, second[key]), key
+
+
+def test_what_is_filled_in_behind_a_mask_is_the_same() -> None:
+    generator = torch.Generator().manual_seed(0)
+    # Large, so that some means lie so near to a half that a last digit rounds them up or down.
+    images = torch.randint(256, (2, 600, 800, 3), generator=generator, dtype=torch.uint8)
+    mask = torch.zeros(600, 800, dtype=torch.uint8)
+    mask[120:480, 160:640] = 255
+    for image in images:
+        first, second = (
+            with_threads(number, lambda image=image: inpaint_background(image, mask))
+            for number in (1, 2)
+        )
+        assert torch.equal(first, second)
 
 
 @pytest.mark.parametrize("case", RUNS)

@@ -81,6 +81,8 @@ def test_what_an_overridden_schedule_keeps_of_a_preset_is_named():
         ("eval.geometry=null", "null: must be a part or a mapping"),
         ("sampler.samples=null", "null: must be an integer"),
         ("kernels.torch_threads=0", "must be at least 1"),
+        ("model.renderer.direction_noise=nan", "must be a number"),
+        ("sampler.uniform_fraction=nan", "must be a number"),
         ("kernels.torch_threads=two", "must be an integer"),
         ("loss.terms=3", "has settings of its own"),
         ("quantities=3", "has settings of its own"),

@@ -116,6 +116,30 @@ def test_changes_are_recorded_before_the_first_step(resume, tmp_path, monkeypatc
     assert provenance(tmp_path)["changed"][0]["settings"] == {"trainer.max_steps": [3, 4]}
 
 
+@pytest.mark.parametrize("change", ["device=nowhere", f"{WEIGHT}=-1", "dataset.views=0"])
+def test_a_refused_resumption_leaves_what_was_recorded(resume, tmp_path, change):
+    before = provenance(tmp_path)
+    status, said = resume(change, "trainer.max_steps=5")
+    assert status == 2, said
+    assert provenance(tmp_path) == before
+
+
+def test_settings_that_a_run_of_an_earlier_version_lacks_can_be_set(resume, tmp_path):
+    from omegaconf import OmegaConf
+
+    path = tmp_path / "run" / ".hydra" / "config.yaml"
+    old = OmegaConf.load(path)
+    del old.kernels["torch_threads"], old.model.renderer["direction_noise"]
+    OmegaConf.save(old, path)
+    new = ["kernels.torch_threads=2", "model.renderer.direction_noise=0.1"]
+    status, log = resume(*new, "trainer.max_steps=4")
+    assert status == 0, log
+    assert "model.renderer.direction_noise" in log
+    status, said = resume("kernels.threads=2", "trainer.max_steps=5")
+    assert status == 2
+    assert "'kernels.threads'; did you mean kernels.torch_threads" in said
+
+
 def test_a_run_that_is_at_its_end_says_so(resume):
     status, log = resume()
     assert status == 0

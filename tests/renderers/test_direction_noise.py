@@ -1,5 +1,6 @@
 """In training, colours are seen from directions with noise; rays and images are as they were."""
 
+import math
 from types import MappingProxyType
 
 import pytest
@@ -120,9 +121,10 @@ def test_a_background_is_seen_with_the_same_noise():
     assert torch.equal(values["background_rgb"], field.appearance.directions)
 
 
-def test_negative_noise_is_refused():
-    with pytest.raises(ValueError, match=r"model\.renderer\.direction_noise must not be negative"):
-        VolumeRenderer({"alphas": density_alphas}, direction_noise=-0.1)
+@pytest.mark.parametrize("noise", [-0.1, 1.5, math.inf, math.nan])
+def test_what_is_no_such_angle_is_refused(noise):
+    with pytest.raises(ValueError, match=r"model\.renderer\.direction_noise must be from 0 to 1"):
+        VolumeRenderer({"alphas": density_alphas}, direction_noise=noise)
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.1])

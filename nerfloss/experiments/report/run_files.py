@@ -12,7 +12,7 @@ from nerfloss.assembly.config_files import read_yaml
 
 # Bytes at the end of a log and of history.csv that show how a run ended.
 LOG_BYTES, ROW_BYTES = 2**18, 2**14
-FAILED_AT_ONCE = "failed before training"  # begins the status of a run without a step
+FAILED_AT_ONCE = "failed before training"  # begins the status of a run that was not built
 
 
 class RunFiles:
@@ -90,8 +90,12 @@ def how_it_ended(folder: Path, error: str | None) -> str:
     rows = _end_of(folder / "history.csv", ROW_BYTES).splitlines()
     steps = [row.partition(",")[0] for row in rows]
     at = next((step for step in reversed(steps) if step.isdigit()), None)
-    if at is None:
-        ended = FAILED_AT_ONCE if failed else "unfinished before training"
+    if at is None and failed:
+        # Training begins with an empty history.
+        begun = (folder / "history.csv").exists()
+        ended = "failed in its first steps" if begun else FAILED_AT_ONCE
+    elif at is None:
+        ended = "unfinished before training"
     else:
         ended = f"{'failed' if failed else 'unfinished'} after step {at}"
     return ended + (f": {error}" if error else "")

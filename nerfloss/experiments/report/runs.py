@@ -53,7 +53,7 @@ class Run:
 
     @property
     def was_refused(self) -> bool:
-        """True for a command of its own, no job of a sweep, that failed before its first step."""
+        """True for a command of its own, no job of a sweep, that failed before it trained."""
         return not self.is_job and self.status.startswith(FAILED_AT_ONCE)
 
     @property
@@ -110,9 +110,12 @@ def read_runs(found: RunFolders) -> list[Run]:
     return [read_run(found.root / path) for path in found.runs]
 
 
-def begun(runs: Sequence[Run]) -> list[Run]:
-    """Return the runs without those that were refused; all of them if all were."""
-    return [run for run in runs if not run.was_refused] or [*runs]
+def begun(runs: Sequence[Run], named: Sequence[Path] = ()) -> list[Run]:
+    """Return the runs without those that were refused; all of them if all were.
+
+    A run whose own folder is among the ``named`` ones stays.
+    """
+    return [run for run in runs if not run.was_refused or run.folder in named] or [*runs]
 
 
 def refused_notes(read: Sequence[Run], shown: Sequence[Run]) -> list[str]:

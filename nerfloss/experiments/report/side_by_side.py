@@ -40,7 +40,7 @@ def compare_groups(
     # Resolved: a folder may be given in several ways.
     roots = [folder.resolve() if folder.exists() else folder for folder in folders]
     read = [run for root in roots for run in find_runs(root)]
-    runs = read if every else begun(read)
+    runs = read if every else begun(read, roots)
     groups = comparison_groups(runs)
     check_known(metrics, runs)
     names = tuple(metrics) or scored(runs)

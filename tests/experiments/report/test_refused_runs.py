@@ -73,6 +73,25 @@ def test_comparison_leaves_refused_commands_out(tmp_path, capsys):
     assert "eikonl.weight" not in text
 
 
+def test_a_run_that_is_named_stays(tmp_path, capsys):
+    refused(tmp_path / "a", "RUN")
+    write_run(tmp_path / "b", {"psnr": 2.0})
+    assert main(["compare", str(tmp_path / "b"), str(tmp_path / "a")]) == 0
+    text = capsys.readouterr().out
+    assert ERROR["error"] in text
+    assert "refused" not in text
+
+
+def test_what_failed_in_its_first_step_has_trained(tmp_path, said):
+    refused(tmp_path / "a", "RUN")
+    (tmp_path / "a" / "history.csv").write_text("step\n")
+    write_run(tmp_path / "b", {"psnr": 2.0})
+    text = said()
+    assert f"failed in its first steps: {ERROR['error']}" in text
+    assert "1 of 2 runs did not finish" in text
+    assert "refused" not in text
+
+
 def test_csv_has_every_run(tmp_path, capsys):
     refused(tmp_path / "a", "RUN")
     write_run(tmp_path / "b", {"psnr": 2.0})
