@@ -6,15 +6,16 @@ from pathlib import Path
 
 import nerfloss
 
-# Folders of code that the user has not written: ours, Python's, and installed packages.
+# Folders of code that the user has not written: ours and Python's, and those of packages.
 _FOREIGN = tuple(
     str(Path(folder).resolve())
     for folder in (
         *nerfloss.__path__,
         Path(nerfloss.__path__[0]).parent / "hydra_plugins",
-        *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
+        *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib")),
     )
 )
+_OF_PACKAGES = {"site-packages", "dist-packages"}
 
 
 def own_calls(error: BaseException) -> list[traceback.FrameSummary]:
@@ -47,4 +48,5 @@ def _is_own(file: str) -> bool:
     if file.startswith("<"):
         return False
     path = Path(file).resolve()
-    return not any(path.is_relative_to(folder) for folder in _FOREIGN)
+    installed = _OF_PACKAGES.intersection(path.parts)
+    return not installed and not any(path.is_relative_to(folder) for folder in _FOREIGN)

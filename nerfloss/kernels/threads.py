@@ -77,8 +77,8 @@ def torch_threads(number: int | None) -> Iterator[None]:
     """Run torch's own operations on at most so many threads. Loops keep theirs.
 
     One thread is best where operations are small, as in a training step: waking others for each
-    takes longer than what they save. It also rounds the same on every machine: torch divides a
-    tensor among its threads, and an item's last digit can depend on whether it lies in the
+    takes longer than what they save. It also rounds the same for any number of cores: torch divides
+    a tensor among its threads, and an item's last digit can depend on whether it lies in the
     vectorised part of a division or in its remainder.
     """
     torchs, loops = torch.get_num_threads(), loop_threads()
