@@ -101,6 +101,11 @@ class Term:
             raise
         if not isinstance(errors, Tensor):
             raise TypeError(f"a loss term returns a tensor, got {type(errors).__name__}")
+        if not errors.is_floating_point():
+            raise TypeError(
+                f"a loss term returns floating-point numbers, got {errors.dtype}, along which no "
+                f"gradient flows"
+            )
         return errors
 
     def __call__(self, quantities: Mapping[str, Any]) -> Float[Tensor, ""]:

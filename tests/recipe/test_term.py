@@ -115,3 +115,12 @@ def test_the_weight_around_a_step_is_that_of_the_last_turn(interval):
     for step in range(400, 1001):
         last = next(weight for weight in reversed(weights[: step + 1]) if weight > 0)
         assert term.weight_around(step) == last
+
+
+@pytest.mark.parametrize("returned", [torch.bool, torch.int64])
+def test_values_along_which_no_gradient_flows_are_refused(returned):
+    def counts(rgb):
+        return (rgb > 0.5).to(returned)
+
+    with pytest.raises(TypeError, match=f"floating-point numbers, got {returned}"):
+        Term(fn=counts)({"rgb": torch.rand(4, 3)})

@@ -248,6 +248,24 @@ def test_the_console_is_due_by_the_clock_and_not_by_the_step() -> None:
     assert logger.due(2)
 
 
+def test_a_line_of_a_log_has_no_value_of_an_earlier_step(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    clock = Clock()
+    logger = plain(clock, every=10)
+    logger.write(0, {"loss/total": 0.5, "train/psnr": 14.5})
+    clock.now = 8.0
+    logger.write(40, {"test/psnr": 28.0})  # a preview, which is no reason to wait longer
+    clock.now = 10.0
+    assert logger.due(50)
+    logger.write(50, {"loss/total": 0.25, "train/psnr": 29.5})
+    assert capsys.readouterr().out.splitlines() == [
+        "step 0/100  0%  loss 0.5  psnr 14.50",
+        "step 40/100  40%  0:12 left  one test view psnr 28.00",
+        "step 50/100  50%  0:10 left  loss 0.25  psnr 29.50",
+    ]
+
+
 def test_a_terminal_is_refreshed_more_often_than_a_log_grows() -> None:
     terminal = Console(10, console=RichConsole(force_terminal=True))
     log = Console(10, console=RichConsole(force_terminal=False))

@@ -18,7 +18,8 @@ class Console:
     """Show step, rays per second, the loss terms, PSNR and the time left.
 
     On a terminal two lines are redrawn in place; elsewhere (a log, CI) a line is printed every
-    ``every`` seconds, by default 0.5 on a terminal and 10 elsewhere. The scalars shown are
+    ``every`` seconds, by default 0.5 on a terminal and 10 elsewhere. A line has the values of its
+    own step alone: a preview's score, which comes between, is a line by itself. Scalars shown are
     ``loss/*``, names that end in ``psnr``, and ``rays_per_second``. ``progress`` returns the
     fraction of the run that is done, for a budget in seconds; by default it is that of
     ``max_steps``.
@@ -48,9 +49,13 @@ class Console:
         return self._last is None or self._clock() - self._last >= self.every
 
     def write(self, step: int, scalars: Mapping[str, float]) -> None:
-        self._last = self._clock()
-        self._recent.append((self._last, self.fraction(step)))
-        if "loss/total" in scalars:  # drop terms that have ended
+        now, of_step = self._clock(), "loss/total" in scalars
+        self._recent.append((now, self.fraction(step)))
+        if of_step or self._last is None:  # a preview does not delay the next line
+            self._last = now
+        if not self._console.is_terminal:
+            self._shown.clear()
+        if of_step:  # drop terms that have ended
             self._shown = {k: v for k, v in self._shown.items() if not k.startswith("loss/")}
         self._shown |= {name: value for name, value in scalars.items() if _is_shown(name)}
         if self._console.is_terminal:
