@@ -33,11 +33,15 @@ def read_terms(specs: Mapping[str, Any]) -> dict[str, Term]:
 
 
 def check_weights(specs: Any) -> None:
-    """Raise RecipeError with every weight that is none, before any function is made."""
-    terms = specs.items() if isinstance(specs, Mapping) else ()
-    faults = [
+    """Raise RecipeError with every term without a function, and every weight that is none.
+
+    Before any function is made: each may still be a mapping.
+    """
+    terms = specs if isinstance(specs, Mapping) else {}
+    faults = [f"  {name}: {fault}" for name in terms for fault in faults_of_keys(name, terms)]
+    faults += [
         f"  {name}: {fault}"
-        for name, spec in terms
+        for name, spec in terms.items()
         if isinstance(spec, Mapping)
         for fault in _faults_of_weight(spec)
     ]

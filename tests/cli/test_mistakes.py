@@ -142,6 +142,11 @@ MISTAKES: Sequence[tuple[str, Sequence[str], Sequence[str]]] = [
         ["train", "-m", "loss.terms.eikonal.weight=0.1,-1", "hydra.sweep.dir=sweep"],
         ["eikonal: has weight -1", "in the job loss.terms.eikonal.weight=-1"],
     ),
+    (
+        "sweep over an unknown term",
+        ["train", "-m", "loss.terms.eikonl.weight=0.1,1", "hydra.sweep.dir=sweep"],
+        ["eikonl", "has no 'fn'", "in the job loss.terms.eikonl.weight=0.1"],
+    ),
     ("sweep with a bad seed", ["train", "-m", "seed=0,-1"], ["seed=-1"]),
     ("seeds without a sweep", ["train", "seeds=[0,1]"], ["seeds=[0,1]", "-m"]),
     ("eval without a run", ["eval"], ["run=<folder>"]),
