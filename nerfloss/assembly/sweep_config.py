@@ -90,13 +90,13 @@ def check_one_run(config: Mapping[str, Any], *, swept: bool) -> None:
         )
 
 
-def check_settings_and_weights(config: Mapping[str, Any]) -> None:
+def check_settings_and_terms(config: Mapping[str, Any]) -> None:
     """Raise ValueError for what a run would refuse as it is built, before anything is built."""
     # Imported here: refused settings must not wait for torch.
-    from nerfloss.recipe.parsing import check_weights
+    from nerfloss.recipe.parsing import check_terms
 
     check_settings(config)
-    check_weights(config["loss"]["terms"])
+    check_terms(config["loss"]["terms"])
 
 
 def objectives_of(config: Mapping[str, Any]) -> dict[str, str]:

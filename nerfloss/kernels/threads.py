@@ -84,7 +84,7 @@ def torch_threads(number: int | None) -> Iterator[None]:
     torchs, loops = torch.get_num_threads(), loop_threads()
     _loop_threads.append(loops)
     try:
-        # More than elsewhere would be no limit: torch starts as many as it is told.
+        # Clamped: torch starts as many threads as it is told.
         torch.set_num_threads(torchs if number is None else min(number, torchs))
         yield
     finally:

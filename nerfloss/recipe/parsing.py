@@ -32,7 +32,7 @@ def read_terms(specs: Mapping[str, Any]) -> dict[str, Term]:
     return {name: _term(spec) for name, spec in specs.items()}
 
 
-def check_weights(specs: Any) -> None:
+def check_terms(specs: Any) -> None:
     """Raise RecipeError with every term without a function, and every weight that is none.
 
     Before any function is made: each may still be a mapping.

@@ -29,7 +29,7 @@ class Trainer:
     A run can stop after any step and resume to the same bits on a CPU: every step draws from
     generators seeded by the run's seed and the number of the step. Everything around the steps
     (logging, checkpoints, previews, checks) is done by callbacks. ``torch_threads`` is how many
-    threads torch's own operations have in a step (None: as many as elsewhere).
+    threads torch's own operations have at most in a step (None: no limit).
     """
 
     def __init__(

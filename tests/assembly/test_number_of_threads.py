@@ -27,7 +27,7 @@ RUNS = {
     "nerf with proposal networks": [
         "loss=nerf",
         "sampler=proposal",
-        "+loss/term@loss.terms.interlevel=interlevel",
+        INTERLEVEL,
     ],
 }
 

@@ -198,7 +198,7 @@ def test_the_log_of_the_run_has_the_traceback(command) -> None:
 def test_a_bug_shows_its_traceback_once(command, monkeypatch: pytest.MonkeyPatch) -> None:
     from nerfloss.assembly import build
 
-    # Not a function of this file, which would count as somebody's own code.
+    # Not a function of this file, which would count as a user's own code.
     monkeypatch.setattr(build, "assemble", {}.__getitem__)
     status, out, err = command("train", "hydra.run.dir=run")
     assert status == 1

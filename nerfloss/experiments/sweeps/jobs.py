@@ -16,7 +16,7 @@ from omegaconf import DictConfig, open_dict
 from nerfloss.assembly.sweep_config import (
     ablation_of,
     check_one_run,
-    check_settings_and_weights,
+    check_settings_and_terms,
     plain,
 )
 from nerfloss.experiments.sweeps.job_status import failure_of, is_finished
@@ -114,7 +114,7 @@ class Jobs:
 def check_job(job: Job) -> None:
     """Raise ValueError for settings and weights that the run would refuse when its turn comes."""
     try:
-        check_settings_and_weights(job.config)
+        check_settings_and_terms(job.config)
     except ValueError as error:
         raise ValueError(f"{error}\nin the job {' '.join(job.overrides)}") from None
 

@@ -18,7 +18,7 @@ class Console:
     """Show step, rays per second, the loss terms, PSNR and the time left.
 
     On a terminal two lines are redrawn in place; elsewhere (a log, CI) a line is printed every
-    ``every`` seconds, by default 0.5 on a terminal and 10 elsewhere. A line has the values of its
+    ``every`` seconds, by default 0.5 on a terminal and 10 otherwise. A line has the values of its
     own step alone: a preview's score, which comes between, is a line by itself. Scalars shown are
     ``loss/*``, names that end in ``psnr``, and ``rays_per_second``. ``progress`` returns the
     fraction of the run that is done, for a budget in seconds; by default it is that of
